@@ -1,0 +1,3 @@
+//! Named, shape-checked tensors over byte sources.
+
+pub mod source;

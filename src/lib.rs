@@ -1,0 +1,8 @@
+//! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
+
+pub mod checkpoint;
+mod config;
+mod error;
+
+pub use config::{Config, MAX_HEAD_SIZE};
+pub use error::{Error, ErrorKind, Result};
