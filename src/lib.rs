@@ -3,6 +3,10 @@
 pub mod checkpoint;
 mod config;
 mod error;
+pub mod gpu;
+pub mod ops;
+#[cfg(test)]
+mod reference;
 
 pub use config::{Config, MAX_HEAD_SIZE};
 pub use error::{Error, ErrorKind, Result};
