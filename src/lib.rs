@@ -3,6 +3,8 @@
 pub mod checkpoint;
 mod config;
 mod error;
+mod tokenizer;
 
 pub use config::{Config, MAX_HEAD_SIZE};
 pub use error::{Error, ErrorKind, Result};
+pub use tokenizer::{Encoded, Tokenizer};
