@@ -7,6 +7,8 @@ pub mod gpu;
 pub mod ops;
 #[cfg(test)]
 mod reference;
+mod tokenizer;
 
 pub use config::{Config, MAX_HEAD_SIZE};
 pub use error::{Error, ErrorKind, Result};
+pub use tokenizer::{Encoded, Tokenizer};
