@@ -74,7 +74,8 @@ struct RawAddedToken {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawModel {
-    r#type: Option<String>,
+    #[serde(rename = "type")]
+    _type: Option<String>,
     vocab: HashMap<String, u32>,
     merges: RawMerges,
     unk_token: Option<String>,

@@ -14,6 +14,10 @@ const TEMPLATE_TOKENS: usize = 4;
 /// No tokenizer file of this family is near this size; RoBERTa's takes 2 MB.
 const MOST_FILE_BYTES: u64 = 256 << 20;
 
+/// From runs of a million alike characters on, the pattern that splits text into words gives up
+/// without a word, and the rest of the text would get other ids than in Python.
+const LONGEST_WORD: usize = 990_000;
+
 /// A RoBERTa tokenizer: byte-level BPE and the pair layout `<s> A </s></s> B </s>`.
 ///
 /// The splitting, merging and matching of special tokens is done by the `tokenizers` crate. The
@@ -118,8 +122,8 @@ impl Tokenizer {
     /// it fits, or of both when they are equally long.
     ///
     /// # Errors
-    /// [`ErrorKind::Tokenizer`] when a text has a byte that the vocabulary cannot express and
-    /// the vocabulary lacks its own unknown token.
+    /// [`ErrorKind::Input`] when a text has a run of 990,000 characters that are all spaces, all
+    /// letters, all digits or all other signs.
     pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
         let first = self.encode(instruction)?;
         let second = self.encode(response)?;
@@ -143,12 +147,42 @@ impl Tokenizer {
     /// `tokenizers` crate spares its list of all combinations of what was cut from both texts,
     /// which grows with the product of their lengths.
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|source| {
+        let encoding = if text.len() < LONGEST_WORD {
+            self.inner.encode_fast(text, false)
+        } else {
+            self.inner.encode_char_offsets(text, false)
+        };
+        let encoding = encoding.map_err(|source| {
             Error::new(ErrorKind::Tokenizer, "tokenizer", format!("cannot encode: {source}"))
                 .with_source(source)
         })?;
+        if text.len() >= LONGEST_WORD {
+            check_words(&encoding)?;
+        }
         Ok(encoding.get_ids().to_vec())
     }
+}
+
+/// Refuses a text with a word of [`LONGEST_WORD`] characters, from which on nothing was split.
+fn check_words(encoding: &tokenizers::Encoding) -> Result<()> {
+    let tokens = encoding.get_word_ids().iter().zip(encoding.get_offsets());
+    let mut word_start = (None, 0);
+    for (&word, &(start, end)) in tokens {
+        if word_start.0 != word {
+            word_start = (word, start);
+        }
+        if end - word_start.1 >= LONGEST_WORD {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "text",
+                format!(
+                    "has a run of {LONGEST_WORD} characters that are all spaces, all letters, \
+                     all digits or all other signs, which is more than can be split into words"
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Tokenizer {

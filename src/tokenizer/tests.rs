@@ -101,17 +101,17 @@ fn megabytes_of_text_take_no_product_of_their_lengths() {
 }
 
 #[test]
-fn a_run_of_spaces_of_any_length_is_split_as_a_short_one() {
+fn a_run_too_long_to_be_split_is_refused() {
     let tokenizer = Tokenizer::from_json("tokenizer.json", JSON, &config(600, 512)).unwrap();
-    // What follows the run must still be split into words, whatever its length.
-    let tail = |spaces: usize| {
-        let ids = tokenizer.encode(&format!("{}the cat likes a map", " ".repeat(spaces))).unwrap();
-        ids[ids.len() - 4..].to_vec()
-    };
-    let expected = tail(3);
-    for spaces in [100, 10_000, 3_000_000] {
-        assert_eq!(tail(spaces), expected, "{spaces} spaces");
+    let expected = tokenizer.encode(" the cat").unwrap();
+    for run in [" ", "猫"] {
+        let ids = tokenizer.encode(&format!("{} the cat", run.repeat(980_000))).unwrap();
+        assert!(ids.ends_with(&expected), "{run:?}");
+        let error = tokenizer.encode(&format!("x{} the cat", run.repeat(1_100_000))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input, "{run:?}");
     }
+    // Long without a long run.
+    tokenizer.encode(&"the cat, likes\n 12 maps ".repeat(45_000)).unwrap();
 }
 
 #[test]
