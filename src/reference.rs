@@ -1,5 +1,7 @@
 //! The CPU twin of every kernel and of the whole encoder, in plain loops and f32.
 
+use crate::config::Config;
+
 /// `a w^T + bias`: a is `[rows, inputs]`, w `[outputs, inputs]`. Sums are kept in f64, so that
 /// the twin is the better of the two.
 pub fn matmul(a: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
@@ -119,4 +121,56 @@ pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
         [sum; 4]
     };
     (0..invocations).flat_map(one).collect()
+}
+
+/// Logits `[labels]` of one sequence of (word, position), by every twin in turn. `tensor` gives
+/// the numbers of a tensor by its name, all shapes follow from `config`.
+pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 2]]) -> Vec<f32> {
+    let (width, heads) = (config.hidden_size, config.num_attention_heads);
+    let dense = |name: &str, x: &[f32], inputs: usize| {
+        matmul(x, &tensor(&format!("{name}.weight")), &tensor(&format!("{name}.bias")), inputs)
+    };
+    let norm = |name: &str, x: &[f32]| {
+        let gamma = tensor(&format!("{name}.weight"));
+        layer_norm(x, &gamma, &tensor(&format!("{name}.bias")), config.layer_norm_eps)
+    };
+    let add = |a: Vec<f32>, b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
+
+    let table = |name: &str| tensor(&format!("roberta.embeddings.{name}_embeddings.weight"));
+    let token_type = table("token_type")[..width].to_vec();
+    let mut x = embed(ids, &table("word"), &table("position"), &token_type);
+    x = norm("roberta.embeddings.LayerNorm", &x);
+    for layer in 0..config.num_hidden_layers {
+        let layer = format!("roberta.encoder.layer.{layer}");
+        let part = |name: &str| dense(&format!("{layer}.attention.self.{name}"), &x, width);
+        let (q, k, v) = (part("query"), part("key"), part("value"));
+        let context = self_attention([&q, &k, &v], heads, config.head_size());
+        x = add(dense(&format!("{layer}.attention.output.dense"), &context, width), &x);
+        x = norm(&format!("{layer}.attention.output.LayerNorm"), &x);
+        let up = dense(&format!("{layer}.intermediate.dense"), &x, width);
+        let inner: Vec<f32> = up.into_iter().map(gelu).collect();
+        let down = dense(&format!("{layer}.output.dense"), &inner, config.intermediate_size);
+        x = norm(&format!("{layer}.output.LayerNorm"), &add(down, &x));
+    }
+    let head: Vec<f32> =
+        dense("classifier.dense", &x[..width], width).into_iter().map(f32::tanh).collect();
+    dense("classifier.out_proj", &head, width)
+}
+
+/// Attention of one sequence on unpadded q, k and v: packs them as the kernel's rows and unpacks
+/// what comes out.
+fn self_attention(parts: [&[f32]; 3], heads: usize, head_size: usize) -> Vec<f32> {
+    let padded = head_size.next_multiple_of(4);
+    let tokens = parts[0].len() / (heads * head_size);
+    let mut qkv = Vec::with_capacity(3 * tokens * heads * padded);
+    for token in 0..tokens {
+        for part in parts {
+            for head in part[token * heads * head_size..][..heads * head_size].chunks(head_size) {
+                qkv.extend_from_slice(head);
+                qkv.resize(qkv.len() + padded - head_size, 0.0);
+            }
+        }
+    }
+    let out = attention(&qkv, heads, head_size, &[tokens]);
+    out.chunks(padded).flat_map(|head| &head[..head_size]).copied().collect()
 }

@@ -6,6 +6,8 @@
 #[cfg(not(target_arch = "wasm32"))]
 mod directory;
 mod dtype;
+#[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
+pub mod hub;
 mod memory;
 mod names;
 mod open;
