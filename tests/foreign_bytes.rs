@@ -90,19 +90,14 @@ fn apply(mutation: &Mutation, bytes: &mut Vec<u8>, valid: &[Vec<u8>]) {
     if bytes.is_empty() {
         return;
     }
-    let mut overwrite = |at: usize, new: &[u8]| {
-        for (old, new) in bytes[at..].iter_mut().zip(new) {
-            *old = *new;
-        }
-    };
     match mutation {
         Mutation::Flip { at, bit } => {
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
         }
-        Mutation::Set { at, bytes: new } => overwrite(at.index(bytes.len()), new),
+        Mutation::Set { at, bytes: new } => overwrite(bytes, *at, new),
         Mutation::Number { at, width, value } => {
-            overwrite(at.index(bytes.len()), &value.to_le_bytes()[..*width]);
+            overwrite(bytes, *at, &value.to_le_bytes()[..*width]);
         }
         Mutation::Insert { at, bytes: new } => {
             let at = at.index(bytes.len() + 1);
@@ -117,8 +112,16 @@ fn apply(mutation: &Mutation, bytes: &mut Vec<u8>, valid: &[Vec<u8>]) {
             let other = file.get(valid);
             let from = from.index(other.len());
             let piece = &other[from..(from + length).min(other.len())];
-            overwrite(to.index(bytes.len()), piece);
+            overwrite(bytes, *to, piece);
         }
+    }
+}
+
+/// Writes as much of `new` as there is room for.
+fn overwrite(bytes: &mut [u8], at: Index, new: &[u8]) {
+    let at = at.index(bytes.len());
+    for (old, new) in bytes[at..].iter_mut().zip(new) {
+        *old = *new;
     }
 }
 
@@ -235,8 +238,8 @@ fn torch_pickle() {
         let mut archive = zip::ZipArchive::new(Cursor::new(file)).unwrap();
         for index in 0..archive.len() {
             let mut entry = archive.by_index(index).unwrap();
-            let (_, name) = entry.name().split_once('/').unwrap();
-            let (name, mut bytes) = (name.to_owned(), Vec::new());
+            let name = entry.name().unwrap().split_once('/').unwrap().1.to_owned();
+            let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
             match &name[..] {
                 "data.pkl" => pickles.push(bytes),
