@@ -121,6 +121,14 @@ impl Checkpoint {
         Ok(Tensor::new(self, name, held, found, dtype))
     }
 
+    /// The shape of the tensor that stands in the files as `name`, as [`names`](Self::names) lists it.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|held| match held {
+            Held::Stored(view) => &view.shape[..],
+            Held::Random(shape, _) => shape,
+        })
+    }
+
     /// Bytes of all files with weights, or what random weights would take in f32.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
@@ -144,5 +152,61 @@ impl fmt::Debug for Checkpoint {
             .field("file_bytes", &self.file_bytes)
             .field("tensors", &self.tensors.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::names::tests::small_config;
+    use super::testing::{counted, fixture, open, read};
+    use super::*;
+
+    #[test]
+    fn names_are_found_with_and_without_prefix() {
+        let whole = open("pytorch_model.bin", fixture("model.bin")).unwrap();
+        let words = "roberta.embeddings.word_embeddings.weight";
+        assert_eq!(read(&whole, words, &[5, 3]).unwrap(), counted(0, 15));
+        let bare = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
+        assert_eq!(read(&bare, "roberta.f32", &[3, 4]).unwrap(), counted(0, 12));
+        assert!(bare.get("other.f32", &[3, 4]).is_err());
+    }
+
+    #[test]
+    fn a_missing_tensor_names_near_ones() {
+        let checkpoint = open("pytorch_model.bin", fixture("model.bin")).unwrap();
+        let error = checkpoint.get("classifier.dense.weights", &[2, 3]).unwrap_err();
+        assert_eq!(error.at_fault(), "classifier.dense.weights");
+        let message = error.to_string();
+        assert!(message.contains("near it are classifier.dense.weight, "), "{message}");
+        let message = checkpoint.get("x", &[2]).unwrap_err().to_string();
+        assert!(message.contains("nor is anything like it"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_shape_shows_both() {
+        let checkpoint = open("pytorch_model.bin", fixture("model.bin")).unwrap();
+        for shape in [&[3usize, 2][..], &[6], &[2, 3, 1], &[]] {
+            let message = checkpoint.get("classifier.dense.weight", shape).unwrap_err().to_string();
+            assert!(message.contains("has shape [2, 3]"), "{message}");
+            assert!(message.contains(&format!("expected {shape:?}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn random_weights_have_every_tensor() {
+        let config = small_config();
+        let checkpoint = Checkpoint::random(&config, 5, RandomProfile::Plain);
+        let mut numbers = 0;
+        for (name, shape) in tensor_shapes(&config) {
+            let read = read(&checkpoint, &name, &shape).unwrap();
+            assert_eq!(read.len(), shape.iter().product::<usize>(), "{name}");
+            numbers += read.len() as u64;
+        }
+        assert_eq!(checkpoint.file_bytes(), 4 * numbers);
+        assert_eq!(checkpoint.format(), "random");
+        assert_eq!(checkpoint.names().count(), tensor_shapes(&config).len());
     }
 }

@@ -140,3 +140,94 @@ async fn refuse_pointer(source: &dyn ByteSource) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::MemoryFiles;
+    use crate::checkpoint::testing::{counted, fixture, read, safetensors_file};
+    use pollster::block_on;
+    use serde_json::json;
+
+    fn shard(name: &str, start: i32) -> Vec<u8> {
+        let header = json!({name: {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}});
+        let data: Vec<u8> = counted(start, 3).into_iter().flat_map(f32::to_le_bytes).collect();
+        safetensors_file(&header, &data)
+    }
+
+    fn index(map: serde_json::Value) -> Vec<u8> {
+        json!({"metadata": {"total_size": 24}, "weight_map": map}).to_string().into_bytes()
+    }
+
+    fn shards(map: serde_json::Value) -> MemoryFiles {
+        MemoryFiles::new("memory")
+            .with("model.safetensors.index.json", index(map))
+            .with("one.safetensors", shard("a", 0))
+            .with("two.safetensors", shard("b", 10))
+    }
+
+    #[test]
+    fn shards_are_one_checkpoint() {
+        let files = shards(json!({"a": "one.safetensors", "b": "two.safetensors"}));
+        let checkpoint = block_on(open(&files)).unwrap();
+        assert_eq!(checkpoint.format(), "safetensors, 2 shards");
+        assert_eq!(checkpoint.file_bytes(), 2 * shard("a", 0).len() as u64);
+        assert_eq!(read(&checkpoint, "a", &[3]).unwrap(), counted(0, 3));
+        assert_eq!(read(&checkpoint, "b", &[3]).unwrap(), counted(10, 3));
+    }
+
+    #[test]
+    fn shards_of_torch_are_read_too() {
+        let map = json!({"weight": "a.bin", "base": "b.bin"});
+        let files = MemoryFiles::new("memory")
+            .with("pytorch_model.bin.index.json", index(map))
+            .with("a.bin", fixture("not_finite.bin"))
+            .with("b.bin", fixture("views.bin"));
+        let checkpoint = block_on(open(&files)).unwrap();
+        assert_eq!(checkpoint.format(), "torch zip, 2 shards");
+        assert_eq!(checkpoint.names().collect::<Vec<_>>(), ["base", "weight"]);
+        assert_eq!(read(&checkpoint, "base", &[4, 6]).unwrap(), counted(0, 24));
+    }
+
+    #[test]
+    fn broken_shards_are_named() {
+        for (map, at_fault) in [
+            (json!({"a": "one.safetensors", "b": "three.safetensors"}), "three.safetensors"),
+            (json!({"a": "one.safetensors", "c": "two.safetensors"}), "two.safetensors"),
+            (json!({"a": "../one.safetensors"}), "model.safetensors.index.json"),
+            (json!({"a": "/one.safetensors"}), "model.safetensors.index.json"),
+            (json!({"a": "C:one.safetensors"}), "model.safetensors.index.json"),
+            (json!({"a": ".\\one.safetensors"}), "model.safetensors.index.json"),
+            (json!({"a": ".."}), "model.safetensors.index.json"),
+            (json!({"a": ""}), "model.safetensors.index.json"),
+            (json!({"a": "one.safetensors\0"}), "model.safetensors.index.json"),
+            (json!({"a": 3}), "model.safetensors.index.json"),
+            (json!({}), "model.safetensors.index.json"),
+            (json!([]), "model.safetensors.index.json"),
+        ] {
+            let error = block_on(open(&shards(map.clone()))).unwrap_err();
+            assert_eq!(error.at_fault(), at_fault, "{map}");
+        }
+    }
+
+    #[test]
+    fn the_first_format_that_is_there_is_taken() {
+        let files = shards(json!({"a": "one.safetensors"}));
+        let files = files.with("pytorch_model.bin", fixture("views.bin"));
+        assert_eq!(block_on(open(&files)).unwrap().format(), "safetensors, 1 shard");
+        let files = files.with("model.safetensors", fixture("mixed.safetensors"));
+        assert_eq!(block_on(open(&files)).unwrap().format(), "safetensors");
+        let error = block_on(open(&MemoryFiles::new("nothing"))).unwrap_err();
+        assert_eq!((error.kind(), error.at_fault()), (ErrorKind::NotFound, "nothing"));
+    }
+
+    #[test]
+    fn a_pointer_is_not_weights() {
+        for name in ["model.safetensors", "pytorch_model.bin"] {
+            let text = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n";
+            let error = block_on(open(&MemoryFiles::new("a").with(name, text))).unwrap_err();
+            assert_eq!(error.at_fault(), name);
+            assert!(error.to_string().contains("git lfs pull"), "{error}");
+        }
+    }
+}

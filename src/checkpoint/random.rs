@@ -87,3 +87,65 @@ fn mix(mut h: u32) -> u32 {
 fn fnv1a(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(
+        name: &str,
+        row_len: usize,
+        rows: usize,
+        seed: u32,
+        profile: RandomProfile,
+    ) -> Vec<u32> {
+        let mut out = Vec::new();
+        RandomTensor::new(name, row_len, seed, profile).append_rows(0..rows, &mut out);
+        out.into_iter().map(f32::to_bits).collect()
+    }
+
+    /// The expected bits come from a NumPy program of the same recipe.
+    #[test]
+    fn the_bits_are_those_of_the_recipe() {
+        use RandomProfile::{Outliers, Plain};
+        type Case = (&'static str, usize, usize, u32, RandomProfile, &'static [(usize, u32)]);
+        let words = "roberta.embeddings.word_embeddings.weight";
+        let query = "roberta.encoder.layer.0.attention.self.query.weight";
+        let norm = "roberta.embeddings.LayerNorm.weight";
+        let ffn = "roberta.encoder.layer.1.output.dense.weight";
+        let attention = "roberta.encoder.layer.1.attention.output.dense.weight";
+        let cases: [Case; 7] = [
+            (words, 11, 6, 1, Plain, &[(0, 0x3d4142e0), (1, 0xbd3fc3a0), (65, 0xbf191892)]),
+            (query, 70, 6, 0, Plain, &[(0, 0x3e800707), (419, 0x3f151e45)]),
+            (query, 70, 6, u32::MAX, Plain, &[(0, 0xbefbc91d), (419, 0x3e5ec01e)]),
+            (norm, 70, 1, 3, Outliers, &[(0, 0x3f7f6773), (7, 0x3d7d596d), (68, 0x3d8c7b17)]),
+            (
+                ffn,
+                70,
+                10,
+                3,
+                Outliers,
+                &[(69, 0x3e63d3ea), (70, 0xc3615bb4), (80, 0x3ea06513), (680, 0x430fc64a)],
+            ),
+            (attention, 70, 10, 3, Outliers, &[(70, 0x3d936981)]),
+            ("classifier.out_proj.bias", 3, 1, 2, Outliers, &[(0, 0xbcd48bda), (2, 0x3dbf079f)]),
+        ];
+        for (name, rows, row_len, seed, profile, expected) in cases {
+            let bits = bits(name, row_len, rows, seed, profile);
+            for (i, expected) in expected {
+                assert_eq!(bits[*i], *expected, "{name}, seed {seed}, number {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_the_same_in_pieces() {
+        let whole = bits("a.output.dense.weight", 5, 70, 9, RandomProfile::Outliers);
+        let tensor = RandomTensor::new("a.output.dense.weight", 5, 9, RandomProfile::Outliers);
+        let mut pieces = Vec::new();
+        for rows in [0..3, 3..3, 3..8, 8..70] {
+            tensor.append_rows(rows, &mut pieces);
+        }
+        assert_eq!(pieces.into_iter().map(f32::to_bits).collect::<Vec<_>>(), whole);
+    }
+}

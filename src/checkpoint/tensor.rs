@@ -109,3 +109,47 @@ impl fmt::Debug for Tensor<'_> {
         write!(f, "{} {} {:?}", self.name, self.dtype, self.shape)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::testing::{counted, fixture, open, read};
+    use pollster::block_on;
+
+    #[test]
+    fn pieces_are_appended() {
+        let checkpoint = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
+        let tensor = checkpoint.get("f16", &[3, 4]).unwrap();
+        assert_eq!((tensor.rows(), tensor.row_len(), tensor.dtype()), (3, 4, Dtype::F16));
+        let mut out = vec![-1.0];
+        for rows in [0..1, 1..1, 1..3] {
+            block_on(tensor.read_rows(rows, &mut out)).unwrap();
+        }
+        assert_eq!(out, [vec![-1.0], counted(100, 12)].concat());
+    }
+
+    #[test]
+    fn rows_outside_are_refused() {
+        let checkpoint = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
+        let tensor = checkpoint.get("f32", &[3, 4]).unwrap();
+        #[expect(clippy::reversed_empty_ranges)]
+        for rows in [0..4, 2..1, 4..4, 0..usize::MAX] {
+            let error = block_on(tensor.read_rows(rows, &mut Vec::new())).unwrap_err();
+            assert_eq!(error.at_fault(), "f32");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named_with_its_place() {
+        let checkpoint = open("pytorch_model.bin", fixture("not_finite.bin")).unwrap();
+        let error = read(&checkpoint, "weight", &[3, 4]).unwrap_err();
+        assert_eq!(error.to_string(), "weight: has NaN at [1, 2]");
+        let tensor = checkpoint.get("weight", &[3, 4]).unwrap();
+        let mut out = vec![1.0];
+        let error = block_on(tensor.read_rows(2..3, &mut out)).unwrap_err();
+        assert_eq!(error.to_string(), "weight: has inf at [2, 3]");
+        assert_eq!(out, [1.0]);
+        block_on(tensor.read_rows(0..1, &mut out)).unwrap();
+        assert_eq!(out, [1.0, 0.0, 1.0, 2.0, 3.0]);
+    }
+}

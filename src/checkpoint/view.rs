@@ -195,3 +195,95 @@ fn dense_strides(shape: &[usize]) -> Vec<usize> {
     }
     strides
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::testing::{counted, source};
+    use pollster::block_on;
+
+    fn strided(shape: &[usize], strides: &[usize], offset: usize, numbers: u64) -> Result<View> {
+        let element = Element::Float(Dtype::F32);
+        let (shape, strides) = (shape.to_vec(), strides.to_vec());
+        View::strided(element, shape, strides, offset, Storage::At(3), numbers * 4)
+            .map_err(|why| Error::new(ErrorKind::Checkpoint, "view", why))
+    }
+
+    fn rows(view: &View, bytes: &[u8], rows: Range<usize>) -> Vec<f32> {
+        let source = source("a", bytes.to_vec());
+        let mut out = vec![-1.0];
+        block_on(view.append_rows(&*source, Dtype::F32, rows, &mut out)).unwrap();
+        assert_eq!(out.remove(0), -1.0);
+        out
+    }
+
+    /// Three bytes, then whole numbers from 0 on.
+    fn file(count: i32) -> Vec<u8> {
+        let numbers = counted(0, count).into_iter().flat_map(f32::to_le_bytes);
+        [7, 7, 7].into_iter().chain(numbers).collect()
+    }
+
+    #[test]
+    fn strides_pick_the_right_numbers() {
+        let file = file(24);
+        let cases: [(&[usize], &[usize], usize, Range<usize>, &[f32]); 8] = [
+            (&[2, 3], &[3, 1], 4, 0..2, &[4., 5., 6., 7., 8., 9.]),
+            (&[2, 3], &[3, 1], 4, 1..2, &[7., 8., 9.]),
+            (&[3, 2], &[1, 3], 0, 0..3, &[0., 3., 1., 4., 2., 5.]),
+            (&[3, 2], &[1, 3], 1, 1..3, &[2., 5., 3., 6.]),
+            (&[3], &[5], 2, 1..3, &[7., 12.]),
+            (&[2, 2], &[0, 1], 9, 0..2, &[9., 10., 9., 10.]),
+            (&[2, 2, 2], &[1, 12, 6], 0, 1..2, &[1., 7., 13., 19.]),
+            // The stride of a dimension of size 1 means nothing.
+            (&[1, 3], &[1, 1], 4, 0..1, &[4., 5., 6.]),
+        ];
+        for (shape, strides, offset, range, expected) in cases {
+            let view = strided(shape, strides, offset, 24).unwrap();
+            assert_eq!(rows(&view, &file, range), expected, "{shape:?} {strides:?} {offset}");
+        }
+    }
+
+    #[test]
+    fn a_large_transposed_matrix_is_read_in_blocks() {
+        // 6 MB, so that more than one block is needed; as [1500, 1000] in the file.
+        let (outputs, inputs) = (1000, 1500);
+        let file = file((outputs * inputs) as i32);
+        let view = strided(&[outputs, inputs], &[1, outputs], 0, (outputs * inputs) as u64);
+        let read = rows(&view.unwrap(), &file, 100..outputs);
+        assert_eq!(read.len(), 900 * inputs);
+        let wrong = read.iter().enumerate().find(|(i, number)| {
+            let (row, column) = (100 + i / inputs, i % inputs);
+            **number != (column * outputs + row) as f32
+        });
+        assert_eq!(wrong, None);
+    }
+
+    #[test]
+    fn views_outside_their_storage_are_refused() {
+        let most = usize::MAX;
+        for (shape, strides, offset) in [
+            (&[2usize, 3][..], &[3usize, 1][..], 19),
+            (&[25], &[1], 0),
+            (&[2], &[24], 0),
+            (&[most, most], &[0, 0], 0),
+            (&[2], &[most], 1),
+            (&[most, 2], &[most, 2], 0),
+            (&[1], &[1], most),
+            (&[1], &[1], 24),
+            (&[], &[], 24),
+            (&[2], &[1, 1], 0),
+        ] {
+            assert!(strided(shape, strides, offset, 24).is_err(), "{shape:?} {strides:?}");
+        }
+        // Nothing is read of these two, or of the last number only.
+        for (shape, strides, offset) in [
+            (&[0usize, 3][..], &[3usize, 1][..], 100),
+            (&[3, 0, 9], &[most, most, most], 0),
+            (&[1], &[most], 23),
+        ] {
+            let view = strided(shape, strides, offset, 24).unwrap();
+            let expected: &[f32] = if shape == [1] { &[23.0] } else { &[] };
+            assert_eq!(rows(&view, &file(24), 0..shape[0]), expected, "{shape:?}");
+        }
+    }
+}

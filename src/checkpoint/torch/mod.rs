@@ -188,3 +188,145 @@ impl<'a> TensorParts<'a> {
 fn broken(at_fault: &str, what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Checkpoint, at_fault, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::checkpoint::testing::{counted, fixture, open, read, zip_file};
+    use crate::checkpoint::{Checkpoint, Dtype};
+
+    const FILE: &str = "pytorch_model.bin";
+
+    fn open_fixture(name: &str) -> Checkpoint {
+        open(FILE, fixture(name)).unwrap()
+    }
+
+    #[test]
+    fn state_dicts_of_each_format_are_read() {
+        for (file, dtype) in [
+            ("model.bin", Dtype::F32),
+            ("model_protocol_4.bin", Dtype::F32),
+            ("model_f16.bin", Dtype::F16),
+            ("model_bf16.bin", Dtype::BF16),
+        ] {
+            let checkpoint = open_fixture(file);
+            assert_eq!(checkpoint.format(), "torch zip");
+            let words = "roberta.embeddings.word_embeddings.weight";
+            assert_eq!(checkpoint.get(words, &[5, 3]).unwrap().dtype(), dtype, "{file}");
+            for (name, shape, expected) in [
+                (words, &[5usize, 3][..], counted(0, 15)),
+                ("lm_head.weight", &[5, 3], counted(0, 15)),
+                ("roberta.pooler.bias", &[3], counted(-50, 3)),
+                ("classifier.dense.weight", &[2, 3], counted(100, 6)),
+                ("classifier.dense.bias", &[2], counted(-100, 2)),
+            ] {
+                assert_eq!(read(&checkpoint, name, shape).unwrap(), expected, "{file} {name}");
+            }
+            let error = checkpoint.get("roberta.embeddings.position_ids", &[1, 9]).unwrap_err();
+            assert!(error.to_string().contains("Long"), "{error}");
+        }
+    }
+
+    #[test]
+    fn views_are_read_as_they_look() {
+        let checkpoint = open_fixture("views.bin");
+        // The whole number in each row and column of the base.
+        let table = |rows: &[usize], columns: &[usize]| -> Vec<f32> {
+            let places = rows.iter().flat_map(|r| columns.iter().map(move |c| r * 6 + c));
+            places.map(|number| number as f32).collect()
+        };
+        let all = [0, 1, 2, 3, 4, 5];
+        let transposed: Vec<f32> = all.iter().flat_map(|c| table(&all[..4], &[*c])).collect();
+        let permuted: Vec<f32> = (0..4)
+            .flat_map(|i| (0..2).flat_map(move |j| (0..3).map(move |k| i + 12 * j + 4 * k)))
+            .map(|number| number as f32)
+            .collect();
+        for (name, shape, expected) in [
+            ("base", &[4usize, 6][..], table(&all[..4], &all)),
+            ("transposed", &[6, 4], transposed.clone()),
+            ("parameter", &[6, 4], transposed.clone()),
+            ("half", &[6, 4], transposed),
+            ("column", &[4], table(&all[..4], &[2])),
+            ("lower_right", &[3, 3], table(&[1, 2, 3], &[3, 4, 5])),
+            ("every_second", &[2, 3], table(&[0, 2], &[1, 3, 5])),
+            ("expanded", &[3, 6], table(&[1, 1, 1], &all)),
+            ("permuted", &[4, 2, 3], permuted),
+            ("scalar", &[], vec![7.0]),
+            ("empty", &[0, 3], vec![]),
+            ("brain", &[4, 2], table(&all[..4], &[1, 2])),
+        ] {
+            assert_eq!(read(&checkpoint, name, shape).unwrap(), expected, "{name}");
+        }
+        for (name, kind) in [("double", "Double"), ("flags", "Bool")] {
+            let error = checkpoint.get(name, &[4, 6]).unwrap_err().to_string();
+            assert!(error.contains(kind), "{error}");
+        }
+        assert!(checkpoint.names().all(|name| name != "step"));
+    }
+
+    #[test]
+    fn what_is_no_plain_state_dict_is_refused() {
+        for (file, expected) in [
+            ("legacy.bin", "before version 1.6"),
+            ("os_system.bin", ".system, which no state dict"),
+            ("whole_module.bin", "torch.nn.modules.linear.Linear"),
+            ("list.bin", "not a state dict"),
+            ("not_plain.bin", "\"lazy\" is not a plain tensor"),
+        ] {
+            let error = open(FILE, fixture(file)).unwrap_err();
+            assert!(error.at_fault().starts_with(FILE), "{error}");
+            assert!(error.to_string().contains(expected), "{file}: {error}");
+        }
+    }
+
+    /// A pickle of `{"w": tensor}` whose storage has the entry `data/k`.
+    fn pickle_of(class: &str, numbers: u8, shape: &[u8], strides: &[u8]) -> Vec<u8> {
+        let tuple = |sizes: &[u8]| -> Vec<u8> {
+            [b"(".to_vec(), sizes.iter().flat_map(|s| [b'K', *s]).collect(), b"t".to_vec()].concat()
+        };
+        let storage =
+            [b"(\x8c\x07storagec", class.as_bytes(), b"\n\x8c\x01k\x8c\x03cpuK", &[numbers]]
+                .concat();
+        let tensor = [b"ctorch._utils\n_rebuild_tensor_v2\n(", &storage[..], b"tQK\0"].concat();
+        let end = b"\x89}tRs.";
+        [b"\x80\x02}\x8c\x01w", &tensor[..], &tuple(shape), &tuple(strides), end].concat()
+    }
+
+    #[test]
+    fn archives_that_do_not_fit_their_pickle_are_refused() {
+        let float = "torch\nFloatStorage";
+        let good = pickle_of(float, 3, &[3], &[1]);
+        let data: Vec<u8> = counted(4, 3).into_iter().flat_map(f32::to_le_bytes).collect();
+        let archive = [("a/data.pkl", &good[..]), ("a/byteorder", b"little"), ("a/data/k", &data)];
+        let checkpoint = open(FILE, zip_file(&archive, "a comment")).unwrap();
+        assert_eq!(read(&checkpoint, "w", &[3]).unwrap(), counted(4, 3));
+        let bare = open(FILE, zip_file(&[("data.pkl", &good[..]), ("data/k", &data)], ""));
+        assert_eq!(read(&bare.unwrap(), "w", &[3]).unwrap(), counted(4, 3));
+
+        let big_endian = [("a/data.pkl", &good[..]), ("a/byteorder", b"big"), ("a/data/k", &data)];
+        let two = [("a/data.pkl", &good[..]), ("b/data.pkl", &good), ("a/data/k", &data)];
+        for (entries, expected) in [
+            (&big_endian[..], "little-endian"),
+            (&two, "more than one data.pkl"),
+            (&archive[1..], "without data.pkl"),
+            (&archive[..2], "no entry \"a/data/k\""),
+        ] {
+            let error = open(FILE, zip_file(entries, "")).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        for (pickle, expected) in [
+            (pickle_of(float, 4, &[3], &[1]), "wants 4 numbers of f32, its storage has 12 bytes"),
+            (pickle_of("torch\nHalfStorage", 3, &[3], &[1]), "wants 3 numbers of f16"),
+            (pickle_of(float, 3, &[4], &[1]), "outside its storage"),
+            (pickle_of(float, 3, &[2], &[3]), "outside its storage"),
+            (pickle_of(float, 3, &[3], &[1, 1]), "1 sizes and 2 strides"),
+            (pickle_of(float, 3, &[1; 9], &[1; 9]), "up to 8 whole numbers"),
+            (pickle_of("collections\nOrderedDict", 3, &[3], &[1]), "unknown type"),
+            (pickle_of("torch.storage\n_load_from_bytes", 3, &[3], &[1]), "_load_from_bytes"),
+        ] {
+            let entries = [("a/data.pkl", &pickle[..]), ("a/data/k", &data)];
+            let error = open(FILE, zip_file(&entries, "")).unwrap_err();
+            assert_eq!(error.at_fault(), "pytorch_model.bin: a/data.pkl");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}

@@ -352,3 +352,101 @@ impl Machine<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_each_opcode() {
+        let program = [
+            b"\x80\x04\x95\0\0\0\0\0\0\0\0(" as &[u8],
+            b"J\xff\xff\xff\xffK\xc8M\x01\x02\x8a\0\x8a\x02\x00\xff\x8a\x08\0\0\0\0\0\0\0\x01",
+            b"X\x01\0\0\0a\x8c\x01b\x8d\x01\0\0\0\0\0\0\0cG\0\0\0\0\0\0\0\0\x88\x89N",
+            b"t.",
+        ]
+        .concat();
+        let pickle = read(&program).unwrap();
+        let values = pickle.tuple(pickle.result).unwrap();
+        let ints = values.iter().map_while(|value| match value {
+            Value::Int(int) => Some(*int),
+            _ => None,
+        });
+        assert_eq!(ints.collect::<Vec<_>>(), [-1, 200, 513, 0, -256, 1 << 56]);
+        let texts: Vec<_> = values.iter().filter_map(|value| pickle.text(*value)).collect();
+        assert_eq!(texts, ["a", "b", "c"]);
+        assert!(matches!(values[9..], [Value::Plain, Value::Plain, Value::Plain, Value::None]));
+        assert_eq!(pickle.size(values[0]), None);
+        assert_eq!(pickle.size(values[1]), Some(200));
+    }
+
+    #[test]
+    fn containers_and_memo() {
+        // d = {}; d["k"] = (d, [1, 2, 3]), all through the memo.
+        let program = b"}q\0\x8c\x01kr\x2c\x01\0\0(h\0](K\x01K\x02eK\x03atsj\x2c\x01\0\0\x86.";
+        let pickle = read(program).unwrap();
+        let pair = pickle.tuple(pickle.result).unwrap();
+        assert_eq!(pickle.text(pair[1]), Some("k"));
+        let dict = pickle.dict(pair[0]).unwrap();
+        let inner = pickle.tuple(dict[0].1).unwrap();
+        assert!(pickle.dict(inner[0]).is_some());
+        assert!(matches!(pickle.object(inner[1]), Some(Object::List(list)) if list.len() == 3));
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        let cases: [(&[u8], &str); 28] = [
+            (b"", "ends in the middle"),
+            (b"\x80", "ends in the middle"),
+            (b"\x80\x01.", "protocol 1"),
+            (b"\x80\x06.", "protocol 6"),
+            (b"}", "ends in the middle"),
+            (b".", UNDERFLOW),
+            (b"t.", UNDERFLOW),
+            (b"\x85.", UNDERFLOW),
+            (b"K\x01(\x85.", UNDERFLOW),
+            (b"q\0.", UNDERFLOW),
+            (b"h\0.", "unset memo 0"),
+            (b"j\xff\xff\xff\xff.", "unset memo 4294967295"),
+            (b"X\xff\xff\xff\xffa.", "text of 4294967295 bytes"),
+            (b"X\x04\0\0\0ab.", "ends in the middle"),
+            (b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffa.", "text of"),
+            (b"\x8c\x01\xff.", "not UTF-8"),
+            (b"\x8a\x09\0\0\0\0\0\0\0\0\0.", "9 bytes"),
+            (b"cos\nsystem\n.", "wants os.system, which no state dict"),
+            (b"\x8c\x02os\x8c\x06system\x93.", "wants os.system, which no state dict"),
+            (b"ctorch.storage\n_load_from_bytes\n.", "wants torch.storage._load_from_bytes"),
+            (b"ctorch\nnot ended", "name without end"),
+            (b"K\x01K\x02\x93.", "name is not text"),
+            (b"K\x01)R.", "not a function"),
+            (b"ctorch\nFloatStorage\n)R.", "calls torch.FloatStorage with 0 arguments"),
+            (b"ccollections\nOrderedDict\nK\x01\x85R.", "OrderedDict with 1 arguments"),
+            (b"ccollections\nOrderedDict\n]R.", "not a tuple"),
+            (b"](K\x01K\x02u.", "not a dict"),
+            (b"}(K\x01u.", "key without a value"),
+        ];
+        for (program, expected) in cases {
+            let error = read(program).unwrap_err();
+            assert!(error.contains(expected), "{error} for {program:?}");
+            assert!(error.contains("at byte"), "{error}");
+        }
+        for opcode in *b"i0120FIRLSUTBCPdlgoe" {
+            assert!(read(&[b'N', opcode, b'1', b'\n', b'.']).is_err(), "{}", opcode as char);
+        }
+    }
+
+    #[test]
+    fn growth_is_bounded() {
+        for (unit, repeats) in [
+            (b"(" as &[u8], MOST_OBJECTS + 1),
+            (b"N", MOST_OBJECTS + 1),
+            (b")0", MOST_OBJECTS + 1),
+            (b"]", MOST_OBJECTS + 1),
+        ] {
+            assert!(read(&unit.repeat(repeats)).is_err());
+        }
+        // Deeper than the machine's own stack could free one in another.
+        let deep = [b")".to_vec(), b"\x85".repeat(200_000), b".".to_vec()].concat();
+        assert!(read(&deep).is_ok());
+    }
+}

@@ -228,3 +228,143 @@ fn take<'a>(rest: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 fn broken(at_fault: &str, what: impl Into<String>) -> Error {
     Error::new(ErrorKind::Checkpoint, at_fault, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::testing::{fixture, source, zip_file};
+    use pollster::block_on;
+    use std::io::Write;
+
+    const FILE: &str = "pytorch_model.bin";
+
+    /// The data of every entry by name.
+    fn unpack(bytes: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>> {
+        let source = source(FILE, bytes);
+        block_on(async {
+            let mut unpacked = Vec::new();
+            for (name, entry) in entries(&*source).await? {
+                entry.check_stored(FILE)?;
+                let start = data_start(&*source, &entry).await?;
+                unpacked.push((name, read_exact(&*source, start..start + entry.size).await?));
+            }
+            Ok(unpacked)
+        })
+    }
+
+    fn expected() -> Vec<(String, Vec<u8>)> {
+        vec![("a".into(), b"one".to_vec()), ("b/c".into(), b"".to_vec())]
+    }
+
+    /// One entry whose 32-bit fields all say to look in the 64-bit ones.
+    fn zip64() -> Vec<u8> {
+        let wide = |numbers: &[u64]| -> Vec<u8> {
+            numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+        };
+        let full = [0xff; 4];
+        let local = [&LOCAL.to_le_bytes()[..], &[0; 14], &full, &full, &[1, 0, 20, 0], b"a"];
+        let extra = [&[1, 0, 16, 0][..], &wide(&[3, 3])].concat();
+        let before = [local.concat(), extra, b"one".to_vec()].concat();
+        let central = [
+            &CENTRAL.to_le_bytes()[..],
+            &[0; 16],
+            &full,
+            &full,
+            &[1, 0, 28, 0],
+            &[0; 10],
+            &full,
+            b"a",
+            &[1, 0, 24, 0],
+            &wide(&[3, 3, 0]),
+        ]
+        .concat();
+        let (start, size) = (before.len() as u64, central.len() as u64);
+        let end64 = [
+            &END64.to_le_bytes()[..],
+            &wide(&[44]),
+            &[0; 12],
+            &wide(&[1, 1, size, start]),
+            &LOCATOR.to_le_bytes(),
+            &[0; 4],
+            &wide(&[start + size]),
+            &[1, 0, 0, 0],
+        ]
+        .concat();
+        let end = [&END.to_le_bytes()[..], &[0; 4], &[0xff; 12], &[0; 2]].concat();
+        [before, central, end64, end].concat()
+    }
+
+    #[test]
+    fn plain_commented_and_wide_zips_are_read() {
+        let entries: [(&str, &[u8]); 2] = [("a", b"one"), ("b/c", b"")];
+        assert_eq!(unpack(zip_file(&entries, "")).unwrap(), expected());
+        // A comment may look like the end of a zip.
+        let comment = "PK\u{5}\u{6}\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0 and so on";
+        assert_eq!(unpack(zip_file(&entries, comment)).unwrap(), expected());
+        assert_eq!(unpack(zip_file(&entries, &"x".repeat(65535))).unwrap(), expected());
+        assert_eq!(unpack(zip64()).unwrap(), expected()[..1]);
+        assert_eq!(unpack(zip_file(&[], "")).unwrap(), []);
+    }
+
+    #[test]
+    fn sizes_behind_the_data_are_read() {
+        let mut zip = zip::ZipWriter::new_stream(Vec::new());
+        let options = zip::write::SimpleFileOptions::default();
+        let options = options.compression_method(zip::CompressionMethod::Stored);
+        for (name, bytes) in expected() {
+            zip.start_file(name, options).unwrap();
+            zip.write_all(&bytes).unwrap();
+        }
+        let bytes = zip.finish().unwrap().into_inner();
+        let local = Fields(&bytes);
+        assert_eq!((local.u16(6) & 8, local.u32(18)), (8, 0), "no data descriptor in the test");
+        assert_eq!(unpack(bytes).unwrap(), expected());
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        for whole in [fixture("model.bin"), zip_file(&[("a", b"one")], "tail"), zip64()] {
+            assert!(unpack(whole.clone()).is_ok());
+            for length in 0..whole.len() {
+                let error = unpack(whole[..length].to_vec()).unwrap_err();
+                assert!(error.at_fault().starts_with(FILE), "{length}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn unreadable_entries_are_named() {
+        let whole = zip_file(&[("a", b"one"), ("b/c", b"")], "");
+        let central = whole.windows(4).position(|four| four == CENTRAL.to_le_bytes()).unwrap();
+        let end = whole.len() - END_LEN;
+        for (at, value, expected) in [
+            (central + 8, 1, "a: is encrypted"),
+            (central + 10, 8, "a: is compressed"),
+            (central + 20, 2, "a: is compressed"),
+            (central, 0, "entry 0 is cut short"),
+            (central + 28, 200, "entry 0 is cut short"),
+            (central + 42, 3, "a: has no header"),
+            (central + 43, 200, "entry 0 reaches into"),
+            (central + 26, 255, "entry 0 reaches into"),
+            (central + 46, b'z', "z: has another name"),
+            (26, 2, "a: has another name"),
+            (28, 200, "a: reaches into"),
+            (end + 4, 1, "in several"),
+            (end + 10, 3, "too short for its entries"),
+            (end + 10, 1, "more than its entries"),
+            (end + 11, 1, "too short for its entries"),
+            (end + 12, 3, "does not end where"),
+            (end + 19, 1, "does not end where"),
+        ] {
+            let mut bytes = whole.clone();
+            assert_ne!(bytes[at], value);
+            bytes[at] = value;
+            let error = unpack(bytes).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+        let mut twice = zip_file(&[("a", b"one"), ("b", b"")], "");
+        let name = twice.iter().rposition(|byte| *byte == b'b').unwrap();
+        twice[name] = b'a';
+        assert!(unpack(twice).unwrap_err().to_string().contains("a stands there twice"));
+    }
+}
