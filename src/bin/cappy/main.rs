@@ -1,2 +1,59 @@
-//! The command line.
-fn main() {}
+//! The command line: a thin face over the library.
+
+mod bench;
+mod failure;
+mod info;
+mod lines;
+mod model;
+mod output;
+mod progress;
+mod rank;
+mod request;
+mod results;
+mod score;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Outcome;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything was done
+  1  something failed: the model, the network, the GPU, or writing;
+     or `score --keep-going` met lines that it could not score
+  2  the command line or the input is wrong";
+
+/// Score and rank candidate responses with a RoBERTa scorer on the GPU.
+#[derive(Parser)]
+#[command(name = "cappy", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Rank(rank::Args),
+    Score(score::Args),
+    Info(info::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = pollster::block_on(async {
+        match Cli::parse().command {
+            Command::Rank(args) => rank::run(args).await,
+            Command::Score(args) => score::run(args).await,
+            Command::Info(args) => info::run(args).await,
+            Command::Bench(args) => bench::run(args).await,
+        }
+    });
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::SomeLinesFailed) => ExitCode::from(1),
+        Err(failure) => failure.report(),
+    }
+}

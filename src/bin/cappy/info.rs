@@ -1,0 +1,59 @@
+//! `cappy info`: what the model is, and how it would run here.
+
+use cappy::{Dtype, Info};
+use indicatif::{BinaryBytes, HumanCount};
+
+use crate::failure::{Outcome, Result};
+use crate::model::ModelArgs;
+use crate::output;
+
+/// Show the model's shape and bytes, the adapter, and the path taken on it
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// Print a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn run(args: Args) -> Result<Outcome> {
+    let scorer = args.model.load().await?;
+    let info = scorer.info();
+    output::print(&if args.json { output::pretty(info)? } else { table(info) })
+}
+
+fn table(info: &Info) -> String {
+    let Info { config, adapter, .. } = info;
+    let shape = format!(
+        "{} layers, hidden {}, {} heads of {}, feed-forward {}",
+        config.num_hidden_layers,
+        config.hidden_size,
+        config.num_attention_heads,
+        config.head_size(),
+        config.intermediate_size
+    );
+    let dtype = match info.dtype {
+        Dtype::F16 => "f16",
+        Dtype::F32 => "f32 shaders over the same f16 weights",
+        Dtype::Auto => "auto",
+    };
+    let rows = [
+        ("model", info.model.clone()),
+        ("format", info.format.clone()),
+        ("shape", shape),
+        ("vocabulary", HumanCount(config.vocab_size as u64).to_string()),
+        ("longest pair", format!("{} tokens", config.max_tokens())),
+        ("labels", config.labels.join(", ")),
+        ("parameters", HumanCount(info.parameters).to_string()),
+        ("in files", BinaryBytes(info.file_bytes).to_string()),
+        ("on the GPU", BinaryBytes(info.gpu_bytes).to_string()),
+        ("adapter", format!("{} ({}, {})", adapter.name, adapter.device_type, adapter.backend)),
+        ("driver", adapter.driver.clone()),
+        ("shader-f16", if adapter.f16 { "yes" } else { "no" }.to_string()),
+        ("path taken", dtype.to_string()),
+        ("batch", format!("at most {} tokens", HumanCount(info.batch_tokens as u64))),
+    ];
+    rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+}

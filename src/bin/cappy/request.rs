@@ -1,0 +1,134 @@
+//! One line of `cappy score`'s input.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// An instruction with what is to be scored for it.
+#[derive(Debug, PartialEq)]
+pub struct Request {
+    instruction: String,
+    responses: Vec<String>,
+    /// Whether the line had `responses`, so that its results are lists too.
+    pub list: bool,
+}
+
+/// The fields as they stand in the line; fields of other names are left alone.
+#[derive(Deserialize)]
+struct Fields {
+    instruction: Option<Value>,
+    response: Option<Value>,
+    responses: Option<Value>,
+}
+
+impl Request {
+    /// Reads one line, or says what is wrong with it.
+    pub fn parse(line: &str) -> Result<Request, String> {
+        if line.trim().is_empty() {
+            return Err("is empty".into());
+        }
+        // serde would take an array for an object's fields in order.
+        if !line.trim_start().starts_with('{') {
+            return Err("is not a JSON object".into());
+        }
+        let fields: Fields = serde_json::from_str(line).map_err(|error| not_json(&error))?;
+        let instruction =
+            string("instruction", fields.instruction.ok_or_else(|| missing("instruction"))?)?;
+        let (responses, list) = match (fields.response, fields.responses) {
+            (Some(one), None) => (vec![string("response", one)?], false),
+            (None, Some(Value::Array(many))) => {
+                let name = |i| format!("responses[{i}]");
+                let many = many.into_iter().enumerate().map(|(i, one)| string(&name(i), one));
+                (many.collect::<Result<_, _>>()?, true)
+            }
+            (None, Some(_)) => return Err("field 'responses' is not a list of strings".into()),
+            (None, None) => return Err(missing("response' or 'responses")),
+            (Some(_), Some(_)) => return Err("has both 'response' and 'responses'".into()),
+        };
+        Ok(Request { instruction, responses, list })
+    }
+
+    /// How many pairs there are to score.
+    pub fn pairs(&self) -> usize {
+        self.responses.len()
+    }
+
+    /// The pairs in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.responses.iter().map(|response| (self.instruction.as_str(), response.as_str()))
+    }
+}
+
+fn missing(field: &str) -> String {
+    format!("field '{field}' is missing")
+}
+
+fn string(field: &str, value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(format!("field '{field}' is not a string")),
+    }
+}
+
+/// serde_json's message with its column only: the line is named by the caller.
+fn not_json(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let what = message.split(" at line ").next().unwrap_or_default();
+    if error.is_data() {
+        return what.to_string();
+    }
+    format!("is not JSON: {what} at column {}", error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_read() {
+        let one = Request::parse(r#" {"instruction": "\ni", "response": "", "id": [1]} "#).unwrap();
+        assert_eq!(one.iter().collect::<Vec<_>>(), [("\ni", "")]);
+        assert!(!one.list);
+        let many = Request::parse(r#"{"responses": ["a", "b"], "instruction": "i"}"#).unwrap();
+        assert_eq!(many.iter().collect::<Vec<_>>(), [("i", "a"), ("i", "b")]);
+        assert!(many.list);
+        assert_eq!(Request::parse(r#"{"instruction": "", "responses": []}"#).unwrap().pairs(), 0);
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        for (line, fault) in [
+            ("", "is empty"),
+            (" \t", "is empty"),
+            (r#"["i", "r"]"#, "is not a JSON object"),
+            (
+                r#"{"instruction": "i", "response": "r"} x"#,
+                "is not JSON: trailing characters at column 39",
+            ),
+            (
+                r#"{"instruction": "i", "response": "r""#,
+                "is not JSON: EOF while parsing an object at column 36",
+            ),
+            (r#"{"instruction": "\ud800", "response": ""}"#, "is not JSON: "),
+            (r#"{"response": "r"}"#, "field 'instruction' is missing"),
+            (r#"{"instruction": "i"}"#, "field 'response' or 'responses' is missing"),
+            (r#"{"instruction": 5, "response": "r"}"#, "field 'instruction' is not a string"),
+            (r#"{"instruction": "i", "response": ["r"]}"#, "field 'response' is not a string"),
+            (
+                r#"{"instruction": "i", "responses": "r"}"#,
+                "field 'responses' is not a list of strings",
+            ),
+            (
+                r#"{"instruction": "i", "responses": ["r", 5]}"#,
+                "field 'responses[1]' is not a string",
+            ),
+            (r#"{"instruction": "i", "response": "r", "responses": []}"#, "has both"),
+            (
+                r#"{"instruction": "i", "instruction": "j", "response": "r"}"#,
+                "duplicate field `instruction`",
+            ),
+        ] {
+            let said = Request::parse(line).unwrap_err();
+            assert!(said.starts_with(fault), "{line}: {said}");
+        }
+    }
+}

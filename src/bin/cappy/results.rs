@@ -1,0 +1,226 @@
+//! Puts scores that finish in any order back into the order of the lines.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use cappy::Score;
+use serde::Serialize;
+
+use crate::request::Request;
+
+/// A line of the input: a request, or what is wrong with it.
+pub struct Line {
+    /// Counted from 1 over the whole input.
+    pub number: u64,
+    pub request: Result<Request, String>,
+}
+
+/// Writes each line's result as soon as it and everything before it is there.
+pub struct InOrder<'a, W> {
+    lines: &'a [Line],
+    /// For each pair its line's place in `lines`.
+    line_of: Vec<usize>,
+    /// For each line its first pair, and one more entry for the end.
+    first: Vec<usize>,
+    /// For each line how many of its pairs are not scored yet.
+    missing: Vec<usize>,
+    scores: Vec<Option<Scored>>,
+    /// Lines that could be read but not scored, and why.
+    failed: BTreeMap<usize, String>,
+    written: usize,
+    out: W,
+}
+
+/// What is written of one pair.
+struct Scored {
+    logits: Vec<f32>,
+    tokens: usize,
+    truncated: usize,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    score: Value<'a>,
+    tokens: usize,
+    truncated: usize,
+}
+
+#[derive(Serialize)]
+struct Many<'a> {
+    scores: Vec<Value<'a>>,
+    tokens: Vec<usize>,
+    truncated: Vec<usize>,
+}
+
+#[derive(Serialize)]
+struct Bad {
+    error: String,
+}
+
+/// A number, or for a model with several labels a list of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value<'a> {
+    Regression(f32),
+    Labels(&'a [f32]),
+}
+
+impl<'a, W: Write> InOrder<'a, W> {
+    pub fn new(lines: &'a [Line], out: W) -> Self {
+        let pairs = |line: &Line| line.request.as_ref().map_or(0, Request::pairs);
+        let missing: Vec<usize> = lines.iter().map(pairs).collect();
+        let mut first = vec![0];
+        let mut line_of = Vec::new();
+        for (line, pairs) in missing.iter().enumerate() {
+            line_of.resize(line_of.len() + pairs, line);
+            first.push(line_of.len());
+        }
+        let scores = line_of.iter().map(|_| None).collect();
+        InOrder { lines, line_of, first, missing, scores, failed: BTreeMap::new(), written: 0, out }
+    }
+
+    /// The pairs of all lines, in order.
+    pub fn pairs(&self) -> Vec<(&'a str, &'a str)> {
+        self.lines.iter().flat_map(|line| &line.request).flat_map(Request::iter).collect()
+    }
+
+    /// The lines that wait for scores, and the first pair of each.
+    pub fn waiting(&self) -> Vec<(usize, usize)> {
+        let lines = self.missing.iter().enumerate().filter(|(_, missing)| **missing > 0);
+        lines.map(|(line, _)| (line, self.first[line])).collect()
+    }
+
+    /// Takes the score of the pair `index`, counted over all lines, and writes what is ready.
+    pub fn add(&mut self, index: usize, score: &Score) -> io::Result<()> {
+        let Score { logits, tokens, truncated } = score;
+        let scored = Scored { logits: logits.clone(), tokens: *tokens, truncated: *truncated };
+        if self.scores[index].replace(scored).is_none() {
+            self.missing[self.line_of[index]] -= 1;
+        }
+        self.write_ready()
+    }
+
+    /// Puts an error in the place of `line`, and writes what is ready.
+    pub fn fail(&mut self, line: usize, why: String) -> io::Result<()> {
+        self.failed.insert(line, why);
+        self.missing[line] = 0;
+        self.write_ready()
+    }
+
+    /// Writes the lines that wait for no score.
+    pub fn write_ready(&mut self) -> io::Result<()> {
+        let before = self.written;
+        while self.missing.get(self.written) == Some(&0) {
+            self.write_line(self.written)?;
+            self.written += 1;
+        }
+        if self.written > before { self.out.flush() } else { Ok(()) }
+    }
+
+    fn write_line(&mut self, place: usize) -> io::Result<()> {
+        let Line { number, request } = &self.lines[place];
+        let scored: Vec<Scored> = self.scores[self.first[place]..self.first[place + 1]]
+            .iter_mut()
+            .filter_map(Option::take)
+            .collect();
+        let fault = request.as_ref().err().or_else(|| self.failed.get(&place));
+        let list = request.as_ref().is_ok_and(|request| request.list);
+        let mut json = match (fault, scored.as_slice()) {
+            (Some(why), _) => serde_json::to_vec(&Bad { error: format!("line {number}: {why}") })?,
+            (None, [one]) if !list => serde_json::to_vec(&One {
+                score: one.value(),
+                tokens: one.tokens,
+                truncated: one.truncated,
+            })?,
+            (None, many) => serde_json::to_vec(&Many {
+                scores: many.iter().map(Scored::value).collect(),
+                tokens: many.iter().map(|one| one.tokens).collect(),
+                truncated: many.iter().map(|one| one.truncated).collect(),
+            })?,
+        };
+        json.push(b'\n');
+        self.out.write_all(&json)
+    }
+}
+
+impl Scored {
+    fn value(&self) -> Value<'_> {
+        match self.logits[..] {
+            [one] => Value::Regression(one),
+            _ => Value::Labels(&self.logits),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(logits: &[f32], tokens: usize) -> Score {
+        Score { logits: logits.to_vec(), tokens, truncated: 2 * tokens }
+    }
+
+    fn lines<const N: usize>(input: [&str; N]) -> [Line; N] {
+        let mut number = 0;
+        input.map(|json| {
+            number += 1;
+            Line { number, request: Request::parse(json) }
+        })
+    }
+
+    fn written(lines: &[Line], act: impl FnOnce(&mut InOrder<&mut Vec<u8>>)) -> Vec<String> {
+        let mut out = Vec::new();
+        let mut results = InOrder::new(lines, &mut out);
+        results.write_ready().unwrap();
+        act(&mut results);
+        String::from_utf8(out).unwrap().lines().map(str::to_string).collect()
+    }
+
+    const ONE: &str = r#"{"instruction": "i", "response": "a"}"#;
+    const TWO: &str = r#"{"instruction": "i", "responses": ["b", "c"]}"#;
+    const NONE: &str = r#"{"instruction": "i", "responses": []}"#;
+
+    #[test]
+    fn lines_wait_for_those_before_them_and_for_all_their_pairs() {
+        let out = written(&lines([ONE, "", NONE, TWO]), |results| {
+            assert_eq!(results.pairs(), [("i", "a"), ("i", "b"), ("i", "c")]);
+            results.add(2, &score(&[0.1], 3)).unwrap();
+            assert_eq!(results.written, 0);
+            results.add(0, &score(&[0.5], 1)).unwrap();
+            assert_eq!(results.written, 3);
+            results.add(1, &score(&[-1.0], 2)).unwrap();
+        });
+        assert_eq!(
+            out,
+            [
+                r#"{"score":0.5,"tokens":1,"truncated":2}"#,
+                r#"{"error":"line 2: is empty"}"#,
+                r#"{"scores":[],"tokens":[],"truncated":[]}"#,
+                r#"{"scores":[-1.0,0.1],"tokens":[2,3],"truncated":[4,6]}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_scored_gets_an_error_in_its_place() {
+        let out = written(&lines([ONE, TWO, ONE]), |results| {
+            results.add(0, &score(&[0.5], 1)).unwrap();
+            results.add(1, &score(&[0.5], 1)).unwrap();
+            assert_eq!(results.waiting(), [(1, 1), (2, 3)]);
+            results.fail(1, "is too long".into()).unwrap();
+            results.add(3, &score(&[0.25], 1)).unwrap();
+        });
+        assert_eq!(
+            out[1..],
+            [r#"{"error":"line 2: is too long"}"#, r#"{"score":0.25,"tokens":1,"truncated":2}"#]
+        );
+    }
+
+    #[test]
+    fn several_labels_make_a_list() {
+        let out = written(&lines([ONE]), |results| {
+            results.add(0, &score(&[1.5, -2.0], 4)).unwrap();
+        });
+        assert_eq!(out, [r#"{"score":[1.5,-2.0],"tokens":4,"truncated":8}"#]);
+    }
+}

@@ -1,0 +1,114 @@
+//! What the compiler does not check: who may use whom, that every shader is valid for both
+//! preludes without a GPU, that numbers which stand in two languages agree, and that files stay
+//! short. Every check is a function over texts, and has a test that it finds what it looks for.
+
+mod floors;
+mod numbers;
+mod paths;
+mod shaders;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// A file of this repository.
+pub struct File {
+    /// Its path from the repository's root, with `/` between folders.
+    pub path: String,
+    pub text: String,
+}
+
+impl File {
+    fn new(path: &str, text: &str) -> File {
+        File { path: path.into(), text: text.into() }
+    }
+
+    /// The file's name without folder and extension.
+    pub fn stem(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        name.split('.').next().unwrap_or_default()
+    }
+
+    /// Whether it lies under `folder` and its name ends in `ending`.
+    pub fn is(&self, folder: &str, ending: &str) -> bool {
+        self.path.starts_with(folder) && self.path.ends_with(ending)
+    }
+}
+
+/// The files of `folders` that people write, in order.
+fn files(folders: &[&str]) -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for folder in folders {
+        collect(&root.join(folder), &mut paths).unwrap();
+    }
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+            let written = [".rs", ".wgsl", ".py"].iter().any(|ending| name.ends_with(ending));
+            written.then(|| File { path: name, text: fs::read_to_string(&path).unwrap() })
+        })
+        .collect()
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(&path, paths)?;
+        } else {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Fails with all problems at once.
+fn assert_none(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+/// Asserts that exactly one problem was found and that it says `what`.
+fn assert_finds(problems: Vec<String>, what: &str) {
+    assert!(problems.len() == 1 && problems[0].contains(what), "{what}: {problems:?}");
+}
+
+#[test]
+fn modules_use_only_the_floors_below() {
+    assert_none(floors::check(&files(&["src"])));
+}
+
+#[test]
+fn shaders_are_valid_with_both_preludes() {
+    assert_none(shaders::check_validity(&files(&["shaders"])));
+}
+
+#[test]
+fn bindings_are_numbered_without_gaps() {
+    assert_none(shaders::check_bindings(&files(&["shaders"])));
+}
+
+#[test]
+fn each_kernel_has_a_shader_and_each_shader_a_kernel() {
+    assert_none(numbers::check_pairs(&files(&["src/ops", "shaders"])));
+}
+
+#[test]
+fn numbers_in_rust_and_wgsl_agree() {
+    assert_none(numbers::check_constants(&files(&["src/ops", "shaders"])));
+}
+
+#[test]
+fn files_are_short() {
+    assert_none(text::check_length(&files(&["src", "shaders", "tests", "examples", "scripts"])));
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    assert_none(text::check_markers(&files(&["src", "shaders"])));
+}

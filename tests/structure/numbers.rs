@@ -1,0 +1,156 @@
+//! Kernels and their shaders: one of each, and the same constants in both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::File;
+use crate::paths::Code;
+
+/// Kernels without a shader of the same name, and shaders without a kernel.
+pub fn check_pairs(files: &[File]) -> Vec<String> {
+    let kernels: BTreeSet<&str> = kernels(files).iter().map(|file| file.stem()).collect();
+    let shaders: BTreeSet<&str> = shaders(files).map(File::stem).collect();
+    let alone = kernels.difference(&shaders).map(|name| format!("src/ops/{name}.rs has no shader"));
+    let unused =
+        shaders.difference(&kernels).map(|name| format!("shaders/{name}.wgsl has no kernel"));
+    alone.chain(unused).collect()
+}
+
+/// Constants that stand in both files of a kernel with different values, and workgroup sizes that
+/// stand in the shader only.
+pub fn check_constants(files: &[File]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for shader in shaders(files) {
+        let Some(kernel) = kernels(files).into_iter().find(|file| file.stem() == shader.stem())
+        else {
+            continue;
+        };
+        let in_rust = constants(&Code::of(&kernel.text).product);
+        let source = without_comments(&shader.text);
+        let in_wgsl = constants(&source);
+        for (name, theirs) in &in_wgsl {
+            let Some(ours) = in_rust.get(name) else { continue };
+            if number(ours).is_none() || number(ours) != number(theirs) {
+                let (path, kernel) = (&shader.path, &kernel.path);
+                problems.push(format!("{name} is {theirs} in {path} and {ours} in {kernel}"));
+            }
+        }
+        for size in workgroup_sizes(&source) {
+            let shared = in_rust.contains_key(&size) && in_wgsl.contains_key(&size);
+            if !shared && size != "1" {
+                problems.push(format!(
+                    "{}: @workgroup_size has {size}, which is no constant of {} too",
+                    shader.path, kernel.path
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// The files of `src/ops/` that are kernels.
+fn kernels(files: &[File]) -> Vec<&File> {
+    let is_index = |file: &&File| file.path == "src/ops/mod.rs";
+    let for_tests = files.iter().find(is_index).map(|index| Code::of(&index.text).test_modules);
+    let for_tests = for_tests.unwrap_or_default();
+    files
+        .iter()
+        .filter(|file| file.is("src/ops/", ".rs") && !is_index(file))
+        .filter(|file| !for_tests.iter().any(|module| module == file.stem()))
+        .collect()
+}
+
+fn shaders(files: &[File]) -> impl Iterator<Item = &File> {
+    files.iter().filter(|file| file.is("shaders/", ".wgsl") && !file.stem().starts_with("prelude_"))
+}
+
+/// The constants (and overrides) at the top level of Rust or WGSL without comments: name to value.
+fn constants(source: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for line in source.lines() {
+        let line = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub ")).unwrap_or(line);
+        let declared = line.strip_prefix("const ").or(line.strip_prefix("override "));
+        let Some((name, value)) = declared.and_then(|rest| rest.split_once('=')) else { continue };
+        let name = name.split(':').next().unwrap_or_default().trim();
+        found.insert(name.to_string(), value.trim().trim_end_matches(';').to_string());
+    }
+    found
+}
+
+/// The value of a literal in either language.
+fn number(literal: &str) -> Option<f64> {
+    let plain = literal.replace('_', "");
+    let digits = plain.trim_end_matches(['u', 'i', 'f', 'h']);
+    match digits.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok().map(f64::from),
+        None => digits.parse().ok(),
+    }
+}
+
+/// What stands in the parentheses of each `@workgroup_size`.
+fn workgroup_sizes(source: &str) -> Vec<String> {
+    let arguments = source.split("@workgroup_size(").skip(1);
+    arguments
+        .filter_map(|rest| rest.split_once(')'))
+        .flat_map(|(sizes, _)| sizes.split(','))
+        .map(|size| size.trim().to_string())
+        .filter(|size| !size.is_empty())
+        .collect()
+}
+
+fn without_comments(wgsl: &str) -> String {
+    let lines = wgsl.lines().map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(rust: &str, wgsl: &str) -> Vec<File> {
+        vec![
+            File::new("src/ops/mod.rs", "mod kernel;\n#[cfg(test)]\nmod testing;"),
+            File::new("src/ops/testing.rs", ""),
+            File::new("src/ops/kernel.rs", rust),
+            File::new("shaders/kernel.wgsl", wgsl),
+            File::new("shaders/prelude_f16.wgsl", ""),
+        ]
+    }
+
+    const WGSL: &str = "const LANES: u32 = 64u; // invocations\nconst TILE = 1_024u;\n\
+                        const OWN: u32 = 3u;\n@compute @workgroup_size(LANES, 1) fn main() {}";
+
+    #[test]
+    fn equal_numbers_pass() {
+        let rust = "/// = shaders/kernel.wgsl\npub const LANES: u32 = 64;\nconst TILE: u32 = 1024;";
+        let files = pair(rust, WGSL);
+        assert_eq!(check_pairs(&files), [""; 0]);
+        assert_eq!(check_constants(&files), [""; 0]);
+        assert_eq!(check_pairs(&[]), [""; 0]);
+        assert_eq!(check_constants(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn different_numbers_are_found() {
+        let files = pair("pub const LANES: u32 = 64;\nconst TILE: u32 = 512;", WGSL);
+        crate::assert_finds(check_constants(&files), "TILE is 1_024u in shaders/kernel.wgsl");
+        let computed = pair("pub const LANES: u32 = 8 * 8;", WGSL);
+        crate::assert_finds(check_constants(&computed), "LANES is 64u");
+    }
+
+    #[test]
+    fn workgroup_sizes_of_the_shader_alone_are_found() {
+        crate::assert_finds(check_constants(&pair("// const LANES: u32 = 64;", WGSL)), "has LANES");
+        let literal = pair("", "@compute @workgroup_size(8, 1) fn main() {}");
+        crate::assert_finds(check_constants(&literal), "has 8");
+    }
+
+    #[test]
+    fn a_kernel_or_shader_alone_is_found() {
+        let mut files = pair("", "");
+        files.push(File::new("src/ops/lonely.rs", ""));
+        crate::assert_finds(check_pairs(&files), "src/ops/lonely.rs has no shader");
+        let mut files = pair("", "");
+        files.push(File::new("shaders/lonely.wgsl", ""));
+        crate::assert_finds(check_pairs(&files), "shaders/lonely.wgsl has no kernel");
+    }
+}

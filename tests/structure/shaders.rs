@@ -1,0 +1,179 @@
+//! Every shader through naga's validator, with what plain WebGPU gives and no GPU.
+
+use naga::AddressSpace;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+use crate::File;
+
+/// `shaders/prelude_<name>.wgsl` for each way to read f16 numbers, and what it may use.
+///
+/// Packing and unpacking f16 in u32 is part of WGSL without any feature; naga counts it apart.
+const PRELUDES: [(&str, Capabilities); 2] = [
+    ("prelude_f16", Capabilities::SHADER_FLOAT16.union(Capabilities::SHADER_FLOAT16_IN_FLOAT32)),
+    ("prelude_f32", Capabilities::SHADER_FLOAT16_IN_FLOAT32),
+];
+
+// WebGPU's default limits, which every adapter has.
+const MOST_INVOCATIONS: u32 = 256;
+const MOST_WORKGROUP_BYTES: u32 = 16 << 10;
+const MOST_STORAGE_BUFFERS: usize = 8;
+
+/// Shaders that are not valid after one of the preludes, or need more than the default limits.
+pub fn check_validity(files: &[File]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for shader in kernels(files) {
+        for (name, capabilities) in PRELUDES {
+            let Some(prelude) = files.iter().find(|file| file.stem() == name) else {
+                problems.push(format!("shaders/{name}.wgsl is missing"));
+                continue;
+            };
+            let source = format!("{}\n{}", prelude.text, shader.text);
+            match validate(&source, capabilities) {
+                Err(why) => problems.push(format!("{} with {name}: {why}", shader.path)),
+                Ok(module) => {
+                    let over = over_limits(&module);
+                    problems
+                        .extend(over.map(|what| format!("{} with {name}: {what}", shader.path)));
+                }
+            }
+        }
+    }
+    problems
+}
+
+/// Shaders whose bindings are not 0, 1, 2, ... of group 0.
+pub fn check_bindings(files: &[File]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for shader in kernels(files) {
+        let prelude = files.iter().find(|file| file.stem() == "prelude_f32");
+        let prelude = prelude.map_or("", |file| file.text.as_str());
+        // What does not even parse is told by the check of validity.
+        let Ok(module) = naga::front::wgsl::parse_str(&format!("{prelude}\n{}", shader.text))
+        else {
+            continue;
+        };
+        let mut bindings: Vec<(u32, u32)> = module
+            .global_variables
+            .iter()
+            .filter_map(|(_, variable)| variable.binding.as_ref())
+            .map(|binding| (binding.group, binding.binding))
+            .collect();
+        bindings.sort_unstable();
+        if !bindings.iter().copied().eq((0..bindings.len() as u32).map(|binding| (0, binding))) {
+            problems.push(format!("{}: (group, binding) are {bindings:?}", shader.path));
+        }
+    }
+    problems
+}
+
+fn kernels(files: &[File]) -> impl Iterator<Item = &File> {
+    files.iter().filter(|file| file.is("shaders/", ".wgsl") && !file.stem().starts_with("prelude_"))
+}
+
+fn validate(source: &str, capabilities: Capabilities) -> Result<naga::Module, String> {
+    let module =
+        naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    Validator::new(ValidationFlags::all(), capabilities)
+        .validate(&module)
+        .map_err(|error| error.emit_to_string(source))?;
+    Ok(module)
+}
+
+fn over_limits(module: &naga::Module) -> impl Iterator<Item = String> {
+    let mut over = Vec::new();
+    if module.entry_points.is_empty() {
+        over.push("has no entry point".to_string());
+    }
+    for entry in &module.entry_points {
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        if invocations > MOST_INVOCATIONS {
+            over.push(format!("{invocations} invocations, at most {MOST_INVOCATIONS}"));
+        }
+    }
+    let of = |wanted: fn(&AddressSpace) -> bool| {
+        module.global_variables.iter().filter(move |(_, variable)| wanted(&variable.space))
+    };
+    let bytes: u32 = of(|space| matches!(space, AddressSpace::WorkGroup))
+        .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+        .sum();
+    if bytes > MOST_WORKGROUP_BYTES {
+        over.push(format!("{bytes} bytes of workgroup memory, at most {MOST_WORKGROUP_BYTES}"));
+    }
+    let buffers = of(|space| matches!(space, AddressSpace::Storage { .. })).count();
+    if buffers > MOST_STORAGE_BUFFERS {
+        over.push(format!("{buffers} storage buffers, at most {MOST_STORAGE_BUFFERS}"));
+    }
+    over.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_preludes(kernel: &str) -> Vec<File> {
+        vec![
+            File::new("shaders/prelude_f16.wgsl", "enable f16;\nalias elem = f16;"),
+            File::new("shaders/prelude_f32.wgsl", "alias elem = f32;"),
+            File::new("shaders/kernel.wgsl", kernel),
+        ]
+    }
+
+    fn kernel(globals: &str, body: &str) -> Vec<File> {
+        with_preludes(&format!("{globals}\n@compute @workgroup_size(64) fn main() {{ {body} }}"))
+    }
+
+    #[test]
+    fn a_valid_kernel_passes() {
+        let files = kernel(
+            "override N: u32 = 4u; var<workgroup> tile: array<vec4<f32>, 1024>;
+             @group(0) @binding(0) var<storage, read_write> x: array<elem>;
+             @group(0) @binding(1) var<storage> y: array<u32>;",
+            "x[0] = elem(unpack2x16float(y[N]).x); tile[0] = vec4<f32>();",
+        );
+        assert_eq!(check_validity(&files), [""; 0]);
+        assert_eq!(check_bindings(&files), [""; 0]);
+    }
+
+    #[test]
+    fn what_no_prelude_makes_valid_is_found_twice() {
+        for body in ["let x: u32 = 1.0;", "missing();", "let x = 1 +;"] {
+            assert_eq!(check_validity(&kernel("", body)).len(), 2, "{body}");
+        }
+    }
+
+    #[test]
+    fn f16_without_its_prelude_is_found() {
+        crate::assert_finds(check_validity(&kernel("", "let x = f16(1.0);")), "with prelude_f32");
+    }
+
+    #[test]
+    fn features_beyond_plain_webgpu_are_found() {
+        assert_eq!(check_validity(&kernel("", "let x = subgroupAdd(1u);")).len(), 2);
+    }
+
+    #[test]
+    fn more_than_the_default_limits_is_found() {
+        let tile = "var<workgroup> tile: array<vec4<f32>, 1025>;";
+        assert!(check_validity(&kernel(tile, ""))[0].contains("16400 bytes"));
+        let wide = with_preludes("@compute @workgroup_size(16, 17) fn main() {}");
+        assert!(check_validity(&wide)[0].contains("272 invocations"));
+        let buffer = |i| format!("@group(0) @binding({i}) var<storage> x{i}: array<u32>;\n");
+        let nine: String = (0..9).map(buffer).collect();
+        assert!(check_validity(&kernel(&nine, ""))[0].contains("9 storage buffers"));
+    }
+
+    #[test]
+    fn a_missing_prelude_is_found() {
+        let mut files = kernel("", "");
+        files.remove(0);
+        crate::assert_finds(check_validity(&files), "shaders/prelude_f16.wgsl is missing");
+    }
+
+    #[test]
+    fn gaps_and_other_groups_are_found() {
+        for binding in ["@group(0) @binding(1)", "@group(1) @binding(0)"] {
+            let files = kernel(&format!("{binding} var<storage> x: array<u32>;"), "");
+            crate::assert_finds(check_bindings(&files), "shaders/kernel.wgsl");
+        }
+    }
+}
