@@ -1,6 +1,6 @@
 //! `config.json` of a RoBERTa sequence classifier, checked before anything is loaded.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +24,7 @@ pub const MAX_HEAD_SIZE: usize = 128;
 /// assert_eq!(config.labels, ["LABEL_0"]);
 /// # Ok::<(), cappy::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Config {
     /// Rows of the word table.
     pub vocab_size: usize,

@@ -1,8 +1,24 @@
 //! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
 
+mod batch;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod bench;
 pub mod checkpoint;
 mod config;
+mod encoder;
 mod error;
+pub mod gpu;
+pub mod ops;
+mod rank;
+#[cfg(test)]
+mod reference;
+mod scorer;
+mod tokenizer;
 
+pub use checkpoint::{Checkpoint, RandomProfile};
 pub use config::{Config, MAX_HEAD_SIZE};
 pub use error::{Error, ErrorKind, Result};
+pub use gpu::Dtype;
+pub use rank::Ranked;
+pub use scorer::{Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+pub use tokenizer::{Encoded, Tokenizer};

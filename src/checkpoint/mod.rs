@@ -1,3 +1,212 @@
 //! Named, shape-checked tensors over byte sources.
+//!
+//! A [`Checkpoint`] knows the names and shapes of a model's tensors and where their numbers stand.
+//! The numbers themselves are read in rows, a few at a time, so that a model need not fit memory.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod directory;
+mod dtype;
+#[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
+pub mod hub;
+mod memory;
+mod names;
+mod open;
+mod random;
+mod safetensors;
 pub mod source;
+mod tensor;
+mod torch;
+mod view;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::directory::Directory;
+pub use self::dtype::Dtype;
+pub use self::memory::MemoryFiles;
+pub use self::names::tensor_shapes;
+pub use self::random::RandomProfile;
+pub use self::source::{ByteSource, Files, LocalFuture, read_all};
+pub use self::tensor::Tensor;
+
+use self::random::RandomTensor;
+use self::view::{Element, View};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The named tensors of one model.
+pub struct Checkpoint {
+    /// The files that the stored tensors point into.
+    sources: Vec<Box<dyn ByteSource>>,
+    tensors: BTreeMap<String, Held>,
+    format: String,
+    file_bytes: u64,
+}
+
+/// One tensor, wherever its numbers come from.
+enum Held {
+    Stored(View),
+    Random(Vec<usize>, RandomTensor),
+}
+
+impl Checkpoint {
+    /// Opens the weights in a folder: `model.safetensors`, else safetensors in shards that
+    /// `model.safetensors.index.json` lists, else the same of `pytorch_model.bin`. Only headers are
+    /// read; no numbers are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none of them or a shard is missing, and
+    /// [`ErrorKind::Checkpoint`] naming the file, and the tensor or entry, that is broken or uses
+    /// what is not supported.
+    pub async fn open(files: &dyn Files) -> Result<Checkpoint> {
+        open::open(files).await
+    }
+
+    /// Random weights of this shape, the same for the same seed everywhere. They are made when they
+    /// are read and take no memory.
+    ///
+    /// ```
+    /// # let config = cappy::Config {
+    /// #     vocab_size: 11, hidden_size: 6, num_hidden_layers: 1, num_attention_heads: 2,
+    /// #     intermediate_size: 10, max_position_embeddings: 9, type_vocab_size: 1,
+    /// #     layer_norm_eps: 1e-5, pad_token_id: 1, labels: vec!["LABEL_0".into()],
+    /// # };
+    /// use cappy::checkpoint::{Checkpoint, RandomProfile};
+    /// let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
+    /// let words = checkpoint.get("roberta.embeddings.word_embeddings.weight", &[11, 6])?;
+    /// let mut numbers = Vec::new();
+    /// pollster::block_on(words.read_rows(9..11, &mut numbers))?;
+    /// assert_eq!(numbers.len(), 2 * words.row_len());
+    /// # Ok::<(), cappy::Error>(())
+    /// ```
+    pub fn random(config: &Config, seed: u32, profile: RandomProfile) -> Checkpoint {
+        let mut file_bytes = 0;
+        let tensors = tensor_shapes(config).into_iter().map(|(name, shape)| {
+            let row_len = shape[1..].iter().product();
+            file_bytes += 4 * (shape[0] * row_len) as u64;
+            let random = RandomTensor::new(&name, row_len, seed, profile);
+            (name, Held::Random(shape, random))
+        });
+        let tensors = tensors.collect();
+        Checkpoint { sources: Vec::new(), tensors, format: "random".into(), file_bytes }
+    }
+
+    /// The tensor that is called `name` in a checkpoint of the whole classifier. In one of the bare
+    /// encoder it is found without its `roberta.`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Checkpoint`] naming the tensor when there is none of this name, when its shape
+    /// is not `shape`, or when it is not made of f32, f16 or bf16.
+    pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor<'_>> {
+        let refuse = |what: String| Error::new(ErrorKind::Checkpoint, name, what);
+        let bare = || name.strip_prefix(names::PREFIX).and_then(|bare| self.tensors.get(bare));
+        let held = self.tensors.get(name).or_else(bare).ok_or_else(|| {
+            let near = names::near(name, self.names());
+            refuse(match &near[..] {
+                [] => "is not in the checkpoint, nor is anything like it".into(),
+                near => format!("is not in the checkpoint; near it are {}", near.join(", ")),
+            })
+        })?;
+        let (found, dtype) = match held {
+            Held::Random(shape, _) => (shape, Dtype::F32),
+            Held::Stored(View { shape, element: Element::Float(dtype), .. }) => (shape, *dtype),
+            Held::Stored(View { element: Element::Other(other), .. }) => {
+                return Err(refuse(format!("is made of {other}, expected f32, f16 or bf16")));
+            }
+        };
+        if found != shape {
+            return Err(refuse(format!("has shape {found:?}, expected {shape:?}")));
+        }
+        Ok(Tensor::new(self, name, held, found, dtype))
+    }
+
+    /// The shape of the tensor that stands in the files as `name`, as [`names`](Self::names) lists it.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|held| match held {
+            Held::Stored(view) => &view.shape[..],
+            Held::Random(shape, _) => shape,
+        })
+    }
+
+    /// Bytes of all files with weights, or what random weights would take in f32.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// What the weights come from, for people: "safetensors", "torch zip, 2 shards", "random".
+    pub fn format(&self) -> &str {
+        &self.format
+    }
+
+    /// The tensors' names as they stand in the files, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("format", &self.format)
+            .field("file_bytes", &self.file_bytes)
+            .field("tensors", &self.tensors.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::names::tests::small_config;
+    use super::testing::{counted, fixture, open, read};
+    use super::*;
+
+    #[test]
+    fn names_are_found_with_and_without_prefix() {
+        let whole = open("pytorch_model.bin", fixture("model.bin")).unwrap();
+        let words = "roberta.embeddings.word_embeddings.weight";
+        assert_eq!(read(&whole, words, &[5, 3]).unwrap(), counted(0, 15));
+        let bare = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
+        assert_eq!(read(&bare, "roberta.f32", &[3, 4]).unwrap(), counted(0, 12));
+        assert!(bare.get("other.f32", &[3, 4]).is_err());
+    }
+
+    #[test]
+    fn a_missing_tensor_names_near_ones() {
+        let checkpoint = open("pytorch_model.bin", fixture("model.bin")).unwrap();
+        let error = checkpoint.get("classifier.dense.weights", &[2, 3]).unwrap_err();
+        assert_eq!(error.at_fault(), "classifier.dense.weights");
+        let message = error.to_string();
+        assert!(message.contains("near it are classifier.dense.weight, "), "{message}");
+        let message = checkpoint.get("x", &[2]).unwrap_err().to_string();
+        assert!(message.contains("nor is anything like it"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_shape_shows_both() {
+        let checkpoint = open("pytorch_model.bin", fixture("model.bin")).unwrap();
+        for shape in [&[3usize, 2][..], &[6], &[2, 3, 1], &[]] {
+            let message = checkpoint.get("classifier.dense.weight", shape).unwrap_err().to_string();
+            assert!(message.contains("has shape [2, 3]"), "{message}");
+            assert!(message.contains(&format!("expected {shape:?}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn random_weights_have_every_tensor() {
+        let config = small_config();
+        let checkpoint = Checkpoint::random(&config, 5, RandomProfile::Plain);
+        let mut numbers = 0;
+        for (name, shape) in tensor_shapes(&config) {
+            let read = read(&checkpoint, &name, &shape).unwrap();
+            assert_eq!(read.len(), shape.iter().product::<usize>(), "{name}");
+            numbers += read.len() as u64;
+        }
+        assert_eq!(checkpoint.file_bytes(), 4 * numbers);
+        assert_eq!(checkpoint.format(), "random");
+        assert_eq!(checkpoint.names().count(), tensor_shapes(&config).len());
+    }
+}

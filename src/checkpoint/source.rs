@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A boxed future that need not be `Send`, because a browser's are not.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -28,4 +28,43 @@ pub trait Files {
 
     /// Opens `name`; `None` when the folder has no such file.
     fn open<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<Box<dyn ByteSource>>>>;
+}
+
+/// Reads the whole of a small file such as `config.json`; `None` when the folder has no such file.
+///
+/// # Errors
+/// [`ErrorKind::Input`] when the file is larger than `most` bytes, and whatever reading it gives.
+pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
+    let Some(source) = files.open(name).await? else {
+        return Ok(None);
+    };
+    let size = source.size();
+    if size > most {
+        let message = format!("is {size} bytes long, at most {most} are expected");
+        return Err(Error::new(ErrorKind::Input, source.name(), message));
+    }
+    read_exact(&*source, 0..size).await.map(Some)
+}
+
+/// Reads `range` after checking that the file reaches that far, so that a length found in a file
+/// never makes memory be reserved that the file cannot fill.
+pub(super) async fn read_exact(source: &dyn ByteSource, range: Range<u64>) -> Result<Vec<u8>> {
+    let refuse = |message| Error::new(ErrorKind::Checkpoint, source.name(), message);
+    if range.start > range.end || range.end > source.size() {
+        let size = source.size();
+        return Err(refuse(format!(
+            "is truncated: bytes {} to {} were expected, it has {size}",
+            range.start, range.end
+        )));
+    }
+    let length = range.end - range.start;
+    let bytes = source.read(range.clone()).await?;
+    if bytes.len() as u64 != length {
+        return Err(refuse(format!(
+            "gave {} bytes for the {length} from {} on",
+            bytes.len(),
+            range.start
+        )));
+    }
+    Ok(bytes)
 }

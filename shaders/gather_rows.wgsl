@@ -1,0 +1,21 @@
+// out[i] = x[rows[i]]
+
+// = src/ops/gather_rows.rs
+const LANES: u32 = 64u;
+
+struct Params {
+    stride4: u32,  // groups of four between rows
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> rows: array<u32>;         // [rows of out]
+@group(0) @binding(2) var<storage, read> x: array<elem4>;          // [rows of x, stride]
+@group(0) @binding(3) var<storage, read_write> out: array<elem4>;  // [rows of out, stride]
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
+    let column = group.x * LANES + lane.x;
+    if column < params.stride4 {
+        out[group.y * params.stride4 + column] = x[rows[group.y] * params.stride4 + column];
+    }
+}

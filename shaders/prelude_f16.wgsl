@@ -1,0 +1,15 @@
+// Put before every kernel where the adapter has shader-f16.
+// The same names with the same meaning stand in prelude_f32.wgsl.
+enable f16;
+
+// Four neighbouring numbers as they lie in memory: 8 bytes of f16.
+alias elem4 = vec4<f16>;
+
+fn load4(stored: elem4) -> vec4<f32> {
+    return vec4<f32>(stored);
+}
+
+fn store4(value: vec4<f32>) -> elem4 {
+    return vec4<f16>(value);
+}
+

@@ -1,0 +1,145 @@
+//! Files of a folder on disk, read by position.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::source::{ByteSource, Files, LocalFuture};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A folder on disk. Its files are read piece by piece and not mapped into memory, so a file that
+/// another program cuts short is an error and not a signal.
+#[derive(Debug, Clone)]
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// The folder at `path`, which is looked at when a file of it is opened.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Directory(path.into())
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn open_file(&self, name: &str) -> Result<Option<Box<dyn ByteSource>>> {
+        let path = self.0.join(name);
+        let name = path.display().to_string();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return match self.0.is_dir() {
+                    true => Ok(None),
+                    false => {
+                        Err(Error::new(ErrorKind::NotFound, self.describe(), "is not a folder"))
+                    }
+                };
+            }
+            Err(error) => return Err(unreadable(&name, error)),
+        };
+        let metadata = file.metadata().map_err(|error| unreadable(&name, error))?;
+        if !metadata.is_file() {
+            return Err(Error::new(ErrorKind::Io, name, "is not a regular file"));
+        }
+        Ok(Some(Box::new(FileSource { name, size: metadata.len(), file })))
+    }
+}
+
+impl Files for Directory {
+    fn describe(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn open<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<Box<dyn ByteSource>>>> {
+        Box::pin(async move { self.open_file(name) })
+    }
+}
+
+struct FileSource {
+    name: String,
+    size: u64,
+    file: File,
+}
+
+impl FileSource {
+    // Nothing runs between the seek and the read: a `dyn ByteSource` is not shared by threads.
+    fn read_at(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let length = range.end.checked_sub(range.start).filter(|_| range.end <= self.size);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let mut bytes = vec![0; length.ok_or(io::ErrorKind::UnexpectedEof)?];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(range.start))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl ByteSource for FileSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read(&self, range: Range<u64>) -> LocalFuture<'_, Result<Vec<u8>>> {
+        Box::pin(async move { self.read_at(range).map_err(|error| unreadable(&self.name, error)) })
+    }
+}
+
+fn unreadable(name: &str, error: io::Error) -> Error {
+    Error::new(ErrorKind::Io, name, format!("cannot be read: {error}")).with_source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::read_all;
+    use pollster::block_on;
+
+    #[test]
+    fn files_are_read_by_position() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), b"0123456789").unwrap();
+        let files = Directory::new(folder.path());
+        let source = block_on(files.open("a")).unwrap().unwrap();
+        assert_eq!(source.size(), 10);
+        assert_eq!(block_on(source.read(7..10)).unwrap(), b"789");
+        assert_eq!(block_on(source.read(2..4)).unwrap(), b"23");
+        assert_eq!(block_on(source.read(4..4)).unwrap(), b"");
+        assert_eq!(block_on(source.read(8..11)).unwrap_err().kind(), ErrorKind::Io);
+        // The file shrinks behind our back.
+        std::fs::write(folder.path().join("a"), b"01234").unwrap();
+        let error = block_on(source.read(2..10)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.at_fault().ends_with('a'), "{error}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("inside")).unwrap();
+        let files = Directory::new(folder.path());
+        assert!(block_on(files.open("a")).unwrap().is_none());
+        let inside = block_on(files.open("inside")).err().unwrap();
+        assert_eq!(inside.kind(), ErrorKind::Io);
+        let nowhere = Directory::new(folder.path().join("b"));
+        let error = block_on(nowhere.open("a")).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.at_fault(), nowhere.describe());
+    }
+
+    #[test]
+    fn whole_files_have_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a"), b"0123456789").unwrap();
+        let files = Directory::new(folder.path());
+        assert_eq!(block_on(read_all(&files, "a", 10)).unwrap().unwrap(), b"0123456789");
+        assert!(block_on(read_all(&files, "b", 10)).unwrap().is_none());
+        let error = block_on(read_all(&files, "a", 9)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Input);
+    }
+}

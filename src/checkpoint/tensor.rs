@@ -1,0 +1,155 @@
+//! One tensor of a checkpoint, read in rows.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::dtype::Dtype;
+use super::{Checkpoint, Held};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A tensor whose shape was checked and whose numbers were not read yet.
+pub struct Tensor<'a> {
+    checkpoint: &'a Checkpoint,
+    name: String,
+    held: &'a Held,
+    shape: &'a [usize],
+    dtype: Dtype,
+}
+
+impl<'a> Tensor<'a> {
+    pub(super) fn new(
+        checkpoint: &'a Checkpoint,
+        name: &str,
+        held: &'a Held,
+        shape: &'a [usize],
+        dtype: Dtype,
+    ) -> Self {
+        Tensor { checkpoint, name: name.to_owned(), held, shape, dtype }
+    }
+
+    /// The name that was asked for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The sizes of its dimensions.
+    pub fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    /// What its numbers are stored as.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// The size of the first dimension; 1 for a single number.
+    pub fn rows(&self) -> usize {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// Numbers a row: the product of the other dimensions, 1 for a vector.
+    pub fn row_len(&self) -> usize {
+        self.shape.iter().skip(1).fold(1, |length, size| length.saturating_mul(*size))
+    }
+
+    /// Appends `rows` as f32, row after row. Just these are read, unless the tensor is transposed
+    /// in its file: then the whole of it is, in pieces of a few MiB.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Checkpoint`] naming the tensor when it has no such rows, or with the place of
+    /// the first number that is NaN or infinite, and whatever reading the file gives. `out` is then
+    /// as it was.
+    pub async fn read_rows(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        let before = out.len();
+        let read = self.append_rows(rows.clone(), out).await.and_then(|()| {
+            let bad = out[before..].iter().position(|number| !number.is_finite());
+            bad.map_or(Ok(()), |bad| {
+                let place = self.place(rows.start, bad);
+                let message = format!("has {} at {place:?}", out[before + bad]);
+                Err(Error::new(ErrorKind::Checkpoint, &self.name, message))
+            })
+        });
+        if read.is_err() {
+            out.truncate(before);
+        }
+        read
+    }
+
+    async fn append_rows(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        if rows.start > rows.end || rows.end > self.rows() {
+            let message = format!("has {} rows, none at {rows:?}", self.rows());
+            return Err(Error::new(ErrorKind::Checkpoint, &self.name, message));
+        }
+        match self.held {
+            Held::Stored(view) => {
+                let source = &*self.checkpoint.sources[view.file];
+                view.append_rows(source, self.dtype, rows, out).await
+            }
+            Held::Random(_, random) => {
+                random.append_rows(rows, out);
+                Ok(())
+            }
+        }
+    }
+
+    /// The index of the `nth` number after the beginning of `row`.
+    fn place(&self, row: usize, nth: usize) -> Vec<usize> {
+        let mut rest = row * self.row_len() + nth;
+        let mut place = vec![0; self.shape.len()];
+        for (index, size) in place.iter_mut().zip(self.shape).rev() {
+            *index = rest % size;
+            rest /= size;
+        }
+        place
+    }
+}
+
+impl fmt::Debug for Tensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {:?}", self.name, self.dtype, self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::testing::{counted, fixture, open, read};
+    use pollster::block_on;
+
+    #[test]
+    fn pieces_are_appended() {
+        let checkpoint = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
+        let tensor = checkpoint.get("f16", &[3, 4]).unwrap();
+        assert_eq!((tensor.rows(), tensor.row_len(), tensor.dtype()), (3, 4, Dtype::F16));
+        let mut out = vec![-1.0];
+        for rows in [0..1, 1..1, 1..3] {
+            block_on(tensor.read_rows(rows, &mut out)).unwrap();
+        }
+        assert_eq!(out, [vec![-1.0], counted(100, 12)].concat());
+    }
+
+    #[test]
+    fn rows_outside_are_refused() {
+        let checkpoint = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
+        let tensor = checkpoint.get("f32", &[3, 4]).unwrap();
+        #[expect(clippy::reversed_empty_ranges)]
+        for rows in [0..4, 2..1, 4..4, 0..usize::MAX] {
+            let error = block_on(tensor.read_rows(rows, &mut Vec::new())).unwrap_err();
+            assert_eq!(error.at_fault(), "f32");
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_is_named_with_its_place() {
+        let checkpoint = open("pytorch_model.bin", fixture("not_finite.bin")).unwrap();
+        let error = read(&checkpoint, "weight", &[3, 4]).unwrap_err();
+        assert_eq!(error.to_string(), "weight: has NaN at [1, 2]");
+        let tensor = checkpoint.get("weight", &[3, 4]).unwrap();
+        let mut out = vec![1.0];
+        let error = block_on(tensor.read_rows(2..3, &mut out)).unwrap_err();
+        assert_eq!(error.to_string(), "weight: has inf at [2, 3]");
+        assert_eq!(out, [1.0]);
+        block_on(tensor.read_rows(0..1, &mut out)).unwrap();
+        assert_eq!(out, [1.0, 0.0, 1.0, 2.0, 3.0]);
+    }
+}

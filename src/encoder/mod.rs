@@ -1,0 +1,212 @@
+//! The forward pass of RoBERTa with its classification head.
+
+mod activations;
+mod weights;
+
+use crate::batch::Batch;
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::error::Result;
+use crate::gpu::{Gpu, Plan};
+use crate::ops::attention::{Heads, attention};
+use crate::ops::embed::embed;
+use crate::ops::gather_rows::gather_rows;
+use crate::ops::layer_norm::layer_norm;
+use crate::ops::matmul::{Epilogue, matmul};
+use activations::Activations;
+use weights::Weights;
+
+/// A model on the GPU, with room to run batches of up to `batch_tokens` tokens.
+pub struct Encoder {
+    config: Config,
+    weights: Weights,
+    activations: Activations,
+}
+
+impl Encoder {
+    /// Streams the weights of `checkpoint` to the GPU. `loaded` is told the bytes of weights read
+    /// so far, as f32 numbers of 4 bytes counted by their size in the file.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Checkpoint`] naming the tensor at fault, or what [`Gpu::buffer`] says.
+    pub async fn load(
+        gpu: &Gpu,
+        checkpoint: &Checkpoint,
+        config: &Config,
+        batch_tokens: usize,
+        loaded: &mut dyn FnMut(u64),
+    ) -> Result<Encoder> {
+        Ok(Encoder {
+            config: config.clone(),
+            weights: weights::load(gpu, checkpoint, config, loaded).await?,
+            activations: Activations::new(gpu, config, batch_tokens)?,
+        })
+    }
+
+    /// Bytes of activations that a batch of `tokens` tokens takes at most.
+    pub fn activation_bytes(config: &Config, tokens: usize) -> u64 {
+        activations::bytes(config, tokens)
+    }
+
+    /// The raw logits of each pair of `batch`, in order: `[pairs][labels]`.
+    ///
+    /// # Errors
+    /// What [`Gpu::run`] and [`Gpu::read_f32`] say. The numbers themselves are not looked at.
+    pub async fn logits(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+        self.upload(gpu, batch).await?;
+        gpu.run(&self.plan(batch)?)?;
+        let labels = self.config.labels.len();
+        let stride = crate::ops::stride(labels);
+        let rows = gpu.read_f32(&self.activations.logits.buffer, batch.pairs() * stride).await?;
+        Ok(rows.chunks_exact(stride).map(|row| row[..labels].to_vec()).collect())
+    }
+
+    /// Writes what a plan of `batch` reads.
+    pub async fn upload(&self, gpu: &Gpu, batch: &Batch) -> Result<()> {
+        let x = &self.activations;
+        gpu.write(&x.ids, 0, &batch.ids).await?;
+        gpu.write(&x.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
+        gpu.write(&x.tasks, 0, &batch.tasks).await?;
+        gpu.write(&x.first_tasks, 0, &batch.first_tasks).await
+    }
+
+    /// The forward pass of `batch`, written down.
+    pub fn plan(&self, batch: &Batch) -> Result<Plan> {
+        let (w, x) = (&self.weights, &self.activations);
+        let (tokens, pairs) = (batch.tokens(), batch.pairs());
+        let heads = Heads { count: self.config.num_attention_heads, size: self.config.head_size() };
+        let all = x.tasks(batch);
+        let first = x.first_tasks(batch);
+
+        let mut steps = vec![
+            embed("embed", tokens, &x.ids, &w.tables, &x.sum)?,
+            layer_norm("embed norm", tokens, &x.sum, &w.embed_norm, &x.hidden)?,
+        ];
+        for (index, layer) in w.layers.iter().enumerate() {
+            let last = index + 1 == w.layers.len();
+            steps.push(matmul("qkv", tokens, &x.hidden, &layer.qkv, Epilogue::Store, &x.qkv)?);
+            // The score hangs on the last layer's <s> alone: after its keys and values, only that
+            // row of each pair goes on.
+            let (rows, tasks, hidden, sum) = if last {
+                let gather =
+                    gather_rows("gather <s>", pairs, &x.first_rows, &x.hidden, &x.first_hidden)?;
+                steps.push(gather);
+                (pairs, &first, &x.first_hidden, &x.first_sum)
+            } else {
+                (tokens, &all, &x.hidden, &x.sum)
+            };
+            let residual = Epilogue::Residual(hidden);
+            steps.push(attention("attention", heads, tasks, &x.qkv, &x.context)?);
+            steps.push(matmul("attention out", rows, &x.context, &layer.out, residual, sum)?);
+            steps.push(layer_norm("attention norm", rows, sum, &layer.out_norm, hidden)?);
+            steps.push(matmul("ffn up", rows, hidden, &layer.up, Epilogue::Gelu, &x.inner)?);
+            steps.push(matmul("ffn down", rows, &x.inner, &layer.down, residual, sum)?);
+            steps.push(layer_norm("ffn norm", rows, sum, &layer.down_norm, hidden)?);
+        }
+        let hidden = &x.first_hidden;
+        steps.push(matmul("head dense", pairs, hidden, &w.dense, Epilogue::Tanh, &x.head)?);
+        steps.push(matmul("head out", pairs, &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
+        Ok(Plan { steps })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::RandomProfile;
+    use crate::gpu::Dtype;
+    use crate::reference;
+    use crate::tokenizer::Encoded;
+
+    fn config(
+        layers: usize,
+        heads: usize,
+        head_size: usize,
+        inner: usize,
+        labels: usize,
+    ) -> Config {
+        Config {
+            vocab_size: 101,
+            hidden_size: heads * head_size,
+            num_hidden_layers: layers,
+            num_attention_heads: heads,
+            intermediate_size: inner,
+            max_position_embeddings: 90,
+            type_vocab_size: 2,
+            layer_norm_eps: 1e-5,
+            pad_token_id: 1,
+            labels: (0..labels).map(|i| i.to_string()).collect(),
+        }
+    }
+
+    fn sequence(tokens: usize, salt: usize) -> Encoded {
+        Encoded {
+            ids: (0..tokens).map(|i| ((i * 37 + salt * 11) % 101) as u32).collect(),
+            position_ids: (2..).take(tokens).collect(),
+            truncated: 0,
+        }
+    }
+
+    fn block_on<T>(future: impl Future<Output = Result<T>>) -> T {
+        pollster::block_on(future).unwrap()
+    }
+
+    /// Whether every logit is within `bound` of its twin's. NaN is not.
+    fn close(got: &[Vec<f32>], expected: &[Vec<f32>], bound: f32) -> bool {
+        got.len() == expected.len()
+            && got.iter().flatten().count() == expected.iter().flatten().count()
+            && got.iter().flatten().zip(expected.iter().flatten()).all(|(got, expected)| {
+                let error = (got - expected).abs();
+                error <= bound
+            })
+    }
+
+    #[test]
+    fn the_comparison_fails_on_nan_swapped_and_missing_logits() {
+        let logits = [vec![1.0], vec![2.0]];
+        assert!(close(&logits, &logits, 0.0));
+        assert!(!close(&[vec![2.0], vec![1.0]], &logits, 0.5));
+        assert!(!close(&[vec![f32::NAN], vec![2.0]], &logits, 0.5));
+        assert!(!close(&logits[..1], &logits, 0.5));
+    }
+
+    #[test]
+    fn logits_equal_the_twin_and_do_not_depend_on_company() {
+        for config in [
+            config(1, 1, 24, 48, 1),
+            config(2, 4, 25, 210, 1),
+            config(3, 2, 96, 130, 3),
+            config(2, 1, 128, 257, 1),
+        ] {
+            let checkpoint = Checkpoint::random(&config, 7, RandomProfile::Plain);
+            let shapes = crate::checkpoint::tensor_shapes(&config);
+            let tensor = |name: &str| {
+                let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
+                let mut values = Vec::new();
+                let tensor = checkpoint.get(name, shape).unwrap();
+                block_on(tensor.read_rows(0..tensor.rows(), &mut values));
+                values
+            };
+            let pairs: Vec<Encoded> =
+                [4, 88, 17, 33, 1, 64].iter().enumerate().map(|(i, &n)| sequence(n, i)).collect();
+            let expected: Vec<Vec<f32>> = pairs
+                .iter()
+                .map(|pair| reference::logits(&config, &tensor, &Batch::new(&[pair.clone()]).ids))
+                .collect();
+            for dtype in [Dtype::F16, Dtype::F32] {
+                let gpu = block_on(Gpu::open(dtype));
+                let encoder = block_on(Encoder::load(&gpu, &checkpoint, &config, 300, &mut |_| {}));
+                let together = block_on(encoder.logits(&gpu, &Batch::new(&pairs)));
+                assert!(
+                    close(&together, &expected, 1e-2),
+                    "{config:?} {dtype:?}: {together:?} is not {expected:?}"
+                );
+                let bits = |logits: &[f32]| logits.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                for (pair, together) in pairs.iter().zip(&together) {
+                    let alone = block_on(encoder.logits(&gpu, &Batch::new(&[pair.clone()])));
+                    assert_eq!(bits(&alone[0]), bits(together), "{config:?} {dtype:?}");
+                }
+            }
+        }
+    }
+}

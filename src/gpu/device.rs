@@ -1,0 +1,400 @@
+//! Finding an adapter, opening a device, making and filling buffers, reading results.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+
+use super::executor::Executor;
+use super::plan::Buffer;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How the kernels read the f16 numbers in memory. Arithmetic is f32 either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// [`Dtype::F16`] where the adapter has `shader-f16`, else [`Dtype::F32`].
+    #[default]
+    Auto,
+    /// WGSL's own `f16` type; needs `shader-f16`.
+    F16,
+    /// Pairs of f16 in a `u32`, unpacked to f32; works everywhere.
+    F32,
+}
+
+/// What is known of the adapter in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AdapterSummary {
+    /// The chip or software renderer.
+    pub name: String,
+    /// The graphics interface: vulkan, metal, dx12 or webgpu.
+    pub backend: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// Whether it is discrete, integrated, virtual, or a CPU.
+    pub device_type: String,
+    /// Whether it has `shader-f16`.
+    pub f16: bool,
+    /// Whether it can time single kernels.
+    pub timestamps: bool,
+    /// The largest storage binding in bytes.
+    pub max_binding_bytes: u64,
+}
+
+/// An open GPU device.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) executor: RefCell<Executor>,
+    summary: AdapterSummary,
+    dtype: Dtype,
+    fault: Arc<Mutex<Option<Fault>>>,
+    allocated: Cell<u64>,
+    unsubmitted: Cell<u64>,
+}
+
+/// The first thing that went wrong on the device, kept until somebody asks.
+enum Fault {
+    Lost(String),
+    OutOfMemory(String),
+    Other(String),
+}
+
+/// Writes are staged by wgpu in host memory until the queue runs; past this many bytes we wait,
+/// so that loading a model never holds more of it than this.
+const MAX_STAGED_BYTES: u64 = 16 << 20;
+
+/// How to get an adapter, for people who have none.
+const NO_ADAPTER: &str = "no Vulkan, Metal or DirectX 12 adapter was found. Install the driver of \
+    your graphics card, or a software one: on Debian or Ubuntu \
+    `apt-get install mesa-vulkan-drivers libvulkan1`, on Fedora \
+    `dnf install mesa-vulkan-drivers vulkan-loader`";
+
+impl Gpu {
+    /// Opens the most powerful adapter.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoAdapter`] where there is none, [`ErrorKind::AdapterTooSmall`] where it lacks
+    /// WebGPU's default limits, or `shader-f16` when `dtype` demands it.
+    pub async fn open(dtype: Dtype) -> Result<Gpu> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance.request_adapter(&options).await.map_err(|source| {
+            Error::new(ErrorKind::NoAdapter, "GPU adapter", NO_ADAPTER).with_source(source)
+        })?;
+        let info = adapter.get_info();
+        let summary = AdapterSummary {
+            name: info.name.clone(),
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            device_type: format!("{:?}", info.device_type).to_lowercase(),
+            f16: adapter.features().contains(wgpu::Features::SHADER_F16),
+            timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
+            max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
+        };
+        let dtype = resolve_dtype(dtype, &summary)?;
+        let limits = required_limits(&summary.name, &adapter.limits())?;
+
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::SHADER_F16, dtype == Dtype::F16);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, summary.timestamps);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("cappy"),
+            required_features: features,
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|source| {
+            Error::new(ErrorKind::Gpu, summary.name.as_str(), "would not open a device")
+                .with_source(source)
+        })?;
+
+        let fault = Arc::new(Mutex::new(None));
+        let keep_first = |fault: &Arc<Mutex<Option<Fault>>>| {
+            let fault = fault.clone();
+            move |new: Fault| {
+                if let Ok(mut slot) = fault.lock() {
+                    slot.get_or_insert(new);
+                }
+            }
+        };
+        let keep = keep_first(&fault);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            keep(match error {
+                wgpu::Error::OutOfMemory { .. } => Fault::OutOfMemory(error.to_string()),
+                _ => Fault::Other(error.to_string()),
+            });
+        }));
+        let keep = keep_first(&fault);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                keep(Fault::Lost(message));
+            }
+        });
+        let executor = RefCell::new(Executor::new(&device, dtype));
+        Ok(Gpu {
+            device,
+            queue,
+            executor,
+            summary,
+            dtype,
+            fault,
+            allocated: Cell::new(0),
+            unsubmitted: Cell::new(0),
+        })
+    }
+
+    /// The adapter in use.
+    pub fn adapter(&self) -> &AdapterSummary {
+        &self.summary
+    }
+
+    /// The path taken: never [`Dtype::Auto`].
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Whether the adapter is a CPU that runs shaders.
+    pub fn is_software(&self) -> bool {
+        self.summary.device_type == "cpu"
+    }
+
+    /// Bytes of GPU memory handed out by [`Gpu::buffer`] so far.
+    pub fn allocated_bytes(&self) -> u64 {
+        self.allocated.get()
+    }
+
+    /// Makes a zeroed storage buffer of at least `bytes` bytes, called `label` in messages.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AdapterTooSmall`] where one binding cannot hold it, or
+    /// [`ErrorKind::OutOfMemory`].
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer> {
+        let most = self.device.limits().max_storage_buffer_binding_size;
+        if bytes > most {
+            return Err(Error::new(
+                ErrorKind::AdapterTooSmall,
+                label,
+                format!(
+                    "needs a storage binding of {bytes} bytes, and the adapter {:?} has \
+                     max_storage_buffer_binding_size {most}",
+                    self.summary.name
+                ),
+            ));
+        }
+        let size = bytes.next_multiple_of(16).max(16);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_DST
+                | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
+        self.check()?;
+        self.allocated.set(self.allocated.get() + size);
+        Ok(buffer)
+    }
+
+    /// Makes a buffer that holds `data`.
+    pub async fn buffer_of<T: bytemuck::NoUninit>(
+        &self,
+        label: &str,
+        data: &[T],
+    ) -> Result<Buffer> {
+        let buffer = self.buffer(label, size_of_val(data) as u64)?;
+        self.write(&buffer, 0, data).await?;
+        Ok(buffer)
+    }
+
+    /// Writes `data` at byte `offset` of `buffer`. Offset and length are multiples of four bytes.
+    pub async fn write<T: bytemuck::NoUninit>(
+        &self,
+        buffer: &Buffer,
+        offset: u64,
+        data: &[T],
+    ) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        self.queue.write_buffer(buffer, offset, bytes);
+        let staged = self.unsubmitted.get() + bytes.len() as u64;
+        self.unsubmitted.set(staged);
+        if staged >= MAX_STAGED_BYTES {
+            self.finish().await?;
+        }
+        self.check()
+    }
+
+    /// Waits until everything that was written or submitted has happened.
+    pub async fn finish(&self) -> Result<()> {
+        self.unsubmitted.set(0);
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        self.queue.submit([]);
+        self.queue.on_submitted_work_done(move || {
+            // The receiver is gone only when the caller has given up waiting.
+            let _ = sender.send(());
+        });
+        self.poll()?;
+        receiver.await.map_err(|_| self.lost("while waiting for the queue"))?;
+        self.check()
+    }
+
+    /// Reads the first `count` f32 of `buffer`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DeviceLost`] or [`ErrorKind::Gpu`]; never a made-up value.
+    pub async fn read_f32(&self, buffer: &Buffer, count: usize) -> Result<Vec<f32>> {
+        let bytes = self.read_bytes(buffer, count as u64 * 4).await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    /// Reads the first `size` bytes of `buffer`; a multiple of four.
+    pub(super) async fn read_bytes(&self, buffer: &Buffer, size: u64) -> Result<Vec<u8>> {
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: size.max(4),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        self.queue.submit([encoder.finish()]);
+        self.unsubmitted.set(0);
+        self.check()?;
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            let _ = sender.send(result);
+        });
+        self.poll()?;
+        let mapped = receiver.await.map_err(|_| self.lost("while reading results"))?;
+        self.check()?;
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
+            Error::new(ErrorKind::Gpu, "readback", "could not be mapped").with_source(source)
+        };
+        mapped.map_err(|error| failed(error.into()))?;
+        let range = staging.get_mapped_range(..size).map_err(|e| failed(e.to_string().into()))?;
+        let bytes = range.to_vec();
+        drop(range);
+        staging.unmap();
+        Ok(bytes)
+    }
+
+    /// Natively somebody has to wait for the driver; in a browser the event loop does.
+    fn poll(&self) -> Result<()> {
+        #[cfg(not(target_arch = "wasm32"))]
+        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|source| {
+            Error::new(ErrorKind::Gpu, self.summary.name.as_str(), "did not finish its work")
+                .with_source(source)
+        })?;
+        Ok(())
+    }
+
+    /// The first fault since the device was opened, as an error. It stays: a device that has
+    /// failed once is not to be trusted with another score.
+    pub(super) fn check(&self) -> Result<()> {
+        let slot = self.fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (kind, message) = match slot.as_ref() {
+            None => return Ok(()),
+            Some(Fault::Lost(message)) => (ErrorKind::DeviceLost, message),
+            Some(Fault::OutOfMemory(message)) => (ErrorKind::OutOfMemory, message),
+            Some(Fault::Other(message)) => (ErrorKind::Gpu, message),
+        };
+        Err(Error::new(kind, self.summary.name.as_str(), message.as_str()))
+    }
+
+    fn lost(&self, when: &str) -> Error {
+        self.check().err().unwrap_or_else(|| {
+            Error::new(ErrorKind::DeviceLost, self.summary.name.as_str(), format!("lost {when}"))
+        })
+    }
+
+    /// Throws the device away, as a crashed driver would: every later call fails.
+    #[cfg(test)]
+    pub(crate) fn lose(&self) {
+        self.device.destroy();
+        *self.fault.lock().unwrap() = Some(Fault::Lost("destroyed by a test".into()));
+    }
+}
+
+fn resolve_dtype(dtype: Dtype, adapter: &AdapterSummary) -> Result<Dtype> {
+    match (dtype, adapter.f16) {
+        (Dtype::Auto | Dtype::F16, true) => Ok(Dtype::F16),
+        (Dtype::Auto | Dtype::F32, _) => Ok(Dtype::F32),
+        (Dtype::F16, false) => Err(Error::new(
+            ErrorKind::AdapterTooSmall,
+            adapter.name.as_str(),
+            "has no shader-f16; use dtype auto or f32",
+        )),
+    }
+}
+
+/// WebGPU's default limits, and whatever more the adapter has for the size of buffers.
+fn required_limits(adapter: &str, offered: &wgpu::Limits) -> Result<wgpu::Limits> {
+    let needed = wgpu::Limits::default();
+    let mut missing = None;
+    needed.check_limits_with_fail_fn(offered, true, |name, needed, offered| {
+        missing = Some(format!("offers {name} {offered}, and {needed} is needed"));
+    });
+    if let Some(missing) = missing {
+        return Err(Error::new(ErrorKind::AdapterTooSmall, adapter, missing));
+    }
+    Ok(wgpu::Limits {
+        max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+        max_buffer_size: offered.max_buffer_size,
+        ..needed
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_adapter_is_refused_by_the_limit_at_fault() {
+        let offered =
+            wgpu::Limits { max_storage_buffer_binding_size: 1 << 20, ..wgpu::Limits::default() };
+        let error = required_limits("toy", &offered).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AdapterTooSmall);
+        assert!(error.to_string().contains("max_storage_buffer_binding_size 1048576"), "{error}");
+    }
+
+    #[test]
+    fn webgpu_defaults_suffice() {
+        assert!(required_limits("browser", &wgpu::Limits::default()).is_ok());
+    }
+
+    #[test]
+    fn f16_is_demanded_only_where_it_exists() {
+        let adapter = AdapterSummary {
+            name: "old".into(),
+            backend: "vulkan".into(),
+            driver: String::new(),
+            device_type: "discretegpu".into(),
+            f16: false,
+            timestamps: false,
+            max_binding_bytes: 0,
+        };
+        assert_eq!(resolve_dtype(Dtype::Auto, &adapter).unwrap(), Dtype::F32);
+        let error = resolve_dtype(Dtype::F16, &adapter).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AdapterTooSmall);
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_and_never_a_zero() {
+        let gpu = pollster::block_on(Gpu::open(Dtype::Auto)).unwrap();
+        let buffer = gpu.buffer("data", 16).unwrap();
+        gpu.lose();
+        let error = pollster::block_on(gpu.read_f32(&buffer, 4)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DeviceLost);
+    }
+
+    #[test]
+    fn a_buffer_beyond_the_binding_limit_is_refused_by_name() {
+        let gpu = pollster::block_on(Gpu::open(Dtype::Auto)).unwrap();
+        let error = gpu.buffer("word table", u64::MAX / 2).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AdapterTooSmall);
+        assert_eq!(error.at_fault(), "word table");
+    }
+}

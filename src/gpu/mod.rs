@@ -1,0 +1,10 @@
+//! The GPU: adapter and device, buffers, and a recorded [`Plan`] with the one executor that runs
+//! it. What the dispatches compute is the business of the floors above.
+
+mod device;
+mod executor;
+mod plan;
+
+pub use device::{AdapterSummary, Dtype, Gpu};
+pub use executor::{StepTime, Timings};
+pub use plan::{Access, Buffer, Kernel, Plan, Step, Work};

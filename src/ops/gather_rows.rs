@@ -1,0 +1,82 @@
+//! Copies chosen rows of a matrix together: the `<s>` rows before the last layer goes on.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Matrix, Storage, check, stride4};
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+
+/// Invocations of a workgroup. = shaders/gather_rows.wgsl
+pub const LANES: u32 = 64;
+
+/// The kernel of `shaders/gather_rows.wgsl`.
+pub static KERNEL: Kernel = Kernel {
+    name: "gather_rows",
+    source: include_str!("../../shaders/gather_rows.wgsl"),
+    storage: &[Access::Read, Access::Read, Access::Write],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    stride4: u32,
+}
+
+/// `out[i] = x[rows[i]]` for the first `count` of `rows` (u32 each, inside `x`). Both are f16.
+///
+/// # Errors
+/// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
+pub fn gather_rows(
+    label: &'static str,
+    count: usize,
+    rows: &Buffer,
+    x: &Matrix,
+    out: &Matrix,
+) -> Result<Step> {
+    check(
+        KERNEL.name,
+        label,
+        count <= out.rows
+            && rows.size() >= 4 * count as u64
+            && x.width == out.width
+            && x.storage == Storage::F16
+            && out.storage == Storage::F16,
+    )?;
+    let params = Params { stride4: stride4(x.width) };
+    Ok(Step {
+        kernel: &KERNEL,
+        label,
+        params: bytemuck::bytes_of(&params).to_vec(),
+        buffers: vec![rows.clone(), x.buffer.clone(), out.buffer.clone()],
+        workgroups: [stride4(x.width).div_ceil(LANES), count as u32, 1],
+        work: Work { flops: 0, bytes: (4 * count * x.width) as u64 },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{self, Case};
+    use crate::reference;
+
+    #[test]
+    fn equals_its_twin_at_awkward_sizes() {
+        for gpu in testing::gpus() {
+            for (rows, count, width) in [(1, 1, 1), (9, 4, 100), (30, 30, 333)] {
+                let mut case = Case::new(width);
+                let x = case.f16_values(rows * width, 1.0);
+                let chosen: Vec<u32> = (0..count).map(|_| case.below(rows)).collect();
+                let expected = reference::gather_rows(&chosen, &x, width);
+                let got = testing::block_on(async {
+                    let x = testing::matrix(&gpu, &x, width, Storage::F16).await?;
+                    let chosen = gpu.buffer_of("rows", &chosen).await?;
+                    let out = Matrix::zeros(&gpu, "out", count + 1, width, Storage::F16)?;
+                    testing::poison(&gpu, &out).await?;
+                    let step = gather_rows("test", count, &chosen, &x, &out)?;
+                    testing::run(&gpu, step, &out, count).await
+                });
+                testing::assert_close(&got, &expected, 0.0);
+            }
+        }
+    }
+}

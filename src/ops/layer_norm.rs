@@ -1,0 +1,125 @@
+//! LayerNorm over the rows of an f32 matrix, statistics in f32, out in f16.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Matrix, Storage, check, padded_vector, stride4};
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
+
+/// Invocations of a workgroup. = shaders/layer_norm.wgsl
+pub const LANES: u32 = 64;
+
+/// The kernel of `shaders/layer_norm.wgsl`.
+pub static KERNEL: Kernel = Kernel {
+    name: "layer_norm",
+    source: include_str!("../../shaders/layer_norm.wgsl"),
+    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    width: u32,
+    stride4: u32,
+    eps: f32,
+}
+
+/// Scale and shift of one LayerNorm, f32, padded with zeros.
+#[derive(Debug)]
+pub struct Weights {
+    gamma: Buffer,
+    beta: Buffer,
+    width: usize,
+    eps: f32,
+}
+
+impl Weights {
+    /// Uploads `gamma` and `beta`, of one length.
+    pub async fn new(
+        gpu: &Gpu,
+        label: &str,
+        gamma: &[f32],
+        beta: &[f32],
+        eps: f32,
+    ) -> Result<Weights> {
+        check(KERNEL.name, label, gamma.len() == beta.len())?;
+        Ok(Weights {
+            gamma: padded_vector(gpu, label, gamma).await?,
+            beta: padded_vector(gpu, label, beta).await?,
+            width: gamma.len(),
+            eps,
+        })
+    }
+}
+
+/// `out[..rows] = (x - mean) / sqrt(variance + eps) * gamma + beta`, row by row.
+///
+/// # Errors
+/// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
+pub fn layer_norm(
+    label: &'static str,
+    rows: usize,
+    x: &Matrix,
+    w: &Weights,
+    out: &Matrix,
+) -> Result<Step> {
+    check(
+        KERNEL.name,
+        label,
+        rows <= x.rows
+            && rows <= out.rows
+            && x.width == w.width
+            && out.width == w.width
+            && x.storage == Storage::F32
+            && out.storage == Storage::F16,
+    )?;
+    let params = Params { width: w.width as u32, stride4: stride4(w.width), eps: w.eps };
+    let numbers = (rows * w.width) as u64;
+    Ok(Step {
+        kernel: &KERNEL,
+        label,
+        params: bytemuck::bytes_of(&params).to_vec(),
+        buffers: vec![x.buffer.clone(), w.gamma.clone(), w.beta.clone(), out.buffer.clone()],
+        workgroups: [rows as u32, 1, 1],
+        work: Work { flops: 8 * numbers, bytes: 6 * numbers },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{self, Case};
+    use crate::reference;
+
+    fn compare(width: usize, rows: usize, size: f32, offset: f32) {
+        for gpu in testing::gpus() {
+            let mut case = Case::new(width + rows);
+            let mut x = case.values(rows * width, size);
+            x.iter_mut().for_each(|value| *value += offset);
+            let gamma = case.values(width, 1.0);
+            let beta = case.values(width, 1.0);
+            let expected = reference::layer_norm(&x, &gamma, &beta, 1e-5);
+            let got = testing::block_on(async {
+                let x = testing::matrix(&gpu, &x, width, Storage::F32).await?;
+                let w = Weights::new(&gpu, "norm", &gamma, &beta, 1e-5).await?;
+                let out = Matrix::zeros(&gpu, "out", rows + 1, width, Storage::F16)?;
+                testing::poison(&gpu, &out).await?;
+                testing::run(&gpu, layer_norm("test", rows, &x, &w, &out)?, &out, rows).await
+            });
+            testing::assert_close(&got, &expected, 2e-3);
+        }
+    }
+
+    #[test]
+    fn equals_its_twin_at_awkward_sizes() {
+        for (width, rows) in [(1, 1), (5, 3), (63, 2), (100, 7), (257, 5), (1024, 3), (1030, 2)] {
+            compare(width, rows, 2.0, 0.0);
+        }
+    }
+
+    #[test]
+    fn outliers_and_far_means_do_not_overflow() {
+        compare(384, 3, 800.0, 0.0);
+        compare(100, 3, 1.0, 900.0);
+    }
+}

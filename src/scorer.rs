@@ -1,0 +1,348 @@
+//! Load a model, score pairs with it.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::batch::Batch;
+use crate::checkpoint::{Checkpoint, Files, MemoryFiles, RandomProfile, read_all, tensor_shapes};
+use crate::config::Config;
+use crate::encoder::Encoder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::{AdapterSummary, Dtype, Gpu};
+use crate::tokenizer::{Encoded, Tokenizer};
+
+/// Tokens of a batch on a GPU, unless memory or the caller says less.
+const GPU_BATCH_TOKENS: usize = 4096;
+
+/// Tokens of a batch on a software adapter, where larger ones are no faster and progress is slow.
+const SOFTWARE_BATCH_TOKENS: usize = 512;
+
+/// The most tokens of a batch: kernels number their rows by workgroup, 65,535 at the most.
+const MAX_BATCH_TOKENS: usize = 32_768;
+
+/// Activations of the default batch take at most this many bytes of GPU memory.
+const MAX_ACTIVATION_BYTES: u64 = 96 << 20;
+
+/// A config larger than this is no config.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// Where a model comes from.
+#[non_exhaustive]
+pub enum ModelSource {
+    /// The small model inside this library.
+    Embedded,
+    /// A folder with `config.json`, weights and tokenizer.
+    Directory(PathBuf),
+    /// `owner/name` or `owner/name@revision` on the hub, kept in the usual cache folder.
+    Hub(String),
+    /// Files by name from anywhere else.
+    Files(Box<dyn Files>),
+    /// Random weights of a shape, for tests and benchmarks.
+    Random {
+        /// The shape.
+        config: Config,
+        /// Its tokenizer.
+        tokenizer: Tokenizer,
+        /// Weights of one seed are always the same.
+        seed: u32,
+        /// How the weights are spread.
+        profile: RandomProfile,
+    },
+}
+
+impl ModelSource {
+    /// A folder if `model` is one, else a hub id.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn parse(model: &str) -> ModelSource {
+        let path = PathBuf::from(model);
+        if path.is_dir() { ModelSource::Directory(path) } else { ModelSource::Hub(model.into()) }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            ModelSource::Embedded => "cappy-mini (embedded)".into(),
+            ModelSource::Directory(path) => path.display().to_string(),
+            ModelSource::Hub(id) => id.clone(),
+            ModelSource::Files(files) => files.describe(),
+            ModelSource::Random { seed, .. } => format!("random weights of seed {seed}"),
+        }
+    }
+}
+
+/// How to load a model.
+#[derive(Default)]
+pub struct LoadOptions<'a> {
+    /// How kernels read f16 numbers.
+    pub dtype: Dtype,
+    /// The most tokens computed at once. More needs more memory and is faster up to a point.
+    /// Raised to the longest pair, lowered to 32,768. Scores do not depend on it.
+    pub batch_tokens: Option<usize>,
+    /// Told how far loading is.
+    pub progress: Option<&'a mut dyn FnMut(Progress)>,
+}
+
+/// How far loading is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// A file comes from the hub.
+    Download {
+        /// Its name.
+        file: String,
+        /// Bytes of it that are here.
+        bytes: u64,
+        /// Its size.
+        total: u64,
+    },
+    /// Weights go to the GPU.
+    Load {
+        /// Bytes of weights that are there.
+        bytes: u64,
+        /// Bytes of all weights.
+        total: u64,
+    },
+}
+
+/// The score of one pair.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Score {
+    /// The raw logit of each label; one for a regression model such as Cappy.
+    pub logits: Vec<f32>,
+    /// Tokens of the pair as it was scored, special tokens included.
+    pub tokens: usize,
+    /// Tokens that were cut because the pair was too long.
+    pub truncated: usize,
+}
+
+/// What was loaded and how it runs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Info {
+    /// Where the model came from.
+    pub model: String,
+    /// The format of its weights.
+    pub format: String,
+    /// Its shape.
+    pub config: Config,
+    /// How many numbers its weights are.
+    pub parameters: u64,
+    /// Bytes of its weights where they came from.
+    pub file_bytes: u64,
+    /// Bytes of GPU memory in use, weights and activations.
+    pub gpu_bytes: u64,
+    /// The adapter it runs on.
+    pub adapter: AdapterSummary,
+    /// How kernels read f16 numbers there.
+    pub dtype: Dtype,
+    /// The most tokens computed at once.
+    pub batch_tokens: usize,
+}
+
+/// A loaded model.
+///
+/// ```
+/// use cappy::{LoadOptions, ModelSource, Scorer};
+/// # fn main() -> cappy::Result<()> { pollster::block_on(async {
+/// let scorer = Scorer::load(ModelSource::Embedded, LoadOptions::default()).await?;
+/// let question = "Is the sentiment of this review positive or negative?\nReview: I loved it.";
+/// let scores = scorer.score(&[(question, "positive"), (question, "negative")]).await?;
+/// assert_eq!(scores.len(), 2);
+/// assert_eq!(scores[0].logits.len(), 1);
+/// # Ok(()) }) }
+/// ```
+pub struct Scorer {
+    gpu: Gpu,
+    encoder: Encoder,
+    tokenizer: Tokenizer,
+    info: Info,
+}
+
+impl Scorer {
+    /// Loads a model and opens the GPU. Downloads from the hub block the calling thread.
+    ///
+    /// # Errors
+    /// Names the file, tensor, adapter limit or hub answer at fault; see [`ErrorKind`].
+    pub async fn load(source: ModelSource, mut options: LoadOptions<'_>) -> Result<Scorer> {
+        let mut silent = |_: Progress| {};
+        let progress: &mut dyn FnMut(Progress) = match &mut options.progress {
+            Some(progress) => *progress,
+            None => &mut silent,
+        };
+        let model = source.describe();
+        let (config, tokenizer, checkpoint) = open(source, progress).await?;
+        let gpu = Gpu::open(options.dtype).await?;
+        let batch_tokens = batch_tokens(&gpu, &config, options.batch_tokens);
+        let total = checkpoint.file_bytes();
+        let mut loaded = |bytes: u64| progress(Progress::Load { bytes: bytes.min(total), total });
+        let encoder = Encoder::load(&gpu, &checkpoint, &config, batch_tokens, &mut loaded).await?;
+        loaded(total);
+
+        let shapes = tensor_shapes(&config);
+        let info = Info {
+            model,
+            format: checkpoint.format().to_owned(),
+            parameters: shapes.iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum(),
+            file_bytes: total,
+            gpu_bytes: gpu.allocated_bytes(),
+            adapter: gpu.adapter().clone(),
+            dtype: gpu.dtype(),
+            batch_tokens,
+            config,
+        };
+        Ok(Scorer { gpu, encoder, tokenizer, info })
+    }
+
+    /// What was loaded and how it runs.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// The score of each (instruction, response), in order. A pair's score does not depend on the
+    /// others, to the bit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFinite`] naming the pair, or what the GPU says.
+    pub async fn score(&self, pairs: &[(&str, &str)]) -> Result<Vec<Score>> {
+        let mut scores = Vec::with_capacity(pairs.len());
+        let mut collect = |_: usize, score: &Score| {
+            scores.push(score.clone());
+            ControlFlow::Continue(())
+        };
+        self.score_each(pairs, &mut collect).await?;
+        Ok(scores)
+    }
+
+    /// As [`Scorer::score`], and calls `done` with each pair's index and score as soon as its
+    /// batch is finished, in order. Memory is bounded by the batch, not by the number of pairs.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`], and [`ErrorKind::Aborted`] once `done` has returned
+    /// [`ControlFlow::Break`].
+    pub async fn score_each(
+        &self,
+        pairs: &[(&str, &str)],
+        done: &mut dyn FnMut(usize, &Score) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut waiting = pairs
+            .iter()
+            .map(|(instruction, response)| self.tokenizer.encode_pair(instruction, response))
+            .peekable();
+        let mut index = 0;
+        while waiting.peek().is_some() {
+            let batch = next_batch(&mut waiting, self.info.batch_tokens)?;
+            let logits = self.encoder.logits(&self.gpu, &Batch::new(&batch)).await?;
+            for (logits, pair) in logits.into_iter().zip(&batch) {
+                if let Some(bad) = logits.iter().find(|logit| !logit.is_finite()) {
+                    return Err(Error::new(
+                        ErrorKind::NotFinite,
+                        format!("pair {index}"),
+                        format!("its score came out as {bad}; the model overflows f16 on it"),
+                    ));
+                }
+                let score = Score { logits, tokens: pair.ids.len(), truncated: pair.truncated };
+                if done(index, &score).is_break() {
+                    let why = "the caller stopped the work";
+                    return Err(Error::new(ErrorKind::Aborted, format!("pair {index}"), why));
+                }
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The next pairs that fit into `budget` tokens together; at least one.
+fn next_batch(
+    waiting: &mut std::iter::Peekable<impl Iterator<Item = Result<Encoded>>>,
+    budget: usize,
+) -> Result<Vec<Encoded>> {
+    let mut batch = Vec::new();
+    let mut tokens = 0;
+    while let Some(next) = waiting.next_if(|next| match next {
+        Ok(pair) => batch.is_empty() || tokens + pair.ids.len() <= budget,
+        Err(_) => true,
+    }) {
+        let pair = next?;
+        tokens += pair.ids.len();
+        batch.push(pair);
+    }
+    Ok(batch)
+}
+
+/// Tokens of a batch: what the caller asks for, else what fits the adapter.
+fn batch_tokens(gpu: &Gpu, config: &Config, asked: Option<usize>) -> usize {
+    let longest = config.max_tokens();
+    let tokens = asked.unwrap_or_else(|| {
+        let mut tokens = if gpu.is_software() { SOFTWARE_BATCH_TOKENS } else { GPU_BATCH_TOKENS };
+        while Encoder::activation_bytes(config, tokens) > MAX_ACTIVATION_BYTES {
+            tokens /= 2;
+        }
+        tokens
+    });
+    tokens.clamp(longest, MAX_BATCH_TOKENS)
+}
+
+async fn open(
+    source: ModelSource,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Config, Tokenizer, Checkpoint)> {
+    let files: Box<dyn Files> = match source {
+        ModelSource::Random { config, tokenizer, seed, profile } => {
+            let checkpoint = Checkpoint::random(&config, seed, profile);
+            return Ok((config, tokenizer, checkpoint));
+        }
+        ModelSource::Files(files) => files,
+        ModelSource::Embedded => Box::new(embedded()),
+        ModelSource::Directory(path) => directory(path)?,
+        ModelSource::Hub(id) => directory(download(&id, progress)?)?,
+    };
+    let json = read_all(&*files, "config.json", MAX_CONFIG_BYTES)
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, files.describe(), "has no config.json"))?;
+    let config = Config::from_json("config.json", &json)?;
+    let tokenizer = Tokenizer::load(&*files, &config).await?;
+    let checkpoint = Checkpoint::open(&*files).await?;
+    Ok((config, tokenizer, checkpoint))
+}
+
+/// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
+fn embedded() -> MemoryFiles {
+    MemoryFiles::new("cappy-mini")
+        .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])
+        .with("tokenizer.json", &include_bytes!("../models/cappy-mini/tokenizer.json")[..])
+        .with("model.safetensors", &include_bytes!("../models/cappy-mini/model.safetensors")[..])
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn directory(path: PathBuf) -> Result<Box<dyn Files>> {
+    if !path.is_dir() {
+        let why = "is no folder";
+        return Err(Error::new(ErrorKind::NotFound, path.display().to_string(), why));
+    }
+    Ok(Box::new(crate::checkpoint::Directory::new(path)))
+}
+
+#[cfg(target_arch = "wasm32")]
+fn directory(path: PathBuf) -> Result<Box<dyn Files>> {
+    let why = "a browser has no folders; give files";
+    Err(Error::new(ErrorKind::Input, path.display().to_string(), why))
+}
+
+#[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
+fn download(id: &str, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
+    use crate::checkpoint::hub;
+    hub::download(id, &hub::HubOptions::from_env()?, &mut |download| {
+        progress(Progress::Download {
+            file: download.file.to_owned(),
+            bytes: download.bytes,
+            total: download.total,
+        });
+    })
+}
+
+#[cfg(not(all(feature = "hub", not(target_arch = "wasm32"))))]
+fn download(id: &str, _: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
+    let why = "is no folder, and this build has no hub (feature \"hub\")";
+    Err(Error::new(ErrorKind::NotFound, id, why))
+}

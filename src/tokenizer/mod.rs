@@ -1,0 +1,241 @@
+//! Pairs of texts to token ids and position ids, and how much was cut off.
+
+mod files;
+
+use std::fmt;
+
+use crate::checkpoint::source::Files;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The special tokens that the pair template puts around the two texts: `<s>` and three `</s>`.
+const TEMPLATE_TOKENS: usize = 4;
+
+/// No tokenizer file of this family is near this size; RoBERTa's takes 2 MB.
+const MOST_FILE_BYTES: u64 = 256 << 20;
+
+/// From runs of a million alike characters on, the pattern that splits text into words gives up
+/// without a word, and the rest of the text would get other ids than in Python.
+const LONGEST_WORD: usize = 990_000;
+
+/// A RoBERTa tokenizer: byte-level BPE and the pair layout `<s> A </s></s> B </s>`.
+///
+/// The splitting, merging and matching of special tokens is done by the `tokenizers` crate. The
+/// files are read here, strictly, so that a broken or unknown one is refused with a name.
+///
+/// ```
+/// # let config = cappy::Config::from_json("config.json", br#"{
+/// #     "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
+/// #     "vocab_size": 8, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+/// #     "intermediate_size": 96, "hidden_act": "gelu", "max_position_embeddings": 12,
+/// #     "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1,
+/// #     "id2label": { "0": "LABEL_0" }
+/// # }"#)?;
+/// let vocab = br#"{ "<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5, "ab": 6,
+///     "<mask>": 7 }"#;
+/// let merges = b"#version: 0.2\na b\n";
+/// let tokenizer = cappy::Tokenizer::from_vocab_and_merges(vocab, merges, &config)?;
+/// let pair = tokenizer.encode_pair("ab", "ba")?;
+/// assert_eq!(pair.ids, [0, 6, 2, 2, 5, 4, 2]);
+/// assert_eq!(pair.position_ids, [2, 3, 4, 5, 6, 7, 8]);
+/// assert_eq!(pair.truncated, 0);
+/// # Ok::<(), cappy::Error>(())
+/// ```
+pub struct Tokenizer {
+    /// Without truncation, padding or template: those are done here.
+    inner: tokenizers::Tokenizer,
+    /// `<s>`, the token whose last hidden state is scored.
+    cls: u32,
+    /// `</s>`, twice between the texts and once at the end.
+    sep: u32,
+    pad: u32,
+    max_tokens: usize,
+}
+
+/// One pair as the model takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// Token ids, special tokens included; at least 4 and at most [`Config::max_tokens`].
+    pub ids: Vec<u32>,
+    /// The row of the position table for each token.
+    pub position_ids: Vec<u32>,
+    /// How many tokens were cut from the ends of the two texts together.
+    pub truncated: usize,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` from a model's folder, else `vocab.json` and `merges.txt`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when the folder has neither; otherwise as
+    /// [`Tokenizer::from_json`] and [`Tokenizer::from_vocab_and_merges`], or what reading the
+    /// folder gives.
+    pub async fn load(files: &dyn Files, config: &Config) -> Result<Tokenizer> {
+        if let Some(json) = read(files, "tokenizer.json").await? {
+            return Tokenizer::from_json("tokenizer.json", &json, config);
+        }
+        match (read(files, "vocab.json").await?, read(files, "merges.txt").await?) {
+            (Some(vocab), Some(merges)) => {
+                Tokenizer::from_vocab_and_merges(&vocab, &merges, config)
+            }
+            (None, None) => Err(Error::new(
+                ErrorKind::NotFound,
+                files.describe(),
+                "has no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",
+            )),
+            (vocab, _) => Err(Error::new(
+                ErrorKind::NotFound,
+                files.describe(),
+                format!(
+                    "has {} but not {}",
+                    if vocab.is_some() { "vocab.json" } else { "merges.txt" },
+                    if vocab.is_some() { "merges.txt" } else { "vocab.json" },
+                ),
+            )),
+        }
+    }
+
+    /// Reads `json`, the bytes of a `tokenizer.json` that is called `file` in messages. Its own
+    /// truncation and padding settings are left aside.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tokenizer`] naming the part that is broken, is not RoBERTa's (another model,
+    /// pre-tokenizer or pair layout), or does not fit `config`'s vocabulary or padding token.
+    pub fn from_json(file: &str, json: &[u8], config: &Config) -> Result<Tokenizer> {
+        files::from_json(file, json)?.build(file, config)
+    }
+
+    /// Builds RoBERTa's tokenizer from `vocab.json` and `merges.txt`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Tokenizer`] naming the file, line or special token at fault.
+    pub fn from_vocab_and_merges(
+        vocab: &[u8],
+        merges: &[u8],
+        config: &Config,
+    ) -> Result<Tokenizer> {
+        files::from_vocab_and_merges(vocab, merges)?.build("vocab.json", config)
+    }
+
+    /// Encodes a pair as `<s> instruction </s></s> response </s>`. Nothing is trimmed. A pair of
+    /// more than [`Config::max_tokens`] tokens loses tokens from the end of the longer text until
+    /// it fits, or of both when they are equally long.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] when a text has a run of 990,000 characters that are all spaces, all
+    /// letters, all digits or all other signs.
+    pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
+        let first = self.encode(instruction)?;
+        let second = self.encode(response)?;
+        let room = self.max_tokens - TEMPLATE_TOKENS;
+        let (kept_first, kept_second) = longest_first(first.len(), second.len(), room);
+
+        let mut ids = Vec::with_capacity(kept_first + kept_second + TEMPLATE_TOKENS);
+        ids.push(self.cls);
+        ids.extend_from_slice(&first[..kept_first]);
+        ids.extend([self.sep, self.sep]);
+        ids.extend_from_slice(&second[..kept_second]);
+        ids.push(self.sep);
+        Ok(Encoded {
+            position_ids: position_ids(&ids, self.pad),
+            ids,
+            truncated: first.len() + second.len() - kept_first - kept_second,
+        })
+    }
+
+    /// The ids of one text alone, without a template. Truncating here instead of in the
+    /// `tokenizers` crate spares its list of all combinations of what was cut from both texts,
+    /// which grows with the product of their lengths.
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = if text.len() < LONGEST_WORD {
+            self.inner.encode_fast(text, false)
+        } else {
+            self.inner.encode_char_offsets(text, false)
+        };
+        let encoding = encoding.map_err(|source| {
+            Error::new(ErrorKind::Tokenizer, "tokenizer", format!("cannot encode: {source}"))
+                .with_source(source)
+        })?;
+        if text.len() >= LONGEST_WORD {
+            check_words(&encoding)?;
+        }
+        Ok(encoding.get_ids().to_vec())
+    }
+}
+
+/// Refuses a text with a word of [`LONGEST_WORD`] characters, from which on nothing was split.
+fn check_words(encoding: &tokenizers::Encoding) -> Result<()> {
+    let tokens = encoding.get_word_ids().iter().zip(encoding.get_offsets());
+    let mut word_start = (None, 0);
+    for (&word, &(start, end)) in tokens {
+        if word_start.0 != word {
+            word_start = (word, start);
+        }
+        if end - word_start.1 >= LONGEST_WORD {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "text",
+                format!(
+                    "has a run of {LONGEST_WORD} characters that are all spaces, all letters, \
+                     all digits or all other signs, which is more than can be split into words"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("vocab_size", &self.inner.get_vocab_size(true))
+            .field("max_tokens", &self.max_tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The whole file `name`, if the folder has one.
+async fn read(files: &dyn Files, name: &str) -> Result<Option<Vec<u8>>> {
+    let Some(source) = files.open(name).await? else {
+        return Ok(None);
+    };
+    if source.size() > MOST_FILE_BYTES {
+        return Err(Error::new(
+            ErrorKind::Tokenizer,
+            source.name(),
+            format!("is {} bytes long, at most {MOST_FILE_BYTES} are expected", source.size()),
+        ));
+    }
+    source.read(0..source.size()).await.map(Some)
+}
+
+/// How many tokens of texts of lengths `first` and `second` stay, so that they fit in `room`.
+/// The longer one is cut first; when both are longer than half of the room, each gets half, and
+/// an odd token goes to the longer one (to the second of two equally long ones).
+fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
+    if first + second <= room {
+        return (first, second);
+    }
+    let kept_short = first.min(second).min(room / 2);
+    let kept_long = room - kept_short;
+    if first > second { (kept_long, kept_short) } else { (kept_short, kept_long) }
+}
+
+/// RoBERTa counts positions from `pad + 1` over the tokens that are not padding; padding itself
+/// has position `pad`, also where somebody wrote it in the text.
+fn position_ids(ids: &[u32], pad: u32) -> Vec<u32> {
+    let mut position = pad;
+    ids.iter()
+        .map(|&id| {
+            if id == pad {
+                pad
+            } else {
+                position += 1;
+                position
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

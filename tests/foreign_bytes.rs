@@ -1,0 +1,294 @@
+//! Whatever bytes stand in a model's files, nothing panics, memory stays in proportion to the file,
+//! and what opens is usable as it says.
+//!
+//! Valid files are mutated at random for `CAPPY_FUZZ_SECONDS` a test (3 by default). A failure
+//! prints the fewest mutations that bring it about.
+
+use std::io::{Cursor, Read, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cappy::checkpoint::{Checkpoint, MemoryFiles, tensor_shapes};
+use cappy::{Config, MAX_HEAD_SIZE};
+use peak_alloc::PeakAlloc;
+use pollster::block_on;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{Config as Runs, TestRunner};
+use zip::write::SimpleFileOptions;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Memory is counted for the whole process, so only one test may run at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Tensors of more numbers than this are not read to the end: a stride of zero makes a tensor of
+/// any size from one number, and whoever asks for that shape has asked for the memory.
+const MOST_NUMBERS: usize = 1 << 16;
+
+/// One thing that can happen to a file.
+#[derive(Debug, Clone)]
+enum Mutation {
+    Flip {
+        at: Index,
+        bit: u8,
+    },
+    Set {
+        at: Index,
+        bytes: Vec<u8>,
+    },
+    /// A number that lengths and offsets are likely to be wrong at.
+    Number {
+        at: Index,
+        width: usize,
+        value: u64,
+    },
+    Insert {
+        at: Index,
+        bytes: Vec<u8>,
+    },
+    Remove {
+        at: Index,
+        length: usize,
+    },
+    Truncate {
+        at: Index,
+    },
+    /// A piece of some valid file, written over what is there.
+    Splice {
+        file: Index,
+        from: Index,
+        to: Index,
+        length: usize,
+    },
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let numbers = [0, 1, 2, 7, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 32, 1 << 62];
+    let numbers = [&numbers[..], &[u64::MAX, u64::MAX - 7, u64::MAX / 2, u64::MAX / 8]].concat();
+    let at = any::<Index>;
+    prop_oneof![
+        (at(), 0..8u8).prop_map(|(at, bit)| Mutation::Flip { at, bit }),
+        (at(), vec(any::<u8>(), 1..4)).prop_map(|(at, bytes)| Mutation::Set { at, bytes }),
+        (at(), prop::sample::select(vec![1, 2, 4, 8]), prop::sample::select(numbers))
+            .prop_map(|(at, width, value)| Mutation::Number { at, width, value }),
+        (at(), vec(any::<u8>(), 1..20)).prop_map(|(at, bytes)| Mutation::Insert { at, bytes }),
+        (at(), 1..40usize).prop_map(|(at, length)| Mutation::Remove { at, length }),
+        at().prop_map(|at| Mutation::Truncate { at }),
+        (at(), at(), at(), 1..80usize).prop_map(|(file, from, to, length)| Mutation::Splice {
+            file,
+            from,
+            to,
+            length
+        }),
+    ]
+}
+
+fn apply(mutation: &Mutation, bytes: &mut Vec<u8>, valid: &[Vec<u8>]) {
+    if bytes.is_empty() {
+        return;
+    }
+    match mutation {
+        Mutation::Flip { at, bit } => {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        Mutation::Set { at, bytes: new } => overwrite(bytes, *at, new),
+        Mutation::Number { at, width, value } => {
+            overwrite(bytes, *at, &value.to_le_bytes()[..*width]);
+        }
+        Mutation::Insert { at, bytes: new } => {
+            let at = at.index(bytes.len() + 1);
+            bytes.splice(at..at, new.iter().copied());
+        }
+        Mutation::Remove { at, length } => {
+            let at = at.index(bytes.len());
+            bytes.drain(at..(at + length).min(bytes.len()));
+        }
+        Mutation::Truncate { at } => bytes.truncate(at.index(bytes.len())),
+        Mutation::Splice { file, from, to, length } => {
+            let other = file.get(valid);
+            let from = from.index(other.len());
+            let piece = &other[from..(from + length).min(other.len())];
+            overwrite(bytes, *to, piece);
+        }
+    }
+}
+
+/// Writes as much of `new` as there is room for.
+fn overwrite(bytes: &mut [u8], at: Index, new: &[u8]) {
+    let at = at.index(bytes.len());
+    for (old, new) in bytes[at..].iter_mut().zip(new) {
+        *old = *new;
+    }
+}
+
+/// Checks mutations of the `valid` files until the time is up.
+fn fuzz(valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let seconds = std::env::var("CAPPY_FUZZ_SECONDS").map_or(3.0, |text| text.parse().unwrap());
+    let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+    for bytes in valid {
+        check(bytes).unwrap();
+    }
+    let strategy = (any::<Index>(), vec(mutation(), 1..6));
+    let mut rounds = 0;
+    while rounds == 0 || Instant::now() < deadline {
+        let runs = Runs { cases: 64, failure_persistence: None, ..Runs::default() };
+        let result = TestRunner::new(runs).run(&strategy, |(file, mutations)| {
+            let mut bytes = file.get(valid).clone();
+            for mutation in &mutations {
+                apply(mutation, &mut bytes, valid);
+            }
+            check(&bytes)
+        });
+        if let Err(error) = result {
+            panic!("{error}");
+        }
+        rounds += 1;
+    }
+    println!("{} files were tried", rounds * 64);
+}
+
+/// Runs `work` and checks that it never held more than a multiple of `size` bytes.
+fn in_proportion<T>(size: usize, work: impl FnOnce() -> T) -> Result<T, TestCaseError> {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let result = work();
+    let taken = MEMORY.peak_usage().saturating_sub(before);
+    prop_assert!(taken <= 64 * size + (64 << 10), "{taken} bytes of memory for {size} of file");
+    Ok(result)
+}
+
+/// Opens a checkpoint and reads every tensor of it.
+fn check_checkpoint(size: usize, files: &MemoryFiles) -> Result<(), TestCaseError> {
+    let Ok(checkpoint) = in_proportion(size, || block_on(Checkpoint::open(files)))? else {
+        return Ok(());
+    };
+    for name in checkpoint.names() {
+        let shape = checkpoint.shape(name).expect("a name that was just listed");
+        let count = shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
+        let Ok(tensor) = checkpoint.get(name, shape) else {
+            continue;
+        };
+        prop_assert_eq!(tensor.shape(), shape);
+        if count.is_some_and(|count| count <= MOST_NUMBERS) {
+            let mut numbers = Vec::new();
+            let read = || block_on(tensor.read_rows(0..tensor.rows(), &mut numbers));
+            if in_proportion(size + 4 * MOST_NUMBERS, read)?.is_ok() {
+                prop_assert_eq!(Some(numbers.len()), count);
+                prop_assert!(numbers.iter().all(|number| number.is_finite()));
+            } else {
+                prop_assert!(numbers.is_empty());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).expect(&path)
+}
+
+fn torch_fixtures() -> Vec<Vec<u8>> {
+    ["model.bin", "model_protocol_4.bin", "model_f16.bin", "views.bin", "os_system.bin"]
+        .map(fixture)
+        .into()
+}
+
+#[test]
+fn safetensors() {
+    fuzz(&[fixture("mixed.safetensors")], |bytes| {
+        let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
+        check_checkpoint(bytes.len(), &files)
+    });
+}
+
+#[test]
+fn shard_index() {
+    let index = br#"{"metadata": {"total_size": 123}, "weight_map": {
+        "f16": "one.safetensors", "bf16": "two.safetensors", "flags": "two.safetensors"}}"#;
+    let shard = fixture("mixed.safetensors");
+    fuzz(&[index.to_vec()], |bytes| {
+        let files = MemoryFiles::new("memory")
+            .with("model.safetensors.index.json", bytes.to_vec())
+            .with("one.safetensors", shard.clone())
+            .with("two.safetensors", shard.clone());
+        check_checkpoint(bytes.len() + 2 * shard.len(), &files)
+    });
+}
+
+#[test]
+fn torch_zip() {
+    fuzz(&torch_fixtures(), |bytes| {
+        let files = MemoryFiles::new("memory").with("pytorch_model.bin", bytes.to_vec());
+        check_checkpoint(bytes.len(), &files)
+    });
+}
+
+/// The same with an intact zip around the pickle, so that more of it is reached.
+#[test]
+fn torch_pickle() {
+    let mut storages = Vec::new();
+    let mut pickles = Vec::new();
+    for file in torch_fixtures() {
+        let mut archive = zip::ZipArchive::new(Cursor::new(file)).unwrap();
+        for index in 0..archive.len() {
+            let mut entry = archive.by_index(index).unwrap();
+            let name = entry.name().unwrap().split_once('/').unwrap().1.to_owned();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            match &name[..] {
+                "data.pkl" => pickles.push(bytes),
+                _ if name.starts_with("data/") => storages.push((pickles.len() - 1, name, bytes)),
+                _ => {}
+            }
+        }
+    }
+    // Each pickle comes with the number of its file, which stays attached to it at the end.
+    let valid: Vec<_> = (0u8..).zip(&pickles).map(|(i, p)| [&p[..], &[i]].concat()).collect();
+    fuzz(&valid, |bytes| {
+        let (file, pickle) = bytes.split_last().unwrap_or((&0, &[]));
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let stored =
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        zip.start_file("a/data.pkl", stored).unwrap();
+        zip.write_all(pickle).unwrap();
+        for (_, name, bytes) in storages.iter().filter(|(of, ..)| *of == usize::from(*file)) {
+            zip.start_file(format!("a/{name}"), stored).unwrap();
+            zip.write_all(bytes).unwrap();
+        }
+        let bytes = zip.finish().unwrap().into_inner();
+        let size = bytes.len();
+        check_checkpoint(size, &MemoryFiles::new("memory").with("pytorch_model.bin", bytes))
+    });
+}
+
+#[test]
+fn config() {
+    let json = br#"{
+        "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
+        "vocab_size": 50265, "hidden_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 96, "hidden_act": "gelu",
+        "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-05,
+        "pad_token_id": 1, "id2label": { "0": "no", "1": "yes" } }"#;
+    fuzz(&[json.to_vec()], |bytes| {
+        let config = in_proportion(bytes.len(), || Config::from_json("config.json", bytes))?;
+        let Ok(config) = config else {
+            return Ok(());
+        };
+        let head_size = config.head_size();
+        prop_assert!((1..=MAX_HEAD_SIZE).contains(&head_size));
+        prop_assert_eq!(head_size * config.num_attention_heads, config.hidden_size);
+        prop_assert!((4..=512).contains(&config.max_tokens()));
+        prop_assert!((config.pad_token_id as usize) < config.vocab_size);
+        prop_assert!(config.layer_norm_eps.is_finite() && !config.labels.is_empty());
+        for (name, shape) in tensor_shapes(&config) {
+            prop_assert!(shape.iter().all(|size| *size > 0), "{name} has shape {shape:?}");
+        }
+        Ok(())
+    });
+}
