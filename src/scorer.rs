@@ -54,11 +54,15 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// A folder if `model` is one, else a hub id.
+    /// A folder if `model` is one or is written as a path (`./m`, `/m`), else a hub id.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn parse(model: &str) -> ModelSource {
         let path = PathBuf::from(model);
-        if path.is_dir() { ModelSource::Directory(path) } else { ModelSource::Hub(model.into()) }
+        if path.is_dir() || path.is_absolute() || model.starts_with('.') {
+            ModelSource::Directory(path)
+        } else {
+            ModelSource::Hub(model.into())
+        }
     }
 
     fn describe(&self) -> String {
