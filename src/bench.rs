@@ -18,8 +18,10 @@ use crate::tokenizer::Encoded;
 /// Tokens of each pair in the batch: an instruction and an answer of a few sentences.
 const PAIR_TOKENS: usize = 128;
 
-/// Runs of the batch; the median counts.
-const RUNS: usize = 5;
+/// Runs of the batch at the most, and seconds after which no further one is begun; the median
+/// counts.
+const MOST_RUNS: usize = 9;
+const MOST_SECONDS: f64 = 30.0;
 
 /// A measurement of the peak takes at least this long, so that its start does not count.
 const PEAK_SECONDS: f64 = 0.1;
@@ -66,7 +68,7 @@ pub struct Options {
     pub shape: Shape,
     /// How kernels read f16 numbers.
     pub dtype: Dtype,
-    /// Tokens of the batch, rounded up to whole pairs of 128; by default 4,096 on a GPU and 512
+    /// Tokens of the batch, rounded up to whole pairs of 128; by default 4,096 on a GPU and 256
     /// on a software adapter.
     pub tokens: Option<usize>,
 }
@@ -88,6 +90,8 @@ pub struct Report {
     pub load_seconds: f64,
     /// The first batch, with the compilation of every pipeline.
     pub first_seconds: f64,
+    /// How often the batch and the single pair ran after that.
+    pub runs: usize,
     /// The batch again, median.
     pub seconds: f64,
     /// Of those runs, the fastest and the slowest.
@@ -128,7 +132,7 @@ pub struct KernelTime {
 pub async fn run(options: Options, progress: &mut dyn FnMut(&str)) -> Result<Report> {
     let gpu = Gpu::open(options.dtype).await?;
     let config = options.shape.config();
-    let default = if gpu.is_software() { 512 } else { 4096 };
+    let default = if gpu.is_software() { 256 } else { 4096 };
     let tokens = options.tokens.unwrap_or(default).max(1).next_multiple_of(PAIR_TOKENS);
 
     progress("measuring the multiply-add peak");
@@ -146,14 +150,18 @@ pub async fn run(options: Options, progress: &mut dyn FnMut(&str)) -> Result<Rep
     let mut seconds = Vec::new();
     let mut one_pair = Vec::new();
     let single = Batch::new(&pairs(&config, 1));
-    for run in 0..RUNS {
-        progress(&format!("running the batch, {} of {RUNS}", run + 1));
+    let start = Instant::now();
+    while seconds.len() < MOST_RUNS
+        && (seconds.is_empty() || start.elapsed().as_secs_f64() < MOST_SECONDS)
+    {
+        progress(&format!("running the batch, {} of {MOST_RUNS}", seconds.len() + 1));
         seconds.push(time(&gpu, &encoder, &batch).await?);
         one_pair.push(time(&gpu, &encoder, &single).await?);
     }
     seconds.sort_by(f64::total_cmp);
     one_pair.sort_by(f64::total_cmp);
-    let median = seconds[RUNS / 2];
+    let runs = seconds.len();
+    let median = seconds[runs / 2];
 
     progress("timing each kernel");
     let plan = encoder.plan(&batch)?;
@@ -171,12 +179,13 @@ pub async fn run(options: Options, progress: &mut dyn FnMut(&str)) -> Result<Rep
         tokens,
         load_seconds,
         first_seconds,
+        runs,
         seconds: median,
-        seconds_range: [seconds[0], seconds[RUNS - 1]],
+        seconds_range: [seconds[0], seconds[runs - 1]],
         tokens_per_second: tokens as f64 / median,
         gflops: plan.work().flops as f64 / median / 1e9,
         peak_gflops,
-        one_pair_seconds: one_pair[RUNS / 2],
+        one_pair_seconds: one_pair[runs / 2],
         kernels,
     })
 }
@@ -278,8 +287,8 @@ impl Report {
              on {} ({}, {})\n\n\
              load            {:10.2} s\n\
              first batch     {:10.2} s   with compilation\n\
-             batch           {:10.3} s   median of {RUNS}, {:.3} to {:.3}\n\
-             one pair        {:10.3} s   median of {RUNS}\n\
+             batch           {:10.3} s   median of {}, {:.3} to {:.3}\n\
+             one pair        {:10.3} s   median of {}\n\
              tokens          {:10.0} /s\n\
              arithmetic      {:10.1} GFLOP/s\n\
              peak            {:10.1} GFLOP/s   multiply-adds in registers, f32\n\
@@ -292,9 +301,11 @@ impl Report {
             self.load_seconds,
             self.first_seconds,
             self.seconds,
+            self.runs,
             self.seconds_range[0],
             self.seconds_range[1],
             self.one_pair_seconds,
+            self.runs,
             self.tokens_per_second,
             self.gflops,
             self.peak_gflops,

@@ -146,7 +146,7 @@ impl Config {
             labels: labels(raw.id2label, raw.num_labels).map_err(|why| refuse("id2label", why))?,
         };
 
-        if config.hidden_size % config.num_attention_heads != 0 {
+        if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
             return Err(refuse(
                 "num_attention_heads",
                 format!(

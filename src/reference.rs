@@ -113,9 +113,9 @@ pub fn attention(qkv: &[f32], heads: usize, head_size: usize, lengths: &[usize])
 /// What `shaders/multiply_add.wgsl` leaves: four equal numbers an invocation.
 pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
     let one = |invocation: usize| {
-        let sum: f32 = (0..8)
+        let sum: f32 = (0..3)
             .map(|start| {
-                (0..2 * rounds).fold((invocation + start) as f32, |x, _| x.mul_add(by, by))
+                (0..4 * rounds).fold((invocation + start) as f32, |x, _| x.mul_add(by, by))
             })
             .sum();
         [sum; 4]

@@ -30,6 +30,7 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 /// Where a model comes from.
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "one value a load, moved once")]
 pub enum ModelSource {
     /// The small model inside this library.
     Embedded,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cappy::checkpoint::{Checkpoint, MemoryFiles, tensor_shapes};
-use cappy::{Config, MAX_HEAD_SIZE};
+use cappy::{Config, MAX_HEAD_SIZE, Tokenizer};
 use peak_alloc::PeakAlloc;
 use pollster::block_on;
 use proptest::collection::vec;
@@ -162,6 +162,13 @@ fn in_proportion<T>(size: usize, work: impl FnOnce() -> T) -> Result<T, TestCase
     Ok(result)
 }
 
+#[test]
+fn memory_out_of_proportion_is_noticed() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    assert!(in_proportion(100, || vec![0u8; 10_000]).is_ok());
+    assert!(in_proportion(100, || vec![0u8; 100_000]).is_err());
+}
+
 /// Opens a checkpoint and reads every tensor of it.
 fn check_checkpoint(size: usize, files: &MemoryFiles) -> Result<(), TestCaseError> {
     let Ok(checkpoint) = in_proportion(size, || block_on(Checkpoint::open(files)))? else {
@@ -267,15 +274,16 @@ fn torch_pickle() {
     });
 }
 
+const CONFIG: &[u8] = br#"{
+    "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
+    "vocab_size": 600, "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "intermediate_size": 96, "hidden_act": "gelu", "max_position_embeddings": 40,
+    "type_vocab_size": 1, "layer_norm_eps": 1e-05, "pad_token_id": 1,
+    "id2label": { "0": "no", "1": "yes" } }"#;
+
 #[test]
 fn config() {
-    let json = br#"{
-        "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
-        "vocab_size": 50265, "hidden_size": 48, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "intermediate_size": 96, "hidden_act": "gelu",
-        "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-05,
-        "pad_token_id": 1, "id2label": { "0": "no", "1": "yes" } }"#;
-    fuzz(&[json.to_vec()], |bytes| {
+    fuzz(&[CONFIG.to_vec()], |bytes| {
         let config = in_proportion(bytes.len(), || Config::from_json("config.json", bytes))?;
         let Ok(config) = config else {
             return Ok(());
@@ -290,5 +298,53 @@ fn config() {
             prop_assert!(shape.iter().all(|size| *size > 0), "{name} has shape {shape:?}");
         }
         Ok(())
+    });
+}
+
+/// Encodes a pair with a tokenizer whose files have `size` bytes, if it opens.
+fn check_tokenizer(size: usize, files: &MemoryFiles) -> Result<(), TestCaseError> {
+    // The tokenizers crate makes room for a cache of fixed size.
+    const CACHE: usize = 1 << 20;
+    let config = Config::from_json("config.json", CONFIG).unwrap();
+    let opened = in_proportion(size + CACHE, || block_on(Tokenizer::load(files, &config)))?;
+    let Ok(tokenizer) = opened else {
+        return Ok(());
+    };
+    let texts = ("Is </s> a<mask> token?\n", "Caf\u{e9} \u{1f600}\u{0} the end of it".repeat(4));
+    if let Ok(pair) = tokenizer.encode_pair(texts.0, &texts.1) {
+        prop_assert!((4..=config.max_tokens()).contains(&pair.ids.len()));
+        prop_assert_eq!(pair.ids.len(), pair.position_ids.len());
+        prop_assert!(pair.ids.iter().all(|id| (*id as usize) < config.vocab_size));
+        let rows = config.max_position_embeddings;
+        prop_assert!(pair.position_ids.iter().all(|position| (*position as usize) < rows));
+    }
+    Ok(())
+}
+
+#[test]
+fn tokenizer_json() {
+    fuzz(&[fixture("tokenizer/tokenizer.json")], |bytes| {
+        let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
+        check_tokenizer(bytes.len(), &files)
+    });
+}
+
+#[test]
+fn vocab_json() {
+    fuzz(&[fixture("tokenizer/vocab.json")], |bytes| {
+        let files = MemoryFiles::new("memory")
+            .with("vocab.json", bytes.to_vec())
+            .with("merges.txt", fixture("tokenizer/merges.txt"));
+        check_tokenizer(bytes.len(), &files)
+    });
+}
+
+#[test]
+fn merges_txt() {
+    fuzz(&[fixture("tokenizer/merges.txt")], |bytes| {
+        let files = MemoryFiles::new("memory")
+            .with("vocab.json", fixture("tokenizer/vocab.json"))
+            .with("merges.txt", bytes.to_vec());
+        check_tokenizer(bytes.len(), &files)
     });
 }

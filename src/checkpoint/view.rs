@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn strides_pick_the_right_numbers() {
         let file = file(24);
-        let cases: [(&[usize], &[usize], usize, Range<usize>, &[f32]); 8] = [
+        type Case<'a> = (&'a [usize], &'a [usize], usize, Range<usize>, &'a [f32]);
+        let cases: [Case; 8] = [
             (&[2, 3], &[3, 1], 4, 0..2, &[4., 5., 6., 7., 8., 9.]),
             (&[2, 3], &[3, 1], 4, 1..2, &[7., 8., 9.]),
             (&[3, 2], &[1, 3], 0, 0..3, &[0., 3., 1., 4., 2., 5.]),

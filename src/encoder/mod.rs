@@ -112,6 +112,8 @@ impl Encoder {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::checkpoint::RandomProfile;
     use crate::gpu::Dtype;
@@ -191,7 +193,7 @@ mod tests {
                 [4, 88, 17, 33, 1, 64].iter().enumerate().map(|(i, &n)| sequence(n, i)).collect();
             let expected: Vec<Vec<f32>> = pairs
                 .iter()
-                .map(|pair| reference::logits(&config, &tensor, &Batch::new(&[pair.clone()]).ids))
+                .map(|pair| reference::logits(&config, &tensor, &Batch::new(from_ref(pair)).ids))
                 .collect();
             for dtype in [Dtype::F16, Dtype::F32] {
                 let gpu = block_on(Gpu::open(dtype));
@@ -203,7 +205,7 @@ mod tests {
                 );
                 let bits = |logits: &[f32]| logits.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 for (pair, together) in pairs.iter().zip(&together) {
-                    let alone = block_on(encoder.logits(&gpu, &Batch::new(&[pair.clone()])));
+                    let alone = block_on(encoder.logits(&gpu, &Batch::new(from_ref(pair))));
                     assert_eq!(bits(&alone[0]), bits(together), "{config:?} {dtype:?}");
                 }
             }

@@ -9,8 +9,8 @@ use crate::gpu::{Access, Buffer, Kernel, Step, Work};
 /// Invocations of a workgroup. = shaders/multiply_add.wgsl
 pub const LANES: u32 = 64;
 
-/// Multiplications and additions of one invocation in one round: 16 fma of four numbers.
-const FLOPS_PER_ROUND: u64 = 16 * 4 * 2;
+/// Multiplications and additions of one invocation in one round: 12 fma of four numbers.
+const FLOPS_PER_ROUND: u64 = 12 * 4 * 2;
 
 /// The kernel of `shaders/multiply_add.wgsl`.
 pub static KERNEL: Kernel = Kernel {
@@ -26,8 +26,8 @@ struct Params {
     by: f32,
 }
 
-/// `rounds` times sixteen `x = x * by + by` on eight vectors in each of `workgroups * LANES`
-/// invocations; `out` gets the sum of the eight, four f32 an invocation.
+/// `rounds` times four `x = x * by + by` on each of three vectors in each of `workgroups * LANES`
+/// invocations; `out` gets the sum of the three, four f32 an invocation.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where `out` is too small.

@@ -1,43 +1,21 @@
 //! What stands in `tokenizer.json`, or in `vocab.json` and `merges.txt`, checked part by part.
 //!
 //! The `tokenizers` crate can read `tokenizer.json` itself, but panics on some broken files (a
-//! decoder that is no object, for one) and accepts parts that would silently give other ids than
-//! a RoBERTa expects. So only the parts that a RoBERTa tokenizer consists of are read, and its
-//! builders are given nothing that they could stumble over.
+//! character map that is not base64, a truncation shorter than the pair template, a prefix longer
+//! than its token), which wasm could not survive, and accepts parts that would silently give
+//! other ids than a RoBERTa expects. So only the parts that a RoBERTa tokenizer consists of are
+//! read, and its builders are given nothing that they could stumble over.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokenizers::models::bpe::{BpeBuilder, Vocab};
-use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD, Sequence};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD};
 use tokenizers::{AddedToken, NormalizerWrapper};
 
-use super::Tokenizer;
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-
-/// Everything that decides which ids a text gets.
-#[derive(Default)]
-pub(super) struct Parts {
-    vocab: HashMap<String, u32>,
-    merges: Vec<(String, String)>,
-    unk_token: Option<String>,
-    fuse_unk: bool,
-    ignore_merges: bool,
-    normalizers: Vec<NormalizerWrapper>,
-    add_prefix_space: bool,
-    /// Each with the id that the file says it has.
-    added_tokens: Vec<(AddedToken, u32)>,
-    cls: (String, u32),
-    sep: (String, u32),
-}
-
-fn refuse(at_fault: impl Into<String>, why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Tokenizer, at_fault, why)
-}
+use super::parts::{Parts, Special, refuse};
+use crate::error::Result;
 
 #[derive(Deserialize)]
 struct RawFile {
@@ -100,11 +78,17 @@ enum RawMerges {
 #[derive(Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 enum RawNormalizer {
-    Sequence { normalizers: Vec<RawNormalizer> },
-    NFC,
-    NFD,
-    NFKC,
-    NFKD,
+    Sequence {
+        normalizers: Vec<RawNormalizer>,
+    },
+    #[serde(rename = "NFC")]
+    Nfc,
+    #[serde(rename = "NFD")]
+    Nfd,
+    #[serde(rename = "NFKC")]
+    Nfkc,
+    #[serde(rename = "NFKD")]
+    Nfkd,
     Lowercase,
 }
 
@@ -122,7 +106,7 @@ enum RawPreTokenizer {
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 enum RawPostProcessor {
-    RobertaProcessing { sep: (String, u32), cls: (String, u32) },
+    RobertaProcessing { sep: Special, cls: Special },
     TemplateProcessing { pair: Vec<RawPiece>, special_tokens: HashMap<String, RawSpecialToken> },
     ByteLevel {},
     Sequence { processors: Vec<RawPostProcessor> },
@@ -235,16 +219,16 @@ fn normalizers(raw: RawNormalizer, into: &mut Vec<NormalizerWrapper>) {
         RawNormalizer::Sequence { normalizers: all } => {
             all.into_iter().for_each(|one| normalizers(one, into));
         }
-        RawNormalizer::NFC => into.push(NFC.into()),
-        RawNormalizer::NFD => into.push(NFD.into()),
-        RawNormalizer::NFKC => into.push(NFKC.into()),
-        RawNormalizer::NFKD => into.push(NFKD.into()),
+        RawNormalizer::Nfc => into.push(NFC.into()),
+        RawNormalizer::Nfd => into.push(NFD.into()),
+        RawNormalizer::Nfkc => into.push(NFKC.into()),
+        RawNormalizer::Nfkd => into.push(NFKD.into()),
         RawNormalizer::Lowercase => into.push(Lowercase.into()),
     }
 }
 
 /// The two special tokens of a post-processor that lays a pair out as RoBERTa does.
-fn template(raw: RawPostProcessor) -> Result<((String, u32), (String, u32)), String> {
+fn template(raw: RawPostProcessor) -> Result<(Special, Special), String> {
     match raw {
         RawPostProcessor::RobertaProcessing { sep, cls } => Ok((cls, sep)),
         RawPostProcessor::TemplateProcessing { pair, special_tokens } => {
@@ -294,7 +278,7 @@ pub(super) fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<Parts
     let merges = merges
         .lines()
         .enumerate()
-        .filter(|(index, line)| !line.is_empty() && !(*index == 0 && line.starts_with("#version")))
+        .filter(|(index, line)| !(line.is_empty() || *index == 0 && line.starts_with("#version")))
         .map(|(index, line)| {
             split_merge(line)
                 .and_then(|merge| check_merge(&merge, &vocab).map(|()| merge))
@@ -337,101 +321,4 @@ fn check_merge(
         }
     }
     Ok(())
-}
-
-impl Parts {
-    /// Builds the tokenizer after checking that it fits `config`. Messages name `file`.
-    pub(super) fn build(self, file: &str, config: &Config) -> Result<Tokenizer> {
-        self.check_ids(file, config)?;
-
-        let broken = |source: tokenizers::Error| {
-            refuse(file, format!("cannot be used: {source}")).with_source(source)
-        };
-        let mut bpe = BpeBuilder::new()
-            .vocab_and_merges(self.vocab.into_iter().collect::<Vocab>(), self.merges)
-            .fuse_unk(self.fuse_unk)
-            .ignore_merges(self.ignore_merges);
-        if let Some(unk_token) = self.unk_token {
-            bpe = bpe.unk_token(unk_token);
-        }
-        let mut inner = tokenizers::Tokenizer::new(bpe.build().map_err(broken)?);
-        inner.with_pre_tokenizer(Some(ByteLevel::new(self.add_prefix_space, true, true)));
-        if !self.normalizers.is_empty() {
-            inner.with_normalizer(Some(Sequence::new(self.normalizers)));
-        }
-        let tokens: Vec<_> = self.added_tokens.iter().map(|(token, _)| token.clone()).collect();
-        inner.add_tokens(&tokens);
-
-        for (token, id) in self
-            .added_tokens
-            .iter()
-            .map(|(token, id)| (&token.content, *id))
-            .chain([(&self.cls.0, self.cls.1), (&self.sep.0, self.sep.1)])
-        {
-            match inner.token_to_id(token) {
-                Some(given) if given == id => {}
-                Some(given) => {
-                    return Err(refuse(
-                        file,
-                        format!(
-                            "token {token:?} has the id {id} in one place and {given} in another"
-                        ),
-                    ));
-                }
-                None => return Err(refuse(file, format!("has no {token:?} token"))),
-            }
-        }
-        if let Some(pad) = inner.token_to_id("<pad>").filter(|&pad| pad != config.pad_token_id) {
-            return Err(refuse(
-                file,
-                format!(
-                    "<pad> is token {pad}, the model's pad_token_id is {}",
-                    config.pad_token_id
-                ),
-            ));
-        }
-        Ok(Tokenizer {
-            inner,
-            cls: self.cls.1,
-            sep: self.sep.1,
-            pad: config.pad_token_id,
-            max_tokens: config.max_tokens(),
-        })
-    }
-
-    /// Refuses ids outside the model's word table and two tokens of one id.
-    fn check_ids(&self, file: &str, config: &Config) -> Result<()> {
-        let fits = |token: &str, id: u32| {
-            if (id as usize) < config.vocab_size {
-                return Ok(());
-            }
-            Err(refuse(
-                file,
-                format!(
-                    "does not fit the model: token {token:?} has id {id}, vocab_size is {}",
-                    config.vocab_size
-                ),
-            ))
-        };
-        let mut names = vec![None; config.vocab_size];
-        for (token, &id) in &self.vocab {
-            fits(token, id)?;
-            if let Some(other) = names[id as usize].replace(token) {
-                return Err(refuse(file, format!("{token:?} and {other:?} have one id, {id}")));
-            }
-        }
-        for (token, id) in &self.added_tokens {
-            if token.content.is_empty() {
-                return Err(refuse(file, format!("the added token with id {id} is empty")));
-            }
-            fits(&token.content, *id)?;
-        }
-        if let Some(unk) = self.unk_token.as_ref().filter(|&unk| !self.vocab.contains_key(unk)) {
-            return Err(refuse(
-                file,
-                format!("the unknown token {unk:?} is not in the vocabulary"),
-            ));
-        }
-        Ok(())
-    }
 }

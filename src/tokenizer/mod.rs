@@ -1,6 +1,7 @@
 //! Pairs of texts to token ids and position ids, and how much was cut off.
 
 mod files;
+mod parts;
 
 use std::fmt;
 

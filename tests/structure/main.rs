@@ -15,7 +15,7 @@ use std::{fs, io};
 pub struct File {
     /// Its path from the repository's root, with `/` between folders.
     pub path: String,
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl File {

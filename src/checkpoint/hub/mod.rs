@@ -110,8 +110,12 @@ pub fn download(
                 format!("the hub has no such model, or no {CONFIG} at {}", model.revision),
             ));
         }
-        Err(error) if error.kind() == ErrorKind::Network && missing.is_none() => {
-            return cached.map(|commit| cache.snapshot(&commit)).ok_or(error);
+        Err(error) if error.kind() == ErrorKind::Network => {
+            // Better the snapshot that is there than none.
+            return cached
+                .filter(|commit| self::missing(&cache, commit, true).is_none())
+                .map(|commit| cache.snapshot(&commit))
+                .ok_or(error);
         }
         Err(error) => return Err(error),
     };
@@ -135,8 +139,9 @@ fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     if !has(CONFIG) {
         return Some(CONFIG.into());
     }
-    let parts_will_do = offline || cache.is_known_absent(commit, TOKENIZER);
-    if !has(TOKENIZER) && !(parts_will_do && TOKENIZER_PARTS.iter().all(|name| has(name))) {
+    let parts_will_do = (offline || cache.is_known_absent(commit, TOKENIZER))
+        && TOKENIZER_PARTS.iter().all(|name| has(name));
+    if !has(TOKENIZER) && !parts_will_do {
         return Some(TOKENIZER.into());
     }
     let Some(weights) = WEIGHTS.into_iter().find(|name| has(name)) else {

@@ -1,0 +1,321 @@
+"""Makes the golden files that tests/golden.rs compares the crate with.
+
+Run by hand, after changing a model, a text or the recipe of the random weights:
+
+    pip install torch transformers tokenizers numpy
+    python tests/golden/make_golden.py                     # everything
+    python tests/golden/make_golden.py --only cappy-mini   # one model, with the stored tokenizer
+
+The tests need none of these packages. The reference is transformers'
+RobertaForSequenceClassification in f32 on the CPU, every pair alone, without padding.
+
+Writes beside itself
+    tokenizer.json              a byte-level BPE tokenizer, trained on texts.corpus()
+    pairs.json                  the pairs of texts.pairs()
+    random_values.json          samples and checksums of random_weights.tensor()
+    tokens-<tokenizer>.json     ids, position ids and cut tokens of every pair, by most tokens
+    models/<name>.json          config, scores, and how far rounding moves them
+"""
+
+import argparse
+import copy
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import RobertaConfig, RobertaForSequenceClassification
+
+import random_weights
+import texts
+
+HERE = Path(__file__).resolve().parent
+MINI = HERE.parent.parent / "models" / "cappy-mini"
+HOW = "made by tests/golden/make_golden.py, which says how to remake it"
+VERSION = 1
+
+# The tests allow an error of 2% of the scores' standard deviation. A random model that amplifies
+# rounding by itself to more than half of that would say nothing about the crate.
+REACHABLE = 0.01
+
+
+def shape(hidden, heads, ffn, layers, vocab=2048, positions=514, labels=("LABEL_0",)):
+    """A config.json."""
+    return {
+        "architectures": ["RobertaForSequenceClassification"],
+        "model_type": "roberta",
+        "vocab_size": vocab,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": ffn,
+        "hidden_act": "gelu",
+        "max_position_embeddings": positions,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+        "bos_token_id": 0,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+        "id2label": {str(i): label for i, label in enumerate(labels)},
+    }
+
+
+# name: (config, seed, profile)
+RANDOM_MODELS = {
+    "tiny": (shape(32, 1, 64, 1), 1, "plain"),
+    "odd": (shape(100, 4, 210, 3, vocab=2311, positions=259), 2, "plain"),
+    "head-128": (shape(256, 2, 600, 2), 3, "plain"),
+    "base-width": (shape(768, 12, 3072, 4), 4, "plain"),
+    "large-width": (shape(1024, 16, 4096, 3, positions=259), 5, "plain"),
+    # Every layer of this profile shrinks what tells the pairs apart by a factor of two or more, so
+    # that deeper models, and most seeds, end in scores that rounding alone moves too far.
+    "outliers": (shape(384, 6, 1536, 2), 9, "outliers"),
+    "short": (shape(64, 2, 256, 2, positions=40), 7, "plain"),
+    "deep": (shape(64, 2, 256, 48), 8, "plain"),
+    "three-labels": (shape(48, 2, 150, 2, labels=("wrong", "partly", "right")), 9, "plain"),
+}
+
+
+def write(path, fields, a_line_each=()):
+    """Writes JSON in ASCII: a line for every field, and one for each item of some of them."""
+
+    def text(value):
+        return json.dumps(value, separators=(",", ":"))
+
+    lines = []
+    for name, value in {"version": VERSION, "how": HOW, **fields}.items():
+        if name in a_line_each:
+            items = ",\n".join(text(item) for item in value)
+            lines.append(f"{text(name)}: [\n{items}\n]")
+        else:
+            lines.append(f"{text(name)}: {text(value)}")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("{" + ",\n".join(lines) + "}\n")
+    print(f"{path.relative_to(HERE)}: {path.stat().st_size / 1000:.1f} kB", flush=True)
+
+
+def digits(value):
+    """A number with the nine digits that tell any two f32 apart."""
+    return float(f"{value:.9g}")
+
+
+def train_tokenizer():
+    """A tokenizer of RoBERTa's make with about 2,000 entries."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    specials = [AddedToken(s, special=True, normalized=False) for s in ("<s>", "<pad>", "</s>", "<unk>")]
+    specials.append(AddedToken("<mask>", special=True, normalized=False, lstrip=True))
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts.corpus(), trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False
+    )
+    path = HERE / "tokenizer.json"
+    tokenizer.save(str(path), pretty=False)
+    print(f"{path.name}: {path.stat().st_size / 1000:.1f} kB", flush=True)
+
+
+def random_values():
+    """Samples of every kind of tensor, and a checksum over all of its values."""
+    config = shape(70, 2, 90, 1, vocab=300, positions=20)
+    model = RobertaForSequenceClassification(roberta_config(config))
+    tensors = []
+    for seed, profile in ((1, "plain"), (0xDEADBEEF, "plain"), (1, "outliers")):
+        for name, tensor in model.state_dict().items():
+            bits = random_weights.tensor(name, tuple(tensor.shape), seed, profile).view(np.uint32).ravel()
+            places = sorted({0, len(bits) // 3, len(bits) // 2, len(bits) - 1})
+            tensors.append(
+                {
+                    "name": name,
+                    "shape": list(tensor.shape),
+                    "seed": seed,
+                    "profile": profile,
+                    "fnv1a32_of_le_bytes": random_weights.fnv1a32(bits.astype("<u4").tobytes()),
+                    "samples_as_bits": [[i, int(bits[i])] for i in places],
+                }
+            )
+    fields = {"magic": "cappy-golden-random-values", "config": config, "tensors": tensors}
+    write(HERE / "random_values.json", fields, a_line_each=["tensors"])
+
+
+def most_tokens(config):
+    """The most tokens of a pair: 512, or what the position table allows."""
+    return min(512, config["max_position_embeddings"] - (config["pad_token_id"] + 1))
+
+
+def encode(tokenizer, length, pad):
+    """Ids, position ids and the count of cut tokens of every pair, at most `length` tokens each."""
+    position_ids = transformers.models.roberta.modeling_roberta.RobertaEmbeddings.create_position_ids_from_input_ids
+    encoded = []
+    for _, a, b in texts.pairs():
+        tokenizer.no_truncation()
+        whole = len(tokenizer.encode(a, b).ids)
+        tokenizer.enable_truncation(length, strategy="longest_first", direction="right")
+        ids = tokenizer.encode(a, b).ids
+        positions = position_ids(torch.tensor([ids]), pad)[0].tolist()
+        encoded.append({"ids": ids, "position_ids": positions, "truncated": whole - len(ids)})
+    return encoded
+
+
+def tokens(name, path, lengths, pad=1):
+    """Writes the tokens file of the tokenizer at `path` and returns its content by length."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    by_length = {length: encode(tokenizer, length, pad) for length in lengths}
+    fields = {"magic": "cappy-golden-tokens"}
+    for length, encoded in by_length.items():
+        fields[str(length)] = encoded
+    write(HERE / f"tokens-{name}.json", fields, a_line_each=[str(length) for length in lengths])
+    return by_length
+
+
+def random_tokens():
+    """The tokens of the random models, checked to have the lengths that texts.py promises."""
+    lengths = sorted({most_tokens(config) for config, _, _ in RANDOM_MODELS.values()}, reverse=True)
+    by_length = tokens("random", HERE / "tokenizer.json", lengths)
+    kinds = [kind for kind, _, _ in texts.pairs()]
+    for kind, length, count, cut in (
+        ("512 tokens exactly", 512, 512, 0),
+        ("513 tokens", 512, 512, 1),
+        ("38 tokens exactly", 38, 38, 0),
+        ("39 tokens", 38, 38, 1),
+        ("40 tokens", 38, 38, 2),
+    ):
+        got = by_length[length][kinds.index(kind)]
+        assert (len(got["ids"]), got["truncated"]) == (count, cut), kind
+    return by_length
+
+
+def roberta_config(config):
+    return RobertaConfig(**config, attn_implementation="eager")
+
+
+def random_model(config, seed, profile):
+    """The model with weights by the recipe."""
+    model = RobertaForSequenceClassification(roberta_config(config))
+    state = {
+        name: torch.from_numpy(random_weights.tensor(name, tuple(tensor.shape), seed, profile))
+        for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(state)
+    return model
+
+
+def score(model, encoded, pad):
+    """The raw logits of every pair, as f64."""
+    rows = []
+    with torch.inference_mode():
+        for pair in encoded:
+            ids = torch.tensor([pair["ids"]])
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
+            rows.append(logits.double().numpy())
+    return np.stack(rows)
+
+
+def watch_ffn(model):
+    """Notes the largest magnitude that a feed-forward network puts out."""
+    largest = [0.0]
+
+    def note(_module, _inputs, output):
+        largest[0] = max(largest[0], output.abs().max().item())
+
+    for layer in model.roberta.encoder.layer:
+        layer.output.dense.register_forward_hook(note)
+    return largest
+
+
+def golden(name, model, config, encoded, source, bound):
+    """Scores a model, measures what rounding does to it, and writes its golden file."""
+    pad = config["pad_token_id"]
+    model = model.eval().float()
+    # Copied before the hooks go in: each variant is its own model.
+    exact = copy.deepcopy(model).double()
+    halved = copy.deepcopy(model).half().float()
+    halved_inputs = copy.deepcopy(halved)
+    for module in halved_inputs.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].half().float(),))
+    largest = watch_ffn(model)
+
+    scores = score(model, encoded, pad)
+    assert np.isfinite(scores).all()
+    std = scores.std(axis=0)
+
+    def moved(variant):
+        return (np.abs(score(variant, encoded, pad) - scores).max(axis=0) / std).tolist()
+
+    measured = {
+        "std": [digits(s) for s in std],
+        "f64_moves_by_stds": [digits(m) for m in moved(exact)],
+        "f16_weights_move_by_stds": [digits(m) for m in moved(halved)],
+        "f16_weights_and_matmul_inputs_move_by_stds": [digits(m) for m in moved(halved_inputs)],
+        "largest_ffn_output": digits(largest[0]),
+        "torch": torch.__version__.split("+")[0],
+        "transformers": transformers.__version__,
+    }
+    print(f"{name}: {json.dumps(measured)}", flush=True)
+    worst = max(measured["f64_moves_by_stds"] + measured["f16_weights_move_by_stds"])
+    if not worst <= REACHABLE:
+        sys.exit(f"{name}: rounding alone moves scores by {worst:.3f} standard deviations: take another seed")
+    fields = {
+        "magic": "cappy-golden-scores",
+        "name": name,
+        "source": source,
+        "config": config,
+        "max_tokens": most_tokens(config),
+        "bound": bound,
+        "measured": measured,
+        "scores": [[digits(s) for s in row] for row in scores],
+    }
+    write(HERE / "models" / f"{name}.json", fields, a_line_each=["scores"])
+
+
+def mini():
+    """The golden files of the embedded model, which has its own tokenizer."""
+    config = json.loads((MINI / "config.json").read_text())
+    model = RobertaForSequenceClassification.from_pretrained(
+        MINI, dtype=torch.float32, attn_implementation="eager", use_safetensors=True
+    )
+    length = most_tokens(config)
+    encoded = tokens("cappy-mini", MINI / "tokenizer.json", [length], config["pad_token_id"])[length]
+    files = ("config.json", "model.safetensors", "tokenizer.json")
+    sha256 = {f: hashlib.sha256((MINI / f).read_bytes()).hexdigest() for f in files}
+    source = {"directory": "models/cappy-mini", "tokens": "tokens-cappy-mini.json", "sha256": sha256}
+    golden("cappy-mini", model, config, encoded, source, {"absolute": 0.002})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", action="append", choices=[*RANDOM_MODELS, "cappy-mini"])
+    only = parser.parse_args().only
+    torch.set_num_threads(2)
+
+    if only is None:
+        train_tokenizer()
+        pairs = [{"kind": kind, "instruction": a, "response": b} for kind, a, b in texts.pairs()]
+        write(HERE / "pairs.json", {"magic": "cappy-golden-pairs", "pairs": pairs}, a_line_each=["pairs"])
+        random_values()
+    names = only or [*RANDOM_MODELS, "cappy-mini"]
+    by_length = random_tokens() if set(names) & set(RANDOM_MODELS) else {}
+    for name in names:
+        if name == "cappy-mini":
+            mini()
+            continue
+        config, seed, profile = RANDOM_MODELS[name]
+        source = {"seed": seed, "profile": profile, "tokens": "tokens-random.json"}
+        encoded = by_length[most_tokens(config)]
+        golden(name, random_model(config, seed, profile), config, encoded, source, {"of_std": 0.02})
+
+
+if __name__ == "__main__":
+    main()
