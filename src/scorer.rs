@@ -203,6 +203,11 @@ impl Scorer {
         &self.info
     }
 
+    /// Bytes of GPU memory in use now: the weights, and activations for the largest batch.
+    pub fn gpu_bytes(&self) -> u64 {
+        self.gpu.allocated_bytes()
+    }
+
     /// The score of each (instruction, response), in order. A pair's score does not depend on the
     /// others, to the bit.
     ///
