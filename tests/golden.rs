@@ -215,7 +215,7 @@ fn check_scores(name: &str, dtype: Dtype) {
 
     let order = shuffled(all.len());
     let heavy = scorer.info().parameters > LIGHT.0 || golden.config.num_hidden_layers > LIGHT.1;
-    let alone = if heavy { some(&order, &golden, 12, 500) } else { order.clone() };
+    let alone = if heavy { some(&order, &golden, 12, 1000) } else { order.clone() };
     for i in alone {
         let score = score(&scorer, &[i], &golden);
         assert_eq!(bits(&score[0]), bits(&batch[i]), "{name}, {dtype:?}: pair {i} alone");

@@ -1,5 +1,8 @@
 //! Compares scores with the reference's.
 
+// Written so that what is not a number fails.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 /// How far a score may be from the reference.
 #[derive(Debug, Clone, Copy)]
 pub enum Bound {
