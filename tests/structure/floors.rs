@@ -168,6 +168,7 @@ mod tests {
             ("src/tokenizer/mod.rs", "use crate::checkpoint::source::Files;"),
             ("src/web/mod.rs", "use wasm_bindgen::prelude::*; use crate::Scorer;"),
             ("src/gpu/mod.rs", "// use crate::scorer;\nconst A: &str = \"crate::scorer\";"),
+            ("src/batch.rs", "#[cfg(test)]\nmod tests { use super::*; use super::gather; }"),
             ("src/bin/cappy/main.rs", "use crate::score::run; use cappy::Scorer;"),
         ] {
             assert_eq!(problems(path, text), [""; 0], "{path}: {text}");
@@ -184,6 +185,7 @@ mod tests {
             ("src/tokenizer/mod.rs", "use crate::checkpoint::Checkpoint;", "is on floor 1"),
             ("src/encoder.rs", "#[cfg(test)]\nmod t { use crate::scorer::A; }", "is on floor 5"),
             ("src/encoder.rs", "use super::scorer::A;", "is on floor 5"),
+            ("src/encoder.rs", "mod a { use super::super::rank::B; }", "is on floor 5"),
             ("src/encoder.rs", "use crate::*;", "imports everything"),
             ("src/encoder.rs", "use crate::reference::gelu;", "outside of tests"),
             ("src/bench.rs", "use crate::reference::gelu;", "outside of tests"),
