@@ -54,11 +54,15 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
-    /// A folder if `model` is one, else a hub id.
+    /// A folder if `model` is one or is written as a path (`./m`, `/m`), else a hub id.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn parse(model: &str) -> ModelSource {
         let path = PathBuf::from(model);
-        if path.is_dir() { ModelSource::Directory(path) } else { ModelSource::Hub(model.into()) }
+        if path.is_dir() || path.is_absolute() || model.starts_with('.') {
+            ModelSource::Directory(path)
+        } else {
+            ModelSource::Hub(model.into())
+        }
     }
 
     fn describe(&self) -> String {
@@ -197,6 +201,11 @@ impl Scorer {
     /// What was loaded and how it runs.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// Bytes of GPU memory in use now: the weights, and activations for the largest batch.
+    pub fn gpu_bytes(&self) -> u64 {
+        self.gpu.allocated_bytes()
     }
 
     /// The score of each (instruction, response), in order. A pair's score does not depend on the
