@@ -412,5 +412,5 @@ fn a_model_that_is_nowhere_is_named() {
     let output = run(&["rank", "--model", "no-such/model", QUESTION, "a"], "");
     assert_fails(&output, 1, "no-such/model");
     let output = run(&["info", "--model", "./no-such-folder"], "");
-    assert_fails(&output, 2, "./no-such-folder"); // nor can it be a hub id
+    assert_fails(&output, 1, "./no-such-folder");
 }

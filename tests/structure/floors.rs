@@ -66,12 +66,8 @@ pub fn check(files: &[File]) -> Vec<String> {
             module.last().is_some_and(|last| parent_code.test_modules.contains(last))
                 && is_parent(&parent.path, &module)
         });
-        // Test code stands in a module inside the file's own.
-        let depth = module.len();
-        for (text, depth, is_test) in
-            [(&code.product, depth, only_for_tests), (&code.test, depth + 1, true)]
-        {
-            for path in named_paths(text, depth) {
+        for (text, is_test) in [(&code.product, only_for_tests), (&code.test, true)] {
+            for path in named_paths(text, module.len()) {
                 if let Some(what) = fault(&path, &module[0], own, is_test, &exported) {
                     problems.push(format!("{}: {what}", file.path));
                 }
@@ -168,7 +164,6 @@ mod tests {
             ("src/rank.rs", "use crate::scorer::Scorer;"),
             ("src/ops/matmul.rs", "use wgpu::Buffer; use super::{stride, attention};"),
             ("src/ops/matmul.rs", "#[cfg(test)]\nmod tests { use crate::reference; }"),
-            ("src/batch.rs", "#[cfg(test)]\nmod tests { use super::*; }"),
             ("src/ops/testing.rs", "use crate::reference;"),
             ("src/tokenizer/mod.rs", "use crate::checkpoint::source::Files;"),
             ("src/web/mod.rs", "use wasm_bindgen::prelude::*; use crate::Scorer;"),
