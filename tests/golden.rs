@@ -21,9 +21,9 @@ use serde_json::Value;
 /// The version of the files that these tests understand.
 const VERSION: u64 = 1;
 
-/// Models of more parameters than this are scored a second time only in part: on a software
-/// adapter every pass over all pairs takes them tens of seconds.
-const WIDE: u64 = 20_000_000;
+/// Models of more parameters or layers than this are scored a second time only in part: on a
+/// software adapter every pass over all pairs takes them tens of seconds.
+const LIGHT: (u64, usize) = (20_000_000, 12);
 
 /// Tests each model on its own, so that a report names it.
 macro_rules! models {
@@ -214,8 +214,8 @@ fn check_scores(name: &str, dtype: Dtype) {
     }
 
     let order = shuffled(all.len());
-    let wide = scorer.info().parameters > WIDE;
-    let alone = if wide { some(&order, &golden, 12, 1000) } else { order.clone() };
+    let heavy = scorer.info().parameters > LIGHT.0 || golden.config.num_hidden_layers > LIGHT.1;
+    let alone = if heavy { some(&order, &golden, 12, 500) } else { order.clone() };
     for i in alone {
         let score = score(&scorer, &[i], &golden);
         assert_eq!(bits(&score[0]), bits(&batch[i]), "{name}, {dtype:?}: pair {i} alone");
@@ -223,7 +223,7 @@ fn check_scores(name: &str, dtype: Dtype) {
     drop(scorer);
 
     let scorer = golden.load(dtype, 700);
-    let again = if wide { some(&order, &golden, all.len(), 2000) } else { order };
+    let again = if heavy { some(&order, &golden, all.len(), 1000) } else { order };
     for (i, score) in again.iter().zip(score(&scorer, &again, &golden)) {
         assert_eq!(bits(&score), bits(&batch[*i]), "{name}, {dtype:?}: pair {i} in other company");
     }
