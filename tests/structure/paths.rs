@@ -79,14 +79,36 @@ pub fn named_paths(code: &str, depth: usize) -> BTreeSet<String> {
             take_tree(&compact[i + "crate::".len()..], "", &mut found);
         }
     }
-    let up = "super::".repeat(depth);
-    for (i, _) in compact.match_indices(&up) {
-        let before = &compact[..i];
-        if depth > 0 && !before.ends_with(is_word) && !before.ends_with("::") {
-            take_tree(&compact[i + up.len()..], "", &mut found);
+    for (i, levels, rest) in super_paths(&compact) {
+        if levels == depth + inline_modules(&compact[..i]) {
+            take_tree(rest, "", &mut found);
         }
     }
     found
+}
+
+/// Each run of `super::`: where it begins, how many there are, and what follows.
+fn super_paths(compact: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+    const SUPER: &str = "super::";
+    let starts = compact.match_indices(SUPER).map(|(i, _)| i);
+    starts.filter(|&i| !compact[..i].ends_with(is_word) && !compact[..i].ends_with("::")).map(|i| {
+        let rest = compact[i..].trim_start_matches(SUPER);
+        (i, (compact.len() - i - rest.len()) / SUPER.len(), rest)
+    })
+}
+
+/// How many `mod name {` are open at the end of `compact`.
+fn inline_modules(compact: &str) -> usize {
+    let mut open = Vec::new();
+    for (i, c) in compact.char_indices() {
+        if c == '{' {
+            let before = compact[..i].trim_end_matches(is_word);
+            open.push(before.strip_suffix("mod ").is_some_and(|outer| !outer.ends_with(is_word)));
+        } else if c == '}' {
+            open.pop();
+        }
+    }
+    open.into_iter().filter(|is_module| *is_module).count()
 }
 
 /// The text without spaces, except one between two words.
@@ -145,16 +167,15 @@ fn paths_are_found_in_every_form() {
     let code = "
         use crate::a; use crate::b::C;
         use crate::{d, e::{F, g as h}, i::*};
-        pub(crate) fn j(k: &crate::l::M) -> super::n::O { mycrate::p; super::super::q; $crate::r }
+        pub(crate) fn j(k: &crate::l::M) -> super::n::O { mycrate::p; my::super::q; $crate::r }
         use super::{
             s,
             t::U,
         };";
     let paths: Vec<String> = named_paths(code, 1).into_iter().collect();
-    assert_eq!(
-        paths,
-        ["a", "b::C", "d", "e::F", "e::g", "i::*", "l::M", "n::O", "r", "s", "super::q", "t::U"]
-    );
+    assert_eq!(paths, ["a", "b::C", "d", "e::F", "e::g", "i::*", "l::M", "n::O", "r", "s", "t::U"]);
+    let inline = "fn a() {} mod tests { use super::*; use super::v::w; use super::super::x; }";
+    assert_eq!(named_paths(inline, 1).into_iter().collect::<Vec<_>>(), ["x"]);
     assert!(!named_paths("use super::v::w;", 2).contains("v::w"));
     assert!(named_paths("use super::super::v::w;", 2).contains("v::w"));
 }
