@@ -1,0 +1,56 @@
+/**
+ * What went wrong, for programs that react to it. These names do not change between versions.
+ *
+ * | code | meaning |
+ * | --- | --- |
+ * | `config` | `config.json` lacks something or asks for what cappy does not compute |
+ * | `tokenizer` | the tokenizer files are broken or do not fit the model |
+ * | `checkpoint` | weights are truncated, malformed, of the wrong shape, or not finite |
+ * | `integrity` | a file does not have the SHA-256 that was asked for |
+ * | `io` | a local file, or what was kept in the browser, could not be read or written |
+ * | `not-found` | a file or model that was asked for does not exist |
+ * | `network` | a server could not be reached or answered with an error |
+ * | `unauthorized` | a server wants a token, or a better one |
+ * | `quota` | the browser grants less storage than the model needs |
+ * | `input` | the caller's text or option is not usable |
+ * | `no-webgpu` | this browser has no WebGPU |
+ * | `no-adapter` | WebGPU finds no adapter |
+ * | `adapter-too-small` | the adapter's limits or features do not suffice |
+ * | `out-of-memory` | the GPU has no memory left for what was asked |
+ * | `device-lost` | the GPU device was lost, and again after it was rebuilt |
+ * | `gpu` | a shader, pipeline or readback failed on the GPU |
+ * | `not-finite` | a score came out as NaN or infinite |
+ * | `worker` | the worker could not be started, or died more often than it was restarted |
+ * | `aborted` | the caller stopped the work |
+ * | `disposed` | the scorer was disposed of |
+ */
+export type CappyErrorCode =
+  | "config" | "tokenizer" | "checkpoint" | "integrity" | "io" | "not-found" | "network"
+  | "unauthorized" | "quota" | "input" | "no-webgpu" | "no-adapter" | "adapter-too-small"
+  | "out-of-memory" | "device-lost" | "gpu" | "not-finite" | "worker" | "aborted" | "disposed";
+
+/** The one error that this package throws. Its message begins with what is at fault. */
+export class CappyError extends Error {
+  override readonly name = "CappyError";
+
+  /**
+   * @param code what sort of failure it is
+   * @param atFault the file, tensor, option, server or kernel at fault
+   * @param what what is wrong with it
+   */
+  constructor(
+    readonly code: CappyErrorCode,
+    readonly atFault: string,
+    what: string,
+    options?: ErrorOptions,
+  ) {
+    super(`${atFault}: ${what}`, options);
+  }
+}
+
+/** Throws `aborted` once `signal` is. */
+export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) {
+    throw new CappyError("aborted", what, "the caller stopped the work", { cause: signal.reason });
+  }
+}
