@@ -208,7 +208,7 @@ fn pairs(config: &Config, count: usize) -> Vec<Encoded> {
 /// that the time is none either.
 async fn time(gpu: &Gpu, encoder: &Encoder, batch: &Batch) -> Result<f64> {
     let start = Instant::now();
-    let logits = encoder.logits(gpu, batch).await?;
+    let logits = encoder.logits(gpu, batch, &|| false).await?;
     let seconds = start.elapsed().as_secs_f64();
     if logits.len() == batch.pairs() && logits.iter().flatten().all(|logit| logit.is_finite()) {
         return Ok(seconds);
@@ -227,7 +227,7 @@ async fn peak(gpu: &Gpu) -> Result<f64> {
         let plan = Plan { steps: vec![multiply_add(workgroups, rounds, 0.5, &out)?] };
         gpu.finish().await?;
         let start = Instant::now();
-        gpu.run(&plan)?;
+        gpu.run(&plan, &|| false).await?;
         gpu.finish().await?;
         let seconds = start.elapsed().as_secs_f64();
         if seconds < PEAK_SECONDS && rounds < 1 << 28 {

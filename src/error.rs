@@ -99,6 +99,11 @@ impl Error {
         self.kind
     }
 
+    /// What is wrong with it.
+    pub fn what(&self) -> &str {
+        &self.message
+    }
+
     /// The name of the file, tensor, line, option or kernel at fault.
     pub fn at_fault(&self) -> &str {
         &self.at_fault

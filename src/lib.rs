@@ -14,6 +14,8 @@ mod rank;
 mod reference;
 mod scorer;
 mod tokenizer;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 
 pub use checkpoint::{Checkpoint, RandomProfile};
 pub use config::{Config, MAX_HEAD_SIZE};

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, Files, MemoryFiles, RandomProfile, read_all, tensor_shapes};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::checkpoint::MemoryFiles;
+use crate::checkpoint::{Checkpoint, Files, RandomProfile, read_all, tensor_shapes};
 use crate::config::Config;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, self_test};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu};
 use crate::tokenizer::{Encoded, Tokenizer};
@@ -32,7 +34,8 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "one value a load, moved once")]
 pub enum ModelSource {
-    /// The small model inside this library.
+    /// The small model inside this library. The npm package has it as files beside the code.
+    #[cfg(not(target_arch = "wasm32"))]
     Embedded,
     /// A folder with `config.json`, weights and tokenizer.
     Directory(PathBuf),
@@ -67,6 +70,7 @@ impl ModelSource {
 
     fn describe(&self) -> String {
         match self {
+            #[cfg(not(target_arch = "wasm32"))]
             ModelSource::Embedded => "cappy-mini (embedded)".into(),
             ModelSource::Directory(path) => path.display().to_string(),
             ModelSource::Hub(id) => id.clone(),
@@ -140,6 +144,8 @@ pub struct Info {
     pub adapter: AdapterSummary,
     /// How kernels read f16 numbers there.
     pub dtype: Dtype,
+    /// Why not the other way, where the adapter failed a self-test in it.
+    pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,
 }
@@ -176,7 +182,7 @@ impl Scorer {
         };
         let model = source.describe();
         let (config, tokenizer, checkpoint) = open(source, progress).await?;
-        let gpu = Gpu::open(options.dtype).await?;
+        let (gpu, note) = open_proven(options.dtype).await?;
         let batch_tokens = batch_tokens(&gpu, &config, options.batch_tokens);
         let total = checkpoint.file_bytes();
         let mut loaded = |bytes: u64| progress(Progress::Load { bytes: bytes.min(total), total });
@@ -192,6 +198,7 @@ impl Scorer {
             gpu_bytes: gpu.allocated_bytes(),
             adapter: gpu.adapter().clone(),
             dtype: gpu.dtype(),
+            note,
             batch_tokens,
             config,
         };
@@ -234,23 +241,9 @@ impl Scorer {
         pairs: &[(&str, &str)],
         done: &mut dyn FnMut(usize, &Score) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut waiting = pairs
-            .iter()
-            .map(|(instruction, response)| self.tokenizer.encode_pair(instruction, response))
-            .peekable();
         let mut index = 0;
-        while waiting.peek().is_some() {
-            let batch = next_batch(&mut waiting, self.info.batch_tokens)?;
-            let logits = self.encoder.logits(&self.gpu, &Batch::new(&batch)).await?;
-            for (logits, pair) in logits.into_iter().zip(&batch) {
-                if let Some(bad) = logits.iter().find(|logit| !logit.is_finite()) {
-                    return Err(Error::new(
-                        ErrorKind::NotFinite,
-                        format!("pair {index}"),
-                        format!("its score came out as {bad}; the model overflows f16 on it"),
-                    ));
-                }
-                let score = Score { logits, tokens: pair.ids.len(), truncated: pair.truncated };
+        while index < pairs.len() {
+            for score in self.score_batch(pairs, index, &|| false).await? {
                 if done(index, &score).is_break() {
                     let why = "the caller stopped the work";
                     return Err(Error::new(ErrorKind::Aborted, format!("pair {index}"), why));
@@ -260,24 +253,68 @@ impl Scorer {
         }
         Ok(())
     }
+
+    /// Scores pairs from the one at `first` on, as many as one batch holds, at least one. `stop` is
+    /// asked between submissions to the GPU. For callers that take turns between several lists.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`], and [`ErrorKind::Aborted`] once `stop` has said so. What is wrong with
+    /// a pair is an error when that pair is the first; a batch ends before it otherwise.
+    pub async fn score_batch(
+        &self,
+        pairs: &[(&str, &str)],
+        first: usize,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Score>> {
+        let batch = self.next_batch(&pairs[first..])?;
+        let logits = self.encoder.logits(&self.gpu, &Batch::new(&batch), stop).await?;
+        let finite = |logits: &Vec<f32>| logits.iter().all(|logit| logit.is_finite());
+        if !finite(&logits[0]) {
+            return Err(Error::new(
+                ErrorKind::NotFinite,
+                format!("pair {first}"),
+                format!("its score came out as {:?}; the model overflows f16 on it", logits[0]),
+            ));
+        }
+        let scores = logits.into_iter().take_while(finite).zip(&batch).map(|(logits, pair)| {
+            Score { logits, tokens: pair.ids.len(), truncated: pair.truncated }
+        });
+        Ok(scores.collect())
+    }
+
+    /// The first of `pairs` that fit into a batch together; at least one.
+    fn next_batch(&self, pairs: &[(&str, &str)]) -> Result<Vec<Encoded>> {
+        let mut batch: Vec<Encoded> = Vec::new();
+        let mut tokens = 0;
+        for (instruction, response) in pairs {
+            let pair = match self.tokenizer.encode_pair(instruction, response) {
+                Err(_) if !batch.is_empty() => break,
+                pair => pair?,
+            };
+            tokens += pair.ids.len();
+            if tokens > self.info.batch_tokens && !batch.is_empty() {
+                break;
+            }
+            batch.push(pair);
+        }
+        Ok(batch)
+    }
 }
 
-/// The next pairs that fit into `budget` tokens together; at least one.
-fn next_batch(
-    waiting: &mut std::iter::Peekable<impl Iterator<Item = Result<Encoded>>>,
-    budget: usize,
-) -> Result<Vec<Encoded>> {
-    let mut batch = Vec::new();
-    let mut tokens = 0;
-    while let Some(next) = waiting.next_if(|next| match next {
-        Ok(pair) => batch.is_empty() || tokens + pair.ids.len() <= budget,
-        Err(_) => true,
-    }) {
-        let pair = next?;
-        tokens += pair.ids.len();
-        batch.push(pair);
+/// Opens the GPU and proves that it computes a small known model right. Where it does not in f16,
+/// and the caller leaves the choice, f32 is taken, and the reason given.
+async fn open_proven(dtype: Dtype) -> Result<(Gpu, Option<String>)> {
+    let gpu = Gpu::open(dtype).await?;
+    match self_test(&gpu).await {
+        Ok(()) => Ok((gpu, None)),
+        Err(why) if dtype == Dtype::Auto && gpu.dtype() == Dtype::F16 => {
+            drop(gpu);
+            let gpu = Gpu::open(Dtype::F32).await?;
+            self_test(&gpu).await?;
+            Ok((gpu, Some(format!("f16 shaders were given up: {why}"))))
+        }
+        Err(why) => Err(why),
     }
-    Ok(batch)
 }
 
 /// Tokens of a batch: what the caller asks for, else what fits the adapter.
@@ -303,6 +340,7 @@ async fn open(
             return Ok((config, tokenizer, checkpoint));
         }
         ModelSource::Files(files) => files,
+        #[cfg(not(target_arch = "wasm32"))]
         ModelSource::Embedded => Box::new(embedded()),
         ModelSource::Directory(path) => directory(path)?,
         ModelSource::Hub(id) => directory(download(&id, progress)?)?,
@@ -317,6 +355,7 @@ async fn open(
 }
 
 /// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
+#[cfg(not(target_arch = "wasm32"))]
 fn embedded() -> MemoryFiles {
     MemoryFiles::new("cappy-mini")
         .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])

@@ -123,8 +123,8 @@ def start_weights(model, tok, seed, data):
     first, second, third = model.roberta.encoder.layer[:3]
     a, at, o = head(first, 0)  # where is the first </s>?
     a.query.bias[at] = 1.0
-    a.key.weight[at, FLAG], a.key.weight[at, FLAG_] = 11 * root, -11 * root
-    a.key.weight[at, RAMP] = -20 * root
+    a.key.weight[at, FLAG], a.key.weight[at, FLAG_] = 6.5 * root, -6.5 * root
+    a.key.weight[at, RAMP] = -10 * root
     a.value.weight[at, RAMP] = 1.0
     o.weight[:, at : at + size] = 0
     o.weight[SEP_AT, at] = 1.0
@@ -134,7 +134,7 @@ def start_weights(model, tok, seed, data):
     a.value.weight[at : at + size, WORDS:] = torch.randn(size, words, generator=g) / math.sqrt(words)
     up, down = first.intermediate.dense, first.output.dense  # am I after it?
     up.weight[:2] = 0
-    up.weight[:2, RAMP], up.weight[:2, SEP_AT] = 60.0, -60.0
+    up.weight[:2, RAMP], up.weight[:2, SEP_AT] = 25.0, -25.0
     up.bias[0], up.bias[1] = 0.5, -0.5
     down.weight[:, :2] = 0
     down.weight[SIDE, 0], down.weight[SIDE, 1], down.bias[SIDE] = 5.0, -5.0, -2.5

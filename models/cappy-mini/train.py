@@ -137,30 +137,56 @@ def epoch(rng, ids, pair_at, labels, group_at, longest, tokens, rank, workers):
         yield torch.from_numpy(out), torch.from_numpy(labels[pairs]), torch.from_numpy(owner)
 
 
-def forward(model, ids, dropout=0.0):
-    """What the Hugging Face model computes, with the last layer for <s> only. `check` compares the two."""
+def forward(model, ids, stored=lambda x: x):
+    """What the Hugging Face model computes, with the last layer for <s> only. `check` compares the two.
+
+    `stored` sees every number that cappy keeps in f16 between two kernels.
+    """
     c = model.config
     e = model.roberta.embeddings
     mask = ids != PAD
     pos = torch.cumsum(mask, 1) * mask + PAD
     h = e.word_embeddings(ids) + e.position_embeddings(pos) + e.token_type_embeddings.weight[0]
-    h = F.dropout(e.LayerNorm(h), dropout, dropout > 0)
+    h = stored(e.LayerNorm(h))
     b, t, d = h.shape
     heads = c.num_attention_heads
     bias = torch.zeros(b, 1, 1, t).masked_fill(~mask[:, None, None, :], -1e9)
-    split = lambda x: x.view(b, -1, heads, d // heads).transpose(1, 2)
+    split = lambda x: stored(x).view(b, -1, heads, d // heads).transpose(1, 2)
     layers = model.roberta.encoder.layer
     for i, layer in enumerate(layers):
         a = layer.attention.self
         rows = h[:, :1] if i == len(layers) - 1 else h
         o = F.scaled_dot_product_attention(split(a.query(rows)), split(a.key(h)), split(a.value(h)), attn_mask=bias)
-        o = o.transpose(1, 2).reshape(b, -1, d)
-        out = layer.attention.output
-        h = out.LayerNorm(rows + F.dropout(out.dense(o), dropout, dropout > 0))
-        f = layer.output.dense(F.gelu(layer.intermediate.dense(h)))
-        h = layer.output.LayerNorm(h + F.dropout(f, dropout, dropout > 0))
+        o = stored(o.transpose(1, 2).reshape(b, -1, d))
+        h = stored(layer.attention.output.LayerNorm(rows + layer.attention.output.dense(o)))
+        f = stored(F.gelu(layer.intermediate.dense(h)))
+        h = stored(layer.output.LayerNorm(h + layer.output.dense(f)))
     k = model.classifier
-    return k.out_proj(torch.tanh(k.dense(h[:, 0])))[:, 0]
+    return k.out_proj(stored(torch.tanh(k.dense(h[:, 0]))))[:, 0]
+
+
+def rounding(x, size=2.0**-8):
+    """Sixteen times the error that f16 makes at most, by chance instead of by rounding."""
+    return x * (1 + size * torch.randn_like(x))
+
+
+def odd_pairs(rng, count, vocab, limit):
+    """Pairs of tokens by chance, half of them out of single bytes: what no task has and a page may hold."""
+    out = np.full((count, limit), PAD, np.int64)
+    for row in out:
+        cut = np.minimum(rng.geometric(0.03, 2) - 1, (limit - 4) // 2)
+        top = len(SPECIAL) + 256 if rng.random() < 0.5 else vocab
+        a, b = (rng.integers(len(SPECIAL), top, n) for n in cut)
+        x = np.concatenate([[0], a, [2, 2], b, [2]])
+        row[: len(x)] = x
+    return torch.from_numpy(out[:, : (out != PAD).sum(1).max()])
+
+
+def moved(model, ids, noisy):
+    """Mean square of what rounding moves. The scores without it are the target, not a way for gradients."""
+    with torch.no_grad():
+        still = forward(model, ids)
+    return F.mse_loss(noisy, still)
 
 
 def check(model, ids):
@@ -232,6 +258,8 @@ def learn(rank, args, tok_json, data, mark):
     pins = pinned(model)
     optimizer = torch.optim.AdamW(weights, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     fall, steps = args.fall, args.steps
+    rng = np.random.default_rng(args.seed + rank)
+    torch.manual_seed(args.seed + rank)
     start, mean_mse, tokens, right, step = time.time(), 0.0, 0, 0.0, 0
     for batch in batches(data, args.seed, args.tokens, rank, args.workers):
         ids, labels, owner = batch
@@ -242,8 +270,11 @@ def learn(rank, args, tok_json, data, mark):
         down = 1.0 if not fall else max(0.0, (steps - step) / (steps - fall)) if step >= fall else 1.0
         for g in optimizer.param_groups:
             g["lr"] = args.lr * min(1.0, (step + 1) / args.warmup) * down
-        scores = forward(model, ids, args.dropout)
+        scores = forward(model, ids, rounding)
         mse, loss = loss_of(scores, labels, owner)
+        odd = odd_pairs(rng, args.odd, tok.get_vocab_size(), args.positions - 2)
+        shaken = moved(model, ids, scores), moved(model, odd, forward(model, odd, rounding))
+        loss = loss + args.steady * min(1.0, step / 400) * sum(shaken)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         grads = [w.grad if w.grad is not None else torch.zeros_like(w) for w in weights]
@@ -273,7 +304,7 @@ def learn(rank, args, tok_json, data, mark):
                 right += rate * (won.clamp(max=1).mean().item() - right)
             if step % 50 == 0:
                 spent = time.time() - start
-                print(f"step {step} mse {mean_mse:.4f} top1 {right:.3f} {tokens / spent:.0f} tokens/s {spent:.0f} s", flush=True)
+                print(f"step {step} mse {mean_mse:.4f} top1 {right:.3f} moved {shaken[0]:.1e} odd {shaken[1]:.1e} {tokens / spent:.0f} tokens/s {spent:.0f} s", flush=True)
             if step % 500 == 499:
                 save(model, tok, args.out)
         step += 1
@@ -301,7 +332,8 @@ def main():
     p.add_argument("--fall", type=int, default=0, help="the step at which the learning rate begins to fall")
     p.add_argument("--steps", type=int, default=0, help="the step at which it reaches zero")
     p.add_argument("--minutes", type=float, default=0, help="instead of --fall and --steps: let the clock decide")
-    p.add_argument("--dropout", type=float, default=0.0)
+    p.add_argument("--steady", type=float, default=16.0, help="weight of the mean square by which rounding moves scores")
+    p.add_argument("--odd", type=int, default=6, help="pairs of random tokens a step and worker")
     p.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     args = p.parse_args()
     torch.set_num_threads(1)

@@ -3,6 +3,8 @@
 //! A [`Checkpoint`] knows the names and shapes of a model's tensors and where their numbers stand.
 //! The numbers themselves are read in rows, a few at a time, so that a model need not fit memory.
 
+#[cfg(target_arch = "wasm32")]
+pub mod browser;
 #[cfg(not(target_arch = "wasm32"))]
 mod directory;
 mod dtype;

@@ -1,6 +1,7 @@
 //! The forward pass of RoBERTa with its classification head.
 
 mod activations;
+mod self_test;
 mod weights;
 
 use crate::batch::Batch;
@@ -14,6 +15,7 @@ use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
 use crate::ops::matmul::{Epilogue, matmul};
 use activations::Activations;
+pub use self_test::self_test;
 use weights::Weights;
 
 /// A model on the GPU, with room to run batches of up to `batch_tokens` tokens.
@@ -48,13 +50,19 @@ impl Encoder {
         activations::bytes(config, tokens)
     }
 
-    /// The raw logits of each pair of `batch`, in order: `[pairs][labels]`.
+    /// The raw logits of each pair of `batch`, in order: `[pairs][labels]`. `stop` is asked between
+    /// submissions.
     ///
     /// # Errors
     /// What [`Gpu::run`] and [`Gpu::read_f32`] say. The numbers themselves are not looked at.
-    pub async fn logits(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Vec<f32>>> {
+    pub async fn logits(
+        &self,
+        gpu: &Gpu,
+        batch: &Batch,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<f32>>> {
         self.upload(gpu, batch).await?;
-        gpu.run(&self.plan(batch)?)?;
+        gpu.run(&self.plan(batch)?, stop).await?;
         let labels = self.config.labels.len();
         let stride = crate::ops::stride(labels);
         let rows = gpu.read_f32(&self.activations.logits.buffer, batch.pairs() * stride).await?;
@@ -198,14 +206,15 @@ mod tests {
             for dtype in [Dtype::F16, Dtype::F32] {
                 let gpu = block_on(Gpu::open(dtype));
                 let encoder = block_on(Encoder::load(&gpu, &checkpoint, &config, 300, &mut |_| {}));
-                let together = block_on(encoder.logits(&gpu, &Batch::new(&pairs)));
+                let together = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));
                 assert!(
                     close(&together, &expected, 1e-2),
                     "{config:?} {dtype:?}: {together:?} is not {expected:?}"
                 );
                 let bits = |logits: &[f32]| logits.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
                 for (pair, together) in pairs.iter().zip(&together) {
-                    let alone = block_on(encoder.logits(&gpu, &Batch::new(from_ref(pair))));
+                    let alone =
+                        block_on(encoder.logits(&gpu, &Batch::new(from_ref(pair)), &|| false));
                     assert_eq!(bits(&alone[0]), bits(together), "{config:?} {dtype:?}");
                 }
             }

@@ -53,6 +53,12 @@ pub struct Gpu {
     unsubmitted: Cell<u64>,
 }
 
+/// Work that the GPU has been given.
+pub(super) struct Submitted {
+    index: wgpu::SubmissionIndex,
+    done: futures_channel::oneshot::Receiver<()>,
+}
+
 /// The first thing that went wrong on the device, kept until somebody asks.
 enum Fault {
     Lost(String),
@@ -129,11 +135,7 @@ impl Gpu {
             });
         }));
         let keep = keep_first(&fault);
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                keep(Fault::Lost(message));
-            }
-        });
+        device.set_device_lost_callback(move |_, message| keep(Fault::Lost(message)));
         let executor = RefCell::new(Executor::new(&device, dtype));
         Ok(Gpu {
             device,
@@ -230,14 +232,27 @@ impl Gpu {
     /// Waits until everything that was written or submitted has happened.
     pub async fn finish(&self) -> Result<()> {
         self.unsubmitted.set(0);
-        let (sender, receiver) = futures_channel::oneshot::channel();
-        self.queue.submit([]);
+        self.wait(self.submit([])).await
+    }
+
+    /// Submits `commands`. [`Gpu::wait`] waits until they, and all before them, are done.
+    pub(super) fn submit(
+        &self,
+        commands: impl IntoIterator<Item = wgpu::CommandBuffer>,
+    ) -> Submitted {
+        let index = self.queue.submit(commands);
+        let (sender, done) = futures_channel::oneshot::channel();
         self.queue.on_submitted_work_done(move || {
             // The receiver is gone only when the caller has given up waiting.
             let _ = sender.send(());
         });
-        self.poll()?;
-        receiver.await.map_err(|_| self.lost("while waiting for the queue"))?;
+        Submitted { index, done }
+    }
+
+    /// Waits until what was submitted is done.
+    pub(super) async fn wait(&self, submitted: Submitted) -> Result<()> {
+        self.poll(submitted.index)?;
+        submitted.done.await.map_err(|_| self.lost("while waiting for the queue"))?;
         self.check()
     }
 
@@ -260,20 +275,21 @@ impl Gpu {
         });
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
-        self.queue.submit([encoder.finish()]);
+        let index = self.queue.submit([encoder.finish()]);
         self.unsubmitted.set(0);
         self.check()?;
         let (sender, receiver) = futures_channel::oneshot::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             let _ = sender.send(result);
         });
-        self.poll()?;
+        self.poll(index)?;
         let mapped = receiver.await.map_err(|_| self.lost("while reading results"))?;
         self.check()?;
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
             Error::new(ErrorKind::Gpu, "readback", "could not be mapped").with_source(source)
         };
-        mapped.map_err(|error| failed(error.into()))?;
+        // Mapping fails when the device is gone; the news of that may come after this.
+        mapped.map_err(|_| self.lost("while reading results"))?;
         let range = staging.get_mapped_range(..size).map_err(|e| failed(e.to_string().into()))?;
         let bytes = range.to_vec();
         drop(range);
@@ -282,12 +298,15 @@ impl Gpu {
     }
 
     /// Natively somebody has to wait for the driver; in a browser the event loop does.
-    fn poll(&self) -> Result<()> {
+    #[cfg_attr(target_arch = "wasm32", expect(unused_variables))]
+    fn poll(&self, index: wgpu::SubmissionIndex) -> Result<()> {
         #[cfg(not(target_arch = "wasm32"))]
-        self.device.poll(wgpu::PollType::wait_indefinitely()).map_err(|source| {
-            Error::new(ErrorKind::Gpu, self.summary.name.as_str(), "did not finish its work")
-                .with_source(source)
-        })?;
+        self.device
+            .poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None })
+            .map_err(|source| {
+                Error::new(ErrorKind::Gpu, self.summary.name.as_str(), "did not finish its work")
+                    .with_source(source)
+            })?;
         Ok(())
     }
 
@@ -315,6 +334,13 @@ impl Gpu {
     pub(crate) fn lose(&self) {
         self.device.destroy();
         *self.fault.lock().unwrap() = Some(Fault::Lost("destroyed by a test".into()));
+    }
+}
+
+impl Drop for Gpu {
+    /// A browser would keep the memory until its garbage collector comes by.
+    fn drop(&mut self) {
+        self.device.destroy();
     }
 }
 

@@ -1,8 +1,11 @@
 //! Runs a plan: pipelines, bind groups and uniforms are made once and kept.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::device::{Dtype, Gpu};
+use web_time::Instant;
+
+use super::device::{Dtype, Gpu, Submitted};
 use super::plan::{Access, Buffer, Kernel, Plan, Step};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -12,9 +15,13 @@ const PARAMS_STRIDE: usize = 256;
 /// Steps a timed plan may have: two timestamps each in one query set of at most 4,096.
 const MAX_TIMED_STEPS: usize = 2048;
 
-/// Work of one submission at the most, so that no driver's watchdog takes it for a hang. A
-/// software adapter gets through about 20 GFLOP a second, the slowest GPUs through ten times that.
-const MAX_SUBMISSION_FLOPS: u64 = 50_000_000_000;
+/// How long a submission should take: long enough to keep the GPU busy while the next one is
+/// recorded, short enough for pages to stay smooth, watchdogs calm, and stops to take effect soon.
+const SUBMISSION_SECONDS: f64 = 0.2;
+
+/// Work of a submission before anything was measured, and the least ever: a software adapter in a
+/// browser gets through about 4 GFLOP a second.
+const FIRST_SUBMISSION_FLOPS: u64 = 1_000_000_000;
 
 /// The time one step took on the GPU.
 #[derive(Debug, Clone)]
@@ -34,6 +41,14 @@ pub(super) struct Executor {
     layouts: HashMap<&'static str, Pipeline>,
     bind_groups: HashMap<(&'static str, Vec<Buffer>), wgpu::BindGroup>,
     params: wgpu::Buffer,
+    /// Work of one submission, adapted to what the adapter gets through.
+    submission_flops: u64,
+}
+
+/// One submission of a plan.
+struct Piece {
+    submitted: Submitted,
+    flops: u64,
 }
 
 struct Pipeline {
@@ -60,6 +75,7 @@ impl Executor {
             layouts: HashMap::new(),
             bind_groups: HashMap::new(),
             params: params_buffer(device, 256),
+            submission_flops: FIRST_SUBMISSION_FLOPS,
         }
     }
 
@@ -141,28 +157,56 @@ fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel) -> Pipeline {
 }
 
 impl Gpu {
-    /// Submits `plan`. Results are there once a later [`Gpu::read_f32`] or [`Gpu::finish`] returns.
+    /// Submits `plan` in pieces, at most two of which are under way at a time. Results are there
+    /// once a later [`Gpu::read_f32`] or [`Gpu::finish`] returns. `stop` is asked between pieces.
     ///
     /// # Errors
-    /// [`ErrorKind::Gpu`] naming the kernel or adapter at fault.
-    pub fn run(&self, plan: &Plan) -> Result<()> {
+    /// [`ErrorKind::Gpu`] naming the kernel or adapter at fault, and [`ErrorKind::Aborted`] once
+    /// `stop` has said so.
+    pub async fn run(&self, plan: &Plan, stop: &dyn Fn() -> bool) -> Result<()> {
         self.upload(plan)?;
-        let executor = self.executor.borrow();
+        let (mut under_way, mut done_before): (Option<Piece>, Option<Instant>) = (None, None);
         let mut begin = 0;
         while begin < plan.steps.len() {
-            let mut encoder = self.device.create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            let (mut flops, mut end) = (0, begin);
-            while end < plan.steps.len() && (end == begin || flops < MAX_SUBMISSION_FLOPS) {
-                dispatch(&mut pass, &executor, plan, end);
-                flops += plan.steps[end].work.flops;
-                end += 1;
+            if stop() {
+                let why = "the caller stopped the work";
+                return Err(Error::new(ErrorKind::Aborted, "the forward pass", why));
             }
-            drop(pass);
-            self.queue.submit([encoder.finish()]);
+            let (end, piece) = self.submit_piece(plan, begin);
             begin = end;
+            if let Some(before) = under_way.replace(piece) {
+                self.wait(before.submitted).await?;
+                let now = Instant::now();
+                if let Some(since) = done_before.replace(now) {
+                    self.adapt(before.flops, now - since);
+                }
+            }
         }
         self.check()
+    }
+
+    /// Submits steps from `begin` on, as many as one submission should hold; says where it ended.
+    fn submit_piece(&self, plan: &Plan, begin: usize) -> (usize, Piece) {
+        let executor = self.executor.borrow();
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let (mut flops, mut end) = (0, begin);
+        while end < plan.steps.len() && (end == begin || flops < executor.submission_flops) {
+            dispatch(&mut pass, &executor, plan, end);
+            flops += plan.steps[end].work.flops;
+            end += 1;
+        }
+        drop(pass);
+        (end, Piece { submitted: self.submit([encoder.finish()]), flops })
+    }
+
+    /// Makes later submissions larger or smaller, by the time that `flops` took.
+    fn adapt(&self, flops: u64, time: Duration) {
+        let per_second = flops as f64 / time.as_secs_f64().max(1e-6);
+        let mut executor = self.executor.borrow_mut();
+        let now = executor.submission_flops;
+        let wanted = (per_second * SUBMISSION_SECONDS) as u64;
+        executor.submission_flops = wanted.clamp(now / 2, now * 2).max(FIRST_SUBMISSION_FLOPS);
     }
 
     /// Runs `plan` with a timestamp around every step.

@@ -59,7 +59,7 @@ mod tests {
         for gpu in testing::gpus() {
             let got = testing::block_on(async {
                 let out = gpu.buffer("out", 3 * 64 * 16)?;
-                gpu.run(&Plan { steps: vec![multiply_add(3, 5, 0.75, &out)?] })?;
+                gpu.run(&Plan { steps: vec![multiply_add(3, 5, 0.75, &out)?] }, &|| false).await?;
                 gpu.read_f32(&out, 3 * 64 * 4).await
             });
             let expected = reference::multiply_add(3 * 64, 5, 0.75);

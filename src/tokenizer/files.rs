@@ -11,10 +11,9 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD};
-use tokenizers::{AddedToken, NormalizerWrapper};
+use tokenizers::AddedToken;
 
-use super::parts::{Parts, Special, refuse};
+use super::parts::{NormalizerStep, Parts, Special, refuse};
 use crate::error::Result;
 
 #[derive(Deserialize)]
@@ -214,16 +213,16 @@ fn model(file: &str, mut value: Value) -> Result<Parts> {
 }
 
 /// Flattens nested sequences.
-fn normalizers(raw: RawNormalizer, into: &mut Vec<NormalizerWrapper>) {
+fn normalizers(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) {
     match raw {
         RawNormalizer::Sequence { normalizers: all } => {
             all.into_iter().for_each(|one| normalizers(one, into));
         }
-        RawNormalizer::Nfc => into.push(NFC.into()),
-        RawNormalizer::Nfd => into.push(NFD.into()),
-        RawNormalizer::Nfkc => into.push(NFKC.into()),
-        RawNormalizer::Nfkd => into.push(NFKD.into()),
-        RawNormalizer::Lowercase => into.push(Lowercase.into()),
+        RawNormalizer::Nfc => into.push(NormalizerStep::Nfc),
+        RawNormalizer::Nfd => into.push(NormalizerStep::Nfd),
+        RawNormalizer::Nfkc => into.push(NormalizerStep::Nfkc),
+        RawNormalizer::Nfkd => into.push(NormalizerStep::Nfkd),
+        RawNormalizer::Lowercase => into.push(NormalizerStep::Lowercase),
     }
 }
 

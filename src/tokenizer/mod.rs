@@ -44,7 +44,7 @@ const LONGEST_WORD: usize = 990_000;
 /// ```
 pub struct Tokenizer {
     /// Without truncation, padding or template: those are done here.
-    inner: tokenizers::Tokenizer,
+    inner: parts::Inner,
     /// `<s>`, the token whose last hidden state is scored.
     cls: u32,
     /// `</s>`, twice between the texts and once at the end.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use tokenizers::models::bpe::{BpeBuilder, Vocab};
-use tokenizers::normalizers::Sequence;
+use tokenizers::models::bpe::{BPE, BpeBuilder, Vocab};
+#[cfg(not(target_arch = "wasm32"))]
+use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, NormalizerWrapper};
+use tokenizers::{AddedToken, NormalizedString, Normalizer, TokenizerImpl};
 
 use super::Tokenizer;
 use crate::config::Config;
@@ -13,6 +14,42 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// A special token and its id.
 pub(super) type Special = (String, u32);
+
+/// The kinds of parts are named, so that the WebAssembly holds no others. The last two are never
+/// set: ids are not post-processed there, and never decoded.
+pub(super) type Inner = TokenizerImpl<BPE, Normalization, ByteLevel, ByteLevel, ByteLevel>;
+
+/// What is done to texts before anything else; RoBERTa's own tokenizer does nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Normalization(pub(super) Vec<NormalizerStep>);
+
+/// One step of [`Normalization`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum NormalizerStep {
+    Lowercase,
+    Nfc,
+    Nfd,
+    Nfkc,
+    Nfkd,
+}
+
+impl Normalizer for Normalization {
+    #[cfg(target_arch = "wasm32")]
+    fn normalize(&self, _: &mut NormalizedString) -> tokenizers::Result<()> {
+        Err("this build does not normalize texts".into())
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
+        self.0.iter().try_for_each(|step| match step {
+            NormalizerStep::Lowercase => Lowercase.normalize(text),
+            NormalizerStep::Nfc => NFC.normalize(text),
+            NormalizerStep::Nfd => NFD.normalize(text),
+            NormalizerStep::Nfkc => NFKC.normalize(text),
+            NormalizerStep::Nfkd => NFKD.normalize(text),
+        })
+    }
+}
 
 /// Everything that decides which ids a text gets.
 #[derive(Default)]
@@ -22,7 +59,7 @@ pub(super) struct Parts {
     pub(super) unk_token: Option<String>,
     pub(super) fuse_unk: bool,
     pub(super) ignore_merges: bool,
-    pub(super) normalizers: Vec<NormalizerWrapper>,
+    pub(super) normalizers: Vec<NormalizerStep>,
     pub(super) add_prefix_space: bool,
     /// Each with the id that the file says it has.
     pub(super) added_tokens: Vec<(AddedToken, u32)>,
@@ -39,6 +76,10 @@ impl Parts {
     /// Builds the tokenizer after checking that it fits `config`. Messages name `file`.
     pub(super) fn build(self, file: &str, config: &Config) -> Result<Tokenizer> {
         self.check_ids(file, config)?;
+        if cfg!(target_arch = "wasm32") && !self.normalizers.is_empty() {
+            // The tables for it are a tenth of what a page would download, and no RoBERTa has one.
+            return Err(refuse(file, "has a normalizer, which only the native build supports"));
+        }
 
         let broken = |source: tokenizers::Error| {
             refuse(file, format!("cannot be used: {source}")).with_source(source)
@@ -50,10 +91,10 @@ impl Parts {
         if let Some(unk_token) = self.unk_token {
             bpe = bpe.unk_token(unk_token);
         }
-        let mut inner = tokenizers::Tokenizer::new(bpe.build().map_err(broken)?);
+        let mut inner = Inner::new(bpe.build().map_err(broken)?);
         inner.with_pre_tokenizer(Some(ByteLevel::new(self.add_prefix_space, true, true)));
         if !self.normalizers.is_empty() {
-            inner.with_normalizer(Some(Sequence::new(self.normalizers)));
+            inner.with_normalizer(Some(Normalization(self.normalizers)));
         }
         let tokens: Vec<_> = self.added_tokens.iter().map(|(token, _)| token.clone()).collect();
         inner.add_tokens(&tokens);

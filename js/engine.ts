@@ -1,0 +1,213 @@
+import { CappyError, throwIfAborted } from "./error.js";
+import { adapterInfo } from "./gpu.js";
+import { openModel, type OpenedModel } from "./loader/index.js";
+import { Turns } from "./turns.js";
+import type { AdapterInfo, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
+import { Sha256, startWasm, toCappyError, WasmScorer } from "./wasm.js";
+
+/** Tokens of a batch on a software adapter, where larger ones are no faster and progress is slow. */
+const SOFTWARE_BATCH_TOKENS = 512;
+
+/** Texts handed to WebAssembly at once; a batch rarely holds more. */
+const WINDOW = 256;
+
+/** After so many losses of the device within a minute the engine gives up. */
+const MOST_LOSSES = 3;
+const LOSSES_WITHIN_MS = 60_000;
+
+/** What an engine needs to know, without anything that cannot be sent to a worker. */
+export interface EngineOptions extends SourceOptions {
+  /** How kernels read numbers. */
+  dtype?: Dtype;
+  /** The most tokens computed at once. */
+  batchTokens?: number;
+}
+
+/** One scored text. */
+export interface TextScore {
+  /** The raw logit of each label. */
+  logits: number[];
+  /** Tokens of the pair, special tokens included. */
+  tokens: number;
+  /** Tokens that were cut. */
+  truncated: number;
+}
+
+/** What calls of an engine listen to. */
+export interface Listening<P> {
+  /** Stops the work. */
+  signal?: AbortSignal;
+  /** Told how far it is. */
+  onProgress?: (progress: P) => void;
+}
+
+/** `Info` as Rust serialises it. */
+interface RustInfo {
+  model: string;
+  format: string;
+  config: { max_position_embeddings: number; pad_token_id: number; labels: string[] };
+  parameters: number;
+  file_bytes: number;
+  gpu_bytes: number;
+  dtype: "f16" | "f32";
+  note: string | null;
+  batch_tokens: number;
+}
+
+/** A model on the GPU of this thread; rebuilt when the device is lost. */
+export class Engine {
+  readonly #source: ModelSource | undefined;
+  readonly #options: EngineOptions;
+  readonly #turns = new Turns();
+  #adapter!: AdapterInfo;
+  #scorer: WasmScorer | undefined;
+  #losses: number[] = [];
+  #allLosses = 0;
+  #disposed = false;
+
+  private constructor(source: ModelSource | undefined, options: EngineOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  /** Loads a model. Progress is told in three phases: download, load, check. */
+  static async load(
+    source: ModelSource | undefined,
+    options: EngineOptions,
+    listening: Listening<LoadProgress>,
+  ): Promise<Engine> {
+    const engine = new Engine(source, options);
+    await engine.#build(listening);
+    return engine;
+  }
+
+  async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
+    throwIfAborted(signal, "loading");
+    [this.#adapter] = await Promise.all([adapterInfo(), startWasm()]);
+    throwIfAborted(signal, "loading");
+    const files = remembering(await openModel(this.#source, this.#options, {
+      signal,
+      onProgress: (progress) => onProgress?.({ phase: "download", ...progress }),
+      hasher: () => new Sha256(),
+    }));
+    const batchTokens = this.#options.batchTokens ?? (this.#adapter.software ? SOFTWARE_BATCH_TOKENS : undefined);
+    try {
+      const told = (bytes: number, total: number) => onProgress?.({ phase: "load", file: "", bytes, total });
+      const scorer = await WasmScorer.load(files, this.#options.dtype ?? "auto", batchTokens, told);
+      if (signal?.aborted || this.#disposed) {
+        scorer.free();
+        throwIfAborted(signal, "loading");
+        throw disposed();
+      }
+      this.#scorer = scorer;
+    } catch (thrown) {
+      throwIfAborted(signal, "loading");
+      throw files.failure() ?? toCappyError(thrown);
+    } finally {
+      files.close();
+    }
+  }
+
+  /**
+   * Scores `instruction` with each of `texts`, in order, and tells of each batch as it is done.
+   * Several calls at once take turns, batch by batch.
+   */
+  async score(
+    instruction: string,
+    texts: readonly string[],
+    { signal, onProgress }: Listening<{ first: number; scores: TextScore[] }>,
+  ): Promise<void> {
+    for (let first = 0; first < texts.length; ) {
+      const window = texts.slice(first, first + WINDOW);
+      const scores = await this.#turns.take(() => this.#batch(instruction, window, signal));
+      onProgress?.({ first, scores });
+      first += scores.length;
+    }
+  }
+
+  /** One batch, again on a new device where the old one was lost. */
+  async #batch(instruction: string, texts: string[], signal: AbortSignal | undefined): Promise<TextScore[]> {
+    for (;;) {
+      if (this.#disposed) throw disposed();
+      throwIfAborted(signal, "scoring");
+      try {
+        if (!this.#scorer) await this.#build({ signal });
+        const stop = () => this.#disposed || signal?.aborted === true;
+        return await this.#scorer!.scoreBatch(instruction, texts, stop) as TextScore[];
+      } catch (thrown) {
+        if (this.#disposed) throw disposed();
+        throwIfAborted(signal, "scoring");
+        const error = toCappyError(thrown);
+        if (!["device-lost", "gpu", "out-of-memory"].includes(error.code)) throw error;
+        // A device that failed once is not trusted with another score.
+        this.#forget();
+        if (error.code !== "device-lost") throw error;
+        this.#countLoss(error);
+      }
+    }
+  }
+
+  #countLoss(error: CappyError): void {
+    const now = Date.now();
+    this.#allLosses += 1;
+    this.#losses = [...this.#losses.filter((then) => now - then < LOSSES_WITHIN_MS), now];
+    if (this.#losses.length >= MOST_LOSSES) {
+      this.#losses = [];
+      throw new CappyError("device-lost", error.atFault,
+        `lost ${MOST_LOSSES} times within a minute; another program or the driver may be at fault`, { cause: error });
+    }
+  }
+
+  #forget(): void {
+    this.#scorer?.free();
+    this.#scorer = undefined;
+  }
+
+  /** What was loaded and how it runs. */
+  info(): Omit<Info, "worker"> {
+    if (!this.#scorer) throw disposed();
+    const info = this.#scorer.info() as RustInfo;
+    return {
+      model: info.model,
+      format: info.format,
+      parameters: info.parameters,
+      fileBytes: info.file_bytes,
+      gpuBytes: info.gpu_bytes,
+      maxTokens: info.config.max_position_embeddings - info.config.pad_token_id - 1,
+      labels: info.config.labels,
+      dtype: info.dtype,
+      note: info.note ?? (info.dtype === "f32" && !this.#adapter.f16 ? "the adapter has no shader-f16" : ""),
+      batchTokens: info.batch_tokens,
+      adapter: this.#adapter,
+      losses: this.#allLosses,
+    };
+  }
+
+  /** Frees the GPU's memory. Work under way fails with `disposed`. */
+  dispose(): void {
+    this.#disposed = true;
+    void this.#turns.take(async () => this.#forget());
+  }
+}
+
+function disposed(): CappyError {
+  return new CappyError("disposed", "scorer", "was disposed of");
+}
+
+/** The same files, and the first error that they gave: Rust can only pass its message on. */
+function remembering(files: OpenedModel): OpenedModel & { failure(): CappyError | undefined } {
+  let failure: CappyError | undefined;
+  const remember = (thrown: unknown): never => {
+    failure ??= toCappyError(thrown);
+    throw thrown;
+  };
+  return {
+    description: files.description,
+    async open(name) {
+      const file = await files.open(name).catch(remember);
+      return file && { name, size: file.size, read: (start, end) => file.read(start, end).catch(remember) };
+    },
+    close: () => files.close(),
+    failure: () => failure,
+  };
+}

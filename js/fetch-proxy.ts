@@ -1,0 +1,80 @@
+/** A caller's own `fetch` lives on the page; the worker that downloads asks it by messages. */
+
+import type { FromWorker, PlainResponse, ToWorker } from "./protocol.js";
+import { messageOf } from "./wasm.js";
+
+type Answer = Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
+type Question = Extract<FromWorker, { type: "fetch" }>;
+
+/** The worker's half: a `fetch` that asks the page. */
+export function proxyFetch(tell: (message: FromWorker) => void): { fetch: typeof fetch; answer(answer: Answer): void } {
+  const asked = new Map<number, PromiseWithResolver>();
+  let last = 0;
+  return {
+    fetch: (input, init = {}) => new Promise<Response>((resolve, reject) => {
+      const id = ++last;
+      const stop = () => {
+        asked.delete(id);
+        tell({ type: "stop-fetch", id });
+        reject(init.signal!.reason);
+      };
+      if (init.signal?.aborted) return reject(init.signal.reason);
+      init.signal?.addEventListener("abort", stop, { once: true });
+      asked.set(id, { resolve, reject });
+      const headers = [...new Headers(init.headers)];
+      tell({ type: "fetch", id, url: String(input), init: { method: init.method, headers } });
+    }),
+    answer(answer) {
+      const waiting = asked.get(answer.id);
+      asked.delete(answer.id);
+      if (answer.type === "fetched") waiting?.resolve(revive(answer.response));
+      else waiting?.reject(new TypeError(answer.message));
+    },
+  };
+}
+
+interface PromiseWithResolver {
+  resolve(response: Response): void;
+  reject(reason: unknown): void;
+}
+
+function revive({ url, status, headers, body }: PlainResponse): Response {
+  const response = new Response(status === 204 || status === 304 ? null : body, { status, headers });
+  return Object.defineProperty(response, "url", { value: url });
+}
+
+/** The page's half: asks the caller's `fetch` and sends what it gives. */
+export class FetchHost {
+  readonly #fetch: typeof fetch;
+  readonly #running = new Map<number, AbortController>();
+
+  constructor(custom: typeof fetch) {
+    this.#fetch = custom;
+  }
+
+  /** Answers a question of the worker. */
+  async run({ id, url, init }: Question, tell: (message: ToWorker, transfer: Transferable[]) => void): Promise<void> {
+    const controller = new AbortController();
+    this.#running.set(id, controller);
+    try {
+      const response = await this.#fetch(url, { ...init, signal: controller.signal });
+      const plain = { url: response.url, status: response.status, headers: [...response.headers] };
+      try {
+        const body = response.body;
+        tell({ type: "fetched", id, response: { ...plain, body } }, body ? [body] : []);
+      } catch {
+        // Safari cannot send streams.
+        const body = await response.arrayBuffer();
+        tell({ type: "fetched", id, response: { ...plain, body } }, [body]);
+      }
+    } catch (thrown) {
+      tell({ type: "not-fetched", id, message: messageOf(thrown) }, []);
+    }
+  }
+
+  /** The worker no longer wants an answer. */
+  stop(id: number): void {
+    this.#running.get(id)?.abort();
+    this.#running.delete(id);
+  }
+}

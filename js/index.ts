@@ -1,0 +1,17 @@
+/**
+ * Score and rank answers on the visitor's own GPU.
+ *
+ * @example
+ * import { Scorer } from "cappy-web";
+ * const scorer = await Scorer.load();
+ * const ranked = await scorer.rank("Which animal barks?", ["a cat", "a dog"]);
+ * console.log(ranked[0].text);
+ */
+
+export { CappyError, type CappyErrorCode } from "./error.js";
+export { deleteKept, keptModels, probe } from "./loader/index.js";
+export { Scorer } from "./scorer.js";
+export type {
+  AdapterInfo, Candidate, Cost, Dtype, Info, KeptModel, LoadOptions, LoadProgress, ModelSource,
+  Ranked, RankOptions, Scored, ScoreOptions, SourceOptions,
+} from "./types.js";

@@ -1,0 +1,160 @@
+import { Engine, type EngineOptions, type TextScore } from "./engine.js";
+import { CappyError } from "./error.js";
+import { RemoteEngine } from "./remote.js";
+import type {
+  Candidate, Info, LoadOptions, ModelSource, Ranked, RankOptions, Scored, ScoreOptions,
+} from "./types.js";
+
+/** A loaded model that scores how well responses answer an instruction. */
+export class Scorer {
+  readonly #engine: Engine | RemoteEngine;
+
+  private constructor(engine: Engine | RemoteEngine) {
+    this.#engine = engine;
+  }
+
+  /**
+   * Loads a model, the small one that comes with this package unless another is named.
+   *
+   * @throws CappyError see `CappyErrorCode`
+   * @example
+   * const scorer = await Scorer.load("btan2/cappy-large", { onProgress: console.log });
+   */
+  static async load(source?: ModelSource, options: LoadOptions = {}): Promise<Scorer> {
+    const { signal, onProgress, worker = typeof Worker === "function" && typeof document === "object", ...rest } = options;
+    checkOptions(rest);
+    const Kind = worker ? RemoteEngine : Engine;
+    return new Scorer(await Kind.load(source, rest, { signal, onProgress }));
+  }
+
+  /** The raw logit of one response; nominally 0..1, it may step a little outside. */
+  score(instruction: string, response: string, options?: ScoreOptions): Promise<number>;
+  /** The raw logit of each response, in input order. */
+  score(instruction: string, responses: readonly Candidate[], options?: ScoreOptions): Promise<Float32Array>;
+  async score(
+    instruction: string,
+    responses: string | readonly Candidate[],
+    options?: ScoreOptions,
+  ): Promise<number | Float32Array> {
+    const list = typeof responses === "string" ? [responses] : responses;
+    const scores = new Float32Array(list.length);
+    for await (const { index, score } of this.stream(instruction, list, options)) scores[index] = score;
+    return typeof responses === "string" ? scores[0]! : scores;
+  }
+
+  /** The logit of every label for each response, in input order; for models with several outputs. */
+  async logits(instruction: string, responses: readonly Candidate[], options?: ScoreOptions): Promise<Float32Array[]> {
+    const all: Float32Array[] = [];
+    for await (const scores of this.#batches(instruction, textsOf(responses), options)) {
+      all.push(...scores.map(({ logits }) => Float32Array.from(logits)));
+    }
+    return all;
+  }
+
+  /** The candidates with their scores, best first. Equal scores keep the order given. */
+  async rank<C extends Candidate>(
+    instruction: string,
+    candidates: readonly C[],
+    { topK, ...options }: RankOptions = {},
+  ): Promise<Ranked<C>[]> {
+    if (topK !== undefined && !(Number.isInteger(topK) && topK >= 0)) {
+      throw new CappyError("input", "topK", `is ${topK}; it must be a whole number, 0 or more`);
+    }
+    const ranked: Ranked<C>[] = [];
+    for await (const scored of this.stream(instruction, candidates, options)) ranked.push(scored);
+    return ranked.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topK);
+  }
+
+  /** Each candidate as soon as it is scored, in input order. Leaving the loop stops the work. */
+  async *stream<C extends Candidate>(
+    instruction: string,
+    candidates: readonly C[],
+    options?: ScoreOptions,
+  ): AsyncGenerator<Scored<C>, void, void> {
+    const texts = textsOf(candidates);
+    const { labels } = this.#engine.info();
+    if (labels.length !== 1) {
+      throw new CappyError("input", "model", `has ${labels.length} outputs; use logits() instead`);
+    }
+    let index = 0;
+    for await (const scores of this.#batches(instruction, texts, options)) {
+      for (const { logits, truncated } of scores) {
+        yield { index, score: logits[0]!, text: texts[index]!, candidate: candidates[index]!, truncated };
+        index += 1;
+      }
+    }
+  }
+
+  /** What was loaded and how it runs. */
+  info(): Info {
+    return { ...this.#engine.info(), worker: this.#engine instanceof RemoteEngine };
+  }
+
+  /** Frees the GPU's memory and ends the worker. Calls under way fail with `disposed`. */
+  dispose(): void {
+    this.#engine.dispose();
+  }
+
+  /** For `using`, where that exists. */
+  declare [Symbol.dispose]: () => void;
+
+  /** Batches as they finish. The engine pushes, the caller pulls: what is early waits in a list. */
+  async *#batches(
+    instruction: string,
+    texts: string[],
+    { signal, onProgress }: ScoreOptions = {},
+  ): AsyncGenerator<TextScore[], void, void> {
+    if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
+    const left = new AbortController();
+    const ready: TextScore[][] = [];
+    let wake = () => {};
+    let over = false;
+    let failure: unknown;
+    const work = this.#engine.score(instruction, texts, {
+      signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal,
+      onProgress: ({ first, scores }) => {
+        ready.push(scores);
+        onProgress?.({ done: first + scores.length, total: texts.length });
+        wake();
+      },
+    }).catch((error) => { failure = error; }).finally(() => {
+      over = true;
+      wake();
+    });
+    try {
+      for (;;) {
+        while (ready.length > 0) yield ready.shift()!;
+        if (over) break;
+        await new Promise<void>((resolve) => { wake = resolve; });
+      }
+      if (failure !== undefined) throw failure;
+    } finally {
+      left.abort();
+      await work;
+    }
+  }
+}
+
+// Older browsers have no Symbol.dispose; a method by that name would be called "undefined" there.
+if (Symbol.dispose) {
+  Object.defineProperty(Scorer.prototype, Symbol.dispose, { value: Scorer.prototype.dispose });
+}
+
+function textsOf(candidates: readonly Candidate[]): string[] {
+  return candidates.map((candidate, index) => {
+    const text = typeof candidate === "string" ? candidate : candidate?.text;
+    if (typeof text !== "string") {
+      throw new CappyError("input", `candidates[${index}]`, "is neither a string nor an object with a text");
+    }
+    return text;
+  });
+}
+
+function checkOptions({ dtype, batchTokens }: EngineOptions): void {
+  if (dtype !== undefined && !["auto", "f16", "f32"].includes(dtype)) {
+    throw new CappyError("input", "dtype", `is ${JSON.stringify(dtype)}; auto, f16 and f32 are known`);
+  }
+  if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
+    throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
+  }
+}

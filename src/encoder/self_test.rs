@@ -1,0 +1,117 @@
+//! A small model whose answers are known, run before any other on the adapter at hand.
+//!
+//! Drivers miscompile shaders now and then, `shader-f16` most of all, and a wrong score looks like
+//! any other. So every kernel runs once on sizes that fill no tile, and what comes out is compared.
+
+use super::Encoder;
+use crate::batch::Batch;
+use crate::checkpoint::{Checkpoint, RandomProfile};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::Gpu;
+use crate::tokenizer::Encoded;
+
+/// The tokens of each pair.
+const LENGTHS: [usize; 3] = [5, 41, 18];
+
+/// What the CPU twin makes of them, in f32.
+const KNOWN: [f32; 3] = [0.6803, -0.1218, -0.0445];
+
+/// How far f16 storage may move them; it moves them by 0.0005.
+const TOLERANCE: f32 = 0.005;
+
+/// Runs the known pairs.
+///
+/// # Errors
+/// [`ErrorKind::Gpu`] when a score is not what it should be, and what the GPU itself says.
+pub async fn self_test(gpu: &Gpu) -> Result<()> {
+    let (config, pairs) = model();
+    let checkpoint = Checkpoint::random(&config, SEED, RandomProfile::Plain);
+    let tokens = LENGTHS.iter().sum();
+    let encoder = Encoder::load(gpu, &checkpoint, &config, tokens, &mut |_| {}).await?;
+    let logits = encoder.logits(gpu, &Batch::new(&pairs), &|| false).await?;
+    let scores: Vec<f32> = logits.iter().map(|logits| logits[0]).collect();
+    compare(&scores)
+}
+
+fn compare(scores: &[f32]) -> Result<()> {
+    // Written so that NaN is a difference.
+    let close = |(got, known): (&f32, &f32)| (got - known).abs() <= TOLERANCE;
+    if scores.len() == KNOWN.len() && scores.iter().zip(&KNOWN).all(close) {
+        return Ok(());
+    }
+    let what = format!("this adapter computes {scores:?} where {KNOWN:?} is right");
+    Err(Error::new(ErrorKind::Gpu, "self-test", what))
+}
+
+const SEED: u32 = 20;
+
+fn model() -> (Config, Vec<Encoded>) {
+    let config = Config {
+        vocab_size: 97,
+        hidden_size: 84,
+        num_hidden_layers: 2,
+        num_attention_heads: 3,
+        intermediate_size: 150,
+        max_position_embeddings: 64,
+        type_vocab_size: 1,
+        layer_norm_eps: 1e-5,
+        pad_token_id: 1,
+        labels: vec!["LABEL_0".into()],
+    };
+    let pair = |(salt, tokens): (usize, usize)| Encoded {
+        ids: (0..tokens).map(|i| ((i * 37 + salt * 11) % 97) as u32).collect(),
+        position_ids: (2..).take(tokens).collect(),
+        truncated: 0,
+    };
+    (config, LENGTHS.into_iter().enumerate().map(pair).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice::from_ref;
+
+    use super::*;
+    use crate::gpu::Dtype;
+    use crate::reference;
+
+    #[test]
+    fn what_is_known_is_what_the_twin_computes() {
+        let (config, pairs) = model();
+        let checkpoint = Checkpoint::random(&config, SEED, RandomProfile::Plain);
+        let shapes = crate::checkpoint::tensor_shapes(&config);
+        let tensor = |name: &str| {
+            let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
+            let mut values = Vec::new();
+            let tensor = checkpoint.get(name, shape).unwrap();
+            pollster::block_on(tensor.read_rows(0..tensor.rows(), &mut values)).unwrap();
+            values
+        };
+        let twin: Vec<f32> = pairs
+            .iter()
+            .map(|pair| reference::logits(&config, &tensor, &Batch::new(from_ref(pair)).ids)[0])
+            .collect();
+        assert!(
+            twin.iter().zip(KNOWN).all(|(twin, known)| (twin - known).abs() < 1e-3),
+            "{twin:?}"
+        );
+    }
+
+    #[test]
+    fn it_passes_here_on_both_paths() {
+        for dtype in [Dtype::F16, Dtype::F32] {
+            let gpu = pollster::block_on(Gpu::open(dtype)).unwrap();
+            pollster::block_on(self_test(&gpu)).unwrap();
+        }
+    }
+
+    #[test]
+    fn wrong_scores_fail() {
+        assert!(compare(&KNOWN).is_ok());
+        let [a, b, c] = KNOWN;
+        for wrong in [[b, a, c], [a, b, f32::NAN], [a, b, c + 0.1], [0.0; 3]] {
+            assert_eq!(compare(&wrong).unwrap_err().kind(), ErrorKind::Gpu, "{wrong:?}");
+        }
+        assert!(compare(&[a, b]).is_err());
+    }
+}
