@@ -4,11 +4,12 @@ import type { RerankingModelV3 } from "@ai-sdk/provider";
 import { Document, type DocumentInterface } from "@langchain/core/documents";
 import { BaseRetriever } from "@langchain/core/retrievers";
 import { BaseDocumentCompressor } from "@langchain/core/retrievers/document_compressors";
+import type { Scorer } from "cappy-web";
 import { cappyReranker } from "cappy-web/ai-sdk";
 import { CappyRerank } from "cappy-web/langchain";
-import { reranker, type Ranker } from "cappy-web/rerank";
+import { reranker } from "cappy-web/rerank";
 
-declare const scorer: Ranker;
+declare const scorer: Scorer;
 
 // The AI SDK's model, with both kinds of documents it may send.
 const model: RerankingModelV3 = cappyReranker(scorer, { modelId: "m", instruction: (query) => query });
