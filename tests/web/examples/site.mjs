@@ -54,7 +54,13 @@ export async function openList(browser, url) {
   context.on("console", (message) => message.type() === "error" &&
     fault(`console: ${message.text()} (${message.location().url})`));
   context.on("weberror", (error) => fault(`uncaught: ${error.error()}`));
-  context.on("requestfailed", (r) => fault(`failed: ${r.url()}: ${r.failure()?.errorText}`));
+  context.on("requestfailed", (r) => {
+    const why = r.failure()?.errorText;
+    // What a page itself cancels, such as an answer's body that it does not need, has not failed.
+    if (why !== "net::ERR_ABORTED") {
+      fault(`failed: ${r.url()}: ${why}`);
+    }
+  });
   context.on("response", (r) => r.status() >= 400 && fault(`${r.status()}: ${r.url()}`));
   context.on("request", (r) => {
     const { protocol, origin } = new URL(r.url());
@@ -66,7 +72,9 @@ export async function openList(browser, url) {
     const page = await context.newPage();
     await page.goto(url);
     const item = page.locator("ol > li").first();
-    const listed = item.waitFor({ timeout: 120_000 }).catch((error) => fault(String(error)));
+    // The first fault is the one to tell: waiting is cut short after it, which is no fault more.
+    const listed = item.waitFor({ timeout: 120_000 })
+      .catch((error) => faults.length === 0 && fault(String(error)));
     await Promise.race([listed, failure]);
     // What the page did wrong on the way may be reported a little later.
     await page.waitForTimeout(300);
