@@ -1,0 +1,169 @@
+// Builds and runs everything in `examples/` with the package as npm would install it: its
+// package.json and `dist/`, which must have been built.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { chromium } from "playwright-core";
+import { openList, serve } from "./examples/site.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const run = promisify(execFile);
+let scratch;
+let browser;
+
+before(async () => {
+  await access(join(root, "dist/index.js")).catch(() => {
+    throw new Error("dist/index.js is missing: build the package first");
+  });
+  scratch = await mkdtemp(join(tmpdir(), "cappy-examples-"));
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-quic",
+      "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+  });
+});
+
+after(async () => {
+  await browser?.close();
+  if (scratch) {
+    await rm(scratch, { recursive: true, force: true });
+  }
+});
+
+/** Copies an example and installs what its package.json names, without the network. */
+async function install(name) {
+  const folder = join(scratch, name);
+  await cp(join(root, "examples", name), folder, {
+    recursive: true,
+    // What a person has installed or built there is not part of the example.
+    filter: (path) => !/[/\\](node_modules|dist|cappy-web)$/.test(path),
+  });
+  const { dependencies, devDependencies } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  await mkdir(join(folder, "node_modules"));
+  for (const dependency of Object.keys({ ...dependencies, ...devDependencies })) {
+    const place = join(folder, "node_modules", dependency);
+    if (dependency === "cappy-web") {
+      await installPackage(place);
+    } else {
+      const installed = join(root, "node_modules", dependency);
+      await access(installed);
+      await symlink(installed, place);
+    }
+  }
+  return folder;
+}
+
+// A copy and not a link: bundlers treat links as part of the app, and only what is published counts.
+async function installPackage(place) {
+  await cp(join(root, "package.json"), join(place, "package.json"));
+  await cp(join(root, "dist"), join(place, "dist"), { recursive: true });
+}
+
+async function assertRanks(url) {
+  const { items, faults } = await openList(browser, url);
+  assert.deepEqual(faults, []);
+  assert.equal(items.length, 3);
+  assert.match(items[0], /^The capital of France is Paris\. \(\d\.\d{3}\)$/);
+}
+
+async function assertSiteRanks(folder) {
+  const site = await serve(folder);
+  try {
+    await assertRanks(site.url);
+  } finally {
+    await site.close();
+  }
+}
+
+test("a page without a build step", async () => {
+  const folder = join(scratch, "plain");
+  await cp(join(root, "examples/plain"), folder, { recursive: true });
+  await cp(join(root, "dist"), join(folder, "cappy-web"), { recursive: true });
+  await assertSiteRanks(folder);
+});
+
+test("an app built by Vite", async () => {
+  const folder = await install("vite");
+  await run(process.execPath, ["node_modules/vite/bin/vite.js", "build"], { cwd: folder });
+  await assertSiteRanks(join(folder, "dist"));
+});
+
+test("an app on Vite's development server", async () => {
+  const folder = join(scratch, "vite");
+  const { createServer } = await import("vite");
+  const server = await createServer({
+    root: folder, logLevel: "error", server: { host: "127.0.0.1", port: 0, hmr: false },
+  });
+  try {
+    await server.listen();
+    await assertRanks(`http://127.0.0.1:${server.httpServer.address().port}/`);
+  } finally {
+    await server.close();
+  }
+});
+
+test("an app built by webpack", async () => {
+  const folder = await install("webpack");
+  await run(process.execPath, ["build.mjs"], { cwd: folder });
+  await assertSiteRanks(join(folder, "dist"));
+});
+
+/** Runs a Node example on Mesa's software driver; its lines. The driver's warnings are not looked at. */
+async function runNode(name, script) {
+  const folder = await install(name);
+  const drivers = "/usr/share/vulkan/icd.d";
+  const driver = (await readdir(drivers)).find((file) => file.startsWith("lvp_icd"));
+  assert.ok(driver, `no software driver in ${drivers}: install mesa-vulkan-drivers`);
+  const runtime = await mkdtemp(join(scratch, "run-"));
+  const env = { ...process.env, VK_DRIVER_FILES: join(drivers, driver), XDG_RUNTIME_DIR: runtime };
+  const { stdout } = await run(process.execPath, [script], { cwd: folder, env, timeout: 180_000 });
+  return stdout.trim().split("\n");
+}
+
+test("Node", async () => {
+  const lines = await runNode("node", "rank.mjs");
+  assert.equal(lines.length, 3);
+  assert.match(lines[0], /^ *\d\.\d{3}  The capital of France is Paris\.$/);
+});
+
+test("the AI SDK in Node", async () => {
+  const lines = await runNode("ai-sdk", "rerank.mjs");
+  assert.equal(lines.length, 2);
+  assert.match(lines[0], /^ *\d\.\d{3}  Put the egg into boiling water/);
+});
+
+test("what goes wrong in a page is found", async () => {
+  const folder = join(scratch, "broken");
+  await mkdir(folder);
+  const html = (script) => `<!doctype html><meta charset="utf-8"><ol><li>listed</li></ol>${script}`;
+  await writeFile(join(folder, "index.html"), html(""));
+  await writeFile(join(folder, "inline.html"), html("<script>1</script>"));
+  await writeFile(join(folder, "missing.html"), html('<script src="missing.js"></script>'));
+  await writeFile(join(folder, "elsewhere.html"), html('<img src="http://localhost:9/">'));
+  await writeFile(join(folder, "throws.html"), html('<script src="throws.js"></script>'));
+  await writeFile(join(folder, "throws.js"), 'throw new Error("thrown")');
+  await writeFile(join(folder, "blob.html"), html('<script src="blob.js"></script>'));
+  await writeFile(join(folder, "blob.js"), 'new Worker(URL.createObjectURL(new Blob(["1"])))');
+  await writeFile(join(folder, "worker.html"), html('<script src="worker.js"></script>'));
+  await writeFile(join(folder, "worker.js"), 'self.document ? new Worker("worker.js") : eval("1")');
+  const site = await serve(folder);
+  try {
+    const faultsOf = async (page) => (await openList(browser, site.url + page)).faults.join("\n");
+    assert.equal(await faultsOf(""), "");
+    assert.match(await faultsOf("inline.html"), /Content Security Policy/);
+    assert.match(await faultsOf("missing.html"), /404: .*missing\.js/);
+    assert.match(await faultsOf("elsewhere.html"), /elsewhere: http:\/\/localhost:9/);
+    assert.match(await faultsOf("throws.html"), /uncaught: Error: thrown/);
+    assert.match(await faultsOf("blob.html"), /Content Security Policy/);
+    assert.match(await faultsOf("worker.html"), /Content Security Policy/);
+  } finally {
+    await site.close();
+  }
+});
