@@ -18,7 +18,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 import torch.nn.functional as F
 from rouge_score import rouge_scorer
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
@@ -174,7 +174,7 @@ def odd_pairs(rng, count, vocab, limit):
     """Pairs of tokens by chance, half of them out of single bytes: what no task has and a page may hold."""
     out = np.full((count, limit), PAD, np.int64)
     for row in out:
-        cut = np.minimum(rng.geometric(0.03, 2) - 1, (limit - 4) // 2)
+        cut = np.minimum(rng.geometric(rng.choice([0.03, 0.2]), 2) - 1, (limit - 4) // 2)
         top = len(SPECIAL) + 256 if rng.random() < 0.5 else vocab
         a, b = (rng.integers(len(SPECIAL), top, n) for n in cut)
         x = np.concatenate([[0], a, [2, 2], b, [2]])
@@ -252,6 +252,8 @@ def learn(rank, args, tok_json, data, mark):
     dist.init_process_group("gloo", init_method="file://" + mark, rank=rank, world_size=args.workers)
     tok = Tokenizer.from_str(tok_json)
     model = make_model(tok, args.hidden, args.layers, args.ffn, args.positions, args.seed, data)
+    if args.resume:
+        model.load_state_dict(load_file(os.path.join(args.resume, "model.safetensors")))
     weights = list(model.parameters())
     if rank == 0:
         print(f"parameters: {sum(w.numel() for w in weights) / 1e6:.2f} M", flush=True)
@@ -319,6 +321,7 @@ def learn(rank, args, tok_json, data, mark):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--out", default=HERE)
+    p.add_argument("--resume", help="go on from the weights in this folder")
     p.add_argument("--seed", type=int, default=20231106)
     p.add_argument("--vocab", type=int, default=4096)
     p.add_argument("--hidden", type=int, default=128)
