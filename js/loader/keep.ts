@@ -39,7 +39,7 @@ export class Keep {
     return meta?.model === this.model && meta.file === this.file ? meta : null;
   }
 
-  /** Makes this folder one for the version `remote`; what is there of another one is deleted. */
+  /** Makes this folder one for the version `remote`; what is there of another one is deleted. Only `alone`. */
   async begin(remote: Remote): Promise<void> {
     const meta = await this.meta();
     if (meta && isVersion(meta, remote)) return;
@@ -47,9 +47,16 @@ export class Keep {
   }
 
   /** Remembers that the server has no such file. */
-  async markAbsent(url: string): Promise<void> {
-    const meta = await this.meta();
-    if (meta?.size !== null || meta.url !== shown(url)) await this.#replace(url, null, null);
+  async markAbsent(url: string, signal: AbortSignal): Promise<void> {
+    const isKnown = async () => {
+      const meta = await this.meta();
+      return meta !== null && meta.size === null && meta.url === shown(url);
+    };
+    if (await isKnown()) return;
+    const write = async () => {
+      if (!(await isKnown())) await this.#replace(url, null, null);
+    };
+    await alone(this, write, { signal });
   }
 
   /** Which pieces of the version `remote` are there, whole. */

@@ -3,7 +3,7 @@ import type { ModelSource, SourceOptions } from "../types.js";
 import { checkedFile } from "./checked-file.js";
 import { type ModelFiles, type OpenFile, openFileAtHand } from "./files.js";
 import { Http, type Remote, shown } from "./http.js";
-import { isVersion, Keep, type Meta } from "./keep.js";
+import { alone, isVersion, Keep, type Meta } from "./keep.js";
 import { KeptFile } from "./kept-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
@@ -127,7 +127,7 @@ class Opener {
       return file;
     }
     if (!remote) {
-      if (this.keepNew) await keep.markAbsent(url);
+      if (this.keepNew) await keep.markAbsent(url, this.signal);
       return null;
     }
     // What is kept names its pieces by its own validator, and that one is as good.
@@ -172,8 +172,11 @@ class Opener {
     }
     const sized = { ...remote, size };
     const target = this.keepNew ? keep : new Keep(new MemoryStore(), keep.model, keep.file);
-    await target.begin(sized);
-    for (const [i, bytes] of parts.entries()) await target.put(sized, i, bytes);
+    const write = async () => {
+      await target.begin(sized);
+      for (const [i, bytes] of parts.entries()) await target.put(sized, i, bytes);
+    };
+    await alone(target, write, { signal: this.signal });
     return this.#kept(target, sized);
   }
 }

@@ -109,6 +109,12 @@ for (const [where, script] of [["OPFS", ""], ["the Cache API", noOpfs]]) {
     await context.setOffline(false);
     await tab.evaluate((name) => loader.deleteKept(name), "/m");
     assert.deepEqual(await tab.evaluate(() => loader.keptModels()), []);
+    const left = await tab.evaluate(async () => {
+      const root = await navigator.storage.getDirectory();
+      const folders = await root.getDirectoryHandle("cappy").catch(() => null);
+      return [(await (await caches.open("cappy")).keys()).length, folders && (await Array.fromAsync(folders.keys())).length];
+    });
+    assert.deepEqual(left, [0, script ? null : 0], "nothing is left");
     site.log.length = 0;
     assert.equal(await load(tab), sum);
     assert.equal(site.gets("safetensors").length, 1);
@@ -144,6 +150,16 @@ test("too little storage is said before the download", async () => {
   assert.match(await load(tab), why);
   assert.equal(site.gets("safetensors").length, 0);
   assert.equal((await tab.evaluate(() => loader.probe("/m", {}).catch((error) => error.code))), "not-found");
+});
+
+test("many at once may find out that a file does not exist", async () => {
+  const tabs = [await page(), await page()];
+  const ask = async () => {
+    const models = await Promise.all(Array.from({ length: 8 }, () => loader.openModel("/m", {}, {})));
+    return Promise.all(models.map((model) => model.open("tokenizer.json").catch((error) => error.message)));
+  };
+  const found = await Promise.all(tabs.map((tab) => tab.evaluate(ask)));
+  assert.deepEqual(found.flat(), new Array(16).fill(null));
 });
 
 test("two tabs download once", async () => {

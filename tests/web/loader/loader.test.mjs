@@ -374,6 +374,12 @@ test("a damaged piece counts as absent", async () => {
   site.log.length = 0;
   await same(await openWeights());
   assert.deepEqual(site.gets("safetensors"), [`GET /m/model.safetensors bytes=${PIECE}-${2 * PIECE - 1}`]);
+
+  const file = await openWeights();
+  await store.put([...path, piece.name], new Uint8Array(5));
+  await fails(file.read(PIECE, PIECE + 1), "io", /model\.safetensors: what was kept of it was deleted/);
+  const fetch = () => Promise.reject(new TypeError("offline"));
+  await fails(openWeights({ fetch }), "network", /offline/);
 });
 
 test("kept models are listed and deleted", async () => {

@@ -47,7 +47,10 @@ export async function serve(files) {
       status = 206;
       headers["content-range"] = `bytes ${start}-${end - 1}/${body.length}`;
     }
-    if (site.cors) headers["access-control-allow-origin"] = "*";
+    if (site.cors) {
+      headers["access-control-allow-origin"] = "*";
+      headers["access-control-expose-headers"] = "ETag";
+    }
     if (!site.encoding) headers["content-length"] = end - start;
     response.writeHead(status, headers);
     if (request.method === "HEAD") return response.end();
