@@ -152,16 +152,6 @@ test("too little storage is said before the download", async () => {
   assert.equal((await tab.evaluate(() => loader.probe("/m", {}).catch((error) => error.code))), "not-found");
 });
 
-test("many at once may find out that a file does not exist", async () => {
-  const tabs = [await page(), await page()];
-  const ask = async () => {
-    const models = await Promise.all(Array.from({ length: 8 }, () => loader.openModel("/m", {}, {})));
-    return Promise.all(models.map((model) => model.open("tokenizer.json").catch((error) => error.message)));
-  };
-  const found = await Promise.all(tabs.map((tab) => tab.evaluate(ask)));
-  assert.deepEqual(found.flat(), new Array(16).fill(null));
-});
-
 test("two tabs download once", async () => {
   const tabs = [await page(), await page()];
   site.slow = 2;
