@@ -1,3 +1,5 @@
+import { CappyError } from "../error.js";
+
 /** One file of a model, read by position. */
 export interface ModelFile {
   /** Its name, for messages. */
@@ -14,4 +16,48 @@ export interface ModelFiles {
   readonly description: string;
   /** The file of this name; `null` where the folder has none. Reads nothing but its size. */
   open(name: string): Promise<ModelFile | null>;
+}
+
+/** A file as the loader itself sees it. */
+export interface OpenFile extends ModelFile {
+  /** Bytes of it that need not be downloaded any more. */
+  readonly kept: number;
+  /** Like `read`, but begins no download and keeps nothing. For looking at a few bytes. */
+  peek(start: number, end: number): Promise<Uint8Array>;
+  /** Deletes what is kept of it. */
+  discard(): Promise<void>;
+}
+
+/** Throws unless `start..end` lies in a file of `size` bytes. */
+export function checkRange(name: string, size: number, start: number, end: number): void {
+  if (!(Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start <= end && end <= size)) {
+    throw new CappyError("checkpoint", name, `bytes ${start} to ${end} were wanted, it has ${size}`);
+  }
+}
+
+/** A file of which every byte is at hand: a picked one, a local one, one in memory. */
+export function openFileAtHand(
+  name: string,
+  size: number,
+  readBytes: (start: number, end: number) => Promise<Uint8Array>,
+): OpenFile {
+  const read = async (start: number, end: number) => {
+    checkRange(name, size, start, end);
+    let bytes: Uint8Array;
+    try {
+      bytes = await readBytes(start, end);
+    } catch (cause) {
+      throw new CappyError("io", name, `could not be read: ${message(cause)}`, { cause });
+    }
+    if (bytes.length !== end - start) {
+      throw new CappyError("io", name, `gave ${bytes.length} of ${end - start} bytes; did it change?`);
+    }
+    return bytes;
+  };
+  return { name, size, kept: size, read, peek: read, discard: async () => {} };
+}
+
+/** What an unknown thrown value says. */
+export function message(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -1,0 +1,107 @@
+import { CappyError } from "../error.js";
+import type { Cost } from "../types.js";
+import type { OpenFile } from "./files.js";
+import type { OpenedModel } from "./open.js";
+
+/** Weights in the order in which they are looked for. */
+export const WEIGHTS = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+];
+
+/** No header or JSON file is larger; one that says so is broken. */
+const MOST = 16 * 1024 * 1024;
+
+/** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
+export async function costOf(model: OpenedModel, quota: number | null): Promise<Cost> {
+  const config = await needed(model, "config.json");
+  const files = [config, ...(await tokenizer(model))];
+  const weights = await firstOf(model, WEIGHTS);
+  if (!weights) throw new CappyError("not-found", model.description, `has none of ${WEIGHTS.join(", ")}`);
+  const parts = [weights];
+  if (weights.name.endsWith(".json")) {
+    parts.shift();
+    files.push(weights);
+    for (const shard of shardsIn(weights.name, await json(weights))) parts.push(await needed(model, shard));
+  }
+  let gpuBytes = 0;
+  for (const part of parts) {
+    gpuBytes += part.name.endsWith(".safetensors")
+      ? await numbersInSafetensors(part) * 2
+      : part.size / bytesPerNumber(await json(config)) * 2;
+  }
+  files.push(...parts);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const kept = files.reduce((sum, file) => sum + file.kept, 0);
+  return { model: model.description, bytes, download: bytes - kept, gpuBytes, weights: weights.name, quota };
+}
+
+/** The files that an index of shards names, each once. Throws `checkpoint` for another kind of JSON. */
+export function shardsIn(name: string, index: unknown): string[] {
+  const map = (index as { weight_map?: unknown } | null)?.weight_map;
+  const shards = [...new Set(Object.values(map ?? {}))];
+  if (!shards.length || !shards.every((shard) => typeof shard === "string")) {
+    throw new CappyError("checkpoint", name, "has no weight_map that names files");
+  }
+  return shards as string[];
+}
+
+async function tokenizer(model: OpenedModel): Promise<OpenFile[]> {
+  const one = await model.open("tokenizer.json");
+  if (one) return [one];
+  return [await needed(model, "vocab.json"), await needed(model, "merges.txt")];
+}
+
+async function needed(model: OpenedModel, name: string): Promise<OpenFile> {
+  const file = await model.open(name);
+  if (!file) throw new CappyError("not-found", name, `${model.description} does not have it`);
+  return file;
+}
+
+async function firstOf(model: OpenedModel, names: string[]): Promise<OpenFile | null> {
+  for (const name of names) {
+    const file = await model.open(name);
+    if (file) return file;
+  }
+  return null;
+}
+
+/** How many numbers the tensors of a safetensors file have together. */
+async function numbersInSafetensors(file: OpenFile): Promise<number> {
+  const broken = (what: string) => new CappyError("checkpoint", file.name, what);
+  if (file.size < 8) throw broken("is too short for safetensors");
+  const start = await file.peek(0, 8);
+  const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
+  if (length > Math.min(MOST, file.size - 8)) throw broken(`says its header has ${length} bytes`);
+  const header = parse(file.name, await file.peek(8, 8 + length)) as Record<string, { shape?: unknown }>;
+  let numbers = 0;
+  for (const [name, tensor] of Object.entries(header ?? {})) {
+    if (name === "__metadata__") continue;
+    const shape = tensor?.shape;
+    if (!Array.isArray(shape) || !shape.every(Number.isSafeInteger)) throw broken(`${name} has no shape`);
+    numbers += shape.reduce((product: number, side: number) => product * side, 1);
+  }
+  return numbers;
+}
+
+/** Bytes of a number in a torch file, which itself says so only deep inside. */
+function bytesPerNumber(config: unknown): number {
+  const { dtype, torch_dtype } = (config ?? {}) as { dtype?: unknown; torch_dtype?: unknown };
+  const name = String(dtype ?? torch_dtype ?? "float32").replace("torch.", "");
+  return { float16: 2, bfloat16: 2, float64: 8 }[name] ?? 4;
+}
+
+async function json(file: OpenFile): Promise<unknown> {
+  if (file.size > MOST) throw new CappyError("config", file.name, `has ${file.size} bytes, at most ${MOST}`);
+  return parse(file.name, await file.peek(0, file.size));
+}
+
+function parse(name: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new CappyError(name === "config.json" ? "config" : "checkpoint", name, "is not JSON", { cause });
+  }
+}

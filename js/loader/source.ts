@@ -1,0 +1,88 @@
+import { CappyError } from "../error.js";
+import type { ModelSource, SourceOptions } from "../types.js";
+import { shown } from "./http.js";
+
+/** A folder that files are asked of by address. */
+export interface Folder {
+  /** What it is called: in messages, and where it is kept. */
+  name: string;
+  /** The address of a file; `null` where it is known to have none of this name. */
+  url(file: string): string | null;
+  /** Whether its files may be kept. Those that come with the package or lie on the disk are not. */
+  keep: boolean;
+  /** Whether the caller's headers are meant for it. */
+  own: boolean;
+}
+
+const HUB = "https://huggingface.co";
+
+/** Where the files of `source` are, which is anything but picked files. */
+export function locate(source: string | URL | undefined, options: SourceOptions): Folder {
+  if (source === undefined) return embedded();
+  if (source instanceof URL || /^([a-z][a-z0-9+.-]*:|\/|\.\.?(\/|$))/i.test(source)) return folder(source);
+  return hub(source, options);
+}
+
+/** Whether a source is files that a person picked. */
+export function isPicked(source: ModelSource | undefined): source is Iterable<File> {
+  return typeof source === "object" && !(source instanceof URL);
+}
+
+/** The model in this package. Bundlers look for exactly this form and take the files along. */
+function embedded(): Folder {
+  const files: Record<string, URL> = {
+    "config.json": new URL("../model/config.json", import.meta.url),
+    "tokenizer.json": new URL("../model/tokenizer.json", import.meta.url),
+    "model.safetensors": new URL("../model/model.safetensors", import.meta.url),
+  };
+  const url = (file: string) => files[file]?.href ?? null;
+  return { name: "the embedded model", url, keep: false, own: false };
+}
+
+function folder(source: string | URL): Folder {
+  let base: URL;
+  try {
+    base = new URL(source, globalThis.location?.href);
+  } catch (cause) {
+    throw new CappyError("input", String(source), "is not an address of a folder", { cause });
+  }
+  if (!["http:", "https:", "file:"].includes(base.protocol)) {
+    throw new CappyError("input", shown(base.href), `cannot load from ${base.protocol}, only http, https and file`);
+  }
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const url = (file: string) => {
+    // A query stays: it may be what grants access.
+    const address = new URL(base);
+    address.pathname += encodePath(file);
+    return address.href;
+  };
+  return { name: shown(base.href), url, keep: base.protocol !== "file:", own: true };
+}
+
+function hub(source: string, options: SourceOptions): Folder {
+  const [, id, named] = /^([\w.-]+\/[\w.-]+)(?:@(.+))?$/.exec(source) ?? [];
+  if (!id) {
+    const why = "is neither a hub id (owner/name or owner/name@revision) nor the address of a folder";
+    throw new CappyError("input", source || "the model's name", why);
+  }
+  if (named && options.revision && named !== options.revision) {
+    throw new CappyError("input", "revision", `"${options.revision}" was given for ${source}`);
+  }
+  const revision = named ?? options.revision ?? "main";
+  const endpoint = (options.endpoint ?? HUB).replace(/\/+$/, "");
+  if (!/^https?:\/\//.test(endpoint)) {
+    throw new CappyError("input", "endpoint", `"${endpoint}" is not an http or https address`);
+  }
+  const base = `${endpoint}/${id}/resolve/${encodeURIComponent(revision)}/`;
+  const name = revision === "main" ? id : `${id}@${revision}`;
+  return { name, url: (file) => base + encodePath(file), keep: true, own: true };
+}
+
+/** A file's path in its folder; a model may not point out of it. */
+function encodePath(file: string): string {
+  const parts = file.split("/");
+  if (parts.some((part) => part === "" || part === "." || part === "..")) {
+    throw new CappyError("checkpoint", file, "is not the name of a file in the model's folder");
+  }
+  return parts.map(encodeURIComponent).join("/");
+}

@@ -1,0 +1,475 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runInNewContext } from "node:vm";
+import { setFlagsFromString } from "node:v8";
+import { after, afterEach, beforeEach, test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+import { deleteKept, keptModels, openModel, probe } from "../../../dist/loader/index.js";
+import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
+import { MemoryStore } from "../../../dist/loader/memory.js";
+import { openIn } from "../../../dist/loader/open.js";
+import { costOf } from "../../../dist/loader/probe.js";
+import { noise, serve } from "./server.mjs";
+
+const MIB = 1024 * 1024;
+const PIECE = 4 * MIB;
+const weights = noise(11 * MIB + 12345);
+const config = Buffer.from('{"model_type":"roberta"}');
+let site;
+let store;
+const opened = [];
+
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc");
+const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const hasher = () => {
+  const hash = createHash("sha256");
+  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest("hex") };
+};
+
+beforeEach(async () => {
+  store = new MemoryStore();
+  site = await serve({ "/m/config.json": config, "/m/model.safetensors": weights });
+});
+afterEach(() => {
+  for (const model of opened.splice(0)) model.close();
+  site.close();
+});
+
+/** Opens the model as a new page would that has `store`. */
+async function open(options = {}, context = {}, source = `${site.url}/m`, around = {}) {
+  const surroundings = { openStore: async () => store, retryPause: 1, stalled: 2000, ...around };
+  const model = await openIn(surroundings, source, options, { hasher, ...context });
+  opened.push(model);
+  return model;
+}
+const openWeights = async (...args) => (await open(...args)).open("model.safetensors");
+
+async function same(file, bytes = weights, step = 1_000_003) {
+  assert.equal(file.size, bytes.length);
+  for (let at = 0; at < bytes.length; at += step) {
+    const end = Math.min(bytes.length, at + step);
+    assert.ok(Buffer.from(await file.read(at, end)).equals(bytes.subarray(at, end)), `bytes ${at} to ${end}`);
+  }
+}
+const fails = (work, code, message) =>
+  assert.rejects(work, (error) => {
+    assert.equal(error.code, code, `${error}`);
+    assert.match(error.message, message);
+    return true;
+  });
+
+test("reads what the server has, through one request", async () => {
+  const model = await open();
+  assert.equal(model.description, `${site.url}/m/`);
+  await same(await model.open("config.json"), config);
+  const file = await model.open("model.safetensors");
+  assert.equal(site.gets("safetensors").length, 0, "opening reads nothing");
+  await same(file);
+  assert.deepEqual(site.gets("safetensors"), ["GET /m/model.safetensors bytes=0-"]);
+  assert.equal(await model.open("tokenizer.json"), null);
+});
+
+test("ranges outside of the file are refused", async () => {
+  const file = await openWeights();
+  await fails(file.read(0, weights.length + 1), "checkpoint", /model\.safetensors: bytes 0 to/);
+  await fails(file.read(5, 4), "checkpoint", /wanted/);
+  assert.equal((await file.read(7, 7)).length, 0);
+});
+
+test("what is kept is not fetched again, and a changed file is", async () => {
+  await same(await openWeights());
+  site.log.length = 0;
+  await same(await openWeights());
+  assert.deepEqual(site.log, ["HEAD /m/model.safetensors bytes=0-"]);
+  await same(await openWeights({ checkFreshness: false }));
+  assert.equal(site.log.length, 1, "no request at all");
+
+  const other = noise(weights.length, 2);
+  site.files["/m/model.safetensors"] = other;
+  await same(await openWeights(), other);
+  const kept = await store.list([(await store.list([]))[0].name, "model.safetensors"]);
+  assert.equal(kept.length, 4, "old pieces are gone: meta.json and three pieces");
+});
+
+test("an aborted download goes on where it was", async () => {
+  site.slow = 3;
+  const controller = new AbortController();
+  const file = await openWeights({}, { signal: controller.signal });
+  await file.read(PIECE, PIECE + 10);
+  const waiting = file.read(weights.length - 10, weights.length);
+  controller.abort();
+  await fails(waiting, "aborted", /caller stopped/);
+  await fails(file.read(0, 10), "aborted", /caller stopped/);
+  site.slow = 0;
+  site.log.length = 0;
+  const reports = [];
+  await same(await openWeights({}, { onProgress: (p) => reports.push(p) }));
+  assert.deepEqual(site.gets("safetensors"), [`GET /m/model.safetensors bytes=${2 * PIECE}-`]);
+  assert.equal(reports[0].bytes, 2 * PIECE, "kept bytes count at once");
+  assert.deepEqual(reports.at(-1), { file: "model.safetensors", bytes: weights.length, total: weights.length });
+});
+
+test("progress grows, and not too often", async () => {
+  site.slow = 2;
+  const reports = [];
+  await same(await openWeights({}, { onProgress: (p) => reports.push([p.bytes, performance.now()]) }));
+  assert.ok(reports.length > 2);
+  for (let i = 1; i < reports.length; i++) {
+    assert.ok(reports[i][0] > reports[i - 1][0]);
+    if (i < reports.length - 1) assert.ok(reports[i][1] - reports[i - 1][1] > 90);
+  }
+});
+
+test("a cut connection is resumed at the last byte", async () => {
+  site.cuts = [1_000_000, 5_000_000];
+  await same(await openWeights());
+  const starts = site.gets("safetensors").map((line) => Number(/bytes=(\d+)/.exec(line)[1]));
+  assert.deepEqual(starts, [0, 1_000_000, 6_000_000]);
+});
+
+test("without ranges it starts over, and the bytes are right", async () => {
+  site.ranges = false;
+  site.cuts = [5_000_000];
+  await same(await openWeights());
+  assert.equal(site.gets("safetensors").length, 2);
+});
+
+test("a server that always cuts is given up", async () => {
+  site.cuts = new Array(50).fill(0);
+  await fails((await openWeights()).read(0, 1), "network", /127\.0\.0\.1.*model\.safetensors could not be fetched/);
+  assert.equal(site.gets("safetensors").length, 5);
+  site.ranges = false;
+  site.cuts = new Array(50).fill(300_000);
+  await fails((await openWeights()).read(0, 1), "network", /could not be fetched/);
+});
+
+test("a server that hangs is not waited for forever", async () => {
+  const hang = () => new Promise(() => {});
+  await fails(open({ fetch: hang }, {}, undefined, { stalled: 50 }).then((m) => m.open("x")), "network", /nothing came/);
+  const controller = new AbortController();
+  const opening = open({ fetch: hang }, { signal: controller.signal }).then((m) => m.open("x"));
+  setTimeout(() => controller.abort(), 10);
+  await fails(opening, "aborted", /caller/);
+});
+
+test("a file that changes in the middle is noticed, and nothing of it stays", async () => {
+  for (const ranges of [true, false]) {
+    site.ranges = ranges;
+    site.files["/m/model.safetensors"] = weights;
+    const file = await openWeights();
+    site.cuts = [5_000_000];
+    const reading = file.read(weights.length - 1, weights.length).then(() => same(file));
+    reading.catch(() => {});
+    while (!site.gets("safetensors").length) await sleep(1);
+    site.files["/m/model.safetensors"] = noise(weights.length, 3);
+    await fails(reading, "network", /model\.safetensors changed on the server/);
+    assert.equal((await modelsIn(store))[0]?.bytes ?? 0, 0);
+    site.log.length = 0;
+  }
+});
+
+test("what is waited for comes first", async () => {
+  const large = noise(60 * MIB, 4);
+  site.files["/m/model.safetensors"] = large;
+  site.slow = 1;
+  const file = await openWeights();
+  await file.read(0, 10);
+  const end = large.length;
+  assert.ok(Buffer.from(await file.read(end - 100, end)).equals(large.subarray(end - 100)));
+  assert.ok(site.sent < 30 * MIB, `${site.sent} bytes were sent for two pieces`);
+  site.slow = 0;
+  await same(file, large);
+  assert.deepEqual((await modelsIn(store)).map(({ bytes }) => bytes), [large.length]);
+});
+
+test("without storage, small files lie in memory and large ones are streamed", async () => {
+  store = null;
+  await same(await openWeights());
+  const large = noise(40 * MIB, 5);
+  site.files["/m/model.safetensors"] = large;
+  site.log.length = 0;
+  const file = await openWeights();
+  await same(file, large);
+  assert.equal(site.gets("safetensors").length, 1);
+  assert.ok(Buffer.from(await file.read(3, 300)).equals(large.subarray(3, 300)), "backwards");
+  assert.equal(site.gets("safetensors").length, 2);
+  site.cuts = [100];
+  assert.ok(Buffer.from(await file.read(30 * MIB, 31 * MIB)).equals(large.subarray(30 * MIB, 31 * MIB)));
+  site.ranges = false;
+  await fails((await openWeights()).read(0, 1), "network", /no HTTP Range/);
+});
+
+test("`cache: false` keeps nothing", async () => {
+  await same(await openWeights({ cache: false }));
+  assert.deepEqual(await store.list([]), []);
+});
+
+test("offline, what is complete is used", async () => {
+  const model = await open();
+  await same(await model.open("model.safetensors"));
+  assert.equal(await model.open("tokenizer.json"), null);
+  const fetch = () => Promise.reject(new TypeError("offline"));
+  const offline = await open({ fetch });
+  await same(await offline.open("model.safetensors"));
+  assert.equal(await offline.open("tokenizer.json"), null, "it is remembered that there is none");
+  await fails(offline.open("merges.txt"), "network", /merges\.txt could not be fetched: offline/);
+});
+
+test("statuses become errors that name server, file and cure", async () => {
+  const model = await open();
+  for (const status of [401, 403]) {
+    site.status["/m/config.json"] = status;
+    await fails(model.open("config.json"), "unauthorized", /127\.0\.0\.1.*config\.json.*Authorization/);
+  }
+  site.status["/m/config.json"] = 500;
+  await fails(model.open("config.json"), "network", /status 500 for config\.json/);
+  site.status["/m/config.json"] = 404;
+  site.headers = { "x-error-code": "RevisionNotFound" };
+  await fails(model.open("config.json"), "not-found", /no such revision/);
+  delete site.status["/m/config.json"];
+  await same(await model.open("config.json"), config);
+});
+
+test("servers that refuse HEAD, compress, redirect, or have no ETag", async () => {
+  for (const head of [403, 405, 501]) {
+    site.head = head;
+    await same(await (await open()).open("config.json"), config);
+  }
+  assert.equal(site.gets("config.json bytes=0-0").length, 3);
+  site.head = 200;
+  site.etags = false;
+  await same(await openWeights({}, {}, `${site.url}/moved/m`));
+  site.encoding = "identity2";
+  site.type = "text/html";
+  assert.equal(await (await open({}, {}, `${site.url}/moved/m/`)).open("config.json"), null, "a page is no model file");
+});
+
+test("a compressed file's length is not its size", async () => {
+  const { gzipSync } = await import("node:zlib");
+  const text = Buffer.from("merges ".repeat(100_000));
+  site.files["/m/merges.txt"] = gzipSync(text);
+  site.encoding = "gzip";
+  site.ranges = false;
+  await same(await (await open()).open("merges.txt"), text);
+  site.log.length = 0;
+  await same(await (await open()).open("merges.txt"), text);
+  assert.deepEqual(site.gets("merges"), ["GET /m/merges.txt bytes=0-0"], "asked for the size only");
+  store = null;
+  await same(await (await open()).open("merges.txt"), text);
+});
+
+test("a body that is longer than announced is refused", async () => {
+  const lie = async (url, init) => {
+    if (init.method === "HEAD") return new Response(null, { headers: { "content-length": "10" } });
+    return new Response("x".repeat(11));
+  };
+  await fails((await open({ fetch: lie })).open("a.json").then((f) => f.read(0, 10)), "network", /longer than/);
+});
+
+test("hub ids, revisions, headers and addresses", async () => {
+  const asked = [];
+  const fetch = async (url, init) => {
+    asked.push([url, init.headers.Authorization]);
+    return new Response(null, { status: 404 });
+  };
+  const ask = async (source, options) => {
+    const model = await open({ fetch, ...options }, {}, source);
+    await model.open("a b.json");
+    return [model.description, ...asked.pop()];
+  };
+  const file = "a%20b.json";
+  const hub = "https://huggingface.co/o/n/resolve";
+  const headers = { Authorization: "Bearer x" };
+  assert.deepEqual(await ask("o/n", { headers }), ["o/n", `${hub}/main/${file}`, "Bearer x"]);
+  assert.deepEqual(await ask("o/n@refs/pr/1"), ["o/n@refs/pr/1", `${hub}/refs%2Fpr%2F1/${file}`, undefined]);
+  assert.deepEqual((await ask("o/n", { revision: "v1" })).slice(0, 2), ["o/n@v1", `${hub}/v1/${file}`]);
+  assert.equal((await ask("o/n", { endpoint: "https://mirror/hf/" }))[1], `https://mirror/hf/o/n/resolve/main/${file}`);
+  const query = await ask(new URL("https://host/dir?key=secret"));
+  assert.deepEqual(query.slice(0, 2), ["https://host/dir/", `https://host/dir/${file}?key=secret`]);
+  assert.ok(!JSON.stringify(await modelsIn(store)).includes("secret"));
+  for (const bad of ["name", "a/b/c", "", "./x", "ftp://host/x"]) {
+    await fails(open({}, {}, bad), "input", /hub id|address|only http/);
+  }
+  await fails(open({ revision: "b" }, {}, "o/n@a"), "input", /revision/);
+  await fails((await open()).open("../secret"), "checkpoint", /not the name of a file/);
+});
+
+test("picked files", async () => {
+  const files = [new File([config], "config.json"), new File([weights], "model.safetensors")];
+  const model = await openModel(files, {}, {});
+  await same(await model.open("model.safetensors"));
+  assert.equal(await model.open("tokenizer.json"), null);
+  await fails(openModel([...files, new File([], "config.json")], {}, {}), "input", /config\.json: two files/);
+});
+
+test("folders of this machine, in Node", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cappy-"));
+  after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, "config.json"), config);
+  await writeFile(join(folder, "model.safetensors"), weights);
+  const model = await openModel(pathToFileURL(folder), {}, {});
+  await same(await model.open("model.safetensors"));
+  assert.equal(await model.open("tokenizer.json"), null);
+  await deleteKept("o/n");
+  assert.deepEqual(await keptModels(), []);
+});
+
+test("the embedded model, as it lies in the package", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "cappy-"));
+  after(() => rm(folder, { recursive: true }));
+  const dist = new URL("../../../dist/", import.meta.url);
+  await cp(new URL("loader", dist), join(folder, "loader"), { recursive: true });
+  await cp(new URL("error.js", dist), join(folder, "error.js"));
+  await writeFile(join(folder, "package.json"), '{"type":"module"}');
+  await mkdir(join(folder, "model"));
+  await writeFile(join(folder, "model", "config.json"), config);
+  await writeFile(join(folder, "model", "model.safetensors"), weights);
+  const loader = await import(pathToFileURL(join(folder, "loader", "index.js")));
+  const model = await loader.openModel(undefined, {}, {});
+  await same(await model.open("config.json"), config);
+  await same(await model.open("model.safetensors"));
+  assert.equal(await model.open("pytorch_model.bin"), null);
+});
+
+test("SHA-256: not a byte before all is right, for every kind of source", async () => {
+  const good = { "model.safetensors": sha256(weights) };
+  const bad = { "model.safetensors": sha256(config) };
+  await same(await openWeights({ sha256: good }));
+  await fails((await openWeights({ sha256: bad })).read(0, 1), "integrity", /model\.safetensors: its SHA-256 is/);
+  assert.deepEqual((await modelsIn(store)).length, 0, "nothing of it stays");
+  const picked = await openModel([new File([weights], "model.safetensors")], { sha256: bad }, { hasher });
+  await fails((await picked.open("model.safetensors")).read(0, 1), "integrity", /SHA-256/);
+  await fails(open({ sha256: { a: "12" } }), "input", /64 hexadecimal/);
+  await fails(open({ sha256: good }, { hasher: undefined }), "input", /no hasher/);
+
+  store = null;
+  const large = noise(40 * MIB, 6);
+  site.files["/m/model.safetensors"] = large;
+  site.etags = false;
+  const file = await openWeights({ sha256: { "model.safetensors": sha256(large) } });
+  await same(file, large);
+  site.files["/m/model.safetensors"] = noise(40 * MIB, 7);
+  await fails(file.read(0, 10), "network", /changed/);
+});
+
+test("full storage is a quota error", async () => {
+  store.put = async () => {
+    throw new DOMException("full", "QuotaExceededError");
+  };
+  await fails((await openWeights()).read(0, 1), "quota", /model\.safetensors: .*full.*cache: false/);
+});
+
+test("a damaged piece counts as absent", async () => {
+  await same(await openWeights());
+  const [folder] = await store.list([]);
+  const path = [folder.name, "model.safetensors"];
+  const piece = (await store.list(path)).find(({ name }) => name.endsWith("-1"));
+  await store.put([...path, piece.name], new Uint8Array(5));
+  site.log.length = 0;
+  await same(await openWeights());
+  assert.deepEqual(site.gets("safetensors"), [`GET /m/model.safetensors bytes=${PIECE}-${2 * PIECE - 1}`]);
+
+  const file = await openWeights();
+  await store.put([...path, piece.name], new Uint8Array(5));
+  await fails(file.read(PIECE, PIECE + 1), "io", /model\.safetensors: what was kept of it was deleted/);
+  const fetch = () => Promise.reject(new TypeError("offline"));
+  await fails(openWeights({ fetch }), "network", /offline/);
+});
+
+test("kept models are listed and deleted", async () => {
+  await same(await openWeights());
+  const name = `${site.url}/m/`;
+  assert.deepEqual(await modelsIn(store), [{ model: name, bytes: weights.length, complete: false }]);
+  await same(await (await open()).open("config.json"), config);
+  const bytes = weights.length + config.length;
+  assert.deepEqual(await modelsIn(store), [{ model: name, bytes, complete: true }]);
+  await deleteIn(store, `${site.url}/m`);
+  assert.deepEqual(await modelsIn(store), []);
+  assert.deepEqual(await store.list([]), []);
+});
+
+test("closing stops the download", async () => {
+  site.slow = 2;
+  const model = await open();
+  const file = await model.open("model.safetensors");
+  await file.read(0, 10);
+  const waiting = file.read(weights.length - 1, weights.length);
+  model.close();
+  await fails(waiting, "disposed", /closed/);
+  await fails(file.read(0, 1), "disposed", /closed/);
+});
+
+test("memory stays small whatever the file's size", async () => {
+  const kept = new Set();
+  store.put = async (path) => void kept.add(path.join("/"));
+  store.list = async () => [];
+  const size = 400 * MIB;
+  collect();
+  await sleep(50);
+  const before = process.memoryUsage().arrayBuffers;
+  let most = 0;
+  let left = size / MIB;
+  const pull = async (controller) => {
+    // Everything stands still meanwhile, and buffers are freed a little after the collection.
+    if (left % 8 === 0) {
+      collect();
+      await sleep(10);
+      collect();
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+    }
+    if (left-- > 0) controller.enqueue(new Uint8Array(MIB));
+    else controller.close();
+  };
+  const fetch = async (url, init) => {
+    const headers = { "content-length": String(size) };
+    return new Response(init.method === "HEAD" ? null : new ReadableStream({ pull }), { headers });
+  };
+  const file = await openWeights({ fetch });
+  // Pieces that ran ahead of the reads are really gone here: this store forgets.
+  for (let at = 0; at < size; at += MIB) await file.read(at, at + MIB).catch((e) => assert.equal(e.code, "io"));
+  assert.equal(kept.size, size / PIECE + 1);
+  assert.ok(most > PIECE && most < 32 * MIB, `${most / MIB} MiB`);
+});
+
+test("probe tells what a load would cost", async () => {
+  const json = (value) => Buffer.from(JSON.stringify(value));
+  const header = json({ a: { dtype: "F32", shape: [3, 5] }, b: { dtype: "F16", shape: [] }, __metadata__: {} });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const tensors = Buffer.concat([length, header, Buffer.alloc(62)]);
+  const tokenizer = json({ a: 1 });
+  site.files = { "/m/config.json": config, "/m/tokenizer.json": tokenizer, "/m/model.safetensors": tensors };
+  const small = config.length + tokenizer.length;
+  const cost = await probe(`${site.url}/m`, {});
+  assert.deepEqual(cost, {
+    model: `${site.url}/m/`, bytes: small + tensors.length, download: small + tensors.length,
+    gpuBytes: 32, weights: "model.safetensors", quota: null,
+  });
+  // Kept bytes count, and asking keeps nothing.
+  await same(await openWeights(), tensors);
+  const stored = JSON.stringify(await modelsIn(store));
+  const again = await costOf(await openIn({ openStore: async () => store, retryPause: 1, stalled: 99 }, `${site.url}/m`, {}, {}, false), 7);
+  assert.equal(again.download, small);
+  assert.equal(again.quota, 7);
+  assert.equal(JSON.stringify(await modelsIn(store)), stored);
+
+  // Shards, vocab and merges, and a torch file in f32.
+  const index = json({ weight_map: { a: "one.bin", b: "two.bin", c: "one.bin" } });
+  site.files = {
+    "/m/config.json": config, "/m/vocab.json": json({}), "/m/merges.txt": json({}),
+    "/m/pytorch_model.bin.index.json": index, "/m/one.bin": Buffer.alloc(100), "/m/two.bin": Buffer.alloc(60),
+  };
+  const sharded = await probe(`${site.url}/m`, {});
+  assert.equal(sharded.bytes, config.length + 4 + index.length + 160);
+  assert.deepEqual([sharded.gpuBytes, sharded.weights], [80, "pytorch_model.bin.index.json"]);
+  site.files["/m/config.json"] = json({ torch_dtype: "float16" });
+  assert.equal((await probe(`${site.url}/m`, {})).gpuBytes, 160);
+  delete site.files["/m/two.bin"];
+  await fails(probe(`${site.url}/m`, {}), "not-found", /two\.bin/);
+});
