@@ -57,16 +57,16 @@ function readLine(value) {
   }
   const { instruction, responses, response, text } = /** @type {Record<string, unknown>} */ (value);
   if (instruction === undefined) {
-    if (typeof text !== "string") throw new Error("an object without a `text` that is a string");
+    if (typeof text !== "string") throw new Error("an object without a “text” that is a string");
     return { instruction: null, candidates: [text] };
   }
-  if (typeof instruction !== "string") throw new Error("`instruction` is not a string");
+  if (typeof instruction !== "string") throw new Error("the “instruction” is not a string");
   if (typeof response === "string" && responses === undefined) return { instruction, candidates: [response] };
   if (!Array.isArray(responses)) {
-    throw new Error("`instruction` needs `response` (a string) or `responses` (a list of strings), one of them");
+    throw new Error("an “instruction” needs either a “response” (a string) or “responses” (a list of strings)");
   }
   const texts = responses.map((each) => (typeof each === "object" && each !== null ? each.text : each));
   const bad = texts.findIndex((each) => typeof each !== "string");
-  if (bad >= 0) throw new Error(`item ${bad + 1} of \`responses\` is not a string`);
+  if (bad >= 0) throw new Error(`item ${bad + 1} of “responses” is not a string`);
   return { instruction, candidates: texts };
 }

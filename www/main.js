@@ -33,7 +33,7 @@ dropped((files) => {
 rankButton.addEventListener("click", () => void rank());
 byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
 showWhetherRankable();
-void model.load({ name: "the demo model" });
+void model.reload();
 
 /** Ranks what stands on the page. */
 async function rank() {

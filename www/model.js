@@ -24,7 +24,7 @@ const SMALL = 8_000_000;
 const thePackage = () => import("./cappy-web/index.js");
 
 /** @type {Wish} */
-const DEMO = { name: "the demo model" };
+const DEMO = { name: "demo model" };
 
 /** The model panel: what is loaded, loading another, what that costs, what is kept. */
 export class ModelPanel {
@@ -91,7 +91,7 @@ export class ModelPanel {
     this.#stop?.abort();
   }
 
-  /** Loads the last model again. */
+  /** Loads the last model again; at first, the demo model. */
   reload() {
     return this.load(this.#wish);
   }
@@ -150,7 +150,7 @@ export class ModelPanel {
    */
   async #agreed(wish, source, signal) {
     const { probe } = await thePackage();
-    const cost = await stoppable(probe(source, wish.options), signal);
+    const cost = await stoppable(probe(source, wish.options ?? {}), signal);
     if (cost.download <= SMALL) return true;
     this.#view.end();
     const yes = await askCost(cost, wish.options?.cache !== false, signal);
@@ -173,7 +173,8 @@ export class ModelPanel {
     this.#scorer = scorer;
     const info = scorer.info();
     const isDemo = wish.source === undefined;
-    this.#name.textContent = isDemo ? "Demo model" : info.model;
+    const name = typeof wish.source === "string" ? info.model : wish.name;
+    this.#name.textContent = isDemo ? "Demo model" : name;
     this.#about.textContent = isDemo
       ? "Small and made for demos: it knows short, simple English tasks. Load a larger model for real work."
       : "";
