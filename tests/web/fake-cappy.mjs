@@ -1,0 +1,118 @@
+/**
+ * A FAKE of the package, for tests of the page only: no model, no GPU. It stands in where states have
+ * to be provoked that a real run cannot give on demand (errors, slow downloads, full storage). It is
+ * never shipped. Scores are read from the candidates' own text: "[0.75] some text" scores 0.75.
+ *
+ * The page's query decides what happens:
+ *   fail=CODE     loading fails with this code; with at=rank it is ranking, with at=probe looking up
+ *   times=N       it fails so many times, then works (always, unless given)
+ *   step=MS       how long a twentieth of a phase of loading takes (default 1)
+ *   pace=MS       how long a candidate takes (default 1)
+ *   quota=BYTES   the storage that is free
+ */
+
+const query = new URLSearchParams(location.search);
+const step = Number(query.get("step") ?? 1);
+const pace = Number(query.get("pace") ?? 1);
+let failures = Number(query.get("times") ?? Infinity);
+const kept = new Map([["someone/kept-model", { bytes: 250e6, complete: true }]]);
+
+export class CappyError extends Error {
+  name = "CappyError";
+  constructor(code, atFault, what) {
+    super(`${atFault}: ${what}`);
+    this.code = code;
+    this.atFault = atFault;
+  }
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+function check(signal) {
+  if (signal?.aborted) throw new CappyError("aborted", "the fake", "the caller stopped the work");
+}
+
+function failHere(place) {
+  if (query.get("fail") === null || (query.get("at") ?? "load") !== place || failures < 1) return;
+  failures -= 1;
+  throw new CappyError(query.get("fail"), "the fake", `fails on request while it is to ${place}`);
+}
+
+export class Scorer {
+  #model;
+  #software;
+  #disposed = false;
+
+  static async load(source, { signal, onProgress, cache, headers } = {}) {
+    globalThis.fakeLoads = [...(globalThis.fakeLoads ?? []), { source: describe(source), cache, headers }];
+    const phases = typeof source === "string" ? ["download", "load", "check"] : ["load", "check"];
+    const total = typeof source === "string" ? 1_420_000_000 : 2_500_000;
+    for (const phase of phases) {
+      for (let part = 0; part <= 20; part += 1) {
+        check(signal);
+        onProgress?.({ phase, file: "model.safetensors", bytes: (total * part) / 20, total });
+        await pause(step);
+        if (part === 10) failHere("load");
+      }
+    }
+    if (typeof source === "string" && cache !== false) kept.set(source, { bytes: total, complete: true });
+    return new Scorer(describe(source), source === undefined);
+  }
+
+  constructor(model, software) {
+    this.#model = model;
+    this.#software = software;
+  }
+
+  async *stream(instruction, candidates, { signal } = {}) {
+    for (const [index, candidate] of candidates.entries()) {
+      await pause(pace);
+      check(signal);
+      if (this.#disposed) throw new CappyError("disposed", "the fake", "was disposed of");
+      if (index === 1) failHere("rank");
+      const text = typeof candidate === "string" ? candidate : candidate.text;
+      const score = Number(/^\[(-?[\d.]+)\]/.exec(text)?.[1] ?? text.length / 1000);
+      yield { index, score, text, candidate, truncated: Math.max(0, text.length - 2000) };
+    }
+  }
+
+  info() {
+    return {
+      model: this.#model, format: "safetensors", parameters: this.#software ? 1_240_000 : 355_000_000,
+      fileBytes: this.#software ? 2_500_000 : 1_420_000_000, gpuBytes: 711_000_000, maxTokens: 512,
+      labels: ["score"], dtype: this.#software ? "f32" : "f16", batchTokens: 4096, worker: true, losses: 0,
+      note: this.#software ? "the adapter has no shader-f16" : "",
+      adapter: {
+        vendor: "fake", architecture: "paper", description: "A fake adapter", software: this.#software,
+        f16: !this.#software, maxBindingBytes: 134_217_728,
+      },
+    };
+  }
+
+  dispose() {
+    this.#disposed = true;
+    globalThis.fakeDisposed = (globalThis.fakeDisposed ?? 0) + 1;
+  }
+}
+
+export async function probe(source) {
+  await pause(step);
+  failHere("probe");
+  const bytes = 1_420_000_000;
+  const download = kept.has(source) ? 0 : bytes;
+  const quota = query.has("quota") ? Number(query.get("quota")) : 20e9;
+  return { model: source, bytes, download, gpuBytes: 711_000_000, weights: "pytorch_model.bin", quota };
+}
+
+export async function keptModels() {
+  return Array.from(kept, ([model, rest]) => ({ model, ...rest }));
+}
+
+export async function deleteKept(model) {
+  kept.delete(model);
+}
+
+function describe(source) {
+  if (source === undefined) return "embedded";
+  return typeof source === "string" ? source : Array.from(source, ({ name }) => name).join(", ");
+}

@@ -1,0 +1,400 @@
+/**
+ * The demo page in a real browser. The first part runs it on a fake of the package (fake-cappy.mjs),
+ * where states are provoked; the second on the built site, with the real model on a software adapter.
+ *
+ * CHROME_PATH  the browser, if it is not in a usual place
+ * CAPPY_SITE   the built site's folder; without it the second part is skipped
+ */
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { examples } from "../../www/examples.js";
+import { chromiumArgs, chromiumPath, serve } from "./browser.mjs";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
+const site = process.env.CAPPY_SITE;
+
+/** Serves `mounts` and opens pages that must not complain, nor ask another origin for anything. */
+function setUp(mounts) {
+  let browser, server;
+  before(async () => {
+    server = await serve(mounts);
+    browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  return async (query, act, options = {}) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    const complaints = [];
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.push(String(error)));
+    context.on("request", (request) => {
+      if (!request.url().startsWith(server.url)) complaints.push(`request to ${request.url()}`);
+    });
+    await page.addInitScript(() => {
+      addEventListener("securitypolicyviolation", (event) => {
+        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    try {
+      await page.goto(server.url + query);
+      await act(page, context);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+    }
+  };
+}
+
+const ready = (page, name = "Demo model") => page.locator("#model-name", { hasText: name }).waitFor();
+const ranked = (page) => page.locator("#copy").waitFor();
+const texts = (page) => page.locator(".result .text").allTextContents();
+const values = (page, selector) => page.locator(selector).evaluateAll((all) => all.map(({ value }) => value));
+
+async function write(page, instruction, candidates) {
+  await page.getByRole("button", { name: "Forget it" }).click();
+  await page.locator("#instruction").fill(instruction);
+  while ((await page.locator(".candidate").count()) < candidates.length) await page.locator("#add").click();
+  for (const [at, text] of candidates.entries()) {
+    await page.getByRole("textbox", { name: `Candidate ${at + 1}`, exact: true }).fill(text);
+  }
+}
+
+describe("the page on a fake of the package", { skip: noBrowser }, () => {
+  const open = setUp([
+    ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["", here("../../www")],
+  ]);
+
+  test("loads the demo model, with progress, and says what it is", () =>
+    open("?step=60", async (page) => {
+      const bar = page.getByRole("progressbar", { name: "Loading onto the graphics adapter" });
+      await bar.waitFor();
+      await page.waitForFunction(() => document.querySelector("#loading-bar").value > 0);
+      await page.locator("#loading-detail", { hasText: /of 2\.50 MB · model\.safetensors · .+\/s/ }).waitFor();
+      await ready(page);
+      assert.match(await page.locator("#model-about").textContent(), /Small and made for demos/);
+      const line = await page.locator("#facts-line").textContent();
+      assert.match(line, /software \(slow\) · A fake adapter, fake paper · f32 · 1\.24 million parameters/);
+      await page.locator("#facts-line").click();
+      const facts = await page.locator("#facts").innerText();
+      for (const fact of ["711 MB", "512 tokens", "2.50 MB, safetensors", "no shader-f16"]) assert.ok(facts.includes(fact), facts);
+    }));
+
+  test("ranks live, best first, with scores, bars and what was cut", () =>
+    open("?pace=400", async (page) => {
+      await ready(page);
+      await write(page, "Which?", ["[0.25] low", "[0.9] best", "", "[-0.5] worst", `[0.5] ${"long ".repeat(500)}`]);
+      await page.locator("#rank").click();
+      await page.locator("#running-detail", { hasText: "2 of 4 scored" }).waitFor();
+      assert.deepEqual(await texts(page), ["[0.9] best", "[0.25] low"], "the order changes while it goes on");
+      await ranked(page);
+      assert.deepEqual((await texts(page)).map((text) => text.slice(0, 8).trim()), ["[0.9] be", "[0.5] lo", "[0.25] l", "[-0.5] w"]);
+      assert.deepEqual(await page.locator(".result .value").allTextContents(), ["0.9000", "0.5000", "0.2500", "-0.5000"]);
+      assert.deepEqual(await page.locator(".result .rank").allTextContents(), ["1", "2", "3", "4"]);
+      assert.match(await page.locator(".result .note").nth(1).textContent(), /^Candidate 5, 506 tokens cut/);
+      const widths = await page.locator(".fill").evaluateAll(async (fills) => {
+        await Promise.all(fills.flatMap((fill) => fill.getAnimations()).map(({ finished }) => finished));
+        return fills.map((fill) => fill.clientWidth / fill.parentElement.clientWidth);
+      });
+      for (const [at, share] of [1.4 / 1.5, 1 / 1.5, 0.75 / 1.5, 0].entries()) {
+        assert.ok(Math.abs(widths[at] - share) < 0.01, `bars: ${widths}`);
+      }
+      assert.match(await page.locator("#ranking-status").textContent(), /^4 candidates in .+ candidates a second\. Bars run from -0\.50 to 1\.00\.$/);
+      await page.getByRole("button", { name: "Show all" }).click();
+      assert.equal(await page.getByRole("button", { name: "Show less" }).getAttribute("aria-expanded"), "true");
+      assert.equal(await page.locator("#stale").isVisible(), false);
+      await page.locator("#instruction").fill("Something else?");
+      assert.equal(await page.locator("#stale").isVisible(), true);
+    }));
+
+  test("copies the ranking as JSON, with places as on the page", () =>
+    open("", async (page) => {
+      await ready(page);
+      await write(page, "Which?", ["", "[0.1] a", "[0.7] b"]);
+      await page.locator("#rank").click();
+      await page.locator("#copy").click();
+      await page.locator("#ranking-status", { hasText: "Copied 2 candidates" }).waitFor();
+      assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), [
+        { rank: 1, index: 2, score: 0.7, text: "[0.7] b", truncated: 0 },
+        { rank: 2, index: 1, score: 0.1, text: "[0.1] a", truncated: 0 },
+      ]);
+    }, { permissions: ["clipboard-read", "clipboard-write"] }));
+
+  test("adds, removes, undoes, and keeps the task over a reload", () =>
+    open("", async (page) => {
+      await write(page, "Mine", ["one", "two", "three"]);
+      await page.getByRole("button", { name: "Remove candidate 2" }).click();
+      assert.deepEqual(await values(page, ".candidate textarea"), ["one", "three"]);
+      assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Remove candidate 2");
+      await page.getByRole("button", { name: "Undo" }).click();
+      assert.deepEqual(await values(page, ".candidate textarea"), ["one", "two", "three"]);
+      await page.reload();
+      assert.equal(await page.locator("#instruction").inputValue(), "Mine");
+      await page.selectOption("#examples", { index: 1 });
+      await page.selectOption("#examples", { index: 2 });
+      assert.match(await page.locator("#instruction").inputValue(), /capital of France/);
+      await page.getByRole("button", { name: "Undo" }).click();
+      assert.equal(await page.locator("#instruction").inputValue(), "Mine", "two examples later it is still there");
+      await page.getByRole("button", { name: "Forget it" }).click();
+      assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["", "", ""]);
+      assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), []);
+    }));
+
+  test("takes many candidates from pasted text", () =>
+    open("", async (page) => {
+      await page.getByRole("button", { name: "Forget it" }).click();
+      for (const [by, text, expected] of [
+        ["a line", "a\r\n\r\nb\n", ["a", "b"]],
+        ["a block between blank lines", "c\nd\n \n\n  e", ["a", "b", "c\nd", "  e"]],
+        ["a line of JSON", '"f"\n{"text": "g"}', ["a", "b", "c\nd", "  e", "f", "g"]],
+      ]) {
+        await page.getByRole("button", { name: "Paste many" }).click();
+        await page.locator("#paste-text").fill(text);
+        await page.getByRole("radio", { name: by, exact: true }).check();
+        assert.equal(await page.locator("#paste-count").textContent(), "2 candidates");
+        await page.locator("#paste-add").click();
+        assert.deepEqual(await values(page, ".candidate textarea"), expected);
+      }
+    }));
+
+  test("reads dropped JSON lines and names bad ones by number", () =>
+    open("", async (page) => {
+      const drop = (name, text) =>
+        page.evaluate(([name, text]) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([text], name));
+          for (const type of ["dragover", "drop"]) {
+            document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+          }
+        }, [name, text]);
+      await page.getByRole("button", { name: "Forget it" }).click();
+      await drop("loose.jsonl", '"a"\n{oops\n\n{"text": 3}\n{"text": "b"}\n[1]\n');
+      await page.locator("#problems").waitFor();
+      assert.deepEqual(await values(page, ".candidate textarea"), ["a", "b"]);
+      const lines = await page.locator("#problem-list li").allTextContents();
+      assert.equal(lines.length, 3);
+      for (const [at, start] of ["Line 2: not JSON. {oops", "Line 4: ", "Line 6: "].entries()) {
+        assert.ok(lines[at].startsWith(start), lines[at]);
+      }
+      await drop("tasks.jsonl", [
+        '{"instruction": "First?", "response": "x"}',
+        '{"instruction": "Second?", "responses": ["p", {"text": "q"}]}',
+        '{"instruction": "First?", "response": "y"}',
+        '{"instruction": "Third?", "responses": ["p", 4]}',
+      ].join("\n"));
+      await page.locator("#file-tasks").waitFor();
+      assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["First?", "x", "y"]);
+      assert.match(await page.locator("#problem-list").textContent(), /^Line 4: item 2 of/);
+      await page.selectOption("#file-tasks", { index: 1 });
+      assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["Second?", "p", "q"]);
+    }));
+
+  test("opens a file of JSON lines by its button", () =>
+    open("", async (page) => {
+      const chooser = page.waitForEvent("filechooser");
+      await page.getByRole("button", { name: "Open file" }).click();
+      await (await chooser).setFiles({ name: "a.jsonl", mimeType: "", buffer: Buffer.from('\uFEFF{"instruction": "I?", "response": "r"}') });
+      await page.locator("#task-status", { hasText: "from a.jsonl" }).waitFor();
+      assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["I?", "r"]);
+    }));
+
+  test("cancels loading and ranking", () =>
+    open("?step=60&pace=400", async (page) => {
+      await page.locator("#loading-cancel").click();
+      await page.locator("#model-about", { hasText: "cancelled" }).waitFor();
+      assert.equal(await page.locator("#rank").getAttribute("aria-disabled"), "true");
+      await page.locator("#rank").click({ force: true });
+      assert.match(await page.locator("#task-status").textContent(), /no model yet/i);
+      await page.getByRole("button", { name: "Load the demo model" }).click();
+      await ready(page);
+      await page.keyboard.press("Control+Enter");
+      await page.locator(".result").first().waitFor();
+      await page.locator("#running-cancel").click();
+      await page.locator("#ranking-status", { hasText: /^Cancelled after [1-3] of 4 candidates\.$/ }).waitFor();
+      await page.keyboard.press("Control+Enter");
+      await page.locator(".result").first().waitFor();
+      await page.keyboard.press("Escape");
+      await page.locator("#ranking-status", { hasText: "Cancelled" }).waitFor();
+    }));
+
+  test("asks before a large download, and shows kept models", () =>
+    open("?quota=900000000", async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.getByLabel("Hub id").fill("btan2/cappy-large");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Download 1.42 GB for btan2/cappy-large?" }).waitFor();
+      const facts = await page.locator("#cost-facts").innerText();
+      for (const fact of ["0 bytes", "711 MB", "900 MB", "pytorch_model.bin"]) assert.ok(facts.includes(fact), facts);
+      assert.equal(await page.locator("#cost-warning").isVisible(), true);
+      await page.getByRole("button", { name: "Not now" }).click();
+      await ready(page);
+      assert.equal(await page.evaluate(() => fakeLoads.length), 1, "nothing was loaded without consent");
+      await page.getByText("Private model").click();
+      await page.locator("#token").fill("secret");
+      await page.getByRole("button", { name: "Look up" }).click();
+      await page.getByRole("button", { name: "Download and load" }).click();
+      await ready(page, "btan2/cappy-large");
+      const { headers, cache } = await page.evaluate(() => fakeLoads[1]);
+      assert.deepEqual([headers, cache], [{ Authorization: "Bearer secret" }, true]);
+      assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is put away");
+      assert.equal(await page.locator("#model-about").isVisible(), false);
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.getByRole("button", { name: "Delete someone/kept-model from this browser" }).click();
+      await page.locator("#kept li").nth(1).waitFor({ state: "detached" });
+      assert.match(await page.locator("#kept").innerText(), /^btan2\/cappy-large\s+1\.42 GB/);
+      await page.getByRole("button", { name: "Load btan2/cappy-large" }).click();
+      await page.waitForFunction(() => fakeLoads.length === 3, null, { polling: 50 });
+    }));
+
+  test("loads a model from chosen files", () =>
+    open("", async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.locator("#model-files").setInputFiles(
+        ["config.json", "model.safetensors"].map((name) => ({ name, mimeType: "", buffer: Buffer.from("x") })),
+      );
+      await ready(page, "files of this device");
+      assert.equal(await page.evaluate(() => fakeLoads[1].source), "config.json, model.safetensors");
+    }));
+
+  const errors = {
+    "no-webgpu": /no WebGPU/, "no-adapter": /no graphics adapter/, "adapter-too-small": /too small/,
+    "out-of-memory": /memory is full/, quota: /too little storage/, network: /could not be reached/,
+    unauthorized: /access token/, "not-found": /no such model/, checkpoint: /weights is broken/,
+  };
+  for (const [code, title] of Object.entries(errors)) {
+    test(`says what to do about ${code}, and tries again`, () =>
+      open(`?fail=${code}&times=1`, async (page) => {
+        const alert = page.locator("#model-error");
+        assert.equal(await alert.getAttribute("role"), "alert");
+        await alert.getByRole("heading", { name: title }).waitFor();
+        assert.ok((await alert.getByRole("listitem").count()) > 0, "advice");
+        assert.equal(await alert.locator("code").textContent(), `${code}: the fake: fails on request while it is to load`);
+        await alert.getByRole("button", { name: "Try again" }).click();
+        await ready(page);
+        assert.equal(await alert.textContent(), "");
+      }));
+  }
+
+  test("shows errors of looking up and of ranking where they belong", async () => {
+    await open("?fail=not-found&at=probe", async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.getByLabel("Hub id").fill("no/where");
+      await page.keyboard.press("Enter");
+      await page.locator("#model-error h3", { hasText: "no such model" }).waitFor();
+      await ready(page);
+    });
+    await open("?fail=device-lost&at=rank&times=1", async (page) => {
+      await ready(page);
+      await page.locator("#rank").click();
+      await page.locator("#ranking-error h3", { hasText: "went away" }).waitFor();
+      assert.match(await page.locator("#ranking-status").textContent(), /error after 1 of 4/);
+      await page.getByRole("button", { name: "Try again" }).click();
+      await page.waitForFunction(() => fakeLoads.length === 2, null, { polling: 50 });
+    });
+  });
+
+  test("can be used with the keyboard alone", () =>
+    open("", async (page) => {
+      await ready(page);
+      const seen = [];
+      const tabTo = async (id) => {
+        for (let steps = 0; steps < 30; steps += 1) {
+          await page.keyboard.press("Tab");
+          const now = await page.evaluate(() => {
+            const { id, ariaLabel, tagName } = document.activeElement;
+            const outline = getComputedStyle(document.activeElement).outlineStyle;
+            return { name: id || ariaLabel || tagName, outline };
+          });
+          assert.notEqual(now.outline, "none", `${now.name} shows its focus`);
+          seen.push(now.name);
+          if (now.name === id) return;
+        }
+        assert.fail(`${id} is not reached: ${seen}`);
+      };
+      await tabTo("examples");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      await tabTo("instruction");
+      assert.match(await page.locator("#instruction").inputValue(), /capital of France/);
+      await tabTo("paste-many");
+      await page.keyboard.press("Enter");
+      await page.keyboard.type("[0.9] typed");
+      await page.keyboard.press("Escape");
+      assert.equal(await page.locator("#paste-dialog").isVisible(), false);
+      await tabTo("Remove candidate 4");
+      await page.keyboard.press("Enter");
+      await tabTo("add");
+      await page.keyboard.press("Enter");
+      await page.keyboard.type("[0.8] mine");
+      await page.keyboard.press("Control+Enter");
+      await ranked(page);
+      assert.equal((await texts(page))[0], "[0.8] mine");
+      await tabTo("rank");
+      assert.deepEqual(seen.slice(0, 4), ["change-model", "facts-line", "examples", "instruction"]);
+    }));
+
+  test("fits 320 px, and every control has a name", () =>
+    open("", async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.locator("#kept li").waitFor();
+      await write(page, "w".repeat(300), ["w".repeat(300), "b"]);
+      await page.locator("#rank").click();
+      await ranked(page);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+      const nameless = await page.locator("button, input, select, textarea, progress").evaluateAll((all) =>
+        all.filter((each) => !each.labels?.length && !each.ariaLabel && !each.getAttribute("aria-labelledby") && !each.innerText?.trim() && !each.hidden && each.checkVisibility()).map(({ id }) => id));
+      assert.deepEqual(nameless, []);
+      const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
+      assert.equal(new Set(ids).size, ids.length, "ids are unique");
+      const small = await page.locator("button:not(.link)").evaluateAll((all) =>
+        all.filter((each) => each.checkVisibility() && each.getBoundingClientRect().height < 40).map(({ id }) => id));
+      assert.deepEqual(small, [], "targets are large enough for fingers");
+    }, { viewport: { width: 320, height: 640 } }));
+
+  test("says so when the package's files are not there", () =>
+    open("", async (page) => {
+      await page.route("**/cappy-web/index.js", (route) => route.fulfill({ status: 200, contentType: "text/javascript", body: "throw new Error('broken')" }));
+      await page.reload();
+      await page.locator("#model-error code", { hasText: "broken" }).waitFor();
+    }));
+});
+
+const noSite = !site ? "CAPPY_SITE is not set" : false;
+
+describe("the built site", { skip: noBrowser || noSite }, () => {
+  const open = setUp([["", site ?? ""]]);
+
+  test("loads the demo model and ranks every example rightly", { timeout: 90_000 }, () =>
+    open("", async (page) => {
+      assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
+      await page.locator("#model-name", { hasText: "Demo model" }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
+      assert.equal(await page.locator("#model-error").innerText(), "");
+      assert.match(await page.locator("#facts-line").textContent(), /software/);
+      for (const { name, candidates, best } of examples) {
+        await page.selectOption("#examples", name);
+        await page.keyboard.press("Control+Enter");
+        // A new example makes the ranking on the page stale until the next one begins.
+        await page.locator("#stale").waitFor({ state: "hidden" });
+        await page.locator("#copy").or(page.locator("#ranking-error h3")).waitFor({ timeout: 30_000 });
+        assert.equal(await page.locator("#ranking-error").innerText(), "");
+        const order = await texts(page);
+        assert.equal(order[0], candidates[best], name);
+        assert.deepEqual(order.toSorted(), candidates.toSorted());
+      }
+    }));
+});

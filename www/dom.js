@@ -1,0 +1,83 @@
+/**
+ * The element with this id. The page's markup and scripts belong together: a missing element or one
+ * of another kind is a mistake in this page and throws.
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function byId(id, kind) {
+  return checked(document.getElementById(id), kind, `#${id}`);
+}
+
+/**
+ * The first element inside `root` that matches.
+ * @template {Element} T
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function part(root, selector, kind) {
+  return checked(root.querySelector(selector), kind, selector);
+}
+
+/**
+ * A copy of the one element in a `<template>`.
+ * @param {string} id the template's
+ * @returns {HTMLElement}
+ */
+export function fromTemplate(id) {
+  const { content } = byId(id, HTMLTemplateElement);
+  return checked(content.firstElementChild?.cloneNode(true), HTMLElement, `#${id}`);
+}
+
+/**
+ * Fills a `<dl>` with terms and their values.
+ * @param {HTMLElement} list
+ * @param {[term: string, value: string][]} facts
+ */
+export function fillFacts(list, facts) {
+  const rows = facts.map(([term, value]) => {
+    const row = document.createElement("div");
+    row.append(withText("dt", term), withText("dd", value));
+    return row;
+  });
+  list.replaceChildren(...rows);
+}
+
+/**
+ * A new element with text in it.
+ * @param {string} tag
+ * @param {string} text
+ */
+export function withText(tag, text) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  return element;
+}
+
+/** Whether things may move on this person's screen. */
+export function mayMove() {
+  return !matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+/**
+ * Tells people who use a screen reader, and nobody else: what this says can be seen elsewhere.
+ * @param {string} text
+ */
+export function announce(text) {
+  byId("announce", HTMLElement).textContent = text;
+}
+
+/**
+ * @template T
+ * @param {unknown} element
+ * @param {new () => T} kind
+ * @param {string} name
+ * @returns {T}
+ */
+function checked(element, kind, name) {
+  if (!(element instanceof kind)) throw new Error(`the page has no ${kind.name} ${name}`);
+  return element;
+}

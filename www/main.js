@@ -1,0 +1,117 @@
+import { byId, mayMove, withText } from "./dom.js";
+import { dropped } from "./drop.js";
+import { codeOf, hideError, isModelGone, showError } from "./errors.js";
+import { examples } from "./examples.js";
+import { setUpIntake, takeFile } from "./intake.js";
+import { ModelPanel } from "./model.js";
+import { RankingView } from "./ranking.js";
+import { TaskEditor } from "./task.js";
+
+const rankButton = byId("rank", HTMLButtonElement);
+const view = new RankingView();
+const exampleSelect = byId("examples", HTMLSelectElement);
+const editor = new TaskEditor(() => {
+  view.markStale(true);
+  exampleSelect.selectedIndex = 0;
+});
+/** @type {AbortController | null} stops the ranking that goes on */
+let ranking = null;
+const model = new ModelPanel(showWhetherRankable);
+
+setUpIntake(editor);
+setUpExamples();
+setUpKeys();
+dropped((files) => {
+  if (files.some(({ name }) => /(^config\.json|\.safetensors|\.bin|\.index\.json)$/.test(name))) {
+    void model.loadFiles(files);
+  } else if (files.length === 1 && files[0]) {
+    void takeFile(editor, files[0]);
+  } else {
+    editor.say("Nothing was read: drop one file of JSON lines at a time, or all files of a model.");
+  }
+}, (error) => editor.say(`The folder could not be read: ${error instanceof Error ? error.message : error}`));
+rankButton.addEventListener("click", () => void rank());
+byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
+showWhetherRankable();
+void model.reload();
+
+/** Ranks what stands on the page. */
+async function rank() {
+  const { scorer } = model;
+  if (ranking) return;
+  if (!scorer) {
+    editor.say(model.isBusy ? "The model is still on its way." : "There is no model yet. Choose one above.");
+    return;
+  }
+  const { instruction, candidates } = editor.state;
+  // Blank rows are passed over; `place` is where a candidate stands on the page.
+  const given = candidates.map((text, place) => ({ text, place })).filter(({ text }) => text.trim() !== "");
+  if (instruction.trim() === "" || given.length === 0) {
+    editor.say(instruction.trim() === "" ? "Write an instruction first." : "Write a candidate first.");
+    editor.focus();
+    return;
+  }
+  editor.say("");
+  hideError("ranking-error");
+  const stop = new AbortController();
+  ranking = stop;
+  showWhetherRankable();
+  view.begin(given.length);
+  bringIntoView(byId("ranking", HTMLElement));
+  const work = (async () => {
+    for await (const result of scorer.stream(instruction, given, { signal: stop.signal })) {
+      // What an abort leaves in the pipe is not wanted any more.
+      if (stop.signal.aborted) break;
+      view.add(result);
+    }
+  })();
+  model.holdFor(work.catch(() => {}));
+  try {
+    await work;
+    view.end(stop.signal.aborted ? "cancelled" : "done");
+  } catch (error) {
+    const cancelled = stop.signal.aborted || codeOf(error) === "aborted";
+    view.end(cancelled ? "cancelled" : "failed");
+    if (!cancelled) showError("ranking-error", error, () => void (isModelGone(error) ? model.reload() : rank()));
+  } finally {
+    ranking = null;
+    showWhetherRankable();
+    if (document.activeElement === document.body) rankButton.focus({ preventScroll: true });
+  }
+}
+
+/** The button stays focusable, so that a keyboard does not lose its place; `rank` says what is missing. */
+function showWhetherRankable() {
+  rankButton.setAttribute("aria-disabled", String(ranking !== null || model.scorer === null));
+}
+
+/** @param {HTMLElement} element */
+function bringIntoView(element) {
+  if (element.getBoundingClientRect().top > innerHeight * 0.8) {
+    element.scrollIntoView({ behavior: mayMove() ? "smooth" : "auto", block: "start" });
+  }
+}
+
+function setUpExamples() {
+  exampleSelect.append(...examples.map(({ name }) => withText("option", name)));
+  exampleSelect.addEventListener("change", () => {
+    const at = exampleSelect.selectedIndex;
+    const example = examples[at - 1];
+    if (example) editor.replace(example, `Example: ${example.name}.`);
+    exampleSelect.selectedIndex = at;
+  });
+}
+
+function setUpKeys() {
+  if (/Mac|iPhone|iPad/.test(navigator.platform)) byId("rank-key", HTMLElement).textContent = "⌘ Enter";
+  document.addEventListener("keydown", (event) => {
+    if (byId("paste-dialog", HTMLDialogElement).open) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      void rank();
+    } else if (event.key === "Escape") {
+      if (ranking) ranking.abort();
+      else model.cancel();
+    }
+  });
+}

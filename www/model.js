@@ -1,0 +1,307 @@
+import { announce, byId, fillFacts } from "./dom.js";
+import { codeOf, hideError, showError } from "./errors.js";
+import { showKept } from "./kept.js";
+import { LoadingView } from "./progress.js";
+import { inBytes, inMillions } from "./words.js";
+
+/** @typedef {import("./cappy-web/index.js").Scorer} Scorer */
+/** @typedef {import("./cappy-web/index.js").Info} Info */
+/** @typedef {import("./cappy-web/index.js").Cost} Cost */
+/** @typedef {import("./cappy-web/index.js").LoadOptions} LoadOptions */
+
+/**
+ * A model that a person asked for. Without `source` it is the demo model.
+ * @typedef {object} Wish
+ * @property {string} name what to call it
+ * @property {string | File[]} [source]
+ * @property {Pick<LoadOptions, "headers" | "cache">} [options]
+ */
+
+/** Downloads up to so many bytes begin without a question. */
+const SMALL = 8_000_000;
+
+/** Imported only when needed, so that the page can say so when it fails. */
+const thePackage = () => import("./cappy-web/index.js");
+
+/** @type {Wish} */
+const DEMO = { name: "demo model" };
+
+/** The model panel: what is loaded, loading another, what that costs, what is kept. */
+export class ModelPanel {
+  /** @type {Scorer | null} */
+  #scorer = null;
+  /** @type {Wish} the last one, for trying again */
+  #wish = DEMO;
+  /** @type {AbortController | null} stops what is going on */
+  #stop = null;
+  /** @type {Promise<unknown>} while somebody scores with the model, it is not put away */
+  #inUse = Promise.resolve();
+  #view = new LoadingView();
+  #name = byId("model-name", HTMLElement);
+  #about = byId("model-about", HTMLElement);
+  #chooser = byId("chooser", HTMLElement);
+  #change = byId("change-model", HTMLButtonElement);
+  /** @type {() => void} */
+  #onChange;
+
+  /** @param {() => void} onChange called when a model is there, or not any more */
+  constructor(onChange) {
+    this.#onChange = onChange;
+    this.#change.addEventListener("click", () => this.#open(this.#chooser.hidden !== false));
+    byId("loading-cancel", HTMLButtonElement).addEventListener("click", () => {
+      this.cancel();
+      this.#change.focus();
+    });
+    byId("use-demo", HTMLButtonElement).addEventListener("click", () => void this.load(DEMO));
+    byId("hub-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.load(this.#named(byId("source", HTMLInputElement).value.trim()));
+    });
+    for (const what of ["files", "folder"]) {
+      const input = byId(`model-${what}`, HTMLInputElement);
+      byId(`pick-${what}`, HTMLButtonElement).addEventListener("click", () => input.click());
+      input.addEventListener("change", () => {
+        const files = [...(input.files ?? [])];
+        input.value = "";
+        if (files.length > 0) void this.loadFiles(files);
+      });
+    }
+  }
+
+  /** The model to score with; `null` while there is none. */
+  get scorer() {
+    return this.#scorer;
+  }
+
+  /** Whether a model is on its way. */
+  get isBusy() {
+    return this.#stop !== null;
+  }
+
+  /**
+   * Keeps the present model until this work is over.
+   * @param {Promise<unknown>} work
+   */
+  holdFor(work) {
+    this.#inUse = work;
+  }
+
+  /** Stops looking up or loading. */
+  cancel() {
+    this.#stop?.abort();
+  }
+
+  /** Loads the last model again; at first, the demo model. */
+  reload() {
+    return this.load(this.#wish);
+  }
+
+  /** @param {File[]} files */
+  loadFiles(files) {
+    const folder = files[0]?.webkitRelativePath.split("/")[0];
+    return this.load({ name: folder || "files of this device", source: files });
+  }
+
+  /**
+   * Loads a model in place of the present one, which stays until the new one is ready.
+   * @param {Wish} wish
+   */
+  async load(wish) {
+    this.cancel();
+    const stop = new AbortController();
+    this.#stop = stop;
+    this.#wish = wish;
+    hideError("model-error");
+    this.#open(false);
+    this.#view.begin(wish.name);
+    const { signal } = stop;
+    try {
+      const cappy = await thePackage();
+      if (typeof wish.source === "string" && !(await this.#agreed(wish, wish.source, signal))) return;
+      const scorer = await cappy.Scorer.load(wish.source, {
+        ...wish.options,
+        signal,
+        onProgress: (progress) => this.#stop === stop && this.#view.update(progress),
+      });
+      if (signal.aborted) scorer.dispose();
+      else this.#take(scorer, wish);
+    } catch (error) {
+      if (this.#stop !== stop || codeOf(error) === "aborted" || signal.aborted) return;
+      showError("model-error", error, () => void this.load(wish));
+      if (!this.#scorer) this.#name.textContent = "No model";
+    } finally {
+      // Another wish may have taken over meanwhile; then the panel is its.
+      if (this.#stop === stop) {
+        this.#stop = null;
+        this.#view.end();
+        byId("cost", HTMLElement).hidden = true;
+        if (!this.#scorer && signal.aborted) this.#cancelled();
+        this.#onChange();
+      }
+    }
+  }
+
+  /**
+   * Looks up what the model costs and asks, where that is much.
+   * @param {Wish} wish
+   * @param {string} source
+   * @param {AbortSignal} signal
+   * @returns {Promise<boolean>}
+   */
+  async #agreed(wish, source, signal) {
+    const { probe } = await thePackage();
+    const cost = await stoppable(probe(source, wish.options ?? {}), signal);
+    if (cost.download <= SMALL) return true;
+    this.#view.end();
+    const yes = await askCost(cost, wish.options?.cache !== false, signal);
+    if (!yes) {
+      this.cancel();
+      this.#open(true);
+      return false;
+    }
+    this.#view.begin(wish.name);
+    return true;
+  }
+
+  /**
+   * @param {Scorer} scorer
+   * @param {Wish} wish
+   */
+  #take(scorer, wish) {
+    const old = this.#scorer;
+    if (old) void this.#inUse.finally(() => old.dispose());
+    this.#scorer = scorer;
+    const info = scorer.info();
+    const isDemo = wish.source === undefined;
+    const name = typeof wish.source === "string" ? info.model : wish.name;
+    this.#name.textContent = isDemo ? "Demo model" : name;
+    this.#about.textContent = isDemo
+      ? "Small and made for demos: it knows short, simple English tasks. Load a larger model for real work."
+      : "";
+    this.#about.hidden = !isDemo;
+    fillFacts(byId("facts", HTMLElement), factsOf(info));
+    byId("facts-line", HTMLElement).textContent = shortly(info);
+    byId("facts-box", HTMLElement).hidden = false;
+    announce(`Ready: ${this.#name.textContent}`);
+  }
+
+  #cancelled() {
+    this.#name.textContent = "No model";
+    this.#about.textContent = "Loading was cancelled. Choose a model to go on.";
+    this.#about.hidden = false;
+    this.#open(true);
+  }
+
+  /** @param {boolean} open */
+  #open(open) {
+    this.#chooser.hidden = !open;
+    this.#change.setAttribute("aria-expanded", String(open));
+    this.#change.textContent = open ? "Close" : "Change model";
+    if (!open) return;
+    const load = (/** @type {string} */ model) => void this.load(this.#named(model));
+    const fail = (/** @type {unknown} */ error) => showError("model-error", error, () => this.#open(true));
+    thePackage().then((cappy) => showKept(cappy, load, fail), fail);
+  }
+
+  /**
+   * @param {string} source a hub id or the address of a folder
+   * @returns {Wish}
+   */
+  #named(source) {
+    const token = byId("token", HTMLInputElement).value.trim();
+    return {
+      name: source,
+      source,
+      options: {
+        ...(token && { headers: { Authorization: `Bearer ${token}` } }),
+        cache: byId("keep", HTMLInputElement).checked,
+      },
+    };
+  }
+}
+
+/**
+ * Shows what a download costs and waits for the answer.
+ * @param {Cost} cost
+ * @param {boolean} keep whether the download is to be kept
+ * @param {AbortSignal} signal stops the question
+ * @returns {Promise<boolean>}
+ */
+function askCost({ model, bytes, download, gpuBytes, weights, quota }, keep, signal) {
+  const title = byId("cost-title", HTMLElement);
+  title.textContent = `Download ${inBytes(download)} for ${model}?`;
+  fillFacts(byId("cost-facts", HTMLElement), [
+    ["Download", inBytes(download)],
+    ["Already kept here", inBytes(bytes - download)],
+    ["Graphics memory", inBytes(gpuBytes)],
+    ["Storage that is free", quota === null ? "the browser does not say" : inBytes(quota)],
+    ["Weights", weights],
+  ]);
+  const warning = byId("cost-warning", HTMLElement);
+  warning.hidden = !(keep && quota !== null && quota < download);
+  warning.textContent =
+    "The browser grants less storage than that. Close this, untick “Keep the download in this browser” and look it up again.";
+  byId("cost", HTMLElement).hidden = false;
+  title.focus();
+  return new Promise((resolve) => {
+    const end = new AbortController();
+    const answer = (/** @type {boolean} */ yes) => {
+      end.abort();
+      byId("cost", HTMLElement).hidden = true;
+      byId("change-model", HTMLElement).focus();
+      resolve(yes);
+    };
+    byId("cost-go", HTMLElement).addEventListener("click", () => answer(true), { signal: end.signal });
+    byId("cost-no", HTMLElement).addEventListener("click", () => answer(false), { signal: end.signal });
+    signal.addEventListener("abort", () => answer(false), { signal: end.signal });
+  });
+}
+
+/**
+ * The result of `work`, or an error as soon as `signal` aborts: `probe` itself takes no signal.
+ * @template T
+ * @param {Promise<T>} work
+ * @param {AbortSignal} signal
+ * @returns {Promise<T>}
+ */
+function stoppable(work, signal) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    work.then(resolve, reject);
+  });
+}
+
+/**
+ * Which adapter and which path, in a line.
+ * @param {Info} info
+ */
+function shortly({ adapter, dtype, parameters }) {
+  const where = adapter.software ? "Runs on the processor, in software (slow)" : "Runs on the GPU";
+  return [where, adapterName(adapter), dtype, `${inMillions(parameters)} parameters`].join(" · ");
+}
+
+/** @param {Info["adapter"]} adapter */
+function adapterName({ vendor, architecture, description }) {
+  const maker = [vendor, architecture].filter(Boolean).join(" ");
+  return [description, maker].filter(Boolean).join(", ") || "adapter not named by the browser";
+}
+
+/**
+ * @param {Info} info
+ * @returns {[string, string][]}
+ */
+function factsOf({ adapter, dtype, note, parameters, fileBytes, gpuBytes, format, maxTokens, worker }) {
+  /** @type {[string, string][]} */
+  const facts = [
+    ["Adapter", adapterName(adapter)],
+    ["Runs on", adapter.software ? "the processor, in software (slow)" : "the GPU"],
+    ["Path taken", `${dtype} kernels`],
+    ["Parameters", inMillions(parameters)],
+    ["Weights", `${inBytes(fileBytes)}, ${format}`],
+    ["Graphics memory", inBytes(gpuBytes)],
+    ["Longest pair", `${maxTokens} tokens`],
+    ["Thread", worker ? "a worker" : "the page's own"],
+  ];
+  if (note) facts.push(["Note", note]);
+  return facts;
+}

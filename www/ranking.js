@@ -1,0 +1,181 @@
+import { announce, byId, fromTemplate, mayMove, part } from "./dom.js";
+import { counted, inSeconds, three } from "./words.js";
+
+/** @typedef {import("./cappy-web/index.js").Scored<{ text: string, place: number }>} Result */
+
+/** With more rows than this, moving them would cost more than it shows. */
+const MOST_MOVING = 60;
+
+/** The list of results, best first, that grows and re-ranks while candidates are scored. */
+export class RankingView {
+  #list = byId("results", HTMLElement);
+  #status = byId("ranking-status", HTMLElement);
+  #bar = byId("running-bar", HTMLProgressElement);
+  #detail = byId("running-detail", HTMLElement);
+  #json = byId("json", HTMLTextAreaElement);
+  #copy = byId("copy", HTMLButtonElement);
+  /** @type {{ result: Result, row: HTMLElement }[]} best first */
+  #ranked = [];
+  /** @type {Result[]} scored, but not shown yet */
+  #waiting = [];
+  #frame = 0;
+  #total = 0;
+  #started = 0;
+
+  constructor() {
+    this.#copy.addEventListener("click", () => void this.#copyJson());
+    this.#list.addEventListener("click", (event) => {
+      const more = event.target instanceof HTMLButtonElement ? event.target : null;
+      const all = more?.parentElement?.classList.toggle("all");
+      more?.setAttribute("aria-expanded", String(all));
+      if (more) more.textContent = all ? "Show less" : "Show all";
+    });
+  }
+
+  /** A new ranking of so many candidates begins. @param {number} total */
+  begin(total) {
+    cancelAnimationFrame(this.#frame);
+    this.#ranked = [];
+    this.#waiting = [];
+    this.#total = total;
+    this.#started = performance.now();
+    this.#list.replaceChildren();
+    this.#json.hidden = this.#copy.hidden = true;
+    this.#bar.max = total;
+    byId("ranking-empty", HTMLElement).hidden = true;
+    byId("running", HTMLElement).hidden = false;
+    this.markStale(false);
+    this.#status.textContent = "";
+    announce(`Scoring ${counted(total, "candidate")}`);
+    this.#progress();
+  }
+
+  /** A candidate has its score. It is drawn with the next frame. @param {Result} result */
+  add(result) {
+    this.#waiting.push(result);
+    // Frames do not come in a hidden tab; `end` draws what is left.
+    if (this.#waiting.length === 1) this.#frame = requestAnimationFrame(() => this.#draw());
+  }
+
+  /** No more candidates come. @param {"done" | "cancelled" | "failed"} how */
+  end(how) {
+    cancelAnimationFrame(this.#frame);
+    this.#draw();
+    const seconds = (performance.now() - this.#started) / 1000;
+    const count = this.#ranked.length;
+    byId("running", HTMLElement).hidden = true;
+    this.#copy.hidden = count === 0;
+    this.#progress();
+    const time = `${inSeconds(seconds)}, ${three(count / seconds)} candidates a second`;
+    if (how === "done") {
+      this.#status.textContent = `${counted(count, "candidate")} in ${time}.${this.#scale()}`;
+      announce(`${this.#status.textContent} Best: ${this.#ranked[0]?.result.text.slice(0, 200)}`);
+    } else {
+      const why = how === "cancelled" ? "Cancelled" : "Stopped by an error";
+      this.#status.textContent = `${why} after ${count} of ${counted(this.#total, "candidate")}.`;
+      announce(this.#status.textContent);
+    }
+  }
+
+  /** Says whether the task has changed since. @param {boolean} stale */
+  markStale(stale) {
+    byId("stale", HTMLElement).hidden = !(stale && this.#ranked.length > 0);
+  }
+
+  /** How far it is: scored of all. */
+  #progress() {
+    const done = this.#ranked.length;
+    this.#bar.value = done;
+    this.#detail.textContent = `${done} of ${this.#total} scored`;
+  }
+
+  #draw() {
+    const fresh = this.#waiting.splice(0);
+    if (fresh.length === 0) return;
+    const before = this.#ranked.map(({ row }) => ({ row, top: row.getBoundingClientRect().top }));
+    const made = fresh.map((result) => ({ result, row: makeRow(result) }));
+    this.#ranked.push(...made);
+    // Ties go to the earlier candidate, as in the library's own order.
+    this.#ranked.sort((a, b) => b.result.score - a.result.score || a.result.index - b.result.index);
+    this.#place();
+    const [low, high] = this.#range();
+    for (const [at, { result, row }] of this.#ranked.entries()) {
+      part(row, ".rank", HTMLElement).textContent = String(at + 1);
+      row.style.setProperty("--fill", String(Math.min(Math.max((result.score - low) / (high - low), 0), 1)));
+    }
+    for (const { row } of made) {
+      const body = part(row, ".text", HTMLElement);
+      part(row, ".more", HTMLElement).hidden = body.scrollHeight <= body.clientHeight + 1;
+    }
+    if (mayMove() && this.#ranked.length <= MOST_MOVING) {
+      for (const { row, top } of before) slide(row, top - row.getBoundingClientRect().top);
+      for (const { row } of made) row.animate({ opacity: [0, 1] }, { duration: 200 });
+    }
+    this.#progress();
+  }
+
+  /** Puts the rows into order and leaves those that are in place, so that focus stays in them. */
+  #place() {
+    let at = this.#list.firstElementChild;
+    for (const { row } of this.#ranked) {
+      if (row === at) at = at.nextElementSibling;
+      else this.#list.insertBefore(row, at);
+    }
+  }
+
+  /**
+   * Where bars begin and end: 0..1, for a little beyond that is usual; further for models of another scale.
+   * @returns {[low: number, high: number]}
+   */
+  #range() {
+    const scores = this.#ranked.map(({ result }) => result.score);
+    const low = scores.reduce((least, score) => Math.min(least, score), 0);
+    const high = scores.reduce((most, score) => Math.max(most, score), 1);
+    return low >= -0.25 && high <= 1.25 ? [0, 1] : [low, high];
+  }
+
+  #scale() {
+    const [low, high] = this.#range();
+    return low === 0 && high === 1 ? "" : ` Bars run from ${low.toFixed(2)} to ${high.toFixed(2)}.`;
+  }
+
+  async #copyJson() {
+    const rows = this.#ranked.map(({ result: { candidate, score, text, truncated } }, at) => ({
+      rank: at + 1, index: candidate.place, score, text, truncated,
+    }));
+    const json = JSON.stringify(rows, null, 2);
+    try {
+      await navigator.clipboard.writeText(json);
+      this.#status.textContent = `Copied ${counted(rows.length, "candidate")} as JSON.`;
+    } catch {
+      // The browser may forbid it: then a person copies by hand.
+      this.#json.hidden = false;
+      this.#json.value = json;
+      this.#json.select();
+      this.#status.textContent = "The browser does not let this page copy. Copy the text below.";
+    }
+  }
+}
+
+/** @param {Result} result */
+function makeRow({ text, score, truncated, candidate }) {
+  const row = fromTemplate("result-template");
+  part(row, ".text", HTMLElement).textContent = text;
+  part(row, ".value", HTMLElement).textContent = score.toFixed(4);
+  const cut = truncated > 0 ? `, ${counted(truncated, "token")} cut: too long for the model` : "";
+  part(row, ".note", HTMLElement).textContent = `Candidate ${candidate.place + 1}${cut}`;
+  return row;
+}
+
+/**
+ * Lets a row glide from where it was.
+ * @param {HTMLElement} row
+ * @param {number} by CSS pixels
+ */
+function slide(row, by) {
+  if (by === 0) return;
+  row.animate(
+    { transform: [`translateY(${by}px)`, "none"] },
+    { duration: 320, easing: "cubic-bezier(.2, .7, .2, 1)" },
+  );
+}
