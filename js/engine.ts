@@ -1,6 +1,7 @@
 import { CappyError, throwIfAborted } from "./error.js";
 import { adapterInfo } from "./gpu.js";
-import { openModel, type OpenedModel } from "./loader/index.js";
+import type { ModelFiles } from "./loader/files.js";
+import { type FileProgress, openModel, type OpenedModel } from "./loader/index.js";
 import { Turns } from "./turns.js";
 import type { AdapterInfo, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
 import { Sha256, startWasm, toCappyError, WasmScorer } from "./wasm.js";
@@ -87,7 +88,7 @@ export class Engine {
     throwIfAborted(signal, "loading");
     const files = remembering(await openModel(this.#source, this.#options, {
       signal,
-      onProgress: (progress) => onProgress?.({ phase: "download", ...progress }),
+      onProgress: overAllFiles((progress) => onProgress?.({ phase: "download", ...progress })),
       hasher: () => new Sha256(),
     }));
     const batchTokens = this.#options.batchTokens ?? (this.#adapter.software ? SOFTWARE_BATCH_TOKENS : undefined);
@@ -194,8 +195,19 @@ function disposed(): CappyError {
   return new CappyError("disposed", "scorer", "was disposed of");
 }
 
+/** Sums up what is told of single files. */
+function overAllFiles(tell: (progress: FileProgress) => void): (progress: FileProgress) => void {
+  const files = new Map<string, FileProgress>();
+  return (progress) => {
+    files.set(progress.file, progress);
+    const all = [...files.values()];
+    const sum = (of: "bytes" | "total") => all.reduce((sum, file) => sum + file[of], 0);
+    tell({ file: progress.file, bytes: sum("bytes"), total: sum("total") });
+  };
+}
+
 /** The same files, and the first error that they gave: Rust can only pass its message on. */
-function remembering(files: OpenedModel): OpenedModel & { failure(): CappyError | undefined } {
+function remembering(files: OpenedModel): ModelFiles & { close(): void; failure(): CappyError | undefined } {
   let failure: CappyError | undefined;
   const remember = (thrown: unknown): never => {
     failure ??= toCappyError(thrown);

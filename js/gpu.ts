@@ -37,7 +37,8 @@ export async function adapterInfo(): Promise<AdapterInfo> {
 async function provideGpu(): Promise<void> {
   if (!isNode()) return;
   if (!(globalThis.navigator as Navigator | undefined)?.gpu) {
-    const name = "webgpu";
+    // Not written out: bundlers would look for it, and pages have no need of it.
+    const name = ["web", "gpu"].join("");
     const { create } = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
       throw new CappyError("no-webgpu", "WebGPU", "under Node needs the package: npm install webgpu", { cause });
     }) as { create(options: string[]): GPU };

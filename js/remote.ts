@@ -1,6 +1,7 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
 import { CappyError, throwIfAborted } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
+import { persist } from "./loader/index.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import type { LoadProgress, ModelSource } from "./types.js";
 
@@ -51,6 +52,8 @@ export class RemoteEngine {
     // URLs cannot be sent, and relative ones mean the page's folder.
     const plain = files instanceof URL ? files.href : typeof files === "string" ? absolute(files) : files;
     const engine = new RemoteEngine(plain, options);
+    // Workers cannot ask for it. A browser that refuses may delete what is kept when space is short.
+    if (plain !== undefined && options.cache !== false) persist();
     try {
       engine.#start();
       await engine.#call(engine.#load, signal, "loading", (message) => {

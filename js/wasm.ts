@@ -19,7 +19,8 @@ async function start(): Promise<unknown> {
   // Written out, because this is what bundlers look for.
   const address = new URL("./wasm/cappy_bg.wasm", import.meta.url);
   if (isNode() && address.protocol === "file:") {
-    const { readFile } = await import(/* webpackIgnore: true */ /* @vite-ignore */ "node:fs/promises");
+    // An import, even a dynamic one, would make bundlers split the worker in two.
+    const { readFile } = process.getBuiltinModule("node:fs/promises");
     return init({ module_or_path: await readFile(address) });
   }
   return init({ module_or_path: address });
