@@ -55,7 +55,8 @@ export class ModelPanel {
     byId("use-demo", HTMLButtonElement).addEventListener("click", () => void this.load(DEMO));
     byId("hub-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      void this.load(this.#named(byId("source", HTMLInputElement).value.trim()));
+      const keep = byId("keep", HTMLInputElement).checked;
+      void this.load(this.#named(byId("source", HTMLInputElement).value.trim(), keep));
     });
     for (const what of ["files", "folder"]) {
       const input = byId(`model-${what}`, HTMLInputElement);
@@ -198,23 +199,26 @@ export class ModelPanel {
     this.#change.setAttribute("aria-expanded", String(open));
     this.#change.textContent = open ? "Close" : "Change model";
     if (!open) return;
-    const load = (/** @type {string} */ model) => void this.load(this.#named(model));
+    const load = (/** @type {string} */ model) => void this.load(this.#named(model, true));
     const fail = (/** @type {unknown} */ error) => showError("model-error", error, () => this.#open(true));
     thePackage().then((cappy) => showKept(cappy, load, fail), fail);
   }
 
   /**
    * @param {string} source a hub id or the address of a folder
+   * @param {boolean} cache whether to keep what is downloaded, and to use what is kept
    * @returns {Wish}
    */
-  #named(source) {
-    const token = byId("token", HTMLInputElement).value.trim();
+  #named(source, cache) {
+    const field = byId("token", HTMLInputElement);
+    const token = field.value.trim();
+    field.value = ""; // It is for this model's server; the next model may come from another.
     return {
       name: source,
       source,
       options: {
         ...(token && { headers: { Authorization: `Bearer ${token}` } }),
-        cache: byId("keep", HTMLInputElement).checked,
+        cache,
       },
     };
   }

@@ -248,6 +248,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await ready(page, "btan2/cappy-large");
       const { headers, cache } = await page.evaluate(() => fakeLoads[1]);
       assert.deepEqual([headers, cache], [{ Authorization: "Bearer secret" }, true]);
+      assert.equal(await page.locator("#token").inputValue(), "", "the next model's server does not get it");
       assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is put away");
       assert.equal(await page.locator("#model-about").isVisible(), false);
       await page.getByRole("button", { name: "Change model" }).click();
