@@ -27,7 +27,7 @@ export function openModel(
  *
  * @throws `not-found` where a file is missing, `network`, `unauthorized`, `checkpoint`, `config`, `input`
  */
-export async function probe(source: ModelSource | undefined, options: SourceOptions): Promise<Cost> {
+export async function probe(source?: ModelSource, options: SourceOptions = {}): Promise<Cost> {
   // Only the first few bytes are looked at, so there is nothing to check a sum of.
   const model = await openIn(BROWSER, source, { ...options, sha256: undefined }, {}, false);
   try {
