@@ -1,5 +1,7 @@
 //! Order the candidates of one instruction.
 
+use std::ops::ControlFlow;
+
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -32,6 +34,22 @@ impl Scorer {
         candidates: &[&str],
         top_k: Option<usize>,
     ) -> Result<Vec<Ranked>> {
+        self.rank_each(instruction, candidates, top_k, &mut |_, _| ControlFlow::Continue(())).await
+    }
+
+    /// As [`Scorer::rank`], and calls `done` with each candidate's index and score as soon as its
+    /// batch is finished, in the order given.
+    ///
+    /// # Errors
+    /// As [`Scorer::rank`], and [`ErrorKind::Aborted`] once `done` has returned
+    /// [`ControlFlow::Break`].
+    pub async fn rank_each(
+        &self,
+        instruction: &str,
+        candidates: &[&str],
+        top_k: Option<usize>,
+        done: &mut dyn FnMut(usize, &Score) -> ControlFlow<()>,
+    ) -> Result<Vec<Ranked>> {
         let labels = self.info().config.labels.len();
         if labels != 1 {
             return Err(Error::new(
@@ -41,7 +59,12 @@ impl Scorer {
             ));
         }
         let pairs: Vec<_> = candidates.iter().map(|&response| (instruction, response)).collect();
-        let scores = self.score(&pairs).await?;
+        let mut scores = Vec::with_capacity(pairs.len());
+        let mut collect = |index: usize, score: &Score| {
+            scores.push(score.clone());
+            done(index, score)
+        };
+        self.score_each(&pairs, &mut collect).await?;
         Ok(order(candidates, &scores, top_k))
     }
 }

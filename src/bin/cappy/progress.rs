@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const BYTES: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 const PAIRS: &str = "{spinner} {msg} {human_pos} pairs {per_sec} {elapsed}";
+const CANDIDATES: &str = "scoring {wide_bar} {human_pos}/{human_len} candidates {eta}";
 const WORK: &str = "{spinner} {msg} {elapsed}";
 
 /// One bar for each file that is downloaded, then one for the load.
@@ -59,6 +60,11 @@ pub fn pairs() -> ClearOnDrop {
     spinner(PAIRS, "scoring")
 }
 
+/// Counts scored candidates, of which there are `total`.
+pub fn candidates(total: usize) -> ClearOnDrop {
+    ClearOnDrop(ProgressBar::new(total as u64).with_style(style(CANDIDATES)))
+}
+
 /// Shows that something with no known length is going on.
 pub fn work(message: impl Into<String>) -> ClearOnDrop {
     spinner(WORK, message)
@@ -102,7 +108,7 @@ mod tests {
 
     #[test]
     fn templates_parse() {
-        for template in [BYTES, PAIRS, WORK] {
+        for template in [BYTES, PAIRS, CANDIDATES, WORK] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

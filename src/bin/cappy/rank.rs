@@ -2,6 +2,9 @@
 
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+
+use cappy::Score;
 
 use crate::failure::{Failure, Outcome, Result};
 use crate::lines::Lines;
@@ -37,9 +40,14 @@ pub async fn run(args: Args) -> Result<Outcome> {
     let candidates: Vec<&str> = candidates.iter().map(String::as_str).collect();
     let scorer = args.model.load().await?;
 
-    let working = progress::work(format!("scoring {} candidates", candidates.len()));
-    let ranked = scorer.rank(&args.instruction, &candidates, args.top_k.map(Into::into)).await?;
-    drop(working);
+    let bar = progress::candidates(candidates.len());
+    let mut count = |_: usize, _: &Score| {
+        bar.add(1);
+        ControlFlow::Continue(())
+    };
+    let top_k = args.top_k.map(Into::into);
+    let ranked = scorer.rank_each(&args.instruction, &candidates, top_k, &mut count).await?;
+    drop(bar);
 
     output::print(&if args.json {
         output::array(&ranked)?
