@@ -7,6 +7,7 @@ mod numbers;
 mod paths;
 mod shaders;
 mod text;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -47,7 +48,9 @@ fn files(folders: &[&str]) -> Vec<File> {
         .into_iter()
         .filter_map(|path| {
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-            let written = [".rs", ".wgsl", ".py"].iter().any(|ending| name.ends_with(ending));
+            let written = [".rs", ".wgsl", ".py", ".ts", ".js", ".mjs"]
+                .iter()
+                .any(|ending| name.ends_with(ending));
             written.then(|| File { path: name, text: fs::read_to_string(&path).unwrap() })
         })
         .collect()
@@ -104,8 +107,24 @@ fn numbers_in_rust_and_wgsl_agree() {
 }
 
 #[test]
+fn crate_and_npm_package_agree() {
+    let read =
+        |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    assert_none(web::check(&web::Texts {
+        cargo: &read("Cargo.toml"),
+        package: &read("package.json"),
+        scorer: &read("src/scorer.rs"),
+        engine: &read("js/engine.ts"),
+        error_rs: &read("src/error.rs"),
+        error_ts: &read("js/error.ts"),
+    }));
+}
+
+#[test]
 fn files_are_short() {
-    assert_none(text::check_length(&files(&["src", "shaders", "tests", "examples", "scripts"])));
+    let mut files = files(&["src", "shaders", "tests", "scripts", "js", "www"]);
+    files.retain(|file| !file.path.starts_with("js/wasm/"));
+    assert_none(text::check_length(&files));
 }
 
 #[test]

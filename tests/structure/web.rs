@@ -1,0 +1,85 @@
+//! What stands both in the crate and in the npm package.
+
+use std::collections::BTreeSet;
+
+/// The texts that are compared.
+pub struct Texts<'a> {
+    pub cargo: &'a str,
+    pub package: &'a str,
+    pub scorer: &'a str,
+    pub engine: &'a str,
+    pub error_rs: &'a str,
+    pub error_ts: &'a str,
+}
+
+/// Versions and numbers that differ, and error codes that JavaScript does not know.
+pub fn check(texts: &Texts<'_>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let same = [
+        (
+            "version in Cargo.toml and package.json",
+            between(texts.cargo, "\nversion = \"", "\""),
+            between(texts.package, "\"version\": \"", "\""),
+        ),
+        (
+            "SOFTWARE_BATCH_TOKENS in src/scorer.rs and js/engine.ts",
+            between(texts.scorer, "const SOFTWARE_BATCH_TOKENS: usize = ", ";"),
+            between(texts.engine, "const SOFTWARE_BATCH_TOKENS = ", ";"),
+        ),
+    ];
+    for (what, ours, theirs) in same {
+        if ours.is_none() || ours != theirs {
+            problems.push(format!("{what}: {ours:?} and {theirs:?}"));
+        }
+    }
+    let codes: BTreeSet<&str> = texts
+        .error_rs
+        .split("ErrorKind::")
+        .filter_map(|arm| between(arm, " => \"", "\"").filter(|_| arm.len() < 200))
+        .collect();
+    if codes.is_empty() {
+        problems.push("no error codes found in src/error.rs".into());
+    }
+    for code in codes {
+        if !texts.error_ts.contains(&format!("| \"{code}\""))
+            || !texts.error_ts.contains(&format!("| `{code}` |"))
+        {
+            problems.push(format!("js/error.ts does not list the code {code:?} in type and table"));
+        }
+    }
+    problems
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    Some(rest.split_once(after)?.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: Texts<'_> = Texts {
+        cargo: "[package]\nversion = \"1.2.3\"\n",
+        package: "{ \"version\": \"1.2.3\" }",
+        scorer: "const SOFTWARE_BATCH_TOKENS: usize = 512;",
+        engine: "const SOFTWARE_BATCH_TOKENS = 512;",
+        error_rs: "ErrorKind::Io => \"io\",\nErrorKind::Gpu => \"gpu\",",
+        error_ts: "| `io` | | `gpu` | type A =\n | \"io\" | \"gpu\"",
+    };
+
+    #[test]
+    fn what_agrees_passes() {
+        assert_eq!(check(&GOOD), [""; 0]);
+    }
+
+    #[test]
+    fn what_differs_is_found() {
+        crate::assert_finds(check(&Texts { package: "{}", ..GOOD }), "version in");
+        crate::assert_finds(check(&Texts { cargo: "\nversion = \"1.2.4\"", ..GOOD }), "1.2.4");
+        crate::assert_finds(check(&Texts { engine: "", ..GOOD }), "SOFTWARE_BATCH_TOKENS");
+        crate::assert_finds(check(&Texts { error_rs: "", ..GOOD }), "no error codes");
+        let error_ts = "| `io` | | `gpu` | type A =\n | \"io\"";
+        crate::assert_finds(check(&Texts { error_ts, ..GOOD }), "gpu");
+    }
+}

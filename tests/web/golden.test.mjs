@@ -1,0 +1,106 @@
+// Scores of the npm package in Chromium (SwiftShader, no f16), Firefox (lavapipe, f16) and Node
+// (Dawn on lavapipe, f16) against PyTorch's: the files and bounds of tests/golden.rs.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
+import { compare } from "./compare.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const run = promisify(execFile);
+
+/**
+ * The wide models are the work of minutes on SwiftShader: of their pairs every ninth is scored.
+ * tests/golden.rs scores all of them natively.
+ */
+const MODELS = ["tiny", "odd", "head-128", "short", "three-labels", "cappy-mini"];
+const WIDE = ["outliers", "base-width", "large-width"];
+
+test("the comparison fails on wrong, swapped and missing scores, and on NaN", () => {
+  const expected = [[1], [2], [4]];
+  assert.equal(compare(expected, expected, { absolute: 0.1 }), 0);
+  for (const wrong of [[[1], [2], [4.2]], [[2], [1], [4]], [[1], [NaN], [4]], [[1], [2]], [[1], [2], []]]) {
+    assert.throws(() => compare(expected, wrong, { absolute: 0.1 }), JSON.stringify(wrong));
+  }
+  assert.throws(() => compare([[1], [1.01]], [[1.05], [1.05]], { absolute: 0.001 }));
+  assert.throws(() => compare([[1], [1]], [[1], [1]], { of_std: 0.02 }), /no bound/);
+});
+
+let models;
+let site;
+
+before(async () => {
+  models = await mkdtemp(join(tmpdir(), "cappy-models-"));
+  for (const name of [...MODELS, ...WIDE]) await makeModel(name);
+  site = await serve(root, { "/random/": models });
+});
+
+after(async () => {
+  await site?.close();
+  if (models) await rm(models, { recursive: true, force: true });
+});
+
+/** The files of a golden model: random ones are made by the crate, from their seed. */
+async function makeModel(name) {
+  const { source } = await golden(name);
+  if (source.directory) return;
+  await mkdir(join(models, name));
+  await run("cargo", ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--",
+    `tests/golden/models/${name}.json`, String(source.seed), source.profile, "tests/golden/tokenizer.json",
+    join(models, name)], { cwd: root });
+}
+
+async function golden(name) {
+  return JSON.parse(await readFile(join(root, `tests/golden/models/${name}.json`), "utf8"));
+}
+
+const pairs = JSON.parse(await readFile(join(root, "tests/golden/pairs.json"), "utf8")).pairs;
+
+const HOSTS = [
+  { name: "Chromium", open: openChromium, dtype: "f32" },
+  { name: "Firefox", open: openFirefox, dtype: "f16" },
+  { name: "Node", open: openNode, dtype: "f16" },
+];
+
+for (const { name: host, open, dtype } of HOSTS) {
+  describe(host, () => {
+    let opened;
+    before(async () => { opened = await open(site); });
+    after(() => opened?.close());
+
+    for (const name of [...MODELS, ...WIDE]) {
+      test(`${host} scores ${name} as PyTorch does`, { timeout: 600_000 }, async (t) => {
+        const { source, bound, scores, max_tokens: longest } = await golden(name);
+        const some = WIDE.includes(name) ? pairs.flatMap((_, i) => (i % 9 === 4 ? [i] : [])) : [...pairs.keys()];
+        const address = source.directory ? `${site.url}/${source.directory}/` : `${site.url}/random/${name}/`;
+        const began = performance.now();
+        const { info, logits } = await opened.logits(address, some.map((i) => pairs[i]));
+        const used = compare(some.map((i) => scores[i]), logits, boundFor(bound, scores));
+        assert.equal(info.dtype, dtype);
+        assert.equal(info.maxTokens, longest);
+        const seconds = ((performance.now() - began) / 1000).toFixed(1);
+        t.diagnostic(`${some.length} pairs, ${(100 * used).toFixed(0)}% of the bound, ${seconds} s, ${info.adapter.description}`);
+      });
+    }
+  });
+}
+
+/** A share of the standard deviation is one of all pairs, also where some are scored. */
+function boundFor(bound, scores) {
+  if ("absolute" in bound || scores[0].length > 1) return bound;
+  const mean = scores.reduce((sum, [x]) => sum + x, 0) / scores.length;
+  const std = Math.sqrt(scores.reduce((sum, [x]) => sum + (x - mean) ** 2, 0) / scores.length);
+  return { absolute: bound.of_std * std };
+}
+
+test("there is a golden file for each of these models, and each was made", () => {
+  for (const name of [...MODELS, ...WIDE]) {
+    assert.ok(name === "cappy-mini" || existsSync(join(models, name, "model.safetensors")), name);
+  }
+});

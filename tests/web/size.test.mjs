@@ -1,0 +1,46 @@
+// What a page downloads of the package, without the model.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
+
+const dist = fileURLToPath(new URL("../../dist", import.meta.url));
+
+/** Bytes with brotli at its strongest, each file alone, as servers send them. */
+const LIMIT = 500_000;
+
+test("wasm and JavaScript are at most 500 kB with brotli", (t) => {
+  const sizes = readdirSync(dist, { recursive: true })
+    .filter((name) => /\.(js|wasm)$/.test(name))
+    .map((name) => {
+      const bytes = readFileSync(join(dist, name));
+      const params = { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length, [constants.BROTLI_PARAM_QUALITY]: 11 };
+      return { name, size: brotliCompressSync(bytes, { params }).length };
+    });
+  const of = (ending) => sizes.filter(({ name }) => name.endsWith(ending)).reduce((sum, { size }) => sum + size, 0);
+  const [wasm, js] = [of(".wasm"), of(".js")];
+  t.diagnostic(`wasm ${wasm} bytes, JavaScript ${js} bytes, ${wasm + js} in all`);
+  assert.ok(wasm > 100_000 && js > 1000, "is the package built?");
+  assert.ok(wasm + js <= LIMIT, `${wasm + js} bytes`);
+});
+
+test("no address of another host is in the package, but the hub's", () => {
+  for (const name of readdirSync(dist, { recursive: true })) {
+    if (!name.endsWith(".js")) continue;
+    const hosts = readFileSync(join(dist, name), "utf8").match(/https?:\/\/[a-z0-9.-]+/g) ?? [];
+    assert.deepEqual(hosts.filter((host) => host !== "https://huggingface.co"), [], name);
+  }
+});
+
+test("npm would publish dist and nothing that installs itself", () => {
+  const manifest = JSON.parse(readFileSync(join(dist, "../package.json"), "utf8"));
+  assert.deepEqual(manifest.files, ["dist"]);
+  for (const script of ["preinstall", "install", "postinstall", "prepare"]) assert.equal(manifest.scripts[script], undefined);
+  assert.equal(manifest.dependencies, undefined);
+  for (const [entry, target] of Object.entries(manifest.exports)) {
+    if (typeof target === "string") continue;
+    assert.equal(Object.keys(target)[0], "types", entry);
+  }
+});
