@@ -1,5 +1,6 @@
 import { CappyError } from "../error.js";
 import type { OpenFile } from "./files.js";
+import { release } from "./release.js";
 import type { Hasher } from "./session.js";
 import { PIECE } from "./stream.js";
 
@@ -10,7 +11,9 @@ export function checkedFile(file: OpenFile, expected: string, hasher: () => Hash
   async function readAll(): Promise<void> {
     const hash = hasher();
     for (let at = 0; at < file.size; at += PIECE) {
-      hash.update(await file.read(at, Math.min(file.size, at + PIECE)));
+      const bytes = await file.read(at, Math.min(file.size, at + PIECE));
+      hash.update(bytes);
+      release(bytes);
     }
     const found = hash.digest();
     if (found === expected.toLowerCase()) return;

@@ -6,7 +6,10 @@ export interface ModelFile {
   readonly name: string;
   /** Its size in bytes. */
   readonly size: number;
-  /** Exactly the bytes from `start` to before `end`, or a `CappyError` that names this file. */
+  /**
+   * Exactly the bytes from `start` to before `end`, or a `CappyError` that names this file. They
+   * are the caller's own, who may give their memory back.
+   */
   read(start: number, end: number): Promise<Uint8Array>;
 }
 

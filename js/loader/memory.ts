@@ -5,11 +5,11 @@ export class MemoryStore implements PieceStore {
   readonly #items = new Map<string, Uint8Array>();
 
   async get(path: readonly string[]): Promise<Uint8Array | null> {
-    return this.#items.get(path.join("/")) ?? null;
+    return this.#items.get(path.join("/"))?.slice() ?? null;
   }
 
   async put(path: readonly string[], bytes: Uint8Array): Promise<void> {
-    this.#items.set(path.join("/"), bytes);
+    this.#items.set(path.join("/"), bytes.slice());
   }
 
   async delete(path: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 import type { FileProgress } from "./progress.js";
+import { release } from "./release.js";
 import type { PieceStore } from "./store.js";
 
 /** Computes the SHA-256 of a file that comes in parts. */
@@ -42,7 +43,10 @@ export interface Session {
   persist(): void;
 }
 
-/** The pieces used last, of all files of a model together. This bounds the loader's memory. */
+/**
+ * The pieces used last, of all files of a model together. This bounds the loader's memory. Pieces
+ * belong to it; whoever gets one uses it before the next `await`.
+ */
 export class RecentPieces {
   static readonly MOST = 4;
   readonly #pieces = new Map<string, Uint8Array>();
@@ -64,16 +68,21 @@ export class RecentPieces {
     this.#pieces.set(key, bytes);
     for (const oldest of this.#pieces.keys()) {
       if (this.#pieces.size <= RecentPieces.MOST) break;
-      this.#pieces.delete(oldest);
+      this.#drop(oldest);
     }
   }
 
   forget(file: string): void {
     for (const key of this.#pieces.keys()) {
-      if (key.slice(key.indexOf("/") + 1) === file) this.#pieces.delete(key);
+      if (key.slice(key.indexOf("/") + 1) === file) this.#drop(key);
     }
   }
 
+  #drop(key: string): void {
+    const bytes = this.#pieces.get(key);
+    this.#pieces.delete(key);
+    if (bytes) release(bytes);
+  }
 }
 
 /** Bytes of storage that the browser still grants; `null` where it does not say. */

@@ -1,5 +1,6 @@
 import { CappyError } from "../error.js";
 import { type Http, Passing, type Remote, unreachable } from "./http.js";
+import { release } from "./release.js";
 import { pause } from "./stop.js";
 
 /** Bytes of a piece: what is kept as one item and resumed as one unit. */
@@ -91,6 +92,7 @@ export async function* streamPieces(
           piece = undefined;
           yield { index, bytes };
         }
+        release(value);
       }
       // A body that goes on is not the file that was announced.
       if (stop === size) {

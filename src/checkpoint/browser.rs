@@ -24,6 +24,13 @@ extern "C" {
     fn size(this: &JsFile) -> f64;
     #[wasm_bindgen(method, catch)]
     async fn read(this: &JsFile, start: f64, end: f64) -> Result<JsValue, JsValue>;
+
+    /// `ArrayBuffer`, with what js-sys does not know of it yet.
+    type JsBuffer;
+    #[wasm_bindgen(method, getter, js_name = byteLength)]
+    fn byte_length(this: &JsBuffer) -> f64;
+    #[wasm_bindgen(method, catch)]
+    fn transfer(this: &JsBuffer, size: u32) -> Result<JsValue, JsValue>;
 }
 
 impl Files for JsFiles {
@@ -66,8 +73,19 @@ impl ByteSource for BrowserSource {
             let bytes: Uint8Array = bytes.dyn_into().map_err(|_| {
                 Error::new(ErrorKind::Io, self.name.as_str(), "gave something else than bytes")
             })?;
-            Ok(bytes.to_vec())
+            let copy = bytes.to_vec();
+            release(&bytes);
+            Ok(copy)
         })
+    }
+}
+
+/// Gives the memory back at once; the garbage collector would let a lot of it pile up. Browsers
+/// that cannot do it throw, and it is left to the collector.
+fn release(bytes: &Uint8Array) {
+    let buffer: JsBuffer = bytes.buffer().unchecked_into();
+    if buffer.byte_length() == f64::from(bytes.byte_length()) {
+        let _ = buffer.transfer(0);
     }
 }
 

@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
+import { chromiumArgs, chromiumPath } from "./browser.mjs";
 import { openList, serve } from "./examples/site.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,11 +23,8 @@ before(async () => {
   });
   scratch = await mkdtemp(join(tmpdir(), "cappy-examples-"));
   browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-quic",
-      "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    ],
+    executablePath: chromiumPath,
+    args: chromiumArgs,
   });
 });
 

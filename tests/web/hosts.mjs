@@ -1,7 +1,8 @@
 // Where the package runs in tests: two browsers and Node, each with a software adapter.
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createReadStream, existsSync } from "node:fs";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { createServer } from "node:http";
+import { pipeline } from "node:stream";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { chromiumArgs, chromiumPath } from "./browser.mjs";
@@ -21,19 +22,23 @@ export async function serve(root, mounts = {}) {
     }
     const mount = Object.keys(mounts).find((at) => path.startsWith(at));
     const file = mount ? join(mounts[mount], path.slice(mount.length)) : join(root, path);
-    try {
-      const bytes = await readFile(file);
-      const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
-      const headers = { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "accept-ranges": "bytes", etag: `"${bytes.length}"` };
-      const first = Number(start ?? 0);
-      const last = end ? Math.min(Number(end), bytes.length - 1) : bytes.length - 1;
-      if (start !== undefined) headers["content-range"] = `bytes ${first}-${last}/${bytes.length}`;
-      headers["content-length"] = last - first + 1;
-      response.writeHead(start === undefined ? 200 : 206, headers);
-      response.end(request.method === "HEAD" ? undefined : bytes.subarray(first, last + 1));
-    } catch (error) {
-      response.writeHead(error.code === "ENOENT" || error.code === "EISDIR" ? 404 : 500).end();
+    const found = await stat(file).catch(() => undefined);
+    if (!found?.isFile()) {
+      response.writeHead(404).end();
+      return;
     }
+    const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+    const first = Number(start ?? 0);
+    const last = end ? Math.min(Number(end), found.size - 1) : found.size - 1;
+    response.writeHead(start === undefined ? 200 : 206, {
+      "content-type": TYPES[extname(file)] ?? "application/octet-stream",
+      "content-length": last - first + 1,
+      "accept-ranges": "bytes",
+      etag: `"${found.mtimeMs}"`,
+      ...(start === undefined ? {} : { "content-range": `bytes ${first}-${last}/${found.size}` }),
+    });
+    if (request.method === "HEAD" || found.size === 0) response.end();
+    else pipeline(createReadStream(file, { start: first, end: last }), response, () => {});
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

@@ -30,7 +30,7 @@ test("no address of another host is in the package, but the hub's", () => {
   for (const name of readdirSync(dist, { recursive: true })) {
     if (!name.endsWith(".js")) continue;
     const hosts = readFileSync(join(dist, name), "utf8").match(/https?:\/\/[a-z0-9.-]+/g) ?? [];
-    assert.deepEqual(hosts.filter((host) => host !== "https://huggingface.co"), [], name);
+    assert.deepEqual(hosts.filter((host) => host !== "https://huggingface.co" && !host.endsWith(".invalid")), [], name);
   }
 });
 

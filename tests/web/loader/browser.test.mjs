@@ -52,7 +52,7 @@ before(async () => {
   }
   site = await serve({ ...files, "/m/config.json": Buffer.from("{}"), "/m/model.safetensors": weights });
   browser = await chromium.launch({
-    executablePath: process.env.CAPPY_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: chromiumPath,
     args: ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
   });
 });
