@@ -62,6 +62,7 @@ export class Engine {
   readonly #turns = new Turns();
   #adapter!: AdapterInfo;
   #scorer: WasmScorer | undefined;
+  #info!: RustInfo;
   #losses: number[] = [];
   #allLosses = 0;
   #disposed = false;
@@ -71,13 +72,15 @@ export class Engine {
     this.#options = options;
   }
 
-  /** Loads a model. Progress is told in three phases: download, load, check. */
+  /** Loads a model. Progress is told in two phases, `download` and `load`, which overlap. */
   static async load(
     source: ModelSource | undefined,
     options: EngineOptions,
     listening: Listening<LoadProgress>,
   ): Promise<Engine> {
-    const engine = new Engine(source, options);
+    // Listed, because files may be needed again when the device is lost.
+    const files = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
+    const engine = new Engine(files, options);
     await engine.#build(listening);
     return engine;
   }
@@ -101,6 +104,7 @@ export class Engine {
         throw disposed();
       }
       this.#scorer = scorer;
+      this.#info = scorer.info() as RustInfo;
     } catch (thrown) {
       throwIfAborted(signal, "loading");
       throw files.failure() ?? toCappyError(thrown);
@@ -118,6 +122,8 @@ export class Engine {
     texts: readonly string[],
     { signal, onProgress }: Listening<{ first: number; scores: TextScore[] }>,
   ): Promise<void> {
+    if (this.#disposed) throw disposed();
+    throwIfAborted(signal, "scoring");
     for (let first = 0; first < texts.length; ) {
       const window = texts.slice(first, first + WINDOW);
       const scores = await this.#turns.take(() => this.#batch(instruction, window, signal));
@@ -139,6 +145,11 @@ export class Engine {
         if (this.#disposed) throw disposed();
         throwIfAborted(signal, "scoring");
         const error = toCappyError(thrown);
+        if (error.code === "no-adapter") {
+          // Browsers withhold adapters from pages, or from all, after crashes of their GPU process.
+          throw new CappyError("device-lost", error.atFault,
+            "the GPU was lost, and the browser gives no adapter now; reloading the page or the browser may help", { cause: error });
+        }
         if (!["device-lost", "gpu", "out-of-memory"].includes(error.code)) throw error;
         // A device that failed once is not trusted with another score.
         this.#forget();
@@ -160,14 +171,19 @@ export class Engine {
   }
 
   #forget(): void {
-    this.#scorer?.free();
+    const scorer = this.#scorer;
     this.#scorer = undefined;
+    try {
+      scorer?.free();
+    } catch {
+      // After a panic it still counts as in use; its memory goes with the page or the worker.
+    }
   }
 
   /** What was loaded and how it runs. */
   info(): Omit<Info, "worker"> {
-    if (!this.#scorer) throw disposed();
-    const info = this.#scorer.info() as RustInfo;
+    if (this.#disposed) throw disposed();
+    const info = this.#info;
     return {
       model: info.model,
       format: info.format,

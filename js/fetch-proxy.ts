@@ -22,13 +22,18 @@ export function proxyFetch(tell: (message: FromWorker) => void): { fetch: typeof
       init.signal?.addEventListener("abort", stop, { once: true });
       asked.set(id, { resolve, reject });
       const headers = [...new Headers(init.headers)];
-      tell({ type: "fetch", id, url: String(input), init: { method: init.method, headers } });
+      tell({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
     }),
     answer(answer) {
       const waiting = asked.get(answer.id);
       asked.delete(answer.id);
-      if (answer.type === "fetched") waiting?.resolve(revive(answer.response));
-      else waiting?.reject(new TypeError(answer.message));
+      if (answer.type === "not-fetched") return waiting?.reject(new TypeError(answer.message));
+      try {
+        waiting?.resolve(revive(answer.response));
+      } catch (error) {
+        // An answer that hides everything, as to a request without CORS, has the status 0.
+        waiting?.reject(error);
+      }
     },
   };
 }
@@ -39,7 +44,7 @@ interface PromiseWithResolver {
 }
 
 function revive({ url, status, headers, body }: PlainResponse): Response {
-  const response = new Response(status === 204 || status === 304 ? null : body, { status, headers });
+  const response = new Response([204, 205, 304].includes(status) ? null : body, { status, headers });
   return Object.defineProperty(response, "url", { value: url });
 }
 
@@ -56,19 +61,23 @@ export class FetchHost {
   async run({ id, url, init }: Question, tell: (message: ToWorker, transfer: Transferable[]) => void): Promise<void> {
     const controller = new AbortController();
     this.#running.set(id, controller);
+    const answer: typeof tell = (message, transfer) => {
+      // The worker may no longer care, or be another one that counts from 1 again.
+      if (!controller.signal.aborted) tell(message, transfer);
+    };
     try {
       const response = await this.#fetch(url, { ...init, signal: controller.signal });
       const plain = { url: response.url, status: response.status, headers: [...response.headers] };
       try {
         const body = response.body;
-        tell({ type: "fetched", id, response: { ...plain, body } }, body ? [body] : []);
+        answer({ type: "fetched", id, response: { ...plain, body } }, body ? [body] : []);
       } catch {
         // Safari cannot send streams.
         const body = await response.arrayBuffer();
-        tell({ type: "fetched", id, response: { ...plain, body } }, [body]);
+        answer({ type: "fetched", id, response: { ...plain, body } }, [body]);
       }
     } catch (thrown) {
-      tell({ type: "not-fetched", id, message: messageOf(thrown) }, []);
+      answer({ type: "not-fetched", id, message: messageOf(thrown) }, []);
     }
   }
 
@@ -76,5 +85,10 @@ export class FetchHost {
   stop(id: number): void {
     this.#running.get(id)?.abort();
     this.#running.delete(id);
+  }
+
+  /** The worker is gone. */
+  stopAll(): void {
+    for (const id of [...this.#running.keys()]) this.stop(id);
   }
 }

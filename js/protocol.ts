@@ -16,9 +16,9 @@ export type FromWorker =
   | { type: "progress"; id: number; progress: LoadProgress }
   | { type: "batch"; id: number; first: number; scores: TextScore[]; info: PlainInfo }
   | { type: "done"; id: number; info: PlainInfo }
-  | { type: "failed"; id: number; error: PlainError }
+  | { type: "failed"; id: number; error: PlainError; info: PlainInfo | undefined }
   | { type: "pong" }
-  | { type: "fetch"; id: number; url: string; init: { method?: string; headers?: [string, string][] } }
+  | { type: "fetch"; id: number; url: string; init: PlainRequest }
   | { type: "stop-fetch"; id: number };
 
 /** What an engine says of itself. */
@@ -29,6 +29,13 @@ export interface PlainError {
   code: CappyErrorCode;
   atFault: string;
   message: string;
+}
+
+/** The part of a `RequestInit` that the loader uses. */
+export interface PlainRequest {
+  method?: string;
+  cache?: RequestCache;
+  headers: [string, string][];
 }
 
 /** A `Response` in a message; its body is a stream where streams can be sent. */

@@ -1,17 +1,24 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
-import { CappyError, throwIfAborted } from "./error.js";
+import { CappyError } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/index.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import type { LoadProgress, ModelSource } from "./types.js";
+import { messageOf } from "./wasm.js";
 
-/** A worker that has said nothing for so long, though asked, is taken for dead. */
-const SILENCE_MS = 20_000;
-const PING_MS = 5_000;
+/**
+ * While calls are under way the worker is asked every `pingMs` whether it is alive. After `silent`
+ * rounds without a word from it, it is taken for dead. Rounds and not time, because a page that was
+ * asleep must not blame its worker. Tests are less patient.
+ */
+export const patience = { pingMs: 5_000, silent: 4 };
 
 /** After so many dead workers within a minute no more are started. */
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
+
+const MISSING = "Is it there, and does the page's Content-Security-Policy allow it (worker-src)?";
+const WITHOUT = "The option worker: false goes without one";
 
 type Asking = Extract<ToWorker, { type: "load" | "score" }>;
 type Ask = Asking extends infer A ? A extends Asking ? Omit<A, "id"> : never : never;
@@ -30,8 +37,7 @@ export class RemoteEngine {
   readonly #calls = new Map<number, Call>();
   #worker: Worker | undefined;
   #lastId = 0;
-  #heard = 0;
-  #asked = 0;
+  #silent = 0;
   #watch: ReturnType<typeof setInterval> | undefined;
   #deaths: number[] = [];
   #info: PlainInfo | undefined;
@@ -42,15 +48,14 @@ export class RemoteEngine {
     this.#host = custom && new FetchHost(custom);
   }
 
-  /** Starts a worker and loads a model in it. */
+  /** Starts a worker and loads a model in it. Addresses must be whole: the worker is elsewhere. */
   static async load(
     source: ModelSource | undefined,
     options: EngineOptions,
     { signal, onProgress }: Listening<LoadProgress>,
   ): Promise<RemoteEngine> {
-    const files = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
-    // URLs cannot be sent, and relative ones mean the page's folder.
-    const plain = files instanceof URL ? files.href : typeof files === "string" ? absolute(files) : files;
+    // Iterators cannot be sent.
+    const plain = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
     const engine = new RemoteEngine(plain, options);
     // Workers cannot ask for it. A browser that refuses may delete what is kept when space is short.
     if (plain !== undefined && options.cache !== false) persist();
@@ -101,41 +106,45 @@ export class RemoteEngine {
     return new Promise((resolve, reject) => {
       if (this.#disposed) return reject(disposed());
       const id = ++this.#lastId;
-      const abort = () => this.#send({ type: "abort", id });
       const end = (then: () => void) => {
         this.#calls.delete(id);
         signal?.removeEventListener("abort", abort);
         if (this.#calls.size === 0) this.#rest();
         then();
       };
+      const failed = (error: unknown) => end(() => reject(error));
+      // The caller need not wait until the worker has put down what it is at.
+      const abort = () => {
+        this.#send({ type: "abort", id });
+        failed(aborted(signal!, what));
+      };
+      if (signal?.aborted) return reject(aborted(signal, what));
+      this.#calls.set(id, { ask, heard, failed, finished: () => end(resolve) });
+      signal?.addEventListener("abort", abort, { once: true });
       try {
-        throwIfAborted(signal, what);
-        this.#calls.set(id, {
-          ask, heard,
-          finished: () => end(resolve),
-          failed: (error) => end(() => reject(error)),
-        });
         if (!this.#worker) this.#restart();
         else this.#send({ ...ask, id });
-        signal?.addEventListener("abort", abort, { once: true });
         this.#guard();
-      } catch (error) {
-        this.#calls.delete(id);
-        reject(error);
+      } catch (cause) {
+        failed(new CappyError("input", "options", `cannot be sent to a worker: ${messageOf(cause)}`, { cause }));
       }
     });
   }
 
   #start(): void {
+    let worker: Worker;
     try {
-      this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy" });
+      worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy" });
     } catch (cause) {
-      throw new CappyError("worker", "worker.js", "could not be started; worker: false goes without one", { cause });
+      throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WITHOUT}`, { cause });
     }
-    this.#heard = this.#asked = Date.now();
-    this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => this.#hear(data));
-    this.#worker.addEventListener("error", (event) => this.#died(event.message || "could not be loaded"));
-    this.#worker.addEventListener("messageerror", () => this.#died("sent what cannot be read"));
+    this.#worker = worker;
+    // Events of a worker that was given up are late news.
+    const on = <E extends Event>(type: string, act: (event: E) => void) =>
+      worker.addEventListener(type, (event) => this.#worker === worker && act(event as E));
+    on("message", ({ data }: MessageEvent<FromWorker>) => this.#hear(data));
+    on("error", (event: ErrorEvent) => this.#died(event.message || `could not be loaded. ${MISSING} ${WITHOUT}`));
+    on("messageerror", () => this.#died("sent what cannot be read"));
   }
 
   #send(message: ToWorker, transfer: Transferable[] = []): void {
@@ -143,7 +152,8 @@ export class RemoteEngine {
   }
 
   #hear(message: FromWorker): void {
-    this.#heard = Date.now();
+    this.#silent = 0;
+    if ("info" in message && message.info) this.#info = message.info;
     switch (message.type) {
       case "pong":
         break;
@@ -159,7 +169,6 @@ export class RemoteEngine {
         break;
       }
       default: {
-        if ("info" in message) this.#info = message.info;
         const call = this.#calls.get(message.id);
         if (message.type === "done") call?.finished();
         else call?.heard(message);
@@ -167,31 +176,32 @@ export class RemoteEngine {
     }
   }
 
-  /** While calls are under way, asks now and then whether the worker is alive. */
   #guard(): void {
     this.#watch ??= setInterval(() => {
-      if (this.#heard < this.#asked && Date.now() - this.#asked > SILENCE_MS) {
+      if (this.#silent >= patience.silent) {
         this.#died("went silent");
-      } else if (this.#heard >= this.#asked) {
-        this.#asked = Date.now();
+      } else {
+        this.#silent += 1;
         this.#send({ type: "ping" });
       }
-    }, PING_MS);
+    }, patience.pingMs);
   }
 
   #rest(): void {
     clearInterval(this.#watch);
     this.#watch = undefined;
-    this.#asked = this.#heard;
+    this.#silent = 0;
   }
 
   #died(why: string): void {
     this.#stop();
     const now = Date.now();
     this.#deaths = [...this.#deaths.filter((then) => now - then < DEATHS_WITHIN_MS), now];
-    const loading = [...this.#calls.values()].some(({ ask }) => ask.type === "load");
-    if (loading || this.#deaths.length >= MOST_DEATHS) {
+    if (!this.#info) {
       this.#failAll(new CappyError("worker", "worker.js", why));
+    } else if (this.#deaths.length >= MOST_DEATHS) {
+      const often = `died ${this.#deaths.length} times within a minute, the last time because it`;
+      this.#failAll(new CappyError("worker", "worker.js", `${often} ${why}`));
     } else if (this.#calls.size > 0) {
       this.#restart();
     }
@@ -205,6 +215,8 @@ export class RemoteEngine {
       this.#failAll(error as CappyError);
       return;
     }
+    // The load of the old worker, if it came to that, is told anew.
+    for (const [id, { ask }] of this.#calls) if (ask.type === "load") this.#calls.delete(id);
     const unfinished = [...this.#calls];
     const id = ++this.#lastId;
     this.#calls.set(id, {
@@ -212,16 +224,18 @@ export class RemoteEngine {
       heard: () => {},
       finished: () => {
         this.#calls.delete(id);
-        for (const [id, call] of unfinished) {
-          if (this.#calls.has(id)) this.#send({ ...call.ask, id });
-        }
+        if (this.#calls.size === 0) this.#rest();
       },
       failed: (error) => {
+        // The next call tries it again.
         this.#calls.delete(id);
+        this.#stop();
         this.#failAll(error);
       },
     });
     this.#send({ ...this.#load, id });
+    for (const [id, { ask }] of unfinished) this.#send({ ...ask, id });
+    this.#guard();
   }
 
   #failAll(error: CappyError): void {
@@ -232,6 +246,7 @@ export class RemoteEngine {
     this.#rest();
     this.#worker?.terminate();
     this.#worker = undefined;
+    this.#host?.stopAll();
   }
 }
 
@@ -239,7 +254,6 @@ function disposed(): CappyError {
   return new CappyError("disposed", "scorer", "was disposed of");
 }
 
-/** A folder's address as seen from the page; hub ids as they are. */
-function absolute(source: string): string {
-  return /^(\.{0,2}\/|[a-z][a-z0-9+.-]*:)/i.test(source) ? new URL(source, document.baseURI).href : source;
+function aborted(signal: AbortSignal, what: string): CappyError {
+  return new CappyError("aborted", what, "the caller stopped the work", { cause: signal.reason });
 }

@@ -4,6 +4,7 @@ import { RemoteEngine } from "./remote.js";
 import type {
   Candidate, Info, LoadOptions, ModelSource, Ranked, RankOptions, Scored, ScoreOptions,
 } from "./types.js";
+import { messageOf } from "./wasm.js";
 
 /** A loaded model that scores how well responses answer an instruction. */
 export class Scorer {
@@ -22,9 +23,9 @@ export class Scorer {
    */
   static async load(source?: ModelSource, options: LoadOptions = {}): Promise<Scorer> {
     const { signal, onProgress, worker = typeof Worker === "function" && typeof document === "object", ...rest } = options;
-    checkOptions(rest);
     const Kind = worker ? RemoteEngine : Engine;
-    return new Scorer(await Kind.load(source, rest, { signal, onProgress }));
+    const listening = { signal, onProgress: onProgress && aside(onProgress) };
+    return new Scorer(await Kind.load(absolute(source), checked(rest), listening));
   }
 
   /** The raw logit of one response; nominally 0..1, it may step a little outside. */
@@ -36,7 +37,7 @@ export class Scorer {
     responses: string | readonly Candidate[],
     options?: ScoreOptions,
   ): Promise<number | Float32Array> {
-    const list = typeof responses === "string" ? [responses] : responses;
+    const list = typeof responses === "string" ? [responses] : listOf(responses);
     const scores = new Float32Array(list.length);
     for await (const { index, score } of this.stream(instruction, list, options)) scores[index] = score;
     return typeof responses === "string" ? scores[0]! : scores;
@@ -106,15 +107,19 @@ export class Scorer {
   ): AsyncGenerator<TextScore[], void, void> {
     if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
     const left = new AbortController();
+    const told = onProgress && aside(onProgress);
+    const leave = () => left.abort(signal?.reason);
+    if (signal?.aborted) leave();
+    signal?.addEventListener("abort", leave, { signal: left.signal });
     const ready: TextScore[][] = [];
     let wake = () => {};
     let over = false;
     let failure: unknown;
     const work = this.#engine.score(instruction, texts, {
-      signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal,
+      signal: left.signal,
       onProgress: ({ first, scores }) => {
         ready.push(scores);
-        onProgress?.({ done: first + scores.length, total: texts.length });
+        told?.({ done: first + scores.length, total: texts.length });
         wake();
       },
     }).catch((error) => { failure = error; }).finally(() => {
@@ -141,7 +146,7 @@ if (Symbol.dispose) {
 }
 
 function textsOf(candidates: readonly Candidate[]): string[] {
-  return candidates.map((candidate, index) => {
+  return listOf(candidates).map((candidate, index) => {
     const text = typeof candidate === "string" ? candidate : candidate?.text;
     if (typeof text !== "string") {
       throw new CappyError("input", `candidates[${index}]`, "is neither a string nor an object with a text");
@@ -150,11 +155,47 @@ function textsOf(candidates: readonly Candidate[]): string[] {
   });
 }
 
-function checkOptions({ dtype, batchTokens }: EngineOptions): void {
+function listOf<C>(candidates: readonly C[]): readonly C[] {
+  if (!Array.isArray(candidates)) throw new CappyError("input", "candidates", "are not a list");
+  return candidates;
+}
+
+/** A listener whose own errors are reported as those of an event's listener, and stop nothing. */
+function aside<P>(listener: (progress: P) => void): (progress: P) => void {
+  return (progress) => {
+    try {
+      listener(progress);
+    } catch (error) {
+      queueMicrotask(() => { throw error; });
+    }
+  };
+}
+
+/** A folder's address as seen from the page, because a worker sees it from its own; others as they are. */
+function absolute(source: ModelSource | undefined): ModelSource | undefined {
+  if (source instanceof URL) return source.href;
+  if (typeof source !== "string" || !/^\.{0,2}\/|^\.\.?$/.test(source)) return source;
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  return base ? new URL(source, base).href : source;
+}
+
+/** The options, in a form that can be sent to a worker. */
+function checked({ headers, fetch: custom, ...options }: EngineOptions): EngineOptions {
+  const { dtype, batchTokens } = options;
   if (dtype !== undefined && !["auto", "f16", "f32"].includes(dtype)) {
     throw new CappyError("input", "dtype", `is ${JSON.stringify(dtype)}; auto, f16 and f32 are known`);
   }
   if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
     throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
+  }
+  try {
+    return {
+      ...options,
+      headers: headers && Object.fromEntries(new Headers(headers)),
+      // The browser's own must not be called as a method of something else.
+      fetch: custom && ((url, init) => custom(url, init)),
+    };
+  } catch (cause) {
+    throw new CappyError("input", "headers", messageOf(cause), { cause });
   }
 }

@@ -41,13 +41,13 @@ export interface LoadOptions extends SourceOptions {
 
 /** How far loading is. */
 export interface LoadProgress {
-  /** `download`: bytes come from the network; `load`: weights go to the GPU; `check`: the self-test. */
-  phase: "download" | "load" | "check";
-  /** The file in question. */
+  /** `download`: bytes come from the network, or from what is kept; `load`: weights go to the GPU. */
+  phase: "download" | "load";
+  /** The file in question; empty while weights go to the GPU. */
   file: string;
   /** Bytes done of this phase, over all files. */
   bytes: number;
-  /** Bytes of this phase in all. */
+  /** Bytes of this phase in all. Grows while files are found one after the other. */
   total: number;
 }
 

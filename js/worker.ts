@@ -12,6 +12,7 @@ const scope = globalThis as unknown as {
 const tell = (message: FromWorker) => scope.postMessage(message);
 const running = new Map<number, AbortController>();
 const fetching = proxyFetch(tell);
+let loading: Promise<Engine> | undefined;
 let engine: Engine | undefined;
 
 async function run(message: Extract<ToWorker, { type: "load" | "score" }>, signal: AbortSignal): Promise<void> {
@@ -20,14 +21,17 @@ async function run(message: Extract<ToWorker, { type: "load" | "score" }>, signa
     const options = message.customFetch ? { ...message.options, fetch: fetching.fetch } : message.options;
     const onProgress = (progress: Extract<FromWorker, { type: "progress" }>["progress"]) =>
       tell({ type: "progress", id, progress });
-    engine = await Engine.load(message.source, options, { signal, onProgress });
-  } else {
-    await engine!.score(message.instruction, message.texts, {
+    loading = Engine.load(message.source, options, { signal, onProgress });
+  }
+  // A worker that replaces another is told at once what to score, and loads the model first.
+  const ready = engine = await loading!;
+  if (message.type === "score") {
+    await ready.score(message.instruction, message.texts, {
       signal,
-      onProgress: ({ first, scores }) => tell({ type: "batch", id, first, scores, info: engine!.info() }),
+      onProgress: ({ first, scores }) => tell({ type: "batch", id, first, scores, info: ready.info() }),
     });
   }
-  tell({ type: "done", id, info: engine!.info() });
+  tell({ type: "done", id, info: ready.info() });
 }
 
 scope.addEventListener("message", ({ data: message }) => {
@@ -39,7 +43,7 @@ scope.addEventListener("message", ({ data: message }) => {
       run(message, controller.signal)
         .catch((thrown) => {
           const { code, atFault, message: text } = toCappyError(thrown);
-          tell({ type: "failed", id: message.id, error: { code, atFault, message: text } });
+          tell({ type: "failed", id: message.id, error: { code, atFault, message: text }, info: engine?.info() });
         })
         .finally(() => running.delete(message.id));
       break;

@@ -18,7 +18,8 @@ export function noise(length, seed = 1) {
  * Serves `files` (path to bytes). The behaviour can be changed at any time:
  * `ranges` (true), `head` (status of HEAD, 200), `etags` (true), `status` (of every answer, by path),
  * `cuts` (connections are cut after so many bytes of body, one number a connection), `slow` (milliseconds
- * between parts of 64 KiB), `type`, `encoding`, `cors`. `log` has a line a request.
+ * between parts of 64 KiB of what is below `slowPath`), `type`, `encoding`, `cors`, `policy` (Content-Security-Policy of pages and
+ * scripts), `needs` (a header that files below `/m/` are not given without). `log` has a line a request.
  */
 export async function serve(files) {
   const log = [];
@@ -31,10 +32,13 @@ export async function serve(files) {
     if (path.startsWith("/moved/")) return send(302, { location: path.slice("/moved".length) });
     const body = site.files[path];
     if (!body) return send(404);
+    if (site.needs && path.startsWith("/m/") && !request.headers[site.needs]) return send(401);
     if (request.method === "HEAD" && site.head !== 200) return send(site.head);
     const headers = { "content-type": site.type ?? "application/octet-stream", "cache-control": "max-age=9999" };
     if (path.endsWith(".html")) headers["content-type"] = "text/html";
     if (path.endsWith(".js")) headers["content-type"] = "text/javascript";
+    if (path.endsWith(".wasm")) headers["content-type"] = "application/wasm";
+    if (site.policy) headers["content-security-policy"] = site.policy;
     if (site.etags) headers.etag = `"${createHash("md5").update(body).digest("hex")}"`;
     if (site.encoding) headers["content-encoding"] = site.encoding;
     let [start, end, status] = [0, body.length, 200];
@@ -73,7 +77,7 @@ export async function serve(files) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         return response.destroy();
       }
-      if (site.slow) await new Promise((resolve) => setTimeout(resolve, site.slow));
+      if (site.slow && response.req.url.startsWith(site.slowPath)) await new Promise((resolve) => setTimeout(resolve, site.slow));
     }
     response.end();
   }
@@ -81,7 +85,7 @@ export async function serve(files) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const site = {
-    files, log, ranges: true, head: 200, etags: true, status: {}, cuts: [], slow: 0, sent: 0,
+    files, log, ranges: true, head: 200, etags: true, status: {}, cuts: [], slow: 0, slowPath: "/", sent: 0,
     url: `http://127.0.0.1:${server.address().port}`,
     close: () => {
       server.closeAllConnections();

@@ -1,0 +1,94 @@
+// The built package in a real browser: served by a server that can misbehave, under a strict policy,
+// without cross-origin isolation.
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { chromium } from "playwright-core";
+
+import { chromiumArgs, chromiumPath } from "./browser.mjs";
+import { serve } from "./loader/server.mjs";
+import { tinyModel } from "./tiny-model.mjs";
+
+const dist = new URL("../../dist/", import.meta.url);
+
+/** What a page needs to allow. */
+export const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+
+/** The same candidates everywhere: of many lengths, and too many for one batch. */
+export const INSTRUCTION = "Which of these is an animal that barks at night?";
+export const CANDIDATES = Array.from({ length: 24 }, (_, i) => `${i} ${"dog ".repeat((i * 7) % 9)}cat`);
+
+/** Runs in the page. What a call throws becomes a plain object, so that a test can look at it. */
+const PAGE = `
+  import * as cappy from "/dist/index.js";
+  globalThis.instruction = ${JSON.stringify(INSTRUCTION)};
+  globalThis.candidates = ${JSON.stringify(CANDIDATES)};
+  globalThis.failure = (work) => Promise.resolve(work).then(
+    (value) => ({ value }),
+    (error) => ({ code: error.code, message: error.message, cappy: error instanceof cappy.CappyError }),
+  );
+  globalThis.sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  globalThis.cappy = cappy;
+`;
+
+/** All files below `folder`, by their path under `at`. */
+async function filesIn(folder, at) {
+  const files = {};
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files[at + relative(fileURLToPath(folder), path)] = await readFile(path);
+  }
+  return files;
+}
+
+/**
+ * A server and a browser. `open({ prelude, workerPrelude, policy })` opens a page in a context of its
+ * own, with scripts that run before anything else there and in its workers. `dist/` is served below `/dist/`,
+ * a tiny model below `/m/` and as the hub's `some/model`.
+ */
+export async function startPackage(args = chromiumArgs) {
+  const files = await filesIn(dist, "/dist/").catch(() => {
+    throw new Error("dist/ is missing: build the package first");
+  });
+  const { vocab_size } = JSON.parse(files["/dist/model/config.json"]);
+  const model = tinyModel(files["/dist/model/tokenizer.json"], vocab_size);
+  for (const [name, bytes] of Object.entries(model)) {
+    files[`/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
+  }
+  const workerScript = files["/dist/worker.js"];
+  files["/page.js"] = Buffer.from(PAGE);
+  files["/folder/page.html"] = Buffer.from(`<!doctype html><title>test</title><link rel="icon" href="data:,">
+    <script src="/prelude.js"></script><script type="module" src="/page.js"></script><input type="file" multiple>`);
+  const site = await serve(files);
+  site.policy = POLICY;
+  const executablePath = process.env.CAPPY_CHROMIUM ?? chromiumPath;
+  const browser = await chromium.launch({ executablePath, args });
+  return {
+    site,
+    model,
+    browser,
+    async open({ prelude = "", workerPrelude = "", policy = POLICY } = {}) {
+      Object.assign(site, { slow: 0, slowPath: "/m/", status: {}, policy, needs: undefined });
+      site.log.length = 0;
+      files["/prelude.js"] = Buffer.from(`${prelude};`);
+      files["/worker-prelude.js"] = Buffer.from(`${workerPrelude};`);
+      // Imports run in order, and so does this one before those of the worker.
+      files["/dist/worker.js"] = Buffer.from(`import "/worker-prelude.js"; ${workerScript}`);
+      const context = await browser.newContext();
+      const page = await context.newPage();
+      page.setDefaultTimeout(30_000);
+      page.complaints = [];
+      page.on("pageerror", (error) => page.complaints.push(String(error)));
+      await page.goto(`${site.url}/folder/page.html`);
+      await page.waitForFunction(() => globalThis.cappy);
+      return page;
+    },
+    async close() {
+      await browser.close();
+      site.close();
+    },
+  };
+}
