@@ -182,7 +182,7 @@ impl Scorer {
         };
         let model = source.describe();
         let (config, tokenizer, checkpoint) = open(source, progress).await?;
-        let (gpu, note) = open_proven(options.dtype).await?;
+        let (gpu, note) = open_proven(options.dtype, self_test).await?;
         let batch_tokens = batch_tokens(&gpu, &config, options.batch_tokens);
         let total = checkpoint.file_bytes();
         let mut loaded = |bytes: u64| progress(Progress::Load { bytes: bytes.min(total), total });
@@ -303,14 +303,17 @@ impl Scorer {
 
 /// Opens the GPU and proves that it computes a small known model right. Where it does not in f16,
 /// and the caller leaves the choice, f32 is taken, and the reason given.
-async fn open_proven(dtype: Dtype) -> Result<(Gpu, Option<String>)> {
+async fn open_proven(
+    dtype: Dtype,
+    prove: impl AsyncFn(&Gpu) -> Result<()>,
+) -> Result<(Gpu, Option<String>)> {
     let gpu = Gpu::open(dtype).await?;
-    match self_test(&gpu).await {
+    match prove(&gpu).await {
         Ok(()) => Ok((gpu, None)),
         Err(why) if dtype == Dtype::Auto && gpu.dtype() == Dtype::F16 => {
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
-            self_test(&gpu).await?;
+            prove(&gpu).await?;
             Ok((gpu, Some(format!("f16 shaders were given up: {why}"))))
         }
         Err(why) => Err(why),
@@ -394,4 +397,27 @@ fn download(id: &str, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
 fn download(id: &str, _: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
     let why = "is no folder, and this build has no hub (feature \"hub\")";
     Err(Error::new(ErrorKind::NotFound, id, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f16_that_computes_wrongly_is_given_up_for_f32() {
+        let wrong = |_: &Gpu| Err(Error::new(ErrorKind::Gpu, "self-test", "wrong"));
+        let open = |dtype, fails: fn(Dtype) -> bool| {
+            pollster::block_on(open_proven(dtype, async |gpu: &Gpu| {
+                if fails(gpu.dtype()) { wrong(gpu) } else { Ok(()) }
+            }))
+        };
+        let (gpu, note) = open(Dtype::Auto, |_| false).unwrap();
+        assert_eq!((gpu.dtype(), note), (Dtype::F16, None));
+        let (gpu, note) = open(Dtype::Auto, |dtype| dtype == Dtype::F16).unwrap();
+        assert_eq!(gpu.dtype(), Dtype::F32);
+        assert_eq!(note.unwrap(), "f16 shaders were given up: self-test: wrong");
+        // Who asks for f16 gets f16 or nothing, and nobody gets what fails both ways.
+        assert!(open(Dtype::F16, |dtype| dtype == Dtype::F16).is_err());
+        assert!(open(Dtype::Auto, |_| true).is_err());
+    }
 }

@@ -3,8 +3,8 @@ import { inBytes, inSeconds } from "./words.js";
 
 /** @typedef {import("./cappy-web/index.js").LoadProgress} LoadProgress */
 
-const PHASES = /** @type {const} */ (["download", "load", "check"]);
-const NAMES = { download: "Downloading", load: "Loading onto the graphics adapter", check: "Checking the model" };
+const PHASES = /** @type {const} */ (["download", "load"]);
+const NAMES = { download: "Downloading", load: "Loading onto the graphics adapter" };
 
 /** Rates are taken over so many milliseconds: long enough to be calm, short enough to be true. */
 const WINDOW = 4000;
