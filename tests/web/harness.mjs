@@ -47,7 +47,7 @@ async function filesIn(folder, at) {
 /**
  * A server and a browser. `open({ prelude, workerPrelude, policy })` opens a page in a context of its
  * own, with scripts that run before anything else there and in its workers. `dist/` is served below `/dist/`,
- * a tiny model below `/m/` and as the hub's `some/model`.
+ * a tiny model below `/m/`, beside the page and as the hub's `some/model`.
  */
 export async function startPackage(args = chromiumArgs) {
   const files = await filesIn(dist, "/dist/").catch(() => {
@@ -56,7 +56,7 @@ export async function startPackage(args = chromiumArgs) {
   const { vocab_size } = JSON.parse(files["/dist/model/config.json"]);
   const model = tinyModel(files["/dist/model/tokenizer.json"], vocab_size);
   for (const [name, bytes] of Object.entries(model)) {
-    files[`/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
+    files[`/m/${name}`] = files[`/folder/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
   }
   const workerScript = files["/dist/worker.js"];
   files["/page.js"] = Buffer.from(PAGE);

@@ -95,7 +95,7 @@ for (const worker of [true, false]) {
         assert.deepEqual(got.wrong.map(({ code, cappy }) => [code, cappy]), got.wrong.map(() => ["input", true]));
 
         const end = await page.evaluate(async () => {
-          const under = failure(scorer.score(instruction, Array(20).fill(candidates).flat()));
+          const under = failure(scorer.score(instruction, Array(10).fill(candidates).flat()));
           await sleep(30);
           scorer.dispose();
           scorer.dispose();
@@ -108,7 +108,7 @@ for (const worker of [true, false]) {
     test("a short call does not wait for a long one, and leaving a loop stops its work", () =>
       withScorer({ worker }, async (page) => {
         const got = await page.evaluate(async () => {
-          const lots = Array(20).fill(candidates).flat();
+          const lots = Array(10).fill(candidates).flat();
           let done = 0;
           const counting = { onProgress: (progress) => (done = progress.done) };
           let over = false;
@@ -134,7 +134,7 @@ for (const worker of [true, false]) {
     test("a signal stops scoring, and the scorer is usable afterwards", () =>
       withScorer({ worker }, async (page) => {
         const got = await page.evaluate(async () => {
-          const lots = Array(20).fill(candidates).flat();
+          const lots = Array(10).fill(candidates).flat();
           const gone = AbortSignal.abort("why");
           const before = [lots, []].map((list) => failure(scorer.score(instruction, list, { signal: gone })));
           const first = await scorer.score(instruction, "x");
@@ -160,7 +160,7 @@ for (const worker of [true, false]) {
           };
         });
         for (const { code } of [...got.before, got.scoring, got.streaming]) assert.equal(code, "aborted");
-        assert.ok(got.done < 60 && got.seen < 60, `${got.done} and ${got.seen} of 480`);
+        assert.ok(got.done < 60 && got.seen < 60, `${got.done} and ${got.seen} of 240`);
         assert.equal(got.cause, "why");
         assert.ok(got.same);
       }));

@@ -46,7 +46,7 @@ async function inPage(options, act, from = host) {
 }
 
 const load = (page, options) => page.evaluate(async (options) => {
-  globalThis.lots = Array(10).fill(candidates).flat();
+  globalThis.lots = Array(6).fill(candidates).flat();
   globalThis.scorer = await cappy.Scorer.load("/m/", { batchTokens: 32, ...options });
   globalThis.expected = await scorer.score(instruction, lots);
 }, options);

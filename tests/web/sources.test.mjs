@@ -29,9 +29,9 @@ const requests = () => host.site.log.filter((line) => !/\/(dist|prelude|worker-p
 
 test("a relative folder, the hub, a URL and picked files are the same model", async () => {
   await fresh();
-  const folder = await load("../m");
+  const folder = await load("./m");
   assert.equal(typeof folder.value?.score, "number", folder.message);
-  assert.equal(folder.value.model, `${host.site.url}/m/`);
+  assert.equal(folder.value.model, `${host.site.url}/folder/m/`);
   const { score } = folder.value;
 
   const hub = await load("some/model", { endpoint: host.site.url });
