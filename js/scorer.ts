@@ -79,8 +79,8 @@ export class Scorer {
     }
     let index = 0;
     for await (const scores of this.#batches(instruction, texts, options)) {
-      for (const { logits, truncated } of scores) {
-        yield { index, score: logits[0]!, text: texts[index]!, candidate: candidates[index]!, truncated };
+      for (const { logits, tokens, truncated } of scores) {
+        yield { index, score: logits[0]!, text: texts[index]!, candidate: candidates[index]!, tokens, truncated };
         index += 1;
       }
     }

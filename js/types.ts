@@ -64,6 +64,8 @@ export interface Ranked<C extends Candidate = string> {
   text: string;
   /** The candidate as it went in. */
   candidate: C;
+  /** Tokens of instruction and candidate as they were scored, special tokens included. */
+  tokens: number;
   /** Tokens that were cut because instruction and candidate together were too long. */
   truncated: number;
 }

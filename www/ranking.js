@@ -66,7 +66,8 @@ export class RankingView {
     byId("running", HTMLElement).hidden = true;
     this.#copy.hidden = count === 0;
     this.#progress();
-    const time = `${inSeconds(seconds)}, ${three(count / seconds)} candidates a second`;
+    const tokens = this.#ranked.reduce((sum, { result }) => sum + result.tokens, 0);
+    const time = `${inSeconds(seconds)}, ${three(tokens / seconds)} tokens a second`;
     if (how === "done") {
       this.#status.textContent = `${counted(count, "candidate")} in ${time}.${this.#scale()}`;
       announce(`${this.#status.textContent} Best: ${this.#ranked[0]?.result.text.slice(0, 200)}`);

@@ -111,7 +111,9 @@ export class Http {
 
   #request(url: string, method: string, headers: Record<string, string>): Promise<Response> {
     const { cache, signal } = this.options;
-    return this.options.fetch(url, {
+    // Alone, because as a method of something a browser's own fetch throws.
+    const { fetch } = this.options;
+    return fetch(url, {
       method,
       headers: { ...this.options.headers, ...headers },
       cache,

@@ -72,7 +72,7 @@ export class Scorer {
       if (index === 1) failHere("rank");
       const text = typeof candidate === "string" ? candidate : candidate.text;
       const score = Number(/^\[(-?[\d.]+)\]/.exec(text)?.[1] ?? text.length / 1000);
-      yield { index, score, text, candidate, truncated: Math.max(0, text.length - 2000) };
+      yield { index, score, text, candidate, tokens: 4 + text.length, truncated: Math.max(0, text.length - 2000) };
     }
   }
 

@@ -64,7 +64,7 @@ export async function startPackage(args = chromiumArgs) {
     <script src="/prelude.js"></script><script type="module" src="/page.js"></script><input type="file" multiple>`);
   const site = await serve(files);
   site.policy = POLICY;
-  const executablePath = process.env.CAPPY_CHROMIUM ?? chromiumPath;
+  const executablePath = chromiumPath;
   const browser = await chromium.launch({ executablePath, args });
   return {
     site,

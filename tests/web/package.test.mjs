@@ -1,5 +1,5 @@
 // What the package promises, in a real browser under a strict policy: scores, order, fairness,
-// stopping, progress, a smooth page. CAPPY_CHROMIUM names the browser.
+// stopping, progress, a smooth page. CHROME_PATH names the browser.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 

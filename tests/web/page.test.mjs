@@ -110,7 +110,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       for (const [at, share] of [1.4 / 1.5, 1 / 1.5, 0.75 / 1.5, 0].entries()) {
         assert.ok(Math.abs(widths[at] - share) < 0.01, `bars: ${widths}`);
       }
-      assert.match(await page.locator("#ranking-status").textContent(), /^4 candidates in .+ candidates a second\. Bars run from -0\.50 to 1\.00\.$/);
+      assert.match(await page.locator("#ranking-status").textContent(), /^4 candidates in .+ tokens a second\. Bars run from -0\.50 to 1\.00\.$/);
       await page.getByRole("button", { name: "Show all" }).click();
       assert.equal(await page.getByRole("button", { name: "Show less" }).getAttribute("aria-expanded"), "true");
       assert.equal(await page.locator("#stale").isVisible(), false);

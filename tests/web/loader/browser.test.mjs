@@ -6,6 +6,7 @@ import { after, before, beforeEach, test } from "node:test";
 
 import { chromium } from "playwright-core";
 
+import { chromiumPath } from "../browser.mjs";
 import { noise, serve } from "./server.mjs";
 
 const MIB = 1024 * 1024;
@@ -44,12 +45,12 @@ const workerScript = `
 
 before(async () => {
   const files = { "/page.html": Buffer.from(`<script type="module">${inPage}</script>`) };
-  files["/worker.js"] = Buffer.from(workerScript);
   for (const folder of ["", "loader/"]) {
     for (const name of await readdir(new URL(folder, dist))) {
       if (name.endsWith(".js")) files[`/${folder}${name}`] = await readFile(new URL(folder + name, dist));
     }
   }
+  files["/worker.js"] = Buffer.from(workerScript);
   site = await serve({ ...files, "/m/config.json": Buffer.from("{}"), "/m/model.safetensors": weights });
   browser = await chromium.launch({
     executablePath: chromiumPath,
