@@ -92,7 +92,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     }));
 
   test("ranks live, best first, with scores, bars and what was cut", () =>
-    open("?pace=400", async (page) => {
+    open("?pace=1500", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.25] low", "[0.9] best", "", "[-0.5] worst", `[0.5] ${"long ".repeat(500)}`]);
       await page.locator("#rank").click();
