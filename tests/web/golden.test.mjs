@@ -85,7 +85,7 @@ for (const { name: host, open, dtype } of HOSTS) {
         assert.equal(info.dtype, dtype);
         assert.equal(info.maxTokens, longest);
         const seconds = ((performance.now() - began) / 1000).toFixed(1);
-        t.diagnostic(`${some.length} pairs, ${(100 * used).toFixed(0)}% of the bound, ${seconds} s, ${info.adapter.description}`);
+        t.diagnostic(`${some.length} pairs, ${(100 * used).toFixed(0)}% of the bound, ${seconds} s, ${info.adapter.vendor} ${info.adapter.architecture}`);
       });
     }
   });
