@@ -202,3 +202,28 @@ test("the GPU's process crashes", async () => {
     await other.close();
   }
 });
+
+test("a GPU without memory is an error by that name, and the next call tries again", () =>
+  inPage({ prelude: CATCH_DEVICES }, async (page) => {
+    await load(page, { worker: false });
+    const full = await scoreWhile(page, () => page.evaluate(() => {
+      const error = new GPUOutOfMemoryError("the test has taken it all");
+      devices.at(-1).dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
+    }));
+    assert.equal(full.code, "out-of-memory", full.message);
+    assert.equal(full.losses, 0);
+    const again = await page.evaluate(() => failure(scorer.score(instruction, lots)));
+    assert.deepEqual(again.value && Object.values(again.value), await page.evaluate(() => [...expected]), again.message);
+  }));
+
+test("a page that the browser freezes in the background goes on where it was", () =>
+  inPage({}, async (page) => {
+    await load(page, {});
+    const cdp = await page.context().newCDPSession(page);
+    const got = await scoreWhile(page, async () => {
+      await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+      await cdp.send("Page.setWebLifecycleState", { state: "active" });
+    });
+    assert.deepEqual(got, { same: true, code: undefined, message: undefined, losses: 0 });
+  }));
