@@ -64,6 +64,7 @@ export class RecentPieces {
 
   set(file: string, index: number, bytes: Uint8Array): void {
     const key = `${index}/${file}`;
+    if (this.#pieces.get(key) !== bytes) this.#drop(key);
     this.#pieces.delete(key);
     this.#pieces.set(key, bytes);
     for (const oldest of this.#pieces.keys()) {

@@ -59,6 +59,7 @@ export async function* streamPieces(
 
   while (at < stop) {
     let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+    let chunk: Uint8Array | undefined;
     try {
       const { response, start } = await http.get(remote, at, stop === size ? undefined : stop);
       watch.ranges(response.status === 206);
@@ -76,6 +77,7 @@ export async function* streamPieces(
           if (piece) yield { index: Math.floor(at / PIECE), bytes: piece.slice(0, at % PIECE) };
           return;
         }
+        chunk = value;
         for (let taken = 0; taken < value.length && at < stop; ) {
           const index = Math.floor(at / PIECE);
           const filled = at % PIECE;
@@ -93,6 +95,7 @@ export async function* streamPieces(
           yield { index, bytes };
         }
         release(value);
+        chunk = undefined;
       }
       // A body that goes on is not the file that was announced.
       if (stop === size) {
@@ -106,6 +109,7 @@ export async function* streamPieces(
       if (failures >= TRIES) throw unreachable(remote.file, remote.url, error);
       await pause(firstPause * 2 ** (failures - 1), signal);
     } finally {
+      if (chunk) release(chunk);
       reader?.cancel().catch(() => {});
     }
   }
