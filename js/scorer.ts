@@ -115,14 +115,16 @@ export class Scorer {
     let wake = () => {};
     let over = false;
     let failure: unknown;
+    let done = 0;
     const work = this.#engine.score(instruction, texts, {
       signal: left.signal,
       onProgress: ({ first, scores }) => {
         ready.push(scores);
-        told?.({ done: first + scores.length, total: texts.length });
+        done = first + scores.length;
+        told?.({ done, total: texts.length });
         wake();
       },
-    }).catch((error) => { failure = error; }).finally(() => {
+    }).catch((error) => { failure = naming(error, done); }).finally(() => {
       over = true;
       wake();
     });
@@ -153,6 +155,14 @@ function textsOf(candidates: readonly Candidate[]): string[] {
     }
     return text;
   });
+}
+
+/** What is wrong with a pair always is with the first one that is not done: batches end before it. */
+function naming(error: unknown, index: number): unknown {
+  if (!(error instanceof CappyError)) return error;
+  if (error.code !== "not-finite" && !(error.code === "input" && error.atFault === "text")) return error;
+  const what = error.message.slice(error.atFault.length + 2);
+  return new CappyError(error.code, `candidates[${index}] with its instruction`, what, { cause: error });
 }
 
 function listOf<C>(candidates: readonly C[]): readonly C[] {

@@ -254,8 +254,8 @@ impl Scorer {
         Ok(())
     }
 
-    /// Scores pairs from the one at `first` on, as many as one batch holds, at least one. `stop` is
-    /// asked between submissions to the GPU. For callers that take turns between several lists.
+    /// Scores pairs from the one at `first` on, as many as one batch holds, at least one if
+    /// there is one. `stop` is asked between submissions to the GPU. For callers that take turns between several lists.
     ///
     /// # Errors
     /// As [`Scorer::score`], and [`ErrorKind::Aborted`] once `stop` has said so. What is wrong with
@@ -266,7 +266,10 @@ impl Scorer {
         first: usize,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Score>> {
-        let batch = self.next_batch(&pairs[first..])?;
+        let batch = self.next_batch(pairs.get(first..).unwrap_or_default())?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
         let logits = self.encoder.logits(&self.gpu, &Batch::new(&batch), stop).await?;
         let finite = |logits: &Vec<f32>| logits.iter().all(|logit| logit.is_finite());
         if !finite(&logits[0]) {
@@ -282,7 +285,7 @@ impl Scorer {
         Ok(scores.collect())
     }
 
-    /// The first of `pairs` that fit into a batch together; at least one.
+    /// The first of `pairs` that fit into a batch together; at least one if there is one.
     fn next_batch(&self, pairs: &[(&str, &str)]) -> Result<Vec<Encoded>> {
         let mut batch: Vec<Encoded> = Vec::new();
         let mut tokens = 0;

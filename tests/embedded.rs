@@ -45,6 +45,8 @@ fn no_pairs_are_no_scores() {
     let scorer = block_on(Scorer::load(ModelSource::Embedded, LoadOptions::default())).unwrap();
     assert_eq!(block_on(scorer.score(&[])).unwrap(), []);
     assert_eq!(block_on(scorer.rank("a", &[], None)).unwrap(), []);
+    assert_eq!(block_on(scorer.score_batch(&[], 0, &|| false)).unwrap(), []);
+    assert_eq!(block_on(scorer.score_batch(&[("a", "b")], 2, &|| false)).unwrap(), []);
 }
 
 #[test]

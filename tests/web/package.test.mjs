@@ -259,3 +259,14 @@ test("what a listener throws is reported and stops nothing", async () => {
     await page.context().close();
   }
 });
+
+test("a candidate that cannot be scored is named by its place", async () => {
+  const page = await host.open();
+  const got = await page.evaluate(async () => {
+    const scorer = await cappy.Scorer.load("/m/", { batchTokens: 32 });
+    return failure(scorer.score(instruction, [candidates[0], "x".repeat(1_000_000)]));
+  });
+  assert.equal(got.code, "input", got.message);
+  assert.match(got.message, /^candidates\[1\] with its instruction: has a run of/);
+  await page.context().close();
+});
