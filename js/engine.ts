@@ -2,12 +2,13 @@ import { CappyError, throwIfAborted } from "./error.js";
 import { adapterInfo } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import { type FileProgress, openModel, type OpenedModel } from "./loader/index.js";
+import { keepTuning, keptTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
 import type { AdapterInfo, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
 import { Sha256, startWasm, toCappyError, WasmScorer } from "./wasm.js";
 
-/** Tokens of a batch on a software adapter, where larger ones are no faster and progress is slow. */
-const SOFTWARE_BATCH_TOKENS = 512;
+/** The matmul for adapters that are CPUs. Where they say so, there is no need to measure others. */
+const SOFTWARE_KERNEL = "lanes";
 
 /** Texts handed to WebAssembly at once; a batch rarely holds more. */
 const WINDOW = 256;
@@ -22,6 +23,8 @@ export interface EngineOptions extends SourceOptions {
   dtype?: Dtype;
   /** The most tokens computed at once. */
   batchTokens?: number;
+  /** The matmul kernel that runs everything. */
+  kernel?: string;
 }
 
 /** One scored text. */
@@ -53,6 +56,9 @@ interface RustInfo {
   dtype: "f16" | "f32";
   note: string | null;
   batch_tokens: number;
+  kernels: string;
+  tuning_seconds: number;
+  tuning: string;
 }
 
 /** A model on the GPU of this thread; rebuilt when the device is lost. */
@@ -94,10 +100,12 @@ export class Engine {
       onProgress: overAllFiles((progress) => onProgress?.({ phase: "download", ...progress })),
       hasher: () => new Sha256(),
     }));
-    const batchTokens = this.#options.batchTokens ?? (this.#adapter.software ? SOFTWARE_BATCH_TOKENS : undefined);
+    const { dtype = "auto", batchTokens, cache = true } = this.#options;
+    const kernel = this.#options.kernel ?? (this.#adapter.software ? SOFTWARE_KERNEL : undefined);
+    const tuning = cache && kernel === undefined ? await keptTuning(this.#adapter) : undefined;
     try {
       const told = (bytes: number, total: number) => onProgress?.({ phase: "load", file: "", bytes, total });
-      const scorer = await WasmScorer.load(files, this.#options.dtype ?? "auto", batchTokens, told);
+      const scorer = await WasmScorer.load(files, dtype, batchTokens, kernel, tuning, told);
       if (signal?.aborted || this.#disposed) {
         scorer.free();
         throwIfAborted(signal, "loading");
@@ -105,6 +113,7 @@ export class Engine {
       }
       this.#scorer = scorer;
       this.#info = scorer.info() as RustInfo;
+      if (cache && kernel === undefined && this.#info.tuning !== tuning) void keepTuning(this.#adapter, this.#info.tuning);
     } catch (thrown) {
       throwIfAborted(signal, "loading");
       throw files.failure() ?? toCappyError(thrown);
@@ -195,6 +204,8 @@ export class Engine {
       dtype: info.dtype,
       note: info.note ?? (info.dtype === "f32" && !this.#adapter.f16 ? "the adapter has no shader-f16" : ""),
       batchTokens: info.batch_tokens,
+      kernels: info.kernels,
+      tuningSeconds: info.tuning_seconds,
       adapter: this.#adapter,
       losses: this.#allLosses,
     };

@@ -35,6 +35,8 @@ export interface LoadOptions extends SourceOptions {
   dtype?: Dtype;
   /** The most tokens computed at once. Scores do not depend on it. */
   batchTokens?: number;
+  /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `rows`, `lanes`. */
+  kernel?: string;
   /** Run in a worker, so that the page stays smooth. True unless said otherwise, where workers exist. */
   worker?: boolean;
 }
@@ -125,6 +127,10 @@ export interface Info {
   note: string;
   /** The most tokens computed at once. */
   batchTokens: number;
+  /** The matmul kernels that run, by name. */
+  kernels: string;
+  /** Seconds that finding them by measuring took; 0 where they are remembered from an earlier load. */
+  tuningSeconds: number;
   /** The adapter it runs on. */
   adapter: AdapterInfo;
   /** Whether it runs in a worker. */

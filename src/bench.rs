@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu, Plan};
 use crate::ops::multiply_add::{LANES, multiply_add};
 use crate::tokenizer::Encoded;
+use crate::tune::tune;
 
 /// Tokens of each pair in the batch: an instruction and an answer of a few sentences.
 const PAIR_TOKENS: usize = 128;
@@ -138,10 +139,14 @@ pub async fn run(options: Options, progress: &mut dyn FnMut(&str)) -> Result<Rep
     progress("measuring the multiply-add peak");
     let peak_gflops = peak(&gpu).await?;
 
+    progress("choosing kernels");
+    let tuned = tune(&gpu, None, None).await?;
+
     progress("making random weights");
     let start = Instant::now();
     let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
-    let encoder = Encoder::load(&gpu, &checkpoint, &config, tokens, &mut |_| {}).await?;
+    let encoder =
+        Encoder::load(&gpu, &checkpoint, &config, tuned.choice, tokens, &mut |_| {}).await?;
     let load_seconds = start.elapsed().as_secs_f64();
 
     progress("compiling and running the first batch");

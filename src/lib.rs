@@ -14,6 +14,7 @@ mod rank;
 mod reference;
 mod scorer;
 mod tokenizer;
+mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 

@@ -13,13 +13,16 @@ use crate::config::Config;
 use crate::encoder::{Encoder, self_test};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu};
+use crate::ops::Choice;
 use crate::tokenizer::{Encoded, Tokenizer};
+use crate::tune::{Tuned, tune};
 
-/// Tokens of a batch on a GPU, unless memory or the caller says less.
-const GPU_BATCH_TOKENS: usize = 4096;
+/// Tokens of a batch at the most, unless the caller says more. Larger ones are no faster.
+const MOST_DEFAULT_TOKENS: usize = 4096;
 
-/// Tokens of a batch on a software adapter, where larger ones are no faster and progress is slow.
-const SOFTWARE_BATCH_TOKENS: usize = 512;
+/// A batch should take about this long, or several pairs on a slow adapter would come at once and
+/// late.
+const BATCH_SECONDS: f64 = 1.0;
 
 /// The most tokens of a batch: kernels number their rows by workgroup, 65,535 at the most.
 const MAX_BATCH_TOKENS: usize = 32_768;
@@ -88,6 +91,12 @@ pub struct LoadOptions<'a> {
     /// The most tokens computed at once. More needs more memory and is faster up to a point.
     /// Raised to the longest pair, lowered to 32,768. Scores do not depend on it.
     pub batch_tokens: Option<usize>,
+    /// The name of a matmul variant that is to run everything, instead of the ones that measuring
+    /// on the adapter finds fastest; see [`crate::ops::matmul::VARIANTS`].
+    pub kernel: Option<&'a str>,
+    /// [`Info::tuning`] of an earlier load. Where adapter, driver and version are the same, its
+    /// choice of kernels is taken and nothing is measured.
+    pub tuning: Option<&'a str>,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -148,6 +157,12 @@ pub struct Info {
     pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,
+    /// The variants of matmul that run, by name, for people.
+    pub kernels: String,
+    /// Seconds that it took to find them by measuring; 0 where they were remembered.
+    pub tuning_seconds: f64,
+    /// The same for [`LoadOptions::tuning`] of the next load.
+    pub tuning: String,
 }
 
 /// A loaded model.
@@ -176,17 +191,20 @@ impl Scorer {
     /// Names the file, tensor, adapter limit or hub answer at fault; see [`ErrorKind`].
     pub async fn load(source: ModelSource, mut options: LoadOptions<'_>) -> Result<Scorer> {
         let mut silent = |_: Progress| {};
-        let progress: &mut dyn FnMut(Progress) = match &mut options.progress {
-            Some(progress) => *progress,
+        let progress: &mut dyn FnMut(Progress) = match options.progress.take() {
+            Some(progress) => progress,
             None => &mut silent,
         };
         let model = source.describe();
         let (config, tokenizer, checkpoint) = open(source, progress).await?;
-        let (gpu, note) = open_proven(options.dtype, self_test).await?;
-        let batch_tokens = batch_tokens(&gpu, &config, options.batch_tokens);
+        let (gpu, tuned, note) = open_proven(&options, self_test).await?;
+        let choice = tuned.choice;
+        let batch_tokens = batch_tokens(&tuned, &config, options.batch_tokens);
+        let before = gpu.allocated_bytes();
         let total = checkpoint.file_bytes();
         let mut loaded = |bytes: u64| progress(Progress::Load { bytes: bytes.min(total), total });
-        let encoder = Encoder::load(&gpu, &checkpoint, &config, batch_tokens, &mut loaded).await?;
+        let encoder =
+            Encoder::load(&gpu, &checkpoint, &config, choice, batch_tokens, &mut loaded).await?;
         loaded(total);
 
         let shapes = tensor_shapes(&config);
@@ -195,11 +213,14 @@ impl Scorer {
             format: checkpoint.format().to_owned(),
             parameters: shapes.iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum(),
             file_bytes: total,
-            gpu_bytes: gpu.allocated_bytes(),
+            gpu_bytes: gpu.allocated_bytes() - before,
             adapter: gpu.adapter().clone(),
             dtype: gpu.dtype(),
             note,
             batch_tokens,
+            kernels: choice.describe(),
+            tuning_seconds: tuned.seconds,
+            tuning: tuned.to_text(&gpu),
             config,
         };
         Ok(Scorer { gpu, encoder, tokenizer, info })
@@ -212,7 +233,7 @@ impl Scorer {
 
     /// Bytes of GPU memory in use now: the weights, and activations for the largest batch.
     pub fn gpu_bytes(&self) -> u64 {
-        self.gpu.allocated_bytes()
+        self.info.gpu_bytes
     }
 
     /// The score of each (instruction, response), in order. A pair's score does not depend on the
@@ -304,31 +325,41 @@ impl Scorer {
     }
 }
 
-/// Opens the GPU and proves that it computes a small known model right. Where it does not in f16,
-/// and the caller leaves the choice, f32 is taken, and the reason given.
+/// Opens the GPU, chooses kernels, and proves that they compute a small known model right. Where
+/// they do not, and the caller leaves the choice, the plainest kernels are taken in f32, and the
+/// reason given.
 async fn open_proven(
-    dtype: Dtype,
-    prove: impl AsyncFn(&Gpu) -> Result<()>,
-) -> Result<(Gpu, Option<String>)> {
-    let gpu = Gpu::open(dtype).await?;
-    match prove(&gpu).await {
-        Ok(()) => Ok((gpu, None)),
-        Err(why) if dtype == Dtype::Auto && gpu.dtype() == Dtype::F16 => {
+    options: &LoadOptions<'_>,
+    prove: impl AsyncFn(&Gpu, Choice) -> Result<()>,
+) -> Result<(Gpu, Tuned, Option<String>)> {
+    let gpu = Gpu::open(options.dtype).await?;
+    let tuned = tune(&gpu, options.kernel, options.tuning).await?;
+    match prove(&gpu, tuned.choice).await {
+        Ok(()) => Ok((gpu, tuned, None)),
+        Err(why) if options.dtype == Dtype::Auto => {
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
-            prove(&gpu).await?;
-            Ok((gpu, Some(format!("f16 shaders were given up: {why}"))))
+            let plain = options.kernel.unwrap_or(Choice::safe().many.name);
+            let tuned = tune(&gpu, Some(plain), None).await?;
+            prove(&gpu, tuned.choice).await?;
+            let note = format!("faster kernels were given up for plain ones in f32: {why}");
+            Ok((gpu, tuned, Some(note)))
         }
         Err(why) => Err(why),
     }
 }
 
-/// Tokens of a batch: what the caller asks for, else what fits the adapter.
-fn batch_tokens(gpu: &Gpu, config: &Config, asked: Option<usize>) -> usize {
+/// Tokens of a batch: what the caller asks for, else what the adapter gets through in about
+/// [`BATCH_SECONDS`], as far as memory allows.
+fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>) -> usize {
     let longest = config.max_tokens();
     let tokens = asked.unwrap_or_else(|| {
-        let mut tokens = if gpu.is_software() { SOFTWARE_BATCH_TOKENS } else { GPU_BATCH_TOKENS };
-        while Encoder::activation_bytes(config, tokens) > MAX_ACTIVATION_BYTES {
+        let mut tokens = MOST_DEFAULT_TOKENS;
+        let seconds = |tokens| Encoder::flops(config, tokens) / tuned.flops_per_second;
+        while tokens > longest
+            && (seconds(tokens) > BATCH_SECONDS
+                || Encoder::activation_bytes(config, tokens) > MAX_ACTIVATION_BYTES)
+        {
             tokens /= 2;
         }
         tokens
@@ -410,15 +441,19 @@ mod tests {
     fn f16_that_computes_wrongly_is_given_up_for_f32() {
         let wrong = |_: &Gpu| Err(Error::new(ErrorKind::Gpu, "self-test", "wrong"));
         let open = |dtype, fails: fn(Dtype) -> bool| {
-            pollster::block_on(open_proven(dtype, async |gpu: &Gpu| {
+            let options = LoadOptions { dtype, ..LoadOptions::default() };
+            pollster::block_on(open_proven(&options, async |gpu: &Gpu, _| {
                 if fails(gpu.dtype()) { wrong(gpu) } else { Ok(()) }
             }))
         };
-        let (gpu, note) = open(Dtype::Auto, |_| false).unwrap();
+        let (gpu, _, note) = open(Dtype::Auto, |_| false).unwrap();
         assert_eq!((gpu.dtype(), note), (Dtype::F16, None));
-        let (gpu, note) = open(Dtype::Auto, |dtype| dtype == Dtype::F16).unwrap();
+        let (gpu, _, note) = open(Dtype::Auto, |dtype| dtype == Dtype::F16).unwrap();
         assert_eq!(gpu.dtype(), Dtype::F32);
-        assert_eq!(note.unwrap(), "f16 shaders were given up: self-test: wrong");
+        assert_eq!(
+            note.unwrap(),
+            "faster kernels were given up for plain ones in f32: self-test: wrong"
+        );
         // Who asks for f16 gets f16 or nothing, and nobody gets what fails both ways.
         assert!(open(Dtype::F16, |dtype| dtype == Dtype::F16).is_err());
         assert!(open(Dtype::Auto, |_| true).is_err());

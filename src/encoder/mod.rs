@@ -9,6 +9,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan};
+use crate::ops::Choice;
 use crate::ops::attention::{Heads, attention};
 use crate::ops::embed::embed;
 use crate::ops::gather_rows::gather_rows;
@@ -21,6 +22,7 @@ use weights::Weights;
 /// A model on the GPU, with room to run batches of up to `batch_tokens` tokens.
 pub struct Encoder {
     config: Config,
+    choice: Choice,
     weights: Weights,
     activations: Activations,
 }
@@ -35,19 +37,33 @@ impl Encoder {
         gpu: &Gpu,
         checkpoint: &Checkpoint,
         config: &Config,
+        choice: Choice,
         batch_tokens: usize,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Encoder> {
         Ok(Encoder {
             config: config.clone(),
+            choice,
             weights: weights::load(gpu, checkpoint, config, loaded).await?,
             activations: Activations::new(gpu, config, batch_tokens)?,
         })
     }
 
+    /// Runs other variants from now on.
+    fn choose(&mut self, choice: Choice) {
+        self.choice = choice;
+    }
+
     /// Bytes of activations that a batch of `tokens` tokens takes at most.
     pub fn activation_bytes(config: &Config, tokens: usize) -> u64 {
         activations::bytes(config, tokens)
+    }
+
+    /// Multiplications and additions of the matmuls of a batch of `tokens` tokens, about.
+    pub fn flops(config: &Config, tokens: usize) -> f64 {
+        let (hidden, inner) = (config.hidden_size as f64, config.intermediate_size as f64);
+        let a_layer = 2.0 * hidden * (4.0 * hidden + 2.0 * inner);
+        a_layer * config.num_hidden_layers as f64 * tokens as f64
     }
 
     /// The raw logits of each pair of `batch`, in order: `[pairs][labels]`. `stop` is asked between
@@ -86,34 +102,45 @@ impl Encoder {
         let all = x.tasks(batch);
         let first = x.first_tasks(batch);
 
+        let choice = &self.choice;
+        let most = choice.most_flops;
+
         let mut steps = vec![
             embed("embed", tokens, &x.ids, &w.tables, &x.sum)?,
             layer_norm("embed norm", tokens, &x.sum, &w.embed_norm, &x.hidden)?,
         ];
+        let all_tokens = choice.tokens(tokens);
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
-            steps.push(matmul("qkv", tokens, &x.hidden, &layer.qkv, Epilogue::Store, &x.qkv)?);
+            let qkv = Epilogue::Store;
+            steps.extend(matmul(
+                "qkv", all_tokens, most, tokens, &x.hidden, &layer.qkv, qkv, &x.qkv,
+            )?);
             // The score hangs on the last layer's <s> alone: after its keys and values, only that
             // row of each pair goes on.
-            let (rows, tasks, hidden, sum) = if last {
+            let (rows, kind, tasks, hidden, sum) = if last {
                 let gather =
                     gather_rows("gather <s>", pairs, &x.first_rows, &x.hidden, &x.first_hidden)?;
                 steps.push(gather);
-                (pairs, &first, &x.first_hidden, &x.first_sum)
+                (pairs, choice.pairs, &first, &x.first_hidden, &x.first_sum)
             } else {
-                (tokens, &all, &x.hidden, &x.sum)
+                (tokens, all_tokens, &all, &x.hidden, &x.sum)
             };
+            let dense =
+                |label, a, w, epilogue, out| matmul(label, kind, most, rows, a, w, epilogue, out);
             let residual = Epilogue::Residual(hidden);
             steps.push(attention("attention", heads, tasks, &x.qkv, &x.context)?);
-            steps.push(matmul("attention out", rows, &x.context, &layer.out, residual, sum)?);
+            steps.extend(dense("attention out", &x.context, &layer.out, residual, sum)?);
             steps.push(layer_norm("attention norm", rows, sum, &layer.out_norm, hidden)?);
-            steps.push(matmul("ffn up", rows, hidden, &layer.up, Epilogue::Gelu, &x.inner)?);
-            steps.push(matmul("ffn down", rows, &x.inner, &layer.down, residual, sum)?);
+            steps.extend(dense("ffn up", hidden, &layer.up, Epilogue::Gelu, &x.inner)?);
+            steps.extend(dense("ffn down", &x.inner, &layer.down, residual, sum)?);
             steps.push(layer_norm("ffn norm", rows, sum, &layer.down_norm, hidden)?);
         }
-        let hidden = &x.first_hidden;
-        steps.push(matmul("head dense", pairs, hidden, &w.dense, Epilogue::Tanh, &x.head)?);
-        steps.push(matmul("head out", pairs, &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
+        let head = |label, a, w, epilogue, out| {
+            matmul(label, choice.pairs, most, pairs, a, w, epilogue, out)
+        };
+        steps.extend(head("head dense", &x.first_hidden, &w.dense, Epilogue::Tanh, &x.head)?);
+        steps.extend(head("head out", &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
         Ok(Plan { steps })
     }
 }
@@ -205,7 +232,14 @@ mod tests {
                 .collect();
             for dtype in [Dtype::F16, Dtype::F32] {
                 let gpu = block_on(Gpu::open(dtype));
-                let encoder = block_on(Encoder::load(&gpu, &checkpoint, &config, 300, &mut |_| {}));
+                let encoder = block_on(Encoder::load(
+                    &gpu,
+                    &checkpoint,
+                    &config,
+                    Choice::safe(),
+                    300,
+                    &mut |_| {},
+                ));
                 let together = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));
                 assert!(
                     close(&together, &expected, 1e-2),

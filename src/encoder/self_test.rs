@@ -9,6 +9,7 @@ use crate::checkpoint::{Checkpoint, RandomProfile};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::Gpu;
+use crate::ops::Choice;
 use crate::tokenizer::Encoded;
 
 /// The tokens of each pair.
@@ -23,15 +24,29 @@ const TOLERANCE: f32 = 0.005;
 /// Runs the known pairs.
 ///
 /// # Errors
-/// [`ErrorKind::Gpu`] when a score is not what it should be, and what the GPU itself says.
-pub async fn self_test(gpu: &Gpu) -> Result<()> {
+/// [`ErrorKind::Gpu`] when a score is not what it should be, or depends on the size of the batch,
+/// and what the GPU itself says.
+pub async fn self_test(gpu: &Gpu, choice: Choice) -> Result<()> {
     let (config, pairs) = model();
     let checkpoint = Checkpoint::random(&config, SEED, RandomProfile::Plain);
     let tokens = LENGTHS.iter().sum();
-    let encoder = Encoder::load(gpu, &checkpoint, &config, tokens, &mut |_| {}).await?;
-    let logits = encoder.logits(gpu, &Batch::new(&pairs), &|| false).await?;
-    let scores: Vec<f32> = logits.iter().map(|logits| logits[0]).collect();
-    compare(&scores)
+    let mut encoder = Encoder::load(gpu, &checkpoint, &config, choice, tokens, &mut |_| {}).await?;
+    // Once for each variant that a batch may meet, and cut into pieces once.
+    let few = Choice { few_rows: usize::MAX, ..choice };
+    let many = Choice { few_rows: 0, most_flops: 0, ..choice };
+    let mut all = Vec::new();
+    for choice in [many, few] {
+        encoder.choose(choice);
+        let logits = encoder.logits(gpu, &Batch::new(&pairs), &|| false).await?;
+        let scores: Vec<f32> = logits.iter().map(|logits| logits[0]).collect();
+        compare(&scores)?;
+        all.push(scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>());
+    }
+    if all[0] == all[1] {
+        return Ok(());
+    }
+    let what = format!("{} and {} differ on this adapter", choice.many.name, choice.few.name);
+    Err(Error::new(ErrorKind::Gpu, "self-test", what))
 }
 
 fn compare(scores: &[f32]) -> Result<()> {
@@ -101,7 +116,7 @@ mod tests {
     fn it_passes_here_on_both_paths() {
         for dtype in [Dtype::F16, Dtype::F32] {
             let gpu = pollster::block_on(Gpu::open(dtype)).unwrap();
-            pollster::block_on(self_test(&gpu)).unwrap();
+            pollster::block_on(self_test(&gpu, Choice::safe())).unwrap();
         }
     }
 

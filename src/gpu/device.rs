@@ -39,6 +39,8 @@ pub struct AdapterSummary {
     pub timestamps: bool,
     /// The largest storage binding in bytes.
     pub max_binding_bytes: u64,
+    /// Invocations of its smallest subgroups; 0 where shaders cannot use them.
+    pub subgroup_size: u32,
 }
 
 /// An open GPU device.
@@ -51,6 +53,7 @@ pub struct Gpu {
     fault: Arc<Mutex<Option<Fault>>>,
     allocated: Cell<u64>,
     unsubmitted: Cell<u64>,
+    readback: RefCell<Option<wgpu::Buffer>>,
 }
 
 /// Work that the GPU has been given.
@@ -69,6 +72,9 @@ enum Fault {
 /// Writes are staged by wgpu in host memory until the queue runs; past this many bytes we wait,
 /// so that loading a model never holds more of it than this.
 const MAX_STAGED_BYTES: u64 = 16 << 20;
+
+/// Results are read through a buffer of at least this size, so that one serves for all.
+const READBACK_BYTES: u64 = 64 << 10;
 
 /// How to get an adapter, for people who have none.
 const NO_ADAPTER: &str = "no Vulkan, Metal or DirectX 12 adapter was found. Install the driver of \
@@ -100,6 +106,10 @@ impl Gpu {
             f16: adapter.features().contains(wgpu::Features::SHADER_F16),
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
+            subgroup_size: match adapter.features().contains(wgpu::Features::SUBGROUP) {
+                true => info.subgroup_min_size,
+                false => 0,
+            },
         };
         let dtype = resolve_dtype(dtype, &summary)?;
         let limits = required_limits(&summary.name, &adapter.limits())?;
@@ -107,6 +117,7 @@ impl Gpu {
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SHADER_F16, dtype == Dtype::F16);
         features.set(wgpu::Features::TIMESTAMP_QUERY, summary.timestamps);
+        features.set(wgpu::Features::SUBGROUP, summary.subgroup_size > 0);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("cappy"),
             required_features: features,
@@ -146,6 +157,7 @@ impl Gpu {
             fault,
             allocated: Cell::new(0),
             unsubmitted: Cell::new(0),
+            readback: RefCell::new(None),
         })
     }
 
@@ -267,12 +279,7 @@ impl Gpu {
 
     /// Reads the first `size` bytes of `buffer`; a multiple of four.
     pub(super) async fn read_bytes(&self, buffer: &Buffer, size: u64) -> Result<Vec<u8>> {
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: size.max(4),
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        });
+        let staging = self.readback(size);
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
         let index = self.queue.submit([encoder.finish()]);
@@ -294,7 +301,22 @@ impl Gpu {
         let bytes = range.to_vec();
         drop(range);
         staging.unmap();
+        self.readback.replace(Some(staging));
         Ok(bytes)
+    }
+
+    /// A buffer to read `size` bytes through: the last one, if it is large enough. While one is
+    /// being read it belongs to its reader.
+    fn readback(&self, size: u64) -> wgpu::Buffer {
+        let last = self.readback.take().filter(|buffer| buffer.size() >= size);
+        last.unwrap_or_else(|| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("readback"),
+                size: size.max(READBACK_BYTES),
+                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+                mapped_at_creation: false,
+            })
+        })
     }
 
     /// Natively somebody has to wait for the driver; in a browser the event loop does.
@@ -401,6 +423,7 @@ mod tests {
             f16: false,
             timestamps: false,
             max_binding_bytes: 0,
+            subgroup_size: 0,
         };
         assert_eq!(resolve_dtype(Dtype::Auto, &adapter).unwrap(), Dtype::F32);
         let error = resolve_dtype(Dtype::F16, &adapter).unwrap_err();

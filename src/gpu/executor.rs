@@ -1,7 +1,6 @@
 //! Runs a plan: pipelines, bind groups and uniforms are made once and kept.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{HashMap, VecDeque};
 
 use web_time::Instant;
 
@@ -15,13 +14,16 @@ const PARAMS_STRIDE: usize = 256;
 /// Steps a timed plan may have: two timestamps each in one query set of at most 4,096.
 const MAX_TIMED_STEPS: usize = 2048;
 
-/// How long a submission should take: long enough to keep the GPU busy while the next one is
-/// recorded, short enough for pages to stay smooth, watchdogs calm, and stops to take effect soon.
-const SUBMISSION_SECONDS: f64 = 0.2;
+/// How long a submission should take: short enough for pages to stay smooth, since whoever else
+/// wants the GPU waits for its end.
+const SUBMISSION_SECONDS: f64 = 0.03;
 
-/// Work of a submission before anything was measured, and the least ever: a software adapter in a
-/// browser gets through about 4 GFLOP a second.
-const FIRST_SUBMISSION_FLOPS: u64 = 1_000_000_000;
+/// Work that may be under way at a time: enough to keep the GPU busy where news of its end come
+/// late, as in Firefox, by up to 0.1 s; little enough for a stop to take effect soon.
+const UNDER_WAY_SECONDS: f64 = 0.25;
+
+/// Operations a second before anything was measured: a software adapter in a browser.
+const FIRST_FLOPS_PER_SECOND: f64 = 2e9;
 
 /// The time one step took on the GPU.
 #[derive(Debug, Clone)]
@@ -41,8 +43,8 @@ pub(super) struct Executor {
     layouts: HashMap<&'static str, Pipeline>,
     bind_groups: HashMap<(&'static str, Vec<Buffer>), wgpu::BindGroup>,
     params: wgpu::Buffer,
-    /// Work of one submission, adapted to what the adapter gets through.
-    submission_flops: u64,
+    /// What the adapter gets through.
+    flops_per_second: f64,
 }
 
 /// One submission of a plan.
@@ -75,7 +77,7 @@ impl Executor {
             layouts: HashMap::new(),
             bind_groups: HashMap::new(),
             params: params_buffer(device, 256),
-            submission_flops: FIRST_SUBMISSION_FLOPS,
+            flops_per_second: FIRST_FLOPS_PER_SECOND,
         }
     }
 
@@ -119,7 +121,7 @@ impl Executor {
 fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel) -> Pipeline {
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(kernel.name),
-        source: wgpu::ShaderSource::Wgsl(format!("{prelude}{}", kernel.source).into()),
+        source: wgpu::ShaderSource::Wgsl(format!("{prelude}{}", kernel.sources.concat()).into()),
     });
     let entry = |binding, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding,
@@ -157,7 +159,7 @@ fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel) -> Pipeline {
 }
 
 impl Gpu {
-    /// Submits `plan` in pieces, at most two of which are under way at a time. Results are there
+    /// Submits `plan` in pieces, several of which are under way at a time. Results are there
     /// once a later [`Gpu::read_f32`] or [`Gpu::finish`] returns. `stop` is asked between pieces.
     ///
     /// # Errors
@@ -165,8 +167,9 @@ impl Gpu {
     /// `stop` has said so.
     pub async fn run(&self, plan: &Plan, stop: &dyn Fn() -> bool) -> Result<()> {
         self.upload(plan)?;
-        let (mut under_way, mut done_before): (Option<Piece>, Option<Instant>) = (None, None);
-        let mut begin = 0;
+        let start = Instant::now();
+        let mut under_way = VecDeque::new();
+        let (mut begin, mut ahead, mut done) = (0, 0, 0);
         while begin < plan.steps.len() {
             if stop() {
                 let why = "the caller stopped the work";
@@ -174,24 +177,41 @@ impl Gpu {
             }
             let (end, piece) = self.submit_piece(plan, begin);
             begin = end;
-            if let Some(before) = under_way.replace(piece) {
-                self.wait(before.submitted).await?;
-                let now = Instant::now();
-                if let Some(since) = done_before.replace(now) {
-                    self.adapt(before.flops, now - since);
-                }
+            ahead += piece.flops;
+            under_way.push_back(piece);
+            // Two at the least: one runs, the next one waits.
+            while under_way.len() > 2
+                && ahead as f64 > self.flops_within(UNDER_WAY_SECONDS)
+                && let Some(oldest) = under_way.pop_front()
+            {
+                self.wait(oldest.submitted).await?;
+                ahead -= oldest.flops;
+                done += oldest.flops;
+                self.set_pace(done as f64 / start.elapsed().as_secs_f64().max(1e-6));
             }
         }
         self.check()
     }
 
+    /// Says how many multiplications and additions a second the adapter gets through, which
+    /// decides how much it is given at once.
+    pub fn set_pace(&self, flops_per_second: f64) {
+        self.executor.borrow_mut().flops_per_second = flops_per_second;
+    }
+
+    fn flops_within(&self, seconds: f64) -> f64 {
+        self.executor.borrow().flops_per_second * seconds
+    }
+
     /// Submits steps from `begin` on, as many as one submission should hold; says where it ended.
     fn submit_piece(&self, plan: &Plan, begin: usize) -> (usize, Piece) {
+        let most = self.flops_within(SUBMISSION_SECONDS) as u64;
         let executor = self.executor.borrow();
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         let (mut flops, mut end) = (0, begin);
-        while end < plan.steps.len() && (end == begin || flops < executor.submission_flops) {
+        while end < plan.steps.len() && (end == begin || flops + plan.steps[end].work.flops <= most)
+        {
             dispatch(&mut pass, &executor, plan, end);
             flops += plan.steps[end].work.flops;
             end += 1;
@@ -200,29 +220,51 @@ impl Gpu {
         (end, Piece { submitted: self.submit([encoder.finish()]), flops })
     }
 
-    /// Makes later submissions larger or smaller, by the time that `flops` took.
-    fn adapt(&self, flops: u64, time: Duration) {
-        let per_second = flops as f64 / time.as_secs_f64().max(1e-6);
-        let mut executor = self.executor.borrow_mut();
-        let now = executor.submission_flops;
-        let wanted = (per_second * SUBMISSION_SECONDS) as u64;
-        executor.submission_flops = wanted.clamp(now / 2, now * 2).max(FIRST_SUBMISSION_FLOPS);
-    }
-
     /// Runs `plan` with a timestamp around every step.
     ///
     /// # Errors
     /// As [`Gpu::run`], and [`ErrorKind::AdapterTooSmall`] on adapters without timestamps.
     pub async fn run_timed(&self, plan: &Plan) -> Result<Timings> {
-        let steps = plan.steps.len();
-        if !self.adapter().timestamps || steps > MAX_TIMED_STEPS {
-            return Err(Error::new(
-                ErrorKind::AdapterTooSmall,
-                self.adapter().name.as_str(),
-                format!("cannot time a plan of {steps} steps by timestamps"),
-            ));
+        if !self.adapter().timestamps {
+            let why = "cannot time single kernels";
+            return Err(Error::new(ErrorKind::AdapterTooSmall, self.adapter().name.as_str(), why));
         }
+        let seconds = self.run_repeated(plan, 1).await?;
+        Ok(seconds
+            .into_iter()
+            .enumerate()
+            .map(|(step, seconds)| StepTime { step, seconds })
+            .collect())
+    }
+
+    /// Runs each step of `plan` `repeats` times in a row and returns the seconds of each row, by
+    /// the GPU's clock or, where it shows none, by the host's.
+    ///
+    /// # Errors
+    /// As [`Gpu::run`].
+    pub async fn run_repeated(&self, plan: &Plan, repeats: u32) -> Result<Vec<f64>> {
         self.upload(plan)?;
+        if self.adapter().timestamps && plan.steps.len() <= MAX_TIMED_STEPS {
+            return self.time_by_gpu(plan, repeats).await;
+        }
+        let mut seconds = Vec::with_capacity(plan.steps.len());
+        self.finish().await?;
+        for index in 0..plan.steps.len() {
+            let start = Instant::now();
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for _ in 0..repeats {
+                dispatch(&mut pass, &self.executor.borrow(), plan, index);
+            }
+            drop(pass);
+            self.wait(self.submit([encoder.finish()])).await?;
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+        Ok(seconds)
+    }
+
+    async fn time_by_gpu(&self, plan: &Plan, repeats: u32) -> Result<Vec<f64>> {
+        let steps = plan.steps.len();
         let queries = self.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("step times"),
             ty: wgpu::QueryType::Timestamp,
@@ -246,7 +288,9 @@ impl Gpu {
                         end_of_pass_write_index: Some(2 * index as u32 + 1),
                     }),
                 });
-                dispatch(&mut pass, &executor, plan, index);
+                for _ in 0..repeats {
+                    dispatch(&mut pass, &executor, plan, index);
+                }
                 drop(pass);
                 self.queue.submit([encoder.finish()]);
             }
@@ -257,14 +301,8 @@ impl Gpu {
         let ticks: Vec<u64> =
             bytemuck::pod_collect_to_vec(&self.read_bytes(&resolved, 16 * steps as u64).await?);
         let nanoseconds = f64::from(self.queue.get_timestamp_period());
-        Ok(ticks
-            .chunks_exact(2)
-            .enumerate()
-            .map(|(step, pair)| StepTime {
-                step,
-                seconds: pair[1].saturating_sub(pair[0]) as f64 * nanoseconds * 1e-9,
-            })
-            .collect())
+        let seconds = |pair: &[u64]| pair[1].saturating_sub(pair[0]) as f64 * nanoseconds * 1e-9;
+        Ok(ticks.chunks_exact(2).map(seconds).collect())
     }
 
     /// Prepares pipelines and bind groups and uploads the parameters of every step.

@@ -17,8 +17,8 @@ pub enum Access {
 pub struct Kernel {
     /// Its name: the file under `shaders/`, and what messages and timings call it.
     pub name: &'static str,
-    /// Its WGSL, without the prelude that is put before it.
-    pub source: &'static str,
+    /// Its WGSL, one file after the other, without the prelude that is put before it.
+    pub sources: &'static [&'static str],
     /// The access of storage bindings 1, 2, ….
     pub storage: &'static [Access],
 }

@@ -18,7 +18,7 @@ pub const MAX_HEAD4: u32 = 32;
 /// The kernel of `shaders/attention.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "attention",
-    source: include_str!("../../shaders/attention.wgsl"),
+    sources: &[include_str!("../../shaders/attention.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
 };
 
@@ -168,7 +168,7 @@ mod tests {
                 let out = Matrix::zeros(&gpu, "out", tokens + 1, heads.width(), Storage::F16)?;
                 testing::poison(&gpu, &out).await?;
                 let step = attention("test", heads, &tasks, &qkv, &out)?;
-                testing::run(&gpu, step, &out, tokens).await
+                testing::run(&gpu, vec![step], &out, tokens).await
             });
             testing::assert_close(&got, &expected, 2e-3);
         }

@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/embed.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "embed",
-    source: include_str!("../../shaders/embed.wgsl"),
+    sources: &[include_str!("../../shaders/embed.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
 };
 
@@ -105,7 +105,7 @@ mod tests {
                     let out = Matrix::zeros(&gpu, "out", tokens + 1, width, Storage::F32)?;
                     testing::poison(&gpu, &out).await?;
                     let step = embed("test", tokens, &ids, &tables, &out)?;
-                    testing::run(&gpu, step, &out, tokens).await
+                    testing::run(&gpu, vec![step], &out, tokens).await
                 });
                 testing::assert_close(&got, &expected, 1e-6);
             }

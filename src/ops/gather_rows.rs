@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/gather_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "gather_rows",
-    source: include_str!("../../shaders/gather_rows.wgsl"),
+    sources: &[include_str!("../../shaders/gather_rows.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
 };
 
@@ -73,7 +73,7 @@ mod tests {
                     let out = Matrix::zeros(&gpu, "out", count + 1, width, Storage::F16)?;
                     testing::poison(&gpu, &out).await?;
                     let step = gather_rows("test", count, &chosen, &x, &out)?;
-                    testing::run(&gpu, step, &out, count).await
+                    testing::run(&gpu, vec![step], &out, count).await
                 });
                 testing::assert_close(&got, &expected, 0.0);
             }

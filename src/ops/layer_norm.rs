@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/layer_norm.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "layer_norm",
-    source: include_str!("../../shaders/layer_norm.wgsl"),
+    sources: &[include_str!("../../shaders/layer_norm.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
 };
 
@@ -104,7 +104,10 @@ mod tests {
                 let w = Weights::new(&gpu, "norm", &gamma, &beta, 1e-5).await?;
                 let out = Matrix::zeros(&gpu, "out", rows + 1, width, Storage::F16)?;
                 testing::poison(&gpu, &out).await?;
-                testing::run(&gpu, layer_norm("test", rows, &x, &w, &out)?, &out, rows).await
+                {
+                    let step = layer_norm("test", rows, &x, &w, &out)?;
+                    testing::run(&gpu, vec![step], &out, rows).await
+                }
             });
             testing::assert_close(&got, &expected, 2e-3);
         }

@@ -2,6 +2,7 @@
 //! bindings, workgroup counts, and a test against the twin in `reference`.
 
 pub mod attention;
+mod choice;
 pub mod embed;
 pub mod gather_rows;
 pub mod layer_norm;
@@ -10,6 +11,7 @@ pub mod multiply_add;
 #[cfg(test)]
 mod testing;
 
+pub use choice::Choice;
 use half::f16;
 
 use crate::error::{Error, ErrorKind, Result};

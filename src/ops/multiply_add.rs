@@ -15,7 +15,7 @@ const FLOPS_PER_ROUND: u64 = 12 * 4 * 2;
 /// The kernel of `shaders/multiply_add.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "multiply_add",
-    source: include_str!("../../shaders/multiply_add.wgsl"),
+    sources: &[include_str!("../../shaders/multiply_add.wgsl")],
     storage: &[Access::Write],
 };
 

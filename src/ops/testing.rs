@@ -65,10 +65,15 @@ pub(crate) async fn poison(gpu: &Gpu, out: &Matrix) -> Result<()> {
     gpu.write(&out.buffer, 0, &vec![u32::MAX; out.buffer.size() as usize / 4]).await
 }
 
-/// Runs one step and returns the first `rows` of its output without the padding. Checks that the
+/// Runs steps and returns the first `rows` of its output without the padding. Checks that the
 /// row after them still holds the poison.
-pub(crate) async fn run(gpu: &Gpu, step: Step, out: &Matrix, rows: usize) -> Result<Vec<f32>> {
-    gpu.run(&Plan { steps: vec![step] }, &|| false).await?;
+pub(crate) async fn run(
+    gpu: &Gpu,
+    steps: Vec<Step>,
+    out: &Matrix,
+    rows: usize,
+) -> Result<Vec<f32>> {
+    gpu.run(&Plan { steps }, &|| false).await?;
     let words = gpu.read_f32(&out.buffer, out.buffer.size() as usize / 4).await?;
     let numbers: Vec<f32> = match out.storage {
         Storage::F32 => words,

@@ -36,6 +36,8 @@ impl WasmScorer {
         files: JsFiles,
         dtype: String,
         batch_tokens: Option<u32>,
+        kernel: Option<String>,
+        tuning: Option<String>,
         progress: Function,
     ) -> Result<WasmScorer, JsValue> {
         let mut told = |done: Progress| {
@@ -48,6 +50,8 @@ impl WasmScorer {
         let options = LoadOptions {
             dtype: parse_dtype(&dtype).map_err(fail)?,
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
+            kernel: kernel.as_deref(),
+            tuning: tuning.as_deref(),
             progress: Some(&mut told),
         };
         let scorer = Scorer::load(ModelSource::Files(Box::new(files)), options).await;

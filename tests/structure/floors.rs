@@ -7,7 +7,7 @@ use crate::paths::{Code, named_paths, names_crate};
 
 /// From the ground up: each row is a floor and one room on it. Modules of one room may use each
 /// other, rooms of one floor may not.
-const ROOMS: [(u8, &[&str]); 10] = [
+const ROOMS: [(u8, &[&str]); 11] = [
     (0, &["error", "config"]),
     (1, &["tokenizer"]),
     (1, &["checkpoint"]),
@@ -15,6 +15,7 @@ const ROOMS: [(u8, &[&str]); 10] = [
     (2, &["gpu"]),
     (3, &["ops"]),
     (4, &["encoder", "batch"]),
+    (4, &["tune"]),
     (5, &["scorer", "rank", "bench"]),
     (6, &["web"]),
     (6, &["bin"]),

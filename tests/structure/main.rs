@@ -113,7 +113,7 @@ fn crate_and_npm_package_agree() {
     assert_none(web::check(&web::Texts {
         cargo: &read("Cargo.toml"),
         package: &read("package.json"),
-        scorer: &read("src/scorer.rs"),
+        lanes: &read("src/ops/matmul/lanes.rs"),
         engine: &read("js/engine.ts"),
         error_rs: &read("src/error.rs"),
         error_ts: &read("js/error.ts"),

@@ -7,12 +7,22 @@ use crate::paths::Code;
 
 /// Kernels without a shader of the same name, and shaders without a kernel.
 pub fn check_pairs(files: &[File]) -> Vec<String> {
-    let kernels: BTreeSet<&str> = kernels(files).iter().map(|file| file.stem()).collect();
-    let shaders: BTreeSet<&str> = shaders(files).map(File::stem).collect();
+    let kernels: BTreeSet<String> = kernels(files).into_iter().map(kernel_name).collect();
+    let shaders: BTreeSet<String> = shaders(files).map(shader_name).collect();
     let alone = kernels.difference(&shaders).map(|name| format!("src/ops/{name}.rs has no shader"));
     let unused =
         shaders.difference(&kernels).map(|name| format!("shaders/{name}.wgsl has no kernel"));
     alone.chain(unused).collect()
+}
+
+/// The path of a kernel below `src/ops/`. What its variants share is in `mod.rs`.
+fn kernel_name(file: &File) -> String {
+    file.path["src/ops/".len()..].trim_end_matches(".rs").replace("/mod", "/common")
+}
+
+/// The path of a shader below `shaders/`.
+fn shader_name(file: &File) -> String {
+    file.path["shaders/".len()..].trim_end_matches(".wgsl").to_owned()
 }
 
 /// Constants that stand in both files of a kernel with different values, and workgroup sizes that
@@ -20,8 +30,8 @@ pub fn check_pairs(files: &[File]) -> Vec<String> {
 pub fn check_constants(files: &[File]) -> Vec<String> {
     let mut problems = Vec::new();
     for shader in shaders(files) {
-        let Some(kernel) = kernels(files).into_iter().find(|file| file.stem() == shader.stem())
-        else {
+        let name = shader_name(shader);
+        let Some(kernel) = kernels(files).into_iter().find(|file| kernel_name(file) == name) else {
             continue;
         };
         let in_rust = constants(&Code::of(&kernel.text).product);
@@ -47,15 +57,15 @@ pub fn check_constants(files: &[File]) -> Vec<String> {
     problems
 }
 
-/// The files of `src/ops/` that are kernels.
+/// The files of `src/ops/` that are kernels, or hold what the variants of one share.
 fn kernels(files: &[File]) -> Vec<&File> {
-    let is_index = |file: &&File| file.path == "src/ops/mod.rs";
-    let for_tests = files.iter().find(is_index).map(|index| Code::of(&index.text).test_modules);
-    let for_tests = for_tests.unwrap_or_default();
+    let is_variant = |file: &File| file.path["src/ops/".len()..].contains('/');
     files
         .iter()
-        .filter(|file| file.is("src/ops/", ".rs") && !is_index(file))
-        .filter(|file| !for_tests.iter().any(|module| module == file.stem()))
+        .filter(|file| file.is("src/ops/", ".rs"))
+        .filter(|file| {
+            is_variant(file) || Code::of(&file.text).product.contains("Kernel = Kernel {")
+        })
         .collect()
 }
 
@@ -108,14 +118,15 @@ mod tests {
 
     fn pair(rust: &str, wgsl: &str) -> Vec<File> {
         vec![
-            File::new("src/ops/mod.rs", "mod kernel;\n#[cfg(test)]\nmod testing;"),
-            File::new("src/ops/testing.rs", ""),
-            File::new("src/ops/kernel.rs", rust),
+            File::new("src/ops/mod.rs", "mod kernel;\nmod choice;"),
+            File::new("src/ops/choice.rs", ""),
+            File::new("src/ops/kernel.rs", &format!("{rust}\n{KERNEL}")),
             File::new("shaders/kernel.wgsl", wgsl),
             File::new("shaders/prelude_f16.wgsl", ""),
         ]
     }
 
+    const KERNEL: &str = "static KERNEL: Kernel = Kernel { };";
     const WGSL: &str = "const LANES: u32 = 64u; // invocations\nconst TILE = 1_024u;\n\
                         const OWN: u32 = 3u;\n@compute @workgroup_size(LANES, 1) fn main() {}";
 
@@ -147,10 +158,23 @@ mod tests {
     #[test]
     fn a_kernel_or_shader_alone_is_found() {
         let mut files = pair("", "");
-        files.push(File::new("src/ops/lonely.rs", ""));
+        files.push(File::new("src/ops/lonely.rs", KERNEL));
         crate::assert_finds(check_pairs(&files), "src/ops/lonely.rs has no shader");
         let mut files = pair("", "");
         files.push(File::new("shaders/lonely.wgsl", ""));
         crate::assert_finds(check_pairs(&files), "shaders/lonely.wgsl has no kernel");
+    }
+
+    #[test]
+    fn variants_lie_in_folders_with_what_they_share() {
+        let mut files = pair("", "");
+        files.push(File::new("src/ops/many/mod.rs", "const SHARED: u32 = 1;"));
+        files.push(File::new("src/ops/many/fast.rs", "const ROWS: u32 = 2;"));
+        files.push(File::new("shaders/many/common.wgsl", "const SHARED: u32 = 1u;"));
+        files.push(File::new("shaders/many/fast.wgsl", "const ROWS: u32 = 3u;"));
+        assert_eq!(check_pairs(&files), [""; 0]);
+        crate::assert_finds(check_constants(&files), "ROWS is 3u in shaders/many/fast.wgsl");
+        files.pop();
+        crate::assert_finds(check_pairs(&files), "src/ops/many/fast.rs has no shader");
     }
 }

@@ -27,8 +27,10 @@ pub fn check_validity(files: &[File]) -> Vec<String> {
                 problems.push(format!("shaders/{name}.wgsl is missing"));
                 continue;
             };
-            let source = format!("{}\n{}", prelude.text, shader.text);
-            match validate(&source, capabilities) {
+            let source = format!("{}\n{}\n{}", prelude.text, common(files, shader), shader.text);
+            // Runs only where the adapter has them.
+            let subgroups = shader.stem() == "subgroup";
+            match validate(&source, capabilities, subgroups) {
                 Err(why) => problems.push(format!("{} with {name}: {why}", shader.path)),
                 Ok(module) => {
                     let over = over_limits(&module);
@@ -48,8 +50,11 @@ pub fn check_bindings(files: &[File]) -> Vec<String> {
         let prelude = files.iter().find(|file| file.stem() == "prelude_f32");
         let prelude = prelude.map_or("", |file| file.text.as_str());
         // What does not even parse is told by the check of validity.
-        let Ok(module) = naga::front::wgsl::parse_str(&format!("{prelude}\n{}", shader.text))
-        else {
+        let Ok(module) = naga::front::wgsl::parse_str(&format!(
+            "{prelude}\n{}\n{}",
+            common(files, shader),
+            shader.text
+        )) else {
             continue;
         };
         let mut bindings: Vec<(u32, u32)> = module
@@ -67,13 +72,31 @@ pub fn check_bindings(files: &[File]) -> Vec<String> {
 }
 
 fn kernels(files: &[File]) -> impl Iterator<Item = &File> {
-    files.iter().filter(|file| file.is("shaders/", ".wgsl") && !file.stem().starts_with("prelude_"))
+    files.iter().filter(|file| {
+        file.is("shaders/", ".wgsl")
+            && !file.stem().starts_with("prelude_")
+            && file.stem() != "common"
+    })
 }
 
-fn validate(source: &str, capabilities: Capabilities) -> Result<naga::Module, String> {
+/// What is put before each shader of a folder.
+fn common<'a>(files: &'a [File], shader: &File) -> &'a str {
+    let folder = shader.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let path = format!("{folder}/common.wgsl");
+    files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
+}
+
+fn validate(
+    source: &str,
+    mut capabilities: Capabilities,
+    subgroups: bool,
+) -> Result<naga::Module, String> {
     let module =
         naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+    capabilities.set(Capabilities::SUBGROUP, subgroups);
     Validator::new(ValidationFlags::all(), capabilities)
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
         .map_err(|error| error.emit_to_string(source))?;
     Ok(module)

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 pub struct Texts<'a> {
     pub cargo: &'a str,
     pub package: &'a str,
-    pub scorer: &'a str,
+    pub lanes: &'a str,
     pub engine: &'a str,
     pub error_rs: &'a str,
     pub error_ts: &'a str,
@@ -22,9 +22,9 @@ pub fn check(texts: &Texts<'_>) -> Vec<String> {
             between(texts.package, "\"version\": \"", "\""),
         ),
         (
-            "SOFTWARE_BATCH_TOKENS in src/scorer.rs and js/engine.ts",
-            between(texts.scorer, "const SOFTWARE_BATCH_TOKENS: usize = ", ";"),
-            between(texts.engine, "const SOFTWARE_BATCH_TOKENS = ", ";"),
+            "the kernel for CPUs in src/ops/matmul/lanes.rs and js/engine.ts",
+            between(texts.lanes, "name: \"", "\""),
+            between(texts.engine, "const SOFTWARE_KERNEL = \"", "\";"),
         ),
     ];
     for (what, ours, theirs) in same {
@@ -62,8 +62,8 @@ mod tests {
     const GOOD: Texts<'_> = Texts {
         cargo: "[package]\nversion = \"1.2.3\"\n",
         package: "{ \"version\": \"1.2.3\" }",
-        scorer: "const SOFTWARE_BATCH_TOKENS: usize = 512;",
-        engine: "const SOFTWARE_BATCH_TOKENS = 512;",
+        lanes: "name: \"lanes\",",
+        engine: "const SOFTWARE_KERNEL = \"lanes\";",
         error_rs: "ErrorKind::Io => \"io\",\nErrorKind::Gpu => \"gpu\",",
         error_ts: "| `io` | | `gpu` | type A =\n | \"io\" | \"gpu\"",
     };
@@ -77,7 +77,7 @@ mod tests {
     fn what_differs_is_found() {
         crate::assert_finds(check(&Texts { package: "{}", ..GOOD }), "version in");
         crate::assert_finds(check(&Texts { cargo: "\nversion = \"1.2.4\"", ..GOOD }), "1.2.4");
-        crate::assert_finds(check(&Texts { engine: "", ..GOOD }), "SOFTWARE_BATCH_TOKENS");
+        crate::assert_finds(check(&Texts { engine: "", ..GOOD }), "kernel for CPUs");
         crate::assert_finds(check(&Texts { error_rs: "", ..GOOD }), "no error codes");
         let error_ts = "| `io` | | `gpu` | type A =\n | \"io\"";
         crate::assert_finds(check(&Texts { error_ts, ..GOOD }), "gpu");

@@ -1,0 +1,82 @@
+// out[m, n] = epilogue(sum over k of a[m, k] * w[n, k], plus bias[n])
+//
+// What all variants share; it is put before each of them. They differ in how a tile of sums is
+// shared out among invocations. Numbers come in pairs of f16, one u32, whatever the prelude: half
+// as many loads, and no need of shader-f16.
+
+// = src/ops/matmul/mod.rs
+const PANEL: u32 = 64u;        // columns of a weight panel
+const STORE: u32 = 0u;
+const GELU: u32 = 1u;
+const TANH: u32 = 2u;
+const RESIDUAL: u32 = 3u;
+const STORE_F32: u32 = 4u;
+
+struct Params {
+    rows: u32,         // rows of a and out, counted from the first of the buffers
+    first_row: u32,    // of them, where this dispatch begins
+    k2: u32,           // pairs that are summed over
+    a_stride2: u32,    // pairs between rows of a
+    out_stride4: u32,  // groups of four between rows of out and residual
+    epilogue: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+// a, pairs [rows, a_stride2], is binding 1 and w, pairs [panels, k2, PANEL], is binding 2 of each
+// variant, in groups of its own choice.
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
+@group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
+// f16 for STORE, GELU and TANH: one vec2 is four numbers. f32 for the others: two vec2 are four.
+@group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
+
+// Four columns of weights: the even and the odd number of each pair.
+struct Columns {
+    even: vec4<f32>,
+    odd: vec4<f32>,
+}
+
+fn columns(pairs: vec4<u32>) -> Columns {
+    let x = unpack2x16float(pairs.x);
+    let y = unpack2x16float(pairs.y);
+    let z = unpack2x16float(pairs.z);
+    let w = unpack2x16float(pairs.w);
+    return Columns(vec4(x.x, y.x, z.x, w.x), vec4(x.y, y.y, z.y, w.y));
+}
+
+// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
+fn erf(x: vec4<f32>) -> vec4<f32> {
+    let t = 1.0 / fma(vec4(0.3275911), abs(x), vec4(1.0));
+    let p = fma(fma(fma(fma(vec4(1.061405429), t, vec4(-1.453152027)), t, vec4(1.421413741)), t, vec4(-0.284496736)), t, vec4(0.254829592));
+    return sign(x) * (1.0 - p * t * exp(-x * x));
+}
+
+fn gelu(x: vec4<f32>) -> vec4<f32> {
+    return 0.5 * x * (1.0 + erf(x * 0.70710678118654752));
+}
+
+fn pack(x: vec4<f32>) -> vec2<u32> {
+    return vec2<u32>(pack2x16float(x.xy), pack2x16float(x.zw));
+}
+
+fn finish(row: u32, column4: u32, sum: vec4<f32>) {
+    if row >= params.rows || column4 >= params.out_stride4 {
+        return;
+    }
+    let at = row * params.out_stride4 + column4;
+    let x = sum + bias[column4];
+    switch params.epilogue {
+        case STORE: { out[at] = pack(x); }
+        case GELU: { out[at] = pack(gelu(x)); }
+        // tanh of a large argument overflows in some drivers; it is 1 to f32 beyond 10.
+        case TANH: { out[at] = pack(tanh(clamp(x, vec4(-10.0), vec4(10.0)))); }
+        default: {
+            var y = x;
+            if params.epilogue == RESIDUAL {
+                y += load4(residual[at]);
+            }
+            let bits = bitcast<vec4<u32>>(y);
+            out[2u * at] = bits.xy;
+            out[2u * at + 1u] = bits.zw;
+        }
+    }
+}

@@ -1,0 +1,80 @@
+// For GPUs and few rows, such as one pair: small tiles, so that there are workgroups enough for all
+// of the GPU. 32 rows x 32 columns go through workgroup memory as in large.wgsl; each invocation
+// sums 4 x 4, which leaves registers free on small GPUs as well. 8 KiB.
+
+// = src/ops/matmul/medium.rs
+const LANES: u32 = 64u;    // invocations of a workgroup
+const LANES_X: u32 = 8u;   // of them side by side, four columns each
+const LANES_Y: u32 = 8u;
+const ROWS: u32 = 32u;     // rows of a workgroup's tile
+const COLUMNS: u32 = 32u;  // columns of a workgroup's tile
+const STEP: u32 = 16u;     // of k, in workgroup memory at a time
+const STEP4: u32 = 4u;     // groups of four in it
+
+@group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
+
+var<workgroup> a_tile: array<vec4<f32>, 2u * STEP4 * ROWS>;        // [buffer, group of k, row]
+var<workgroup> w_tile: array<vec4<f32>, 2u * STEP * COLUMNS / 4u>;  // [buffer, k, group of columns]
+
+// Puts half a row of a, and four columns of a pair, into a buffer.
+fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, w_pairs: vec4<u32>) {
+    let to_a = (buffer * STEP4 + lane % 2u * 2u) * ROWS + lane / 2u;
+    a_tile[to_a] = vec4(unpack2x16float(a_pairs.x), unpack2x16float(a_pairs.y));
+    a_tile[to_a + ROWS] = vec4(unpack2x16float(a_pairs.z), unpack2x16float(a_pairs.w));
+    let fresh = columns(w_pairs);
+    let to_w = (buffer * STEP + lane / LANES_X * 2u) * LANES_X + lane % LANES_X;
+    w_tile[to_w] = fresh.even;
+    w_tile[to_w + LANES_X] = fresh.odd;
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
+    let lane = id.x;
+    let x = lane % LANES_X;
+    let y = lane / LANES_X;
+    let first_row = params.first_row + group.y * ROWS;
+    // Rows past the end read the last one and are not stored.
+    let from_a = min(first_row + lane / 2u, params.rows - 1u) * (params.a_stride2 / 4u) + lane % 2u;
+    // Tiles are half a panel wide.
+    let panel = group.x / 2u;
+    let from_w = (panel * params.k2 + lane / LANES_X) * (PANEL / 4u) + group.x % 2u * LANES_X + lane % LANES_X;
+    let steps = params.k2 / (STEP / 2u);
+
+    var sum0 = vec4(0.0);
+    var sum1 = vec4(0.0);
+    var sum2 = vec4(0.0);
+    var sum3 = vec4(0.0);
+    fill(0u, lane, a[from_a], w[from_w]);
+    workgroupBarrier();
+    for (var step = 0u; step < steps; step++) {
+        let buffer = step % 2u;
+        // The last step reads itself again, which nobody uses.
+        let next = min(step + 1u, steps - 1u);
+        let next_a = a[from_a + next * (STEP / 8u)];
+        let next_w = w[from_w + next * (STEP / 2u) * (PANEL / 4u)];
+        for (var k4 = 0u; k4 < STEP4; k4++) {
+            let at_a = (buffer * STEP4 + k4) * ROWS + y;
+            let a0 = a_tile[at_a];
+            let a1 = a_tile[at_a + LANES_Y];
+            let a2 = a_tile[at_a + 2u * LANES_Y];
+            let a3 = a_tile[at_a + 3u * LANES_Y];
+            let at_w = (buffer * STEP + k4 * 4u) * LANES_X + x;
+            let w0 = w_tile[at_w];
+            let w1 = w_tile[at_w + LANES_X];
+            let w2 = w_tile[at_w + 2u * LANES_X];
+            let w3 = w_tile[at_w + 3u * LANES_X];
+            sum0 = fma(vec4(a0.w), w3, fma(vec4(a0.z), w2, fma(vec4(a0.y), w1, fma(vec4(a0.x), w0, sum0))));
+            sum1 = fma(vec4(a1.w), w3, fma(vec4(a1.z), w2, fma(vec4(a1.y), w1, fma(vec4(a1.x), w0, sum1))));
+            sum2 = fma(vec4(a2.w), w3, fma(vec4(a2.z), w2, fma(vec4(a2.y), w1, fma(vec4(a2.x), w0, sum2))));
+            sum3 = fma(vec4(a3.w), w3, fma(vec4(a3.z), w2, fma(vec4(a3.y), w1, fma(vec4(a3.x), w0, sum3))));
+        }
+        fill(1u - buffer, lane, next_a, next_w);
+        workgroupBarrier();
+    }
+    let column4 = group.x * LANES_X + x;
+    finish(first_row + y, column4, sum0);
+    finish(first_row + y + LANES_Y, column4, sum1);
+    finish(first_row + y + 2u * LANES_Y, column4, sum2);
+    finish(first_row + y + 3u * LANES_Y, column4, sum3);
+}

@@ -1,0 +1,77 @@
+// For GPUs and a handful of rows, such as one <s> a pair: time goes by reading the weights, and
+// there are too few sums to keep a GPU busy. So k is shared out too: SLICES invocations sum every
+// SLICES-th pair of the same 4 columns, and their sums are added up in order. The slices do not
+// depend on the batch, nor does the order; but it is another order than the other variants', so
+// where this one is used it is used for every batch. 8 KiB.
+
+// = src/ops/matmul/rows.rs
+const LANES: u32 = 64u;    // invocations of a workgroup
+const LANES_X: u32 = 4u;   // of them side by side, four columns each
+const SLICES: u32 = 16u;   // of k
+const ROWS: u32 = 8u;      // rows of a workgroup's tile
+const COLUMNS: u32 = 16u;  // columns of a workgroup's tile
+
+@group(0) @binding(1) var<storage, read> a: array<u32>;
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
+
+var<workgroup> slices: array<vec4<f32>, SLICES * ROWS * LANES_X>;  // [slice, row, group of columns]
+
+fn step(sum: vec4<f32>, a: u32, w: Columns) -> vec4<f32> {
+    let pair = unpack2x16float(a);
+    return fma(vec4(pair.y), w.odd, fma(vec4(pair.x), w.even, sum));
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
+    let x = id.x % LANES_X;
+    let slice = id.x / LANES_X;
+    let row = params.first_row + group.y * ROWS;
+    // Rows past the end read the last one and are not stored.
+    let last = params.rows - 1u;
+    let a0 = min(row, last) * params.a_stride2;
+    let a1 = min(row + 1u, last) * params.a_stride2;
+    let a2 = min(row + 2u, last) * params.a_stride2;
+    let a3 = min(row + 3u, last) * params.a_stride2;
+    let a4 = min(row + 4u, last) * params.a_stride2;
+    let a5 = min(row + 5u, last) * params.a_stride2;
+    let a6 = min(row + 6u, last) * params.a_stride2;
+    let a7 = min(row + 7u, last) * params.a_stride2;
+    var sum0 = vec4(0.0);
+    var sum1 = vec4(0.0);
+    var sum2 = vec4(0.0);
+    var sum3 = vec4(0.0);
+    var sum4 = vec4(0.0);
+    var sum5 = vec4(0.0);
+    var sum6 = vec4(0.0);
+    var sum7 = vec4(0.0);
+    let column4 = group.x * LANES_X + x;
+    let from_w = column4 / (PANEL / 4u) * params.k2 * (PANEL / 4u) + column4 % (PANEL / 4u);
+    for (var k = slice; k < params.k2; k += SLICES) {
+        let fresh = columns(w[from_w + k * (PANEL / 4u)]);
+        sum0 = step(sum0, a[a0 + k], fresh);
+        sum1 = step(sum1, a[a1 + k], fresh);
+        sum2 = step(sum2, a[a2 + k], fresh);
+        sum3 = step(sum3, a[a3 + k], fresh);
+        sum4 = step(sum4, a[a4 + k], fresh);
+        sum5 = step(sum5, a[a5 + k], fresh);
+        sum6 = step(sum6, a[a6 + k], fresh);
+        sum7 = step(sum7, a[a7 + k], fresh);
+    }
+    let to = slice * ROWS * LANES_X + x;
+    slices[to] = sum0;
+    slices[to + 1u * LANES_X] = sum1;
+    slices[to + 2u * LANES_X] = sum2;
+    slices[to + 3u * LANES_X] = sum3;
+    slices[to + 4u * LANES_X] = sum4;
+    slices[to + 5u * LANES_X] = sum5;
+    slices[to + 6u * LANES_X] = sum6;
+    slices[to + 7u * LANES_X] = sum7;
+    workgroupBarrier();
+    if id.x < ROWS * LANES_X {
+        var sum = slices[id.x];
+        for (var i = 1u; i < SLICES; i++) {
+            sum += slices[i * ROWS * LANES_X + id.x];
+        }
+        finish(row + id.x / LANES_X, group.x * LANES_X + id.x % LANES_X, sum);
+    }
+}

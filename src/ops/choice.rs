@@ -1,0 +1,50 @@
+//! Which variant of each kernel runs on an adapter.
+
+use super::matmul::{Variant, lanes};
+
+/// The variants for one adapter, and how much work it may be given at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// Of matmul, for matrices with a row a token.
+    pub many: &'static Variant,
+    /// The same for up to [`Choice::few_rows`] of them; of the same order, so that scores do not
+    /// depend on the batch.
+    pub few: &'static Variant,
+    /// The most rows that `few` is for.
+    pub few_rows: usize,
+    /// Of matmul, for matrices with a row a pair. Their rows are always computed by this one, so
+    /// its order may be another.
+    pub pairs: &'static Variant,
+    /// Multiplications and additions of one dispatch at the most, so that none takes long. Scores
+    /// do not depend on it.
+    pub most_flops: u64,
+}
+
+impl Choice {
+    /// What runs everywhere, if slowly: one variant for all.
+    pub fn safe() -> Choice {
+        Choice::all(&lanes::VARIANT)
+    }
+
+    /// One variant for all.
+    pub fn all(variant: &'static Variant) -> Choice {
+        Choice { many: variant, few: variant, few_rows: 0, pairs: variant, most_flops: u64::MAX }
+    }
+
+    /// The variant for `rows` tokens.
+    pub fn tokens(&self, rows: usize) -> &'static Variant {
+        if rows <= self.few_rows { self.few } else { self.many }
+    }
+
+    /// The variants by their names, such as "large, medium to 512 rows, rows for <s>".
+    pub fn describe(&self) -> String {
+        let mut text = self.many.name.to_owned();
+        if self.few_rows > 0 {
+            text += &format!(", {} up to {} rows", self.few.name, self.few_rows);
+        }
+        if self.pairs.name != self.many.name {
+            text += &format!(", {} for <s>", self.pairs.name);
+        }
+        text
+    }
+}

@@ -1,0 +1,27 @@
+//! For adapters that are CPUs: wide register tiles, no workgroup memory.
+
+use super::{Order, STORAGE, Variant};
+use crate::gpu::Kernel;
+
+/// Invocations of a workgroup. = shaders/matmul/lanes.wgsl
+pub const LANES: u32 = 8;
+/// Rows of a workgroup's tile. = shaders/matmul/lanes.wgsl
+pub const ROWS: u32 = 8;
+/// Columns of a workgroup's tile. = shaders/matmul/lanes.wgsl
+pub const COLUMNS: u32 = 64;
+
+/// The variant of `shaders/matmul/lanes.wgsl`.
+pub static VARIANT: Variant = Variant {
+    name: "lanes",
+    kernel: Kernel {
+        name: "matmul lanes",
+        sources: &[
+            include_str!("../../../shaders/matmul/common.wgsl"),
+            include_str!("../../../shaders/matmul/lanes.wgsl"),
+        ],
+        storage: STORAGE,
+    },
+    rows: ROWS,
+    columns: COLUMNS,
+    order: Order::Sequential,
+};

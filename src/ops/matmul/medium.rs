@@ -1,0 +1,27 @@
+//! For GPUs and few rows: small tiles through workgroup memory, so that there are enough of them.
+
+use super::{Order, STORAGE, Variant};
+use crate::gpu::Kernel;
+
+/// Invocations of a workgroup. = shaders/matmul/medium.wgsl
+pub const LANES: u32 = 64;
+/// Rows of a workgroup's tile. = shaders/matmul/medium.wgsl
+pub const ROWS: u32 = 32;
+/// Columns of a workgroup's tile. = shaders/matmul/medium.wgsl
+pub const COLUMNS: u32 = 32;
+
+/// The variant of `shaders/matmul/medium.wgsl`.
+pub static VARIANT: Variant = Variant {
+    name: "medium",
+    kernel: Kernel {
+        name: "matmul medium",
+        sources: &[
+            include_str!("../../../shaders/matmul/common.wgsl"),
+            include_str!("../../../shaders/matmul/medium.wgsl"),
+        ],
+        storage: STORAGE,
+    },
+    rows: ROWS,
+    columns: COLUMNS,
+    order: Order::Sequential,
+};

@@ -1,0 +1,27 @@
+//! For GPUs and a handful of rows: k shared out among invocations.
+
+use super::{Order, STORAGE, Variant};
+use crate::gpu::Kernel;
+
+/// Invocations of a workgroup. = shaders/matmul/rows.wgsl
+pub const LANES: u32 = 64;
+/// Rows of a workgroup's tile. = shaders/matmul/rows.wgsl
+pub const ROWS: u32 = 8;
+/// Columns of a workgroup's tile. = shaders/matmul/rows.wgsl
+pub const COLUMNS: u32 = 16;
+
+/// The variant of `shaders/matmul/rows.wgsl`.
+pub static VARIANT: Variant = Variant {
+    name: "rows",
+    kernel: Kernel {
+        name: "matmul rows",
+        sources: &[
+            include_str!("../../../shaders/matmul/common.wgsl"),
+            include_str!("../../../shaders/matmul/rows.wgsl"),
+        ],
+        storage: STORAGE,
+    },
+    rows: ROWS,
+    columns: COLUMNS,
+    order: Order::Sliced,
+};

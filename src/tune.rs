@@ -1,0 +1,276 @@
+//! Chooses the variants of kernels by measuring them on the adapter at hand.
+//!
+//! Two matmuls of a contest run one after the other in one go, several times, each often enough in
+//! a row for coarse clocks (browsers round to 65 or 100 microseconds) to rank them; the shorter of
+//! each one's fastest runs wins. Results of all variants of one [`Order`] are the same bits, so the
+//! choice is about time alone; the self-test proves it afterwards.
+
+use std::fmt::Write as _;
+
+use web_time::Instant;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::gpu::{Gpu, Plan};
+use crate::ops::matmul::{
+    Epilogue, VARIANTS, Variant, Weights, lanes, large, matmul, medium, rows,
+};
+use crate::ops::{Choice, Matrix, Storage};
+
+/// Inputs and outputs of the matrix that is measured with: half of a base-sized model's.
+const INPUTS: usize = 384;
+const OUTPUTS: usize = 512;
+
+/// Rows of a contest between the variants for many rows, of few (a pair or two), and of `<s>`.
+const MANY: usize = 1024;
+const FEW: usize = 128;
+const PAIRS: usize = 8;
+
+/// Where `few` wins at [`FEW`] rows and `many` at [`MANY`], the change is between them.
+const FEW_ROWS: usize = 384;
+
+/// The shortest time that clocks can rank: fifteen of their coarsest ticks.
+const LONG_ENOUGH: f64 = 1e-3;
+
+/// The most dispatches in a row.
+const MOST_REPEATS: u32 = 1024;
+
+/// How often each side of a contest runs.
+const ROUNDS: usize = 3;
+
+/// How long one dispatch may take, so that a submission stays below 50 ms.
+const DISPATCH_SECONDS: f64 = 0.02;
+
+/// What was chosen and measured.
+#[derive(Debug, Clone)]
+pub struct Tuned {
+    /// The variants.
+    pub choice: Choice,
+    /// Multiplications and additions a second of the variant for many rows.
+    pub flops_per_second: f64,
+    /// Seconds that choosing took; 0 where it was remembered.
+    pub seconds: f64,
+}
+
+/// Chooses. `forced` is the name of a variant that runs everything, `remembered` what
+/// [`Tuned::to_text`] gave on an earlier load; it is used where adapter, driver and version are
+/// the same.
+///
+/// # Errors
+/// [`ErrorKind::Input`] where no variant is called `forced`, [`ErrorKind::AdapterTooSmall`] where it
+/// does not run here, and what the GPU says.
+pub async fn tune(gpu: &Gpu, forced: Option<&str>, remembered: Option<&str>) -> Result<Tuned> {
+    if forced.is_none()
+        && let Some(tuned) = remembered.and_then(|text| Tuned::from_text(gpu, text))
+    {
+        gpu.set_pace(tuned.flops_per_second);
+        return Ok(tuned);
+    }
+    let start = Instant::now();
+    let bench = Bench::new(gpu).await?;
+    let (mut choice, flops_per_second) = match forced {
+        Some(name) => {
+            let variant = named(gpu, name)?;
+            let [(_, rate)] = bench.race(&[variant], PAIRS).await?[..] else { unreachable!() };
+            (Choice::all(variant), rate)
+        }
+        None => bench.choose().await?,
+    };
+    choice.most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
+    gpu.set_pace(flops_per_second);
+    Ok(Tuned { choice, flops_per_second, seconds: start.elapsed().as_secs_f64() })
+}
+
+/// The variant called `name`.
+fn named(gpu: &Gpu, name: &str) -> Result<&'static Variant> {
+    let Some(variant) = VARIANTS.iter().find(|variant| variant.name == name) else {
+        let names: Vec<_> = VARIANTS.iter().map(|variant| variant.name).collect();
+        let why = format!("no kernel is called that; there are {}", names.join(", "));
+        return Err(Error::new(ErrorKind::Input, name, why));
+    };
+    if !variant.runs_on(gpu) {
+        let why = format!("lacks what the kernel {name} needs");
+        return Err(Error::new(ErrorKind::AdapterTooSmall, gpu.adapter().name.as_str(), why));
+    }
+    Ok(variant)
+}
+
+/// A matrix to measure with. What its numbers are makes no difference.
+struct Bench<'a> {
+    gpu: &'a Gpu,
+    a: Matrix,
+    w: Weights,
+    out: Matrix,
+}
+
+impl Drop for Bench<'_> {
+    fn drop(&mut self) {
+        // A browser would keep them until its garbage collector comes by.
+        for buffer in [&self.a.buffer, &self.out.buffer] {
+            buffer.destroy();
+        }
+    }
+}
+
+impl<'a> Bench<'a> {
+    async fn new(gpu: &'a Gpu) -> Result<Bench<'a>> {
+        Ok(Bench {
+            gpu,
+            a: Matrix::zeros(gpu, "tuning a", MANY, INPUTS, Storage::F16)?,
+            w: Weights::zeros(gpu, "tuning w", INPUTS, &[0.0; OUTPUTS]).await?,
+            out: Matrix::zeros(gpu, "tuning out", MANY, OUTPUTS, Storage::F16)?,
+        })
+    }
+
+    /// The choice, and the operations a second that it gets through.
+    async fn choose(&self) -> Result<(Choice, f64)> {
+        let candidates = |names: &[&'static Variant]| -> Vec<&'static Variant> {
+            names.iter().copied().filter(|variant| variant.runs_on(self.gpu)).collect()
+        };
+        // An adapter that is a CPU says so natively, and not in every browser.
+        let first = if self.gpu.is_software() { vec![] } else { candidates(&[&medium::VARIANT]) };
+        let software: Vec<_> = VARIANTS
+            .iter()
+            .copied()
+            .filter(|variant| variant.columns == lanes::COLUMNS && variant.rows == lanes::ROWS)
+            .collect();
+        let field: Vec<_> = candidates(&software).into_iter().chain(first).collect();
+        let (winner, rate) = self.race(&field, PAIRS * 4).await?[0];
+        if winner.name != medium::VARIANT.name {
+            return Ok((Choice::all(winner), rate));
+        }
+        let field = candidates(&[&large::VARIANT, &medium::VARIANT]);
+        let (many, rate) = self.race(&field, MANY).await?[0];
+        let (few, _) = self.race(&field, FEW).await?[0];
+        let field = candidates(&[&rows::VARIANT, &medium::VARIANT]);
+        let (pairs, _) = self.race(&field, PAIRS).await?[0];
+        let few_rows = if few.name == many.name { 0 } else { FEW_ROWS };
+        Ok((Choice { many, few, few_rows, pairs, ..Choice::safe() }, rate))
+    }
+
+    /// The variants of `field` and the operations a second of each, the fastest first.
+    async fn race(
+        &self,
+        field: &[&'static Variant],
+        row_count: usize,
+    ) -> Result<Vec<(&'static Variant, f64)>> {
+        let mut lap = Vec::new();
+        for variant in field {
+            let (a, w, out) = (&self.a, &self.w, &self.out);
+            let store = Epilogue::Store;
+            lap.extend(matmul("tuning", variant, u64::MAX, row_count, a, w, store, out)?);
+        }
+        // The first run compiles.
+        self.gpu.run_repeated(&Plan { steps: lap.clone() }, 1).await?;
+        let flops = lap[0].work.flops as f64;
+        let steps: Vec<_> = (0..ROUNDS).flat_map(|_| lap.clone()).collect();
+        let plan = Plan { steps };
+        let mut repeats = 1;
+        loop {
+            let times = self.gpu.run_repeated(&plan, repeats).await?;
+            let fastest = |index: usize| {
+                times.iter().skip(index).step_by(field.len()).copied().fold(f64::MAX, f64::min)
+            };
+            let mut ranked: Vec<_> = (0..field.len()).map(|i| (field[i], fastest(i))).collect();
+            ranked.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+            let shortest = ranked[0].1;
+            if shortest >= LONG_ENOUGH || repeats >= MOST_REPEATS {
+                let rate = |time: f64| flops * f64::from(repeats) / time.max(1e-9);
+                return Ok(ranked.into_iter().map(|(v, time)| (v, rate(time))).collect());
+            }
+            let wanted = (1.5 * LONG_ENOUGH / shortest.max(1e-6) * f64::from(repeats)) as u32;
+            repeats = wanted.clamp(repeats * 2, repeats * 64).min(MOST_REPEATS);
+        }
+    }
+}
+
+impl Tuned {
+    /// One line for [`tune`] on the next load.
+    pub fn to_text(&self, gpu: &Gpu) -> String {
+        let Choice { many, few, few_rows, pairs, .. } = self.choice;
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{} {} {few_rows} {} {:.0} {}",
+            many.name,
+            few.name,
+            pairs.name,
+            self.flops_per_second,
+            key(gpu)
+        );
+        text
+    }
+
+    fn from_text(gpu: &Gpu, text: &str) -> Option<Tuned> {
+        let mut words = text.splitn(6, ' ');
+        let variant = |word: Option<&str>| named(gpu, word?).ok();
+        let (many, few) = (variant(words.next())?, variant(words.next())?);
+        let few_rows = words.next()?.parse().ok()?;
+        let pairs = variant(words.next())?;
+        let flops_per_second: f64 = words.next()?.parse().ok().filter(|rate| *rate >= 1.0)?;
+        if words.next()? != key(gpu) || few.order != many.order {
+            return None;
+        }
+        let most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
+        let choice = Choice { many, few, few_rows, pairs, most_flops };
+        Some(Tuned { choice, flops_per_second, seconds: 0.0 })
+    }
+}
+
+/// What a choice holds for.
+fn key(gpu: &Gpu) -> String {
+    let adapter = gpu.adapter();
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{version} {} {} {}", adapter.backend, adapter.name, adapter.driver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Dtype;
+
+    #[test]
+    fn a_choice_is_made_remembered_and_forgotten_elsewhere() {
+        pollster::block_on(async {
+            let gpu = Gpu::open(Dtype::Auto).await.unwrap();
+            let tuned = tune(&gpu, None, None).await.unwrap();
+            assert!(tuned.flops_per_second > 1e8 && tuned.seconds > 0.0, "{tuned:?}");
+            let text = tuned.to_text(&gpu);
+            let again = tune(&gpu, None, Some(&text)).await.unwrap();
+            assert_eq!(again.seconds, 0.0);
+            assert_eq!(again.to_text(&gpu), text);
+            let nonsense = "fast fast 1 fast 5 elsewhere";
+            for other in ["", "large", nonsense, &text.replace(&gpu.adapter().name, "other")] {
+                assert!(Tuned::from_text(&gpu, other).is_none(), "{other}");
+            }
+            // Two orders must not take turns.
+            let mixed = format!("large rows 384 rows 1000 {}", key(&gpu));
+            assert!(Tuned::from_text(&gpu, &mixed).is_none());
+            assert!(Tuned::from_text(&gpu, &mixed.replacen(" rows", " medium", 1)).is_some());
+        });
+    }
+
+    #[test]
+    fn a_forced_variant_runs_everything() {
+        pollster::block_on(async {
+            let gpu = Gpu::open(Dtype::Auto).await.unwrap();
+            let tuned = tune(&gpu, Some("medium"), None).await.unwrap();
+            assert_eq!(tuned.choice.describe(), "medium");
+            let error = tune(&gpu, Some("fastest"), None).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Input);
+            assert!(error.to_string().contains("large, medium, rows, lanes"), "{error}");
+        });
+    }
+
+    #[test]
+    fn the_fastest_comes_first() {
+        pollster::block_on(async {
+            let gpu = Gpu::open(Dtype::Auto).await.unwrap();
+            let bench = Bench::new(&gpu).await.unwrap();
+            let ranked = bench.race(&[&large::VARIANT, &lanes::VARIANT], 32).await.unwrap();
+            assert!(ranked[0].1 >= ranked[1].1 && ranked[1].1 > 0.0);
+            // Workgroup memory and barriers are slow on the software adapter of the tests.
+            assert_eq!(ranked[0].0.name, "lanes");
+        });
+    }
+}
