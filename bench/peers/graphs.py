@@ -122,9 +122,10 @@ def fused(config, tensors, dtype):
     """With the fused operators that onnxruntime's WebGPU backend has."""
     graph = Graph(config, tensors, dtype)
     x = graph.embeddings()
-    # Its attention takes no padding mask there, but a bias for every query and key.
+    # Its attention takes no padding mask there, but a bias for every head, query and key.
     tokens = graph.op("Gather", graph.op("Shape", "input_ids"), graph.whole(1))
-    shape = graph.op("Concat", graph.whole(1), graph.whole(1), tokens, graph.whole(1), axis=0)
+    heads = graph.whole(config["num_attention_heads"])
+    shape = graph.op("Concat", graph.whole(1), heads, tokens, graph.whole(1), axis=0)
     bias = graph.op("Expand", graph.mask(), shape)
 
     def add_and_norm(y, skip, name):

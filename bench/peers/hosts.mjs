@@ -1,6 +1,6 @@
 // Where contestants run: every host gives `call(method, argument)` into contestants.mjs.
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -42,6 +42,14 @@ export function openProgram(command, args, { env = {}, read = JSON.parse } = {})
       waiting.push({ resolve, reject });
       child.stdin.write(`${line}\n`);
     }),
+    /** The most memory that it has had, where Linux keeps count. */
+    peakBytes() {
+      try {
+        return 1024 * Number(/VmHWM:\s*(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))[1]);
+      } catch {
+        return undefined;
+      }
+    },
     async close() {
       child.stdin.end();
       await ended;
@@ -55,7 +63,7 @@ function openNode(args, env) {
     call: (method, argument) => program.send(JSON.stringify({ method, argument })),
     // The package's files lie on disk for Node, its modules cannot come from a server.
     module: (path) => new URL(`../../${path}`, import.meta.url).href,
-    memory: () => program.send(JSON.stringify({ method: "memory" })),
+    memory: program.peakBytes,
     close: program.close,
   };
 }

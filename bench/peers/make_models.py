@@ -85,19 +85,10 @@ def make_graphs(folder, shape):
         say(f"{quantised.relative_to(ROOT)} {quantised.stat().st_size / 2**20:.1f} MiB")
 
 
-def feeds(ids):
-    """Rows padded to the longest, the mask that says so, and the position of every token."""
-    longest = max(map(len, ids))
-    padded = np.array([row + [workloads.PAD] * (longest - len(row)) for row in ids], np.int64)
-    mask = (np.arange(longest) < np.array([[len(row)] for row in ids])).astype(np.int64)
-    positions = np.cumsum(mask, axis=1) * mask + workloads.PAD
-    return {"input_ids": padded, "attention_mask": mask, "position_ids": positions}
-
-
 def scores(session, ids, batch=64):
     """The logit of every row."""
     parts = [ids[i:i + batch] for i in range(0, len(ids), batch)]
-    return np.concatenate([session.run(["logits"], feeds(part))[0][:, 0] for part in parts])
+    return np.concatenate([session.run(["logits"], workloads.feeds(part))[0][:, 0] for part in parts])
 
 
 def make_expected(folder, shape, all_workloads):

@@ -7,6 +7,8 @@ tokenizer's own vocabulary, and every text is checked to have exactly the tokens
 import random
 import re
 
+import numpy as np
+
 PAD = 1
 # `<s> A </s></s> B </s>`
 SPECIALS = 4
@@ -94,3 +96,12 @@ def make_all(tokenizer):
     """All workloads by name."""
     everything = {**LENGTHS, **SCALING}
     return {name: make(tokenizer, lengths, seed) for seed, (name, lengths) in enumerate(everything.items())}
+
+
+def feeds(ids):
+    """Rows padded to the longest, the mask that says so, and the position of every token."""
+    longest = max(map(len, ids))
+    padded = np.array([row + [PAD] * (longest - len(row)) for row in ids], np.int64)
+    mask = (np.arange(longest) < np.array([[len(row)] for row in ids])).astype(np.int64)
+    positions = np.cumsum(mask, axis=1) * mask + PAD
+    return {"input_ids": padded, "attention_mask": mask, "position_ids": positions}
