@@ -1,4 +1,5 @@
 // The referee: checks every answer, lets the contestants take turns, keeps every sample.
+import { settle } from "./quiet.mjs";
 
 /**
  * How far scores may be from onnxruntime's fp32 on the CPU, as a share of their standard deviation.
@@ -58,6 +59,7 @@ export class Referee {
       Object.assign(entry, { warmUp: seconds, error });
       say(`${this.shape} ${entry.workload} ${entry.contestant.name}: ${seconds.toFixed(3)} s with compilation, error ${error.toFixed(4)}`);
     }
+    await settle();
     for (let round = 1; round <= rounds; round++) {
       // There and back, so that nobody always comes after the same other one.
       for (const entry of round % 2 ? entries : entries.toReversed()) {

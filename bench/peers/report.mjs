@@ -18,10 +18,11 @@ const table = (head, rows) => rows.length === 0 ? [] : [
 const casesOf = ({ shapes }) =>
   Object.entries(shapes).flatMap(([shape, { cases }]) => Object.entries(cases).map(([workload, found]) => ({ shape, workload, ...found })));
 
-export function markdown({ date, command, machine, versions, downloads, hosts, mode }) {
+export function markdown({ date, command, machine, busyCores, versions, downloads, hosts, mode }) {
   const lines = [
     `\`${command}\`, ${date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores, ${mib(machine.memoryBytes)}, ${machine.system}. ` +
-      Object.entries(versions).filter(([, version]) => version).map(([name, version]) => `${name} ${version}`).join(", ") + ".",
+      Object.entries(versions).filter(([, version]) => version).map(([name, version]) => `${name} ${version}`).join(", ") + "." +
+      (busyCores > 0.2 ? ` **Other work kept ${busyCores.toFixed(1)} cores busy when this began.**` : ""),
     "",
   ];
   for (const host of Object.values(hosts)) {

@@ -10,6 +10,7 @@ import { cpuContestants } from "./cpu.mjs";
 import { downloads } from "./downloads.mjs";
 import { hosts, noShaderCache } from "./hosts.mjs";
 import { machine } from "./machine.mjs";
+import { otherWork } from "./quiet.mjs";
 import { markdown } from "./report.mjs";
 import { plot } from "./plot.mjs";
 
@@ -60,7 +61,9 @@ const sizes = JSON.parse(readFileSync(join(MODELS, "workloads.json")));
 const scaling = Object.keys(sizes).filter((name) => /^(mixed|equal)/.test(name));
 
 const site = await serve(ROOT);
-const results = { ...machine(ROOT), mode: options.scaling ? "scaling" : "peers", downloads: downloads(ROOT), hosts: {} };
+const busyCores = await otherWork();
+if (busyCores > 0.2) say(`other work keeps ${busyCores.toFixed(1)} cores busy: times will be too long, and unevenly so`);
+const results = { ...machine(ROOT), busyCores, mode: options.scaling ? "scaling" : "peers", downloads: downloads(ROOT), hosts: {} };
 
 /** After every piece, so that what was measured is not lost when something fails. */
 function save() {
