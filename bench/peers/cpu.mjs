@@ -60,7 +60,7 @@ function wasm(site, shape, precision) {
   const host = openPlainNode();
   return {
     name: `onnxruntime-web wasm ${precision}, ${THREADS} threads`, kind: "theirs", precision, provider: "wasm", threads: THREADS,
-    module: host.module("node_modules/onnxruntime-web/dist/ort.wasm.min.mjs"),
+    module: host.module("node_modules/onnxruntime-web/dist/ort.node.min.mjs"),
     model: `${site.url}/target/peers/${shape}/plain-${precision}.onnx`,
     call: (method, argument) => (method === "memory" ? host.memory() : host.call(method, argument)),
     close: host.close,

@@ -29,6 +29,9 @@ export function markdown({ date, command, machine, busyCores, versions, download
     const { description, vendor, f16 } = host.adapter ?? {};
     lines.push(`### ${host.title}`, "");
     if (host.adapter) lines.push(`Adapter: ${description || vendor || "not told"}, ${f16 ? "with" : "without"} f16.`, "");
+    for (const [shape, { failed }] of Object.entries(host.shapes)) {
+      if (failed) lines.push(`**${shape}: broken off.** ${failed}`, "");
+    }
     lines.push(...(mode === "scaling" ? scaling(host) : [...times(host), ...firstRuns(host), ...memory(host)]));
   }
   if (mode !== "scaling") lines.push("### Download before the model", "", ...sizes(downloads));
@@ -69,6 +72,7 @@ function memory({ adapter, shapes }) {
 
 /** Microseconds a token, and how far the slowest is from the fastest. */
 function scaling(host) {
+  if (casesOf(host).length === 0) return [];
   const rows = casesOf(host).map(({ workload, pairs, realTokens, paddedTokens, runs }) => {
     const { median, min, max, samples } = runs.ours;
     const each = (s) => (1e6 * s) / realTokens;

@@ -29,6 +29,7 @@ const HELP = `npm run bench:peers -- [OPTION...]
 `;
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const CPU = "CPU, each in a process of its own";
 const MODELS = join(ROOT, "target/peers");
 /** Both of onnxruntime-web's WebGPU backends: `webgpu` is the new one, `jsep` the one before. */
 const BACKENDS = { webgpu: "ort.webgpu.min.mjs", jsep: "ort.all.min.mjs" };
@@ -96,55 +97,55 @@ function contestantsOf(host, shape, f16) {
 }
 
 const prepare = (call) => call("prepare", { address: `${site.url}/target/peers/workloads.json` });
+const sizeOf = (workload) => {
+  const { pairs, realTokens, paddedTokens } = sizes[workload];
+  return { pairs, realTokens, paddedTokens };
+};
 const expectedOf = (shape) => JSON.parse(readFileSync(join(MODELS, shape, "expected.json")));
 
 /** `call` is no plain data and stays here. */
 const enter = ({ call, ...contestant }) => call("enter", contestant);
 
-async function measureOnGpu(name) {
-  const { title, open } = hosts[name];
-  const into = results.hosts[name] = { title, shapes: {} };
-  let theirBest = "onnxruntime-web jsep, fused";
-  for (const shape of shapes) {
-    say(`${title}, ${shape}`);
-    const shapeInto = into.shapes[shape] = { contestants: {}, cases: {}, first: {} };
-    const expected = expectedOf(shape);
-    const host = await open(site);
-    let contestants;
-    try {
-      into.adapter = await host.call("adapter");
-      contestants = contestantsOf(host, shape, into.adapter.f16);
-      // One of theirs takes 3 GB there, so it has to be the one that was best before.
-      if (shape === "large") contestants = contestants.filter(({ name }) => ["ours", theirBest].includes(name));
-      await prepare(host.call);
-      for (const contestant of contestants) {
-        const options = contestant.kind === "ours" ? { cache: false } : undefined;
-        shapeInto.contestants[contestant.name] = (await enter({ ...contestant, options })).info;
-      }
-      const referee = new Referee(shape, expected);
-      if (options.scaling) {
-        const runs = await referee.interleave(contestants, scaling, rounds);
-        for (const workload of scaling) {
-          const { pairs, realTokens, paddedTokens } = sizes[workload];
-          shapeInto.cases[workload] = { pairs, realTokens, paddedTokens, runs: runs[workload] };
-        }
-      } else {
-        contestants = await contest(referee, contestants, workloadsOf(shape), sizes, { rounds, longest, lead: LEAD[shape] },
-          (workload, result) => {
-            shapeInto.cases[workload] = result;
-            if (result.runs) theirBest = bestOfTheirs(result.runs)[0];
-            save();
-          });
-      }
-    } finally {
-      await host.close();
+/** Which of theirs was best in a host, at the largest shape so far. */
+const theirBest = {};
+
+async function measureOnGpu(name, shape, into) {
+  const { open } = hosts[name];
+  const expected = expectedOf(shape);
+  const host = await open(site);
+  let contestants;
+  try {
+    const adapter = results.hosts[name].adapter = await host.call("adapter");
+    contestants = contestantsOf(host, shape, adapter.f16);
+    // One of theirs takes 3 GB there, so it has to be the one that was best before.
+    if (shape === "large") {
+      const best = theirBest[name] ?? "onnxruntime-web webgpu, plain";
+      contestants = contestants.filter(({ name }) => ["ours", best].includes(name));
     }
-    if (!options["no-first"] && !options.scaling) {
-      for (const contestant of contestants) {
-        shapeInto.first[contestant.name] = await firstRun(open, contestant, new Referee(shape, expected));
-        save();
-      }
+    await prepare(host.call);
+    for (const contestant of contestants) {
+      const options = contestant.kind === "ours" ? { cache: false } : undefined;
+      into.contestants[contestant.name] = (await enter({ ...contestant, options })).info;
     }
+    const referee = new Referee(shape, expected);
+    if (options.scaling) {
+      const runs = await referee.interleave(contestants, scaling, rounds);
+      for (const workload of scaling) into.cases[workload] = { ...sizeOf(workload), runs: runs[workload] };
+      return;
+    }
+    const limits = { rounds, longest, lead: LEAD[shape] };
+    contestants = await contest(referee, contestants, workloadsOf(shape), sizes, limits, (workload, result) => {
+      into.cases[workload] = result;
+      if (result.runs) [theirBest[name]] = bestOfTheirs(result.runs);
+      save();
+    });
+  } finally {
+    await host.close();
+  }
+  if (options["no-first"]) return;
+  for (const contestant of contestants) {
+    into.first[contestant.name] = await firstRun(open, contestant, new Referee(shape, expected));
+    save();
   }
 }
 
@@ -165,35 +166,41 @@ async function firstRun(open, contestant, referee) {
 }
 
 /** Ours natively beside what runs on a CPU, each in a process of its own. */
-async function measureOnCpu() {
-  const into = results.hosts.cpu = { title: "CPU, each in a process of its own", shapes: {} };
-  for (const shape of shapes.filter((shape) => shape !== "large")) {
-    say(`${into.title}, ${shape}`);
-    const contestants = await cpuContestants({ root: ROOT, site, shape, ...options });
-    const shapeInto = into.shapes[shape] = { contestants: {}, cases: {}, first: {} };
-    try {
-      for (const contestant of contestants) {
-        await prepare(contestant.call);
-        const { seconds, info } = await enter(contestant);
-        shapeInto.contestants[contestant.name] = info ?? {};
-        say(`${shape} ${contestant.name}: loaded in ${seconds.toFixed(2)} s`);
-      }
-      await contest(new Referee(shape, expectedOf(shape)), contestants, workloadsOf(shape), sizes,
-        { rounds, longest, lead: Infinity }, (workload, result) => { shapeInto.cases[workload] = result; save(); });
-      for (const { name, call } of contestants) {
-        shapeInto.contestants[name].peakBytes = await call("memory");
-      }
-    } finally {
-      for (const { close } of contestants) await close();
+async function measureOnCpu(shape, into) {
+  const contestants = await cpuContestants({ root: ROOT, site, shape, ...options });
+  try {
+    for (const contestant of contestants) {
+      await prepare(contestant.call);
+      const { seconds, info } = await enter(contestant);
+      into.contestants[contestant.name] = info ?? {};
+      say(`${shape} ${contestant.name}: loaded in ${seconds.toFixed(2)} s`);
     }
+    const limits = { rounds, longest, lead: Infinity };
+    await contest(new Referee(shape, expectedOf(shape)), contestants, workloadsOf(shape), sizes, limits,
+      (workload, result) => { into.cases[workload] = result; save(); });
+    for (const { name, call } of contestants) into.contestants[name].peakBytes = await call("memory");
+  } finally {
+    for (const { close } of contestants) await close();
   }
 }
 
 try {
   for (const name of hostNames) {
-    if (name === "cpu") await measureOnCpu();
-    else await measureOnGpu(name);
-    save();
+    const { title } = results.hosts[name] = { title: hosts[name]?.title ?? CPU, shapes: {} };
+    for (const shape of shapes) {
+      say(`${title}, ${shape}`);
+      const into = results.hosts[name].shapes[shape] = { contestants: {}, cases: {}, first: {} };
+      try {
+        if (name === "cpu") await measureOnCpu(shape, into);
+        else await measureOnGpu(name, shape, into);
+      } catch (error) {
+        // What others did or will do still counts.
+        into.failed = String(error.message ?? error).split("\n")[0];
+        say(`${title}, ${shape} failed: ${error.stack ?? error}`);
+        process.exitCode = 1;
+      }
+      save();
+    }
   }
   process.stdout.write(markdown(results));
 } finally {
