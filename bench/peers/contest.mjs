@@ -53,12 +53,25 @@ export class Referee {
    * compiles pipelines for the shape at hand. Gives `{ workload: { name: { samples, ... } } }`.
    */
   async interleave(contestants, workloads, rounds) {
-    const entries = workloads.flatMap((workload) => contestants.map((contestant) => ({ contestant, workload, samples: [] })));
+    let entries = workloads.flatMap((workload) => contestants.map((contestant) => ({ contestant, workload, samples: [] })));
     for (const entry of entries) {
-      const { seconds, error } = await this.run(entry.contestant, entry.workload, 0);
-      Object.assign(entry, { warmUp: seconds, error });
-      say(`${this.shape} ${entry.workload} ${entry.contestant.name}: ${seconds.toFixed(3)} s with compilation, error ${error.toFixed(4)}`);
+      const { name, precision } = entry.contestant;
+      try {
+        const { seconds, error } = await this.run(entry.contestant, entry.workload, 0);
+        Object.assign(entry, { warmUp: seconds, error });
+        say(`${this.shape} ${entry.workload} ${name}: ${seconds.toFixed(3)} s with compilation, error ${error.toFixed(4)}`);
+      } catch (error) {
+        // One of theirs that cannot do it is left out by name; the others can still be measured.
+        if (precision === "ours") throw error;
+        entry.refused = error.message.split("\n")[0];
+        say(`left out: ${entry.refused}`);
+      }
     }
+    const results = {};
+    for (const { contestant, workload, refused } of entries) {
+      if (refused) (results[workload] ??= {})[contestant.name] = { refused };
+    }
+    entries = entries.filter(({ refused }) => !refused);
     await settle();
     for (let round = 1; round <= rounds; round++) {
       // There and back, so that nobody always comes after the same other one.
@@ -71,7 +84,6 @@ export class Referee {
       say(`${this.shape} ${workloads} ${round}/${rounds}: ${times.join(", ")}`);
       if (round >= FEW_ROUNDS && entries.some((entry) => median(entry.samples) > LONG_SECONDS)) break;
     }
-    const results = {};
     for (const { contestant, workload, warmUp, error, samples } of entries) {
       (results[workload] ??= {})[contestant.name] = {
         median: median(samples), min: Math.min(...samples), max: Math.max(...samples), warmUp, error, samples,
@@ -110,6 +122,6 @@ export async function contest(referee, contestants, workloads, sizes, { rounds, 
 
 /** `[name, run]` of whoever is fastest, ours aside. */
 export function bestOfTheirs(runs) {
-  return Object.entries(runs).filter(([name]) => !name.startsWith("ours"))
+  return Object.entries(runs).filter(([name, { refused }]) => !name.startsWith("ours") && !refused)
     .toSorted(([, a], [, b]) => a.median - b.median)[0];
 }

@@ -25,7 +25,7 @@ function series({ shapes }) {
   const cases = Object.values(shapes.mini?.cases ?? {}).filter(({ runs }) => runs).toSorted((a, b) => a.realTokens - b.realTokens);
   const lines = {};
   for (const { realTokens, runs } of cases) {
-    for (const [name, { median }] of Object.entries(runs)) (lines[name] ??= []).push([realTokens, median]);
+    for (const [name, { median }] of Object.entries(runs)) if (median) (lines[name] ??= []).push([realTokens, median]);
   }
   return lines;
 }

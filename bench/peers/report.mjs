@@ -42,10 +42,11 @@ export function markdown({ date, command, machine, busyCores, versions, download
 function times(host) {
   const rows = casesOf(host).flatMap(({ shape, workload, realTokens, paddedTokens, runs, skipped }) => {
     const what = [shape, workload, `${realTokens} / ${paddedTokens}`];
-    if (skipped) return [[...what, `not measured: ${skipped}`, "", "", "", "", ""]];
+    if (skipped) return [[...what, "", `not measured: ${skipped}`, "", "", "", ""]];
     const ours = Object.entries(runs).find(([name]) => name.startsWith("ours"))?.[1];
     const best = bestOfTheirs(runs)?.[0];
-    return Object.entries(runs).map(([name, { median, min, max, samples, error }]) => {
+    return Object.entries(runs).map(([name, { refused, median, min, max, samples, error }]) => {
+      if (refused) return [...what, name, `left out: ${refused}`, "", "", "", ""];
       const ratio = ours && !name.startsWith("ours") ? `${(median / ours.median).toFixed(2)}` : "";
       return [...what, name, seconds(median), `${seconds(min)} to ${seconds(max)}`, samples.length,
         name === best ? `**${ratio}**` : ratio, `${(100 * error).toFixed(2)}%`];
