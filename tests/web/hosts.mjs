@@ -73,15 +73,15 @@ export async function openChromium(site) {
 }
 
 /** Firefox: WebGPU on lavapipe, with f16. */
-export async function openFirefox(site) {
+export async function openFirefox(site, extraEnv = {}) {
   const { default: puppeteer } = await import("puppeteer-core");
   const home = await mkdtemp(join(tmpdir(), "cappy-firefox-"));
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: firefoxPath,
     headless: true,
-    protocolTimeout: 600_000,
-    env: { ...process.env, ...lavapipe(), HOME: home, XDG_RUNTIME_DIR: home },
+    protocolTimeout: 1_800_000,
+    env: { ...process.env, ...lavapipe(), HOME: home, XDG_RUNTIME_DIR: home, ...extraEnv },
     extraPrefsFirefox: {
       "dom.webgpu.enabled": true, "dom.webgpu.workers.enabled": true,
       "gfx.webgpu.ignore-blocklist": true, "gfx.webgpu.force-enabled": true,
@@ -115,7 +115,7 @@ export const firefoxPath = [
 ].find((path) => path && existsSync(path));
 
 /** Where the Vulkan loader finds lavapipe, unless somebody chose a driver. */
-function lavapipe() {
+export function lavapipe() {
   if (process.env.VK_DRIVER_FILES) return {};
   const found = ["x86_64", "aarch64"].map((cpu) => `/usr/share/vulkan/icd.d/lvp_icd.${cpu}.json`)
     .concat("/usr/share/vulkan/icd.d/lvp_icd.json").find((path) => existsSync(path));

@@ -1,0 +1,127 @@
+// The referee: checks every answer, lets the contestants take turns, keeps every sample.
+import { settle } from "./quiet.mjs";
+
+/**
+ * How far scores may be from onnxruntime's fp32 on the CPU, as a share of their standard deviation.
+ * Ours and fp32 have to compute the same function. The others round every number on the way, and
+ * on random weights that shows; a wrong answer, such as another pair's, is still far outside.
+ */
+const BOUNDS = { ours: 0.02, fp32: 0.02, fp16: 0.5, bf16: 1, q8: 1 };
+
+/** Longer calls than this are repeated `FEW_ROUNDS` times only. */
+const LONG_SECONDS = 20;
+const FEW_ROUNDS = 3;
+
+export const say = (text) => process.stderr.write(`${new Date().toTimeString().slice(0, 8)} ${text}\n`);
+
+export function median(samples) {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Runs calls and refuses answers that are not the right ones. */
+export class Referee {
+  /** `expected` is a shape's expected.json. */
+  constructor(shape, expected) {
+    this.shape = shape;
+    this.expected = expected;
+    this.last = new Map();
+  }
+
+  /** One call of a contestant: `{ seconds, error }`, error as a share of the standard deviation. */
+  async run(contestant, workload, variant) {
+    const { name, precision, call } = contestant;
+    const { seconds, scores } = await call("run", { name, workload, variant });
+    const variants = this.expected.scores[workload];
+    const wanted = variants[variant % variants.length];
+    const where = `${name}, ${this.shape} ${workload}`;
+    if (scores.length !== wanted.length) throw new Error(`${where}: ${scores.length} scores for ${wanted.length} pairs`);
+    const key = `${name} ${workload}`;
+    if (variants.length > 1 && this.last.get(key) === scores.join()) throw new Error(`${where}: the scores of the texts before`);
+    this.last.set(key, scores.join());
+    const error = Math.max(...scores.map((score, i) => Math.abs(score - wanted[i]))) / this.expected.deviation;
+    // Written so that NaN is refused.
+    if (!(error <= BOUNDS[precision])) {
+      throw new Error(`${where}: scores are wrong by ${error} of their standard deviation; ${BOUNDS[precision]} is allowed`);
+    }
+    return { seconds, error };
+  }
+
+  /**
+   * All contestants at all `workloads`, in turn, after a call of each that is only checked: it
+   * compiles pipelines for the shape at hand. Gives `{ workload: { name: { samples, ... } } }`.
+   */
+  async interleave(contestants, workloads, rounds) {
+    let entries = workloads.flatMap((workload) => contestants.map((contestant) => ({ contestant, workload, samples: [] })));
+    for (const entry of entries) {
+      const { name, precision } = entry.contestant;
+      try {
+        const { seconds, error } = await this.run(entry.contestant, entry.workload, 0);
+        Object.assign(entry, { warmUp: seconds, error });
+        say(`${this.shape} ${entry.workload} ${name}: ${seconds.toFixed(3)} s with compilation, error ${error.toFixed(4)}`);
+      } catch (error) {
+        // One of theirs that cannot do it is left out by name; the others can still be measured.
+        if (precision === "ours") throw error;
+        entry.refused = error.message.split("\n")[0];
+        say(`left out: ${entry.refused}`);
+      }
+    }
+    const results = {};
+    for (const { contestant, workload, refused } of entries) {
+      if (refused) (results[workload] ??= {})[contestant.name] = { refused };
+    }
+    entries = entries.filter(({ refused }) => !refused);
+    await settle();
+    for (let round = 1; round <= rounds; round++) {
+      // There and back, so that nobody always comes after the same other one.
+      for (const entry of round % 2 ? entries : entries.toReversed()) {
+        const { seconds, error } = await this.run(entry.contestant, entry.workload, round);
+        entry.samples.push(seconds);
+        entry.error = Math.max(entry.error, error);
+      }
+      const times = entries.map((entry) => `${entry.contestant.name} ${entry.samples.at(-1).toFixed(3)}`);
+      say(`${this.shape} ${workloads} ${round}/${rounds}: ${times.join(", ")}`);
+      if (round >= FEW_ROUNDS && entries.some((entry) => median(entry.samples) > LONG_SECONDS)) break;
+    }
+    for (const { contestant, workload, warmUp, error, samples } of entries) {
+      (results[workload] ??= {})[contestant.name] = {
+        median: median(samples), min: Math.min(...samples), max: Math.max(...samples), warmUp, error, samples,
+      };
+    }
+    return results;
+  }
+}
+
+/**
+ * One shape in one host, the smallest workload first: it says who of theirs goes on, and how long a
+ * call will take about. Whoever of theirs takes more than `lead` times as long as their best, leaves.
+ * Gives those who are left.
+ */
+export async function contest(referee, contestants, workloads, sizes, { rounds, longest, lead }, keep) {
+  const order = workloads.toSorted((a, b) => sizes[a].paddedTokens - sizes[b].paddedTokens);
+  let going = contestants;
+  let pace = 0;
+  for (const workload of order) {
+    const { pairs, realTokens, paddedTokens } = sizes[workload];
+    const result = { pairs, realTokens, paddedTokens };
+    const predicted = pace * paddedTokens;
+    if (predicted > longest) {
+      result.skipped = `a call of the slowest would take about ${predicted.toFixed(0)} s`;
+      say(`${referee.shape} ${workload}: not measured, ${result.skipped}`);
+    } else {
+      result.runs = (await referee.interleave(going, [workload], rounds))[workload];
+      const best = bestOfTheirs(result.runs)?.[1].median;
+      going = going.filter(({ name, precision }) => precision === "ours" || result.runs[name].median <= lead * best);
+      pace = Math.max(...going.map(({ name }) => result.runs[name].median)) / paddedTokens;
+    }
+    keep(workload, result);
+  }
+  return going;
+}
+
+/** `[name, run]` of whoever is fastest, ours aside. */
+export function bestOfTheirs(runs) {
+  return Object.entries(runs).filter(([name, { refused }]) => !name.startsWith("ours") && !refused)
+    .toSorted(([, a], [, b]) => a.median - b.median)[0];
+}

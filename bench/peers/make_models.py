@@ -1,0 +1,135 @@
+"""Makes what `npm run bench:peers` measures with: models of random weights, texts, expected scores.
+
+    pip install -r bench/peers/requirements.txt
+    python bench/peers/make_models.py [--shapes mini,base,large]
+
+Writes to target/peers/
+    workloads.json            the texts, and their ids for those who take ids
+    SHAPE/model/              the checkpoint that we load; the others have the same weights
+    SHAPE/plain-fp32.onnx     and fused-fp32, plain-fp16, fused-fp16: see graphs.py
+    SHAPE/plain-q8.onnx       weights and activations of matmuls in 8 bits
+    SHAPE/expected.json       onnxruntime's fp32 scores of every workload, on the CPU
+
+The fp32 graphs hold the checkpoint's f16 numbers, so that all compute the same function. A file
+that is there already is kept; delete the folder to make everything anew.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+import graphs
+import workloads
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "target" / "peers"
+TOKENIZER = ROOT / "models" / "cappy-mini" / "tokenizer.json"
+SEED = 1
+# Layers, width, heads and words, as `Shape` in src/bench.rs has them.
+SHAPES = {"mini": (4, 256, 4, 8192), "base": (12, 768, 12, 50265), "large": (24, 1024, 16, 50265)}
+# Not longer than some minutes on two cores.
+EXPECTED = {"mini": None, "base": ["W1", "W2", "W3"], "large": ["W2", "S4"]}
+
+
+def config(shape):
+    """A config.json."""
+    layers, hidden, heads, words = SHAPES[shape]
+    return {
+        "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
+        "vocab_size": words, "hidden_size": hidden, "num_hidden_layers": layers,
+        "num_attention_heads": heads, "intermediate_size": 4 * hidden, "hidden_act": "gelu",
+        "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
+        "bos_token_id": 0, "pad_token_id": workloads.PAD, "eos_token_id": 2,
+        "id2label": {"0": "LABEL_0"},
+    }
+
+
+def say(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def make_checkpoint(folder, shape):
+    """Random weights in f16, made by the crate itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "asked.json").write_text(json.dumps(config(shape)))
+    subprocess.run(
+        ["cargo", "run", "--quiet", "--release", "--example", "random_checkpoint", "--",
+         folder / "asked.json", str(SEED), "plain", TOKENIZER, folder, "f16"],
+        cwd=ROOT, check=True)
+
+
+def make_graphs(folder, shape):
+    """Both graphs in both types, and the quantised one."""
+    tensors = None
+    for build in (graphs.plain, graphs.fused):
+        for dtype in ("float32", "float16"):
+            file = folder / f"{build.__name__}-fp{dtype[-2:]}.onnx"
+            if not file.exists():
+                tensors = tensors or load_file(folder / "model" / "model.safetensors")
+                onnx.save(build(config(shape), tensors, dtype), file)
+                say(f"{file.relative_to(ROOT)} {file.stat().st_size / 2**20:.1f} MiB")
+    quantised = folder / "plain-q8.onnx"
+    # At the large shape only one pair is measured, and only on the GPU.
+    if shape != "large" and not quantised.exists():
+        quantize_dynamic(folder / "plain-fp32.onnx", quantised, weight_type=QuantType.QInt8)
+        say(f"{quantised.relative_to(ROOT)} {quantised.stat().st_size / 2**20:.1f} MiB")
+
+
+def scores(session, ids, batch=64):
+    """The logit of every row."""
+    parts = [ids[i:i + batch] for i in range(0, len(ids), batch)]
+    return np.concatenate([session.run(["logits"], workloads.feeds(part))[0][:, 0] for part in parts])
+
+
+def make_expected(folder, shape, all_workloads):
+    """The scores that everybody should get, which both graphs agree on."""
+    plain, fused = (
+        onnxruntime.InferenceSession(folder / f"{name}-fp32.onnx", providers=["CPUExecutionProvider"])
+        for name in ("plain", "fused")
+    )
+    probe = all_workloads["W2"]["variants"][0]["ids"]
+    apart = float(np.abs(scores(plain, probe) - scores(fused, probe)).max())
+    if not apart < 1e-4:
+        raise SystemExit(f"{shape}: the two graphs differ by {apart}")
+    expected = {
+        name: [scores(fused, variant["ids"]).tolist() for variant in workload["variants"]]
+        for name, workload in all_workloads.items() if EXPECTED[shape] is None or name in EXPECTED[shape]
+    }
+    # Without the sets of `--scaling`, so that it says the same of every shape.
+    counted = [np.concatenate(variants) for name, variants in expected.items() if name in workloads.LENGTHS]
+    everything = np.concatenate(counted)
+    report = {"deviation": float(everything.std()), "graphsDiffer": apart, "scores": expected}
+    (folder / "expected.json").write_text(json.dumps(report))
+    say(f"{shape}: scores {everything.mean():.4f}, standard deviation {everything.std():.4f}, graphs differ by {apart:.1e}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shapes", default="mini,base,large")
+    shapes = parser.parse_args().shapes.split(",")
+    OUT.mkdir(parents=True, exist_ok=True)
+    all_workloads = workloads.make_all(Tokenizer.from_file(str(TOKENIZER)))
+    (OUT / "workloads.json").write_text(json.dumps(all_workloads))
+    for name, workload in all_workloads.items():
+        say(f"{name}: {workload['pairs']} pairs, {workload['realTokens']} tokens, {workload['paddedTokens']} padded")
+    for shape in shapes:
+        folder = OUT / shape
+        if not (folder / "model" / "model.safetensors").exists():
+            make_checkpoint(folder / "model", shape)
+        make_graphs(folder, shape)
+        if not (folder / "expected.json").exists():
+            make_expected(folder, shape, all_workloads)
+
+
+if __name__ == "__main__":
+    main()

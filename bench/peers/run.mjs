@@ -1,0 +1,208 @@
+// npm run bench:peers. See README.md beside this file.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { serve } from "../../tests/web/hosts.mjs";
+import { bestOfTheirs, contest, Referee, say } from "./contest.mjs";
+import { cpuContestants } from "./cpu.mjs";
+import { downloads } from "./downloads.mjs";
+import { hosts, noShaderCache } from "./hosts.mjs";
+import { machine } from "./machine.mjs";
+import { otherWork } from "./quiet.mjs";
+import { markdown } from "./report.mjs";
+import { plot } from "./plot.mjs";
+
+const HELP = `npm run bench:peers -- [OPTION...]
+
+  --hosts LIST      of dawn, firefox, chromium, cpu (all)
+  --shapes LIST     of mini, base, large (all)
+  --workloads LIST  of W1, W2, W3, S2, S4, S8 (all; S for the plot, and at the mini shape alone)
+  --scaling         instead: our time per token at 16 to 1,024 candidates, mini, dawn and firefox
+  --rounds N        calls of each, in turn (5; 3 where a call takes longer than 20 s)
+  --longest S       leave out what would take longer than this a call (300 s)
+  --no-first        leave out first runs
+  --cappy FILE      our command line, for cpu (target/release/cappy)
+  --python FILE     a Python that has torch, for cpu (python3)
+  --out FILE.json   all samples; a table .md and a plot .svg lie beside it (target/peers/results.json)
+`;
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const CPU = "CPU, each in a process of its own";
+const MODELS = join(ROOT, "target/peers");
+/** Both of onnxruntime-web's WebGPU backends: `webgpu` is the new one, `jsep` the one before. */
+const BACKENDS = { webgpu: "ort.webgpu.min.mjs", jsep: "ort.all.min.mjs" };
+const GRAPHS = ["plain", "fused"];
+/** How much slower than their best the others may be and still go on; at base only the best does. */
+const LEAD = { mini: 1.5, base: 1, large: 1 };
+
+const { values: options } = parseArgs({
+  options: {
+    hosts: { type: "string" }, shapes: { type: "string" }, workloads: { type: "string" },
+    scaling: { type: "boolean" }, rounds: { type: "string", default: "5" }, longest: { type: "string", default: "300" },
+    "no-first": { type: "boolean" }, help: { type: "boolean" }, out: { type: "string", default: join(MODELS, "results.json") },
+    cappy: { type: "string", default: join(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "release/cappy") },
+    python: { type: "string", default: "python3" },
+  },
+});
+if (options.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
+const list = (given, usual) => given?.split(",") ?? usual;
+const hostNames = list(options.hosts, options.scaling ? ["dawn", "firefox"] : [...Object.keys(hosts), "cpu"]);
+const shapes = list(options.shapes, options.scaling ? ["mini"] : ["mini", "base", "large"]);
+const rounds = Number(options.rounds);
+const longest = Number(options.longest);
+
+if (!existsSync(join(ROOT, "dist/index.js"))) throw new Error("dist/ is missing: run scripts/build-web");
+if (!existsSync(join(MODELS, "workloads.json"))) throw new Error("target/peers/ is missing: run bench/peers/make_models.py");
+const sizes = JSON.parse(readFileSync(join(MODELS, "workloads.json")));
+const scaling = Object.keys(sizes).filter((name) => /^(mixed|equal)/.test(name));
+
+const site = await serve(ROOT);
+const busyCores = await otherWork();
+if (busyCores > 0.2) say(`other work keeps ${busyCores.toFixed(1)} cores busy: times will be too long, and unevenly so`);
+const results = { ...machine(ROOT), busyCores, mode: options.scaling ? "scaling" : "peers", downloads: downloads(ROOT), hosts: {} };
+
+/** After every piece, so that what was measured is not lost when something fails. */
+function save() {
+  mkdirSync(dirname(options.out), { recursive: true });
+  const base = options.out.replace(/\.json$/, "");
+  writeFileSync(`${base}.json`, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(`${base}.md`, markdown(results));
+  if (!options.scaling) writeFileSync(`${base}.svg`, plot(results));
+}
+
+/** What a shape is measured at. */
+function workloadsOf(shape) {
+  const usual = { mini: ["W2", "S2", "S4", "S8", "W1", "W3"], base: ["W2", "W1", "W3"], large: ["W2"] }[shape];
+  return options.workloads ? usual.filter((name) => options.workloads.split(",").includes(name)) : usual;
+}
+
+/** Ours and theirs in a host with a GPU. */
+function contestantsOf(host, shape, f16) {
+  const precision = f16 ? "fp16" : "fp32";
+  const ours = {
+    name: "ours", kind: "ours", precision: "ours",
+    module: host.module("dist/index.js"), model: `${site.url}/target/peers/${shape}/model`,
+  };
+  const theirs = Object.entries(BACKENDS).flatMap(([backend, file]) => GRAPHS.map((graph) => ({
+    name: `onnxruntime-web ${backend}, ${graph}`, kind: "theirs", precision, provider: "webgpu",
+    module: host.module(`node_modules/onnxruntime-web/dist/${file}`),
+    model: `${site.url}/target/peers/${shape}/${graph}-${precision}.onnx`,
+  })));
+  return [ours, ...(options.scaling ? [] : theirs)].map((contestant) => ({ ...contestant, call: host.call }));
+}
+
+const prepare = (call) => call("prepare", { address: `${site.url}/target/peers/workloads.json` });
+const sizeOf = (workload) => {
+  const { pairs, realTokens, paddedTokens } = sizes[workload];
+  return { pairs, realTokens, paddedTokens };
+};
+const expectedOf = (shape) => JSON.parse(readFileSync(join(MODELS, shape, "expected.json")));
+
+/** `call` is no plain data and stays here. */
+const enter = ({ call, ...contestant }) => call("enter", contestant);
+
+/** Which of theirs was best in a host, at the largest shape so far. */
+const theirBest = {};
+
+async function measureOnGpu(name, shape, into) {
+  const { open } = hosts[name];
+  const expected = expectedOf(shape);
+  const host = await open(site);
+  let contestants;
+  try {
+    const adapter = results.hosts[name].adapter = await host.call("adapter");
+    contestants = contestantsOf(host, shape, adapter.f16);
+    // One of theirs takes 3 GB there, so it has to be the one that was best before.
+    if (shape === "large") {
+      const best = theirBest[name] ?? "onnxruntime-web webgpu, plain";
+      contestants = contestants.filter(({ name }) => ["ours", best].includes(name));
+    }
+    await prepare(host.call);
+    for (const contestant of contestants) {
+      const options = contestant.kind === "ours" ? { cache: false } : undefined;
+      into.contestants[contestant.name] = (await enter({ ...contestant, options })).info;
+    }
+    const referee = new Referee(shape, expected);
+    if (options.scaling) {
+      const runs = await referee.interleave(contestants, scaling, rounds);
+      for (const workload of scaling) into.cases[workload] = { ...sizeOf(workload), runs: runs[workload] };
+      return;
+    }
+    const limits = { rounds, longest, lead: LEAD[shape] };
+    contestants = await contest(referee, contestants, workloadsOf(shape), sizes, limits, (workload, result) => {
+      into.cases[workload] = result;
+      if (result.runs) [theirBest[name]] = bestOfTheirs(result.runs);
+      save();
+    });
+  } finally {
+    await host.close();
+  }
+  if (options["no-first"]) return;
+  for (const contestant of contestants) {
+    into.first[contestant.name] = await firstRun(open, contestant, new Referee(shape, expected));
+    save();
+  }
+}
+
+/** Somebody's first visit: a fresh process or profile, no shader cache, options as they are by default. */
+async function firstRun(open, contestant, referee) {
+  const host = await open(site, noShaderCache);
+  try {
+    await prepare(host.call);
+    const here = { ...contestant, call: host.call };
+    const load = (await enter(here)).seconds;
+    const score = (await referee.run(here, "W2", 0)).seconds;
+    const peakBytes = await host.memory?.();
+    say(`${referee.shape} first run, ${contestant.name}: ${load.toFixed(2)} s to load, ${score.toFixed(2)} s to the first score`);
+    return { load, score, total: load + score, peakBytes };
+  } finally {
+    await host.close();
+  }
+}
+
+/** Ours natively beside what runs on a CPU, each in a process of its own. */
+async function measureOnCpu(shape, into) {
+  const contestants = await cpuContestants({ root: ROOT, site, shape, ...options });
+  try {
+    for (const contestant of contestants) {
+      await prepare(contestant.call);
+      const { seconds, info } = await enter(contestant);
+      into.contestants[contestant.name] = info ?? {};
+      say(`${shape} ${contestant.name}: loaded in ${seconds.toFixed(2)} s`);
+    }
+    const limits = { rounds, longest, lead: Infinity };
+    await contest(new Referee(shape, expectedOf(shape)), contestants, workloadsOf(shape), sizes, limits,
+      (workload, result) => { into.cases[workload] = result; save(); });
+    for (const { name, call } of contestants) into.contestants[name].peakBytes = await call("memory");
+  } finally {
+    for (const { close } of contestants) await close();
+  }
+}
+
+try {
+  for (const name of hostNames) {
+    const { title } = results.hosts[name] = { title: hosts[name]?.title ?? CPU, shapes: {} };
+    for (const shape of shapes) {
+      say(`${title}, ${shape}`);
+      const into = results.hosts[name].shapes[shape] = { contestants: {}, cases: {}, first: {} };
+      try {
+        if (name === "cpu") await measureOnCpu(shape, into);
+        else await measureOnGpu(name, shape, into);
+      } catch (error) {
+        // What others did or will do still counts.
+        into.failed = String(error.message ?? error).split("\n")[0];
+        say(`${title}, ${shape} failed: ${error.stack ?? error}`);
+        process.exitCode = 1;
+      }
+      save();
+    }
+  }
+  process.stdout.write(markdown(results));
+} finally {
+  await site.close();
+}
