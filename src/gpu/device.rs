@@ -73,6 +73,10 @@ enum Fault {
 /// so that loading a model never holds more of it than this.
 const MAX_STAGED_BYTES: u64 = 16 << 20;
 
+/// How often a browser is asked for news of the GPU; timers are no finer.
+#[cfg(target_arch = "wasm32")]
+const NUDGE_MILLISECONDS: u32 = 4;
+
 /// Results are read through a buffer of at least this size, so that one serves for all.
 const READBACK_BYTES: u64 = 64 << 10;
 
@@ -264,7 +268,7 @@ impl Gpu {
     /// Waits until what was submitted is done.
     pub(super) async fn wait(&self, submitted: Submitted) -> Result<()> {
         self.poll(submitted.index)?;
-        submitted.done.await.map_err(|_| self.lost("while waiting for the queue"))?;
+        self.news(submitted.done).await.map_err(|_| self.lost("while waiting for the queue"))?;
         self.check()
     }
 
@@ -290,7 +294,7 @@ impl Gpu {
             let _ = sender.send(result);
         });
         self.poll(index)?;
-        let mapped = receiver.await.map_err(|_| self.lost("while reading results"))?;
+        let mapped = self.news(receiver).await.map_err(|_| self.lost("while reading results"))?;
         self.check()?;
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
             Error::new(ErrorKind::Gpu, "readback", "could not be mapped").with_source(source)
@@ -317,6 +321,39 @@ impl Gpu {
                 mapped_at_creation: false,
             })
         })
+    }
+
+    /// Waits for `news` from the queue. Firefox looks for them every 0.1 s, and whenever something is
+    /// submitted: so nothing is submitted, now and then, until they come.
+    #[cfg(target_arch = "wasm32")]
+    async fn news<T>(
+        &self,
+        mut news: futures_channel::oneshot::Receiver<T>,
+    ) -> std::result::Result<T, futures_channel::oneshot::Canceled> {
+        use std::future::{Future, poll_fn};
+        use std::pin::Pin;
+        use std::task::Poll;
+        loop {
+            let mut pause = gloo_timers::future::TimeoutFuture::new(NUDGE_MILLISECONDS);
+            let came = poll_fn(|context| {
+                if let Poll::Ready(came) = Pin::new(&mut news).poll(context) {
+                    return Poll::Ready(Some(came));
+                }
+                Pin::new(&mut pause).poll(context).map(|()| None)
+            });
+            match came.await {
+                Some(came) => return came,
+                None => self.queue.submit([]),
+            };
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    async fn news<T>(
+        &self,
+        news: futures_channel::oneshot::Receiver<T>,
+    ) -> std::result::Result<T, futures_channel::oneshot::Canceled> {
+        news.await
     }
 
     /// Natively somebody has to wait for the driver; in a browser the event loop does.

@@ -39,6 +39,10 @@ fn table(info: &Info) -> String {
         Dtype::F32 => "f32 shaders over the same f16 weights",
         Dtype::Auto => "auto",
     };
+    let kernels = match info.tuning_seconds {
+        0.0 => format!("{}, as remembered", info.kernels),
+        seconds => format!("{}, found in {seconds:.2} s", info.kernels),
+    };
     let rows = [
         ("model", info.model.clone()),
         ("format", info.format.clone()),
@@ -53,6 +57,7 @@ fn table(info: &Info) -> String {
         ("driver", adapter.driver.clone()),
         ("shader-f16", if adapter.f16 { "yes" } else { "no" }.to_string()),
         ("path taken", dtype.to_string()),
+        ("kernels", kernels),
         ("batch", format!("at most {} tokens", HumanCount(info.batch_tokens as u64))),
     ];
     rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()

@@ -1,5 +1,8 @@
 //! The options that say which model to load and how, the same for every command.
 
+use std::fs;
+use std::path::PathBuf;
+
 use cappy::{Dtype, LoadOptions, ModelSource, Scorer};
 use clap::ValueEnum;
 
@@ -16,6 +19,30 @@ pub struct ModelArgs {
     /// How the shaders read their numbers; `auto` takes f16 where the adapter has it
     #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
     dtype: DtypeArg,
+
+    /// Run every matmul by this kernel, in place of those that measuring on the adapter finds
+    /// fastest: large, medium, rows, lanes or subgroup
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
+}
+
+/// Where the kernels that were fastest on the last adapter are remembered.
+fn tuning_file() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("cappy").join("tuning"))
+}
+
+fn remembered() -> Option<String> {
+    fs::read_to_string(tuning_file()?).ok()
+}
+
+/// Where it cannot be written, the next run measures again.
+fn remember(tuning: &str) {
+    if let Some(file) = tuning_file()
+        && let Some(folder) = file.parent()
+        && fs::create_dir_all(folder).is_ok()
+    {
+        let _ = fs::write(file, tuning);
+    }
 }
 
 /// The library's [`Dtype`] as a word on the command line.
@@ -42,11 +69,19 @@ impl ModelArgs {
         let source = self.model.as_deref().map_or(ModelSource::Embedded, ModelSource::parse);
         let mut bar = LoadBar::default();
         let mut progress = |progress| bar.show(progress);
+        let remembered = remembered();
         let options = LoadOptions {
             dtype: self.dtype.into(),
+            kernel: self.kernel.as_deref(),
+            tuning: remembered.as_deref(),
             progress: Some(&mut progress),
             ..LoadOptions::default()
         };
-        Ok(Scorer::load(source, options).await?)
+        let scorer = Scorer::load(source, options).await?;
+        let tuning = &scorer.info().tuning;
+        if self.kernel.is_none() && remembered.as_ref() != Some(tuning) {
+            remember(tuning);
+        }
+        Ok(scorer)
     }
 }
