@@ -1,7 +1,6 @@
 //! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
 
 mod batch;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod bench;
 pub mod checkpoint;
 mod config;

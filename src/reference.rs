@@ -123,6 +123,24 @@ pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
     (0..invocations).flat_map(one).collect()
 }
 
+/// What `shaders/multiply_add_stored.wgsl` leaves: `rounds` times the product of the first 8 x 4
+/// numbers of the invocation's set and the 4 x 4 after them, its rows added up.
+pub fn multiply_add_stored(invocations: usize, rounds: usize, sets: &[Vec<f32>]) -> Vec<f32> {
+    let one = |invocation: usize| {
+        let (a, w) = sets[invocation % sets.len()].split_at(32);
+        (0..4).map(|column| {
+            let products = a.iter().enumerate().map(|(i, a)| a * w[4 * (i % 4) + column]);
+            products.sum::<f32>() * rounds as f32
+        })
+    };
+    (0..invocations).flat_map(one).collect()
+}
+
+/// `x`, and behind it what stood there in `before`.
+pub fn copy(x: &[f32], before: &[f32]) -> Vec<f32> {
+    [x, &before[x.len()..]].concat()
+}
+
 /// Logits `[labels]` of one sequence of (word, position), by every twin in turn. `tensor` gives
 /// the numbers of a tensor by its name, all shapes follow from `config`.
 pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 2]]) -> Vec<f32> {

@@ -295,7 +295,7 @@ impl Scorer {
                 pair => pair?,
             };
             tokens += pair.ids.len();
-            if tokens > self.info.batch_tokens && !batch.is_empty() {
+            if Batch::is_full(batch.len(), tokens, self.info.batch_tokens) {
                 break;
             }
             batch.push(pair);
@@ -324,7 +324,7 @@ async fn open_proven(
 }
 
 /// Tokens of a batch: what the caller asks for, else what fits the adapter.
-fn batch_tokens(gpu: &Gpu, config: &Config, asked: Option<usize>) -> usize {
+pub(crate) fn batch_tokens(gpu: &Gpu, config: &Config, asked: Option<usize>) -> usize {
     let longest = config.max_tokens();
     let tokens = asked.unwrap_or_else(|| {
         let mut tokens = if gpu.is_software() { SOFTWARE_BATCH_TOKENS } else { GPU_BATCH_TOKENS };

@@ -2,11 +2,13 @@
 //! bindings, workgroup counts, and a test against the twin in `reference`.
 
 pub mod attention;
+pub mod copy;
 pub mod embed;
 pub mod gather_rows;
 pub mod layer_norm;
 pub mod matmul;
 pub mod multiply_add;
+pub mod multiply_add_stored;
 #[cfg(test)]
 mod testing;
 

@@ -1,0 +1,103 @@
+//! A kernel that does multiply-adds in f32 of operands stored as f16, and nothing else, to measure
+//! what a matmul over f16 weights can reach at the most.
+
+use bytemuck::{Pod, Zeroable};
+use half::f16;
+
+use super::check;
+use crate::error::Result;
+use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
+
+/// Invocations of a workgroup. = shaders/multiply_add_stored.wgsl
+pub const LANES: u32 = 64;
+/// Sets of operands; neighbouring invocations have different ones. =
+/// shaders/multiply_add_stored.wgsl
+pub const SETS: u32 = 4;
+/// Groups of four numbers in a set: 8 rows, 4 columns, and zeros. =
+/// shaders/multiply_add_stored.wgsl
+pub const SET: u32 = 13;
+
+/// Numbers in a set that are not the zeros.
+const NUMBERS: usize = 4 * (SET as usize - 1);
+
+/// Multiplications and additions of one invocation in one round: 8 x 4 times 4 x 4 numbers.
+const FLOPS_PER_ROUND: u64 = 8 * 4 * 4 * 2;
+
+/// The kernel of `shaders/multiply_add_stored.wgsl`.
+pub static KERNEL: Kernel = Kernel {
+    name: "multiply_add_stored",
+    source: include_str!("../../shaders/multiply_add_stored.wgsl"),
+    storage: &[Access::Read, Access::Write],
+};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    rounds: u32,
+}
+
+/// [`SETS`] sets of operands: multiples of 1/8 of both signs, which sums of any length hold
+/// exactly, and after each set its zeros.
+pub async fn operands(gpu: &Gpu) -> Result<Buffer> {
+    let mut stored = Vec::with_capacity((4 * SETS * SET) as usize);
+    for set in 0..SETS as usize {
+        stored.extend((0..NUMBERS).map(|i| f16::from_f32(operand(set, i))));
+        stored.extend([f16::ZERO; 4]);
+    }
+    gpu.buffer_of("operands", &stored).await
+}
+
+fn operand(set: usize, i: usize) -> f32 {
+    ((5 * set + 3 * i) % 7) as f32 / 8.0 - 0.375
+}
+
+/// `rounds` times the same 8 x 4 by 4 x 4 product added up in each of `workgroups * LANES`
+/// invocations; `out` gets the sum of its rows, four f32 an invocation.
+///
+/// # Errors
+/// [`crate::ErrorKind::Gpu`] where a buffer is too small.
+pub fn multiply_add_stored(
+    workgroups: u32,
+    rounds: u32,
+    operands: &Buffer,
+    out: &Buffer,
+) -> Result<Step> {
+    let invocations = u64::from(workgroups * LANES);
+    let fits = operands.size() >= u64::from(8 * SETS * SET) && out.size() >= 16 * invocations;
+    check(KERNEL.name, "stored peak", fits)?;
+    Ok(Step {
+        kernel: &KERNEL,
+        label: "stored peak",
+        params: bytemuck::bytes_of(&Params { rounds }).to_vec(),
+        buffers: vec![operands.clone(), out.clone()],
+        workgroups: [workgroups, 1, 1],
+        work: Work {
+            flops: invocations * u64::from(rounds) * FLOPS_PER_ROUND,
+            bytes: 16 * invocations,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::Plan;
+    use crate::ops::testing;
+    use crate::reference;
+
+    #[test]
+    fn equals_its_twin() {
+        let sets: Vec<Vec<f32>> =
+            (0..SETS as usize).map(|set| (0..NUMBERS).map(|i| operand(set, i)).collect()).collect();
+        for gpu in testing::gpus() {
+            let got = testing::block_on(async {
+                let operands = operands(&gpu).await?;
+                let out = gpu.buffer("out", 3 * 64 * 16)?;
+                let plan = Plan { steps: vec![multiply_add_stored(3, 5, &operands, &out)?] };
+                gpu.run(&plan, &|| false).await?;
+                gpu.read_f32(&out, 3 * 64 * 4).await
+            });
+            testing::assert_close(&got, &reference::multiply_add_stored(3 * 64, 5, &sets), 0.0);
+        }
+    }
+}
