@@ -55,8 +55,8 @@ pub struct Change {
     pub now: f64,
     /// How much more that is: 0.1 for a tenth more.
     pub change: f64,
-    /// What a change must exceed to count: the distances between the quartiles of both runs'
-    /// samples together as a share of the earlier median, and at least 0.03.
+    /// What a change must exceed to count: twice the distances between the quartiles of both
+    /// runs' samples together, as a share of the earlier median, and at least 0.03.
     pub noise: f64,
     /// Whether it did.
     pub moved: bool,
@@ -224,7 +224,7 @@ fn change(before: &Series, now: &Series) -> Change {
     let spread =
         |series: &Series| quantile(&series.samples, 0.75) - quantile(&series.samples, 0.25);
     let change = this / then - 1.0;
-    let noise = ((spread(before) + spread(now)) / then).max(LEAST_CHANGE);
+    let noise = (2.0 * (spread(before) + spread(now)) / then).max(LEAST_CHANGE);
     Change {
         name: now.name.clone(),
         before: then,
@@ -319,12 +319,12 @@ mod tests {
 
     #[test]
     fn only_what_exceeds_the_noise_of_both_has_moved() {
-        // The quartiles of 1, 1.05 and 1.1 are 0.05 apart: two runs like it may differ by a tenth.
-        let within = against("[1.0, 1.1, 1.05]", "[1.09, 1.19, 1.14]");
+        // The quartiles of 1, 1.05 and 1.1 are 0.05 apart: two runs like it may differ by a fifth.
+        let within = against("[1.0, 1.1, 1.05]", "[1.15, 1.25, 1.2]");
         assert_eq!(moved(&within), []);
-        let slower = against("[1.0, 1.1, 1.05]", "[1.2, 1.3, 1.25]");
+        let slower = against("[1.0, 1.1, 1.05]", "[1.3, 1.4, 1.35]");
         assert_eq!(moved(&slower), [("batch", false)]);
-        let faster = against("[1.0, 1.1, 1.05]", "[0.8, 0.9, 0.85]");
+        let faster = against("[1.0, 1.1, 1.05]", "[0.7, 0.8, 0.75]");
         assert_eq!(moved(&faster), [("batch", true)]);
         // Samples that agree to the last bit still leave 3%.
         assert_eq!(moved(&against("[0.5, 0.5, 0.5]", "[0.51, 0.51, 0.51]")), []);

@@ -24,7 +24,7 @@ const MOST_SECONDS: f64 = 2.0;
 const MOST_STEPS: usize = 2048;
 
 /// How often each peak is measured.
-const SAMPLES: usize = 3;
+const SAMPLES: usize = 5;
 
 /// Bytes that are copied: more than caches hold, and WebGPU's default limit of a binding.
 const COPIED_BYTES: u32 = 128 << 20;
@@ -104,7 +104,7 @@ pub(super) async fn measure(gpu: &Gpu, clock: &Clock, tell: &mut Teller<'_>) -> 
     let step = multiply_add(workgroups, rounds, 0.5, &out)?;
     let multiply_add = peak(gpu, clock, step, |step| step.work.flops).await?;
     tell.say("measuring multiply-adds of f16 numbers", 0.04)?;
-    let step = multiply_add_stored(workgroups, rounds / 2, &operands, &out)?;
+    let step = multiply_add_stored(workgroups, rounds / 4, &operands, &out)?;
     let multiply_add_stored = peak(gpu, clock, step, |step| step.work.flops).await?;
     tell.say("measuring the bandwidth", 0.07)?;
     let from = gpu.buffer("copied", COPIED_BYTES.into())?;

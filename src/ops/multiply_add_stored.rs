@@ -13,15 +13,15 @@ pub const LANES: u32 = 64;
 /// Sets of operands; neighbouring invocations have different ones. =
 /// shaders/multiply_add_stored.wgsl
 pub const SETS: u32 = 4;
-/// Groups of four numbers in a set: 8 rows, 4 columns, and zeros. =
+/// Groups of four numbers in a set: 8 rows, 4 times 8 columns, and zeros. =
 /// shaders/multiply_add_stored.wgsl
-pub const SET: u32 = 13;
+pub const SET: u32 = 17;
 
 /// Numbers in a set that are not the zeros.
 const NUMBERS: usize = 4 * (SET as usize - 1);
 
-/// Multiplications and additions of one invocation in one round: 8 x 4 times 4 x 4 numbers.
-const FLOPS_PER_ROUND: u64 = 8 * 4 * 4 * 2;
+/// Multiplications and additions of one invocation in one round: 8 x 4 times 4 x 8 numbers.
+const FLOPS_PER_ROUND: u64 = 8 * 4 * 8 * 2;
 
 /// The kernel of `shaders/multiply_add_stored.wgsl`.
 pub static KERNEL: Kernel = Kernel {
@@ -51,8 +51,9 @@ fn operand(set: usize, i: usize) -> f32 {
     ((5 * set + 3 * i) % 7) as f32 / 8.0 - 0.375
 }
 
-/// `rounds` times the same 8 x 4 by 4 x 4 product added up in each of `workgroups * LANES`
-/// invocations; `out` gets the sum of its rows, four f32 an invocation.
+/// `rounds` times the same 8 x 4 by 4 x 8 product added up in each of `workgroups * LANES`
+/// invocations; `out` gets the sum of its rows and of its two halves, four f32 an
+/// invocation.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where a buffer is too small.

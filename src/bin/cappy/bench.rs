@@ -37,8 +37,8 @@ pub struct Args {
 
     /// Tell what moved since an earlier run, whose --json is in FILE
     ///
-    /// Medians are compared. A change counts when it exceeds the distances between the quartiles
-    /// of both runs' samples together, and 3%. The exit code is 0 whatever moved.
+    /// Medians are compared. A change counts when it exceeds twice the distances between the
+    /// quartiles of both runs' samples together, and 3%. The exit code is 0 whatever moved.
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
 
