@@ -19,7 +19,7 @@ use crate::tokenizer::{Encoded, Tokenizer};
 const GPU_BATCH_TOKENS: usize = 4096;
 
 /// Tokens of a batch on a software adapter, where larger ones are no faster and progress is slow.
-const SOFTWARE_BATCH_TOKENS: usize = 512;
+pub(crate) const SOFTWARE_BATCH_TOKENS: usize = 512;
 
 /// The most tokens of a batch: kernels number their rows by workgroup, 65,535 at the most.
 const MAX_BATCH_TOKENS: usize = 32_768;

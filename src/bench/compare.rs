@@ -365,8 +365,7 @@ mod tests {
     #[test]
     fn what_is_not_alike_is_not_compared() {
         let expect = |dtype, shape| {
-            let options =
-                Options { shape, dtype, tokens: None, scaling: false, batch_tokens: None };
+            let options = Options { shape, dtype, tokens: None, scaling: false, software: false };
             let baseline = Baseline::parse("old.json", REPORT).unwrap();
             pollster::block_on(baseline.expect(&options)).unwrap_err().to_string()
         };

@@ -4,12 +4,15 @@ use serde::Serialize;
 use web_time::Instant;
 
 use super::peaks::{Clock, Peaks};
-use super::report::Times;
+use super::report::median;
 use super::{LEAST_RUNS, MOST_RUNS, MOST_SECONDS, Teller};
 use crate::batch::Batch;
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, Step, Work};
+
+/// Passes over all kernels where each measurement of one is the mean of many runs already.
+const REPEATED_PASSES: usize = 5;
 
 /// Where the times of single kernels come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,9 +48,10 @@ pub struct KernelTime {
     pub flops: u64,
     /// Bytes of all of them, every input read once and every output written once.
     pub bytes: u64,
-    /// GPU time of all of them.
-    #[serde(flatten)]
-    pub times: Times,
+    /// GPU time of all of them: the median.
+    pub seconds: f64,
+    /// Each of the passes.
+    pub samples: Vec<f64>,
     /// Billions of multiplications and additions a second.
     pub gflops: f64,
     /// Billions of bytes a second.
@@ -94,11 +98,15 @@ impl Meter<'_> {
             }
         }
         let start = Instant::now();
-        for pass in 0..MOST_RUNS {
+        let passes = match timer(self.gpu) {
+            KernelTimer::Timestamps => MOST_RUNS,
+            KernelTimer::Repeats => REPEATED_PASSES,
+        };
+        for pass in 0..passes {
             if pass >= LEAST_RUNS && start.elapsed().as_secs_f64() > MOST_SECONDS / 2.0 {
                 break;
             }
-            tell.say("timing each kernel", share + 0.15 * pass as f64 / MOST_RUNS as f64)?;
+            tell.say("timing each kernel", share + 0.15 * pass as f64 / passes as f64)?;
             match timer(self.gpu) {
                 KernelTimer::Timestamps => self.stamped_pass(&plan, &mut labels).await?,
                 KernelTimer::Repeats => {
@@ -130,7 +138,7 @@ impl Meter<'_> {
 
     fn sum(&self, plan: &Plan, samples: Vec<f64>) -> KernelTime {
         let Work { flops, bytes } = plan.work();
-        let times = Times::new(samples);
+        let seconds = median(&samples);
         let (flops_seconds, bytes_seconds) = (
             flops as f64 / self.peaks.multiply_add_stored.best / 1e9,
             bytes as f64 / self.peaks.copy.best / 1e9,
@@ -141,11 +149,12 @@ impl Meter<'_> {
             dispatches: plan.steps.len(),
             flops,
             bytes,
-            gflops: flops as f64 / times.seconds / 1e9,
-            gbytes_per_second: bytes as f64 / times.seconds / 1e9,
+            gflops: flops as f64 / seconds / 1e9,
+            gbytes_per_second: bytes as f64 / seconds / 1e9,
             bound: if flops_seconds > bytes_seconds { Bound::Arithmetic } else { Bound::Bandwidth },
-            share: flops_seconds.max(bytes_seconds) / times.seconds,
-            times,
+            share: flops_seconds.max(bytes_seconds) / seconds,
+            seconds,
+            samples,
         }
     }
 }

@@ -20,14 +20,14 @@ use crate::config::Config;
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Dtype, Gpu};
-use crate::scorer::batch_tokens;
+use crate::scorer::{SOFTWARE_BATCH_TOKENS, batch_tokens};
 use crate::tokenizer::Encoded;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use compare::{Baseline, Change, Comparison};
 pub use kernels::{Bound, KernelTime, KernelTimer};
 pub use peaks::{Peak, Peaks};
-pub use report::{Report, Times, Workload};
+pub use report::{Report, Workload};
 pub use scaling::{Scaling, SetTime};
 
 /// Tokens of each pair in the batch: an instruction and an answer of a few sentences.
@@ -86,9 +86,8 @@ pub struct Options {
     pub tokens: Option<usize>,
     /// Whether to measure how the time grows with the number of candidates, too.
     pub scaling: bool,
-    /// The most tokens that [`Options::scaling`] computes at once; by default as many as
-    /// [`crate::Scorer`].
-    pub batch_tokens: Option<usize>,
+    /// Whether the adapter is a CPU that runs shaders. Native adapters say so themselves.
+    pub software: bool,
 }
 
 /// Tells the caller how far it is, and gives up when the caller says so.
@@ -117,11 +116,12 @@ pub async fn run(
     let gpu = Gpu::open(options.dtype).await?;
     let config = options.shape.config();
     let tokens = tokens(&gpu, &options);
-    let budget = batch_tokens(&gpu, &config, options.batch_tokens);
+    let software = options.software || gpu.is_software();
+    let budget = batch_tokens(&gpu, &config, software.then_some(SOFTWARE_BATCH_TOKENS));
     let room = if options.scaling { tokens.max(budget) } else { tokens };
 
     let clock = peaks::Clock::new(&gpu).await?;
-    let peaks = peaks::measure(&gpu, &clock, &mut tell).await?;
+    let peaks = peaks::measure(&gpu, software, &clock, &mut tell).await?;
 
     tell.say("making random weights", 0.1)?;
     let before = gpu.allocated_bytes();
@@ -202,7 +202,7 @@ pub async fn run(
 
 /// Tokens of the batch, in whole pairs.
 fn tokens(gpu: &Gpu, options: &Options) -> usize {
-    let default = if gpu.is_software() { 256 } else { 4096 };
+    let default = if options.software || gpu.is_software() { 256 } else { 4096 };
     options.tokens.unwrap_or(default).max(1).next_multiple_of(PAIR_TOKENS)
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use web_time::Instant;
 
 use super::Teller;
-use super::report::Times;
+use super::report::median;
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, Step};
 use crate::ops::copy::copy;
@@ -64,7 +64,7 @@ impl Clock {
             gpu.finish().await?;
             samples.push(start.elapsed().as_secs_f64());
         }
-        Ok(Clock { wait: Times::new(samples).seconds })
+        Ok(Clock { wait: median(&samples) })
     }
 
     /// `count` times the seconds that one run of `steps` takes, each the mean of as many runs as
@@ -95,9 +95,14 @@ async fn seconds_of(gpu: &Gpu, plan: &Plan) -> Result<f64> {
 }
 
 /// Measures all of them.
-pub(super) async fn measure(gpu: &Gpu, clock: &Clock, tell: &mut Teller<'_>) -> Result<Peaks> {
+pub(super) async fn measure(
+    gpu: &Gpu,
+    software: bool,
+    clock: &Clock,
+    tell: &mut Teller<'_>,
+) -> Result<Peaks> {
     // A GPU needs many invocations to be full, a CPU few to be done in time.
-    let (workgroups, rounds) = if gpu.is_software() { (64, 256) } else { (8192, 256) };
+    let (workgroups, rounds) = if software { (64, 256) } else { (8192, 256) };
     let out = gpu.buffer("peak", u64::from(workgroups * LANES) * 16)?;
     let operands = multiply_add_stored::operands(gpu).await?;
     tell.say("measuring multiply-adds in registers", 0.01)?;

@@ -61,9 +61,10 @@ pub struct Workload {
     pub pairs: usize,
     /// Their tokens.
     pub tokens: usize,
-    /// From the pairs on the host to their scores on the host.
-    #[serde(flatten)]
-    pub times: Times,
+    /// From the pairs on the host to their scores on the host: the median.
+    pub seconds: f64,
+    /// Each of the runs, in the order in which they were made.
+    pub samples: Vec<f64>,
     /// Tokens a second.
     pub tokens_per_second: f64,
     /// Multiplications and additions of all kernels.
@@ -76,24 +77,12 @@ pub struct Workload {
     pub kernels: Vec<KernelTime>,
 }
 
-/// One thing measured several times.
-#[derive(Debug, Clone, Serialize)]
-pub struct Times {
-    /// The median.
-    pub seconds: f64,
-    /// Each of them, in the order in which they were taken.
-    pub samples: Vec<f64>,
-}
-
-impl Times {
-    /// Of at least one sample.
-    pub(super) fn new(samples: Vec<f64>) -> Times {
-        let mut sorted = samples.clone();
-        sorted.sort_by(f64::total_cmp);
-        let half = sorted.len() / 2;
-        let middle = &sorted[half - usize::from(sorted.len() % 2 == 0 && half > 0)..=half];
-        Times { seconds: middle.iter().sum::<f64>() / middle.len() as f64, samples }
-    }
+/// The median of `samples`, of which there is at least one.
+pub(super) fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let half = sorted.len() / 2;
+    if sorted.len() % 2 == 0 { (sorted[half - 1] + sorted[half]) / 2.0 } else { sorted[half] }
 }
 
 impl Workload {
@@ -105,17 +94,18 @@ impl Workload {
         kernels: Vec<KernelTime>,
         peaks: &Peaks,
     ) -> Workload {
-        let times = Times::new(samples);
-        let gflops = flops as f64 / times.seconds / 1e9;
+        let seconds = median(&samples);
+        let gflops = flops as f64 / seconds / 1e9;
         Workload {
             name,
             pairs: batch.pairs(),
             tokens: batch.tokens(),
-            tokens_per_second: batch.tokens() as f64 / times.seconds,
+            tokens_per_second: batch.tokens() as f64 / seconds,
             flops,
             gflops,
             share: gflops / peaks.multiply_add_stored.best,
-            times,
+            seconds,
+            samples,
             kernels,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::Times;
+use super::report::median;
 use super::{Teller, pairs, time};
 use crate::batch::Batch;
 use crate::config::Config;
@@ -53,9 +53,10 @@ pub struct SetTime {
     pub mixed: bool,
     /// Tokens of all of them.
     pub tokens: usize,
-    /// Scoring all of them.
-    #[serde(flatten)]
-    pub times: Times,
+    /// Scoring all of them: the median.
+    pub seconds: f64,
+    /// Each of the rounds.
+    pub samples: Vec<f64>,
     /// Microseconds a token.
     pub microseconds_per_token: f64,
 }
@@ -94,9 +95,9 @@ pub(super) async fn measure(
         .filter(|(_, samples)| !samples.is_empty())
         .map(|(&(candidates, mixed), samples)| {
             let tokens = candidates * EQUAL;
-            let times = Times::new(samples);
-            let microseconds_per_token = times.seconds / tokens as f64 * 1e6;
-            SetTime { candidates, mixed, tokens, times, microseconds_per_token }
+            let seconds = median(&samples);
+            let microseconds_per_token = seconds / tokens as f64 * 1e6;
+            SetTime { candidates, mixed, tokens, seconds, samples, microseconds_per_token }
         })
         .collect();
     let of = |set: &&SetTime| set.microseconds_per_token;

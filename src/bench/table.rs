@@ -40,7 +40,7 @@ impl Report {
                 let _ = writeln!(
                     text,
                     "{:.1} times as long as reading the weights ({:.1} MB) once: {:.3} ms",
-                    workload.times.seconds / self.weights_read_seconds,
+                    workload.seconds / self.weights_read_seconds,
                     self.weight_bytes as f64 / 1e6,
                     self.weights_read_seconds * 1e3,
                 );
@@ -61,7 +61,7 @@ impl Report {
 }
 
 fn workload_table(workload: &Workload) -> String {
-    let samples = workload.times.samples.iter().copied();
+    let samples = workload.samples.iter().copied();
     format!(
         "\n{}: {}, {} tokens\n\
          {:10.3} ms   median of {}, {:.3} to {:.3}\n\
@@ -70,7 +70,7 @@ fn workload_table(workload: &Workload) -> String {
         workload.name,
         if workload.pairs == 1 { "1 pair".into() } else { format!("{} pairs", workload.pairs) },
         workload.tokens,
-        workload.times.seconds * 1e3,
+        workload.seconds * 1e3,
         samples.len(),
         samples.clone().fold(f64::MAX, f64::min) * 1e3,
         samples.fold(0.0, f64::max) * 1e3,
@@ -82,7 +82,7 @@ fn workload_table(workload: &Workload) -> String {
 
 fn kernel_table(kernels: &[KernelTime]) -> String {
     let mut text = String::new();
-    let all: f64 = kernels.iter().map(|kernel| kernel.times.seconds).sum();
+    let all: f64 = kernels.iter().map(|kernel| kernel.seconds).sum();
     let _ = writeln!(
         text,
         "{:<15}{:<12}{:>4}{:>11}{:>7}{:>9}{:>9}{:>10}{:>9}  {}",
@@ -95,8 +95,8 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
             kernel.label,
             kernel.kernel,
             kernel.dispatches,
-            kernel.times.seconds * 1e3,
-            100.0 * kernel.times.seconds / all,
+            kernel.seconds * 1e3,
+            100.0 * kernel.seconds / all,
             kernel.flops as f64 / 1e9,
             kernel.bytes as f64 / 1e6,
             kernel.gflops,
@@ -124,7 +124,7 @@ fn scaling_table(scaling: &Scaling) -> String {
             set.candidates,
             if set.mixed { "mixed" } else { "equal" },
             set.tokens,
-            set.times.seconds * 1e3,
+            set.seconds * 1e3,
             set.microseconds_per_token,
         );
     }

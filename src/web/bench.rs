@@ -9,7 +9,8 @@ use super::{fail, parse_dtype, to_js};
 use crate::bench::{Options, Shape};
 use crate::{Error, ErrorKind};
 
-/// Measures a shape. `progress(what, share)` ends the work by returning true.
+/// Measures a shape; `software` says that the adapter is a CPU, which wgpu does not learn from a
+/// browser. `progress(what, share)` ends the work by returning true.
 ///
 /// # Errors
 /// As [`super::WasmScorer::load`].
@@ -17,9 +18,8 @@ use crate::{Error, ErrorKind};
 pub async fn bench(
     shape: String,
     dtype: String,
-    tokens: Option<u32>,
     scaling: bool,
-    batch_tokens: Option<u32>,
+    software: bool,
     progress: Function,
 ) -> Result<JsValue, JsValue> {
     let shape = match shape.as_str() {
@@ -34,9 +34,9 @@ pub async fn bench(
     let options = Options {
         shape,
         dtype: parse_dtype(&dtype).map_err(fail)?,
-        tokens: tokens.map(|tokens| tokens as usize),
+        tokens: None,
         scaling,
-        batch_tokens: batch_tokens.map(|tokens| tokens as usize),
+        software,
     };
     let mut tell = |what: &str, share: f64| {
         let stop = progress.call2(&JsValue::NULL, &what.into(), &share.into());

@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
         dtype: args.dtype.into(),
         tokens: args.tokens.map(|tokens| tokens as usize),
         scaling: args.scaling,
-        batch_tokens: None,
+        software: false,
     };
     let baseline = args.compare.as_deref().map(read).transpose()?;
     if let Some(baseline) = &baseline {
