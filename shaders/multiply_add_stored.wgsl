@@ -9,7 +9,8 @@ const SETS: u32 = 4u;
 const SET: u32 = 17u;
 
 struct Params {
-    rounds: u32,  // each is the product of 8 x 4 and 4 x 8 numbers
+    rounds: u32,  // each is the product of 8 x 4 and 4 x 8 numbers, or of 4 x 4 and 4 x 4
+    wide: u32,    // 1 for the first: more sums for each conversion, if there are registers for them
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -58,49 +59,67 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var t5 = vec4(0.0);
     var t6 = vec4(0.0);
     var t7 = vec4(0.0);
-    for (var i = 0u; i < params.rounds; i++) {
-        let u = array(load4(b0), load4(b1), load4(b2), load4(b3));
-        let v = array(load4(b4), load4(b5), load4(b6), load4(b7));
-        let x0 = load4(a0);
-        s0 = product(x0, u, s0);
-        t0 = product(x0, v, t0);
-        let x1 = load4(a1);
-        s1 = product(x1, u, s1);
-        t1 = product(x1, v, t1);
-        let x2 = load4(a2);
-        s2 = product(x2, u, s2);
-        t2 = product(x2, v, t2);
-        let x3 = load4(a3);
-        s3 = product(x3, u, s3);
-        t3 = product(x3, v, t3);
-        let x4 = load4(a4);
-        s4 = product(x4, u, s4);
-        t4 = product(x4, v, t4);
-        let x5 = load4(a5);
-        s5 = product(x5, u, s5);
-        t5 = product(x5, v, t5);
-        let x6 = load4(a6);
-        s6 = product(x6, u, s6);
-        t6 = product(x6, v, t6);
-        let x7 = load4(a7);
-        s7 = product(x7, u, s7);
-        t7 = product(x7, v, t7);
-        a0 += zero;
-        a1 += zero;
-        a2 += zero;
-        a3 += zero;
-        a4 += zero;
-        a5 += zero;
-        a6 += zero;
-        a7 += zero;
-        b0 += zero;
-        b1 += zero;
-        b2 += zero;
-        b3 += zero;
-        b4 += zero;
-        b5 += zero;
-        b6 += zero;
-        b7 += zero;
+    if params.wide == 1u {
+        for (var i = 0u; i < params.rounds; i++) {
+            let u = array(load4(b0), load4(b1), load4(b2), load4(b3));
+            let v = array(load4(b4), load4(b5), load4(b6), load4(b7));
+            let x0 = load4(a0);
+            s0 = product(x0, u, s0);
+            t0 = product(x0, v, t0);
+            let x1 = load4(a1);
+            s1 = product(x1, u, s1);
+            t1 = product(x1, v, t1);
+            let x2 = load4(a2);
+            s2 = product(x2, u, s2);
+            t2 = product(x2, v, t2);
+            let x3 = load4(a3);
+            s3 = product(x3, u, s3);
+            t3 = product(x3, v, t3);
+            let x4 = load4(a4);
+            s4 = product(x4, u, s4);
+            t4 = product(x4, v, t4);
+            let x5 = load4(a5);
+            s5 = product(x5, u, s5);
+            t5 = product(x5, v, t5);
+            let x6 = load4(a6);
+            s6 = product(x6, u, s6);
+            t6 = product(x6, v, t6);
+            let x7 = load4(a7);
+            s7 = product(x7, u, s7);
+            t7 = product(x7, v, t7);
+            a0 += zero;
+            a1 += zero;
+            a2 += zero;
+            a3 += zero;
+            a4 += zero;
+            a5 += zero;
+            a6 += zero;
+            a7 += zero;
+            b0 += zero;
+            b1 += zero;
+            b2 += zero;
+            b3 += zero;
+            b4 += zero;
+            b5 += zero;
+            b6 += zero;
+            b7 += zero;
+        }
+    } else {
+        for (var i = 0u; i < params.rounds; i++) {
+            let u = array(load4(b0), load4(b1), load4(b2), load4(b3));
+            s0 = product(load4(a0), u, s0);
+            s1 = product(load4(a1), u, s1);
+            s2 = product(load4(a2), u, s2);
+            s3 = product(load4(a3), u, s3);
+            a0 += zero;
+            a1 += zero;
+            a2 += zero;
+            a3 += zero;
+            b0 += zero;
+            b1 += zero;
+            b2 += zero;
+            b3 += zero;
+        }
     }
     let s = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7));
     let t = ((t0 + t1) + (t2 + t3)) + ((t4 + t5) + (t6 + t7));

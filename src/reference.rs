@@ -124,14 +124,21 @@ pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
 }
 
 /// What `shaders/multiply_add_stored.wgsl` leaves: `rounds` times the product of the first 8 x 4
-/// numbers of the invocation's set and the two 4 x 4 after them, rows and both products added up.
-pub fn multiply_add_stored(invocations: usize, rounds: usize, sets: &[Vec<f32>]) -> Vec<f32> {
+/// numbers of the invocation's set and the two 4 x 4 after them, rows and both products added up;
+/// of the first four rows and the first 4 x 4 where it is not wide.
+pub fn multiply_add_stored(
+    invocations: usize,
+    rounds: usize,
+    wide: bool,
+    sets: &[Vec<f32>],
+) -> Vec<f32> {
     let one = |invocation: usize| {
         let (a, w) = sets[invocation % sets.len()].split_at(32);
-        (0..4).map(|column| {
-            let products = a.iter().enumerate().map(|(i, a)| {
+        (0..4).map(move |column| {
+            let rows = if wide { a } else { &a[..16] };
+            let products = rows.iter().enumerate().map(|(i, a)| {
                 let at = 4 * (i % 4) + column;
-                a * w[at] + a * w[16 + at]
+                a * w[at] + if wide { a * w[16 + at] } else { 0.0 }
             });
             products.sum::<f32>() * rounds as f32
         })

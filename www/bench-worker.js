@@ -27,7 +27,9 @@ async function measure({ shape, dtype, scaling }) {
   if (!adapter) throw { code: "no-adapter", atFault: "WebGPU", what: "finds no graphics adapter" };
   const { vendor, architecture, description, device, isFallbackAdapter } = adapter.info;
   const software = SOFTWARE.test([vendor, architecture, description, device].join(" ")) || isFallbackAdapter === true;
-  await init();
+  await init().catch((cause) => {
+    throw { code: "network", atFault: "cappy_bg.wasm", what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}` };
+  });
   const report = await bench(shape, dtype, scaling, software, (step, share) => tell({ step, share }));
   // wgpu learns nothing of the adapter from a browser.
   report.adapter.name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unknown";

@@ -81,7 +81,7 @@ async function inWorker(ask) {
   const worker = new Worker(new URL("./bench-worker.js", import.meta.url), { type: "module", name: "cappy bench" });
   const begun = performance.now();
   const clock = setInterval(() => {
-    elapsed.textContent = inSeconds(Math.floor((performance.now() - begun) / 1000));
+    elapsed.textContent = `${Math.floor((performance.now() - begun) / 1000)} s`;
   }, 1000);
   try {
     return await new Promise((resolve, reject) => {
