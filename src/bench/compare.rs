@@ -255,8 +255,8 @@ impl Comparison {
         }
         let _ = writeln!(
             text,
-            "{:<30}{:>13}{:>13}{:>10}{:>10}  {}",
-            "", "before", "now", "change", "noise", "beyond it"
+            "{:<30}{:>13}{:>13}{:>10}{:>10}  beyond it",
+            "", "before", "now", "change", "noise"
         );
         for change in &self.changes {
             let rate = change.name.ends_with("peak") || change.name == "bandwidth";

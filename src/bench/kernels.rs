@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Plan, Step, Work};
 
 /// Passes over all kernels where each measurement of one is the mean of many runs already.
-const REPEATED_PASSES: usize = 5;
+const REPEATED_PASSES: usize = 3;
 
 /// Where the times of single kernels come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

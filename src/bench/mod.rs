@@ -37,7 +37,7 @@ const PAIR_TOKENS: usize = 128;
 /// begun; the median counts.
 const LEAST_RUNS: usize = 3;
 const MOST_RUNS: usize = 9;
-const MOST_SECONDS: f64 = 30.0;
+const MOST_SECONDS: f64 = 20.0;
 
 /// A model shape with random weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -85,8 +85,8 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
     let all: f64 = kernels.iter().map(|kernel| kernel.seconds).sum();
     let _ = writeln!(
         text,
-        "{:<15}{:<12}{:>4}{:>11}{:>7}{:>9}{:>9}{:>10}{:>9}  {}",
-        "step", "kernel", "runs", "ms", "time", "GFLOP", "MB", "GFLOP/s", "GB/s", "bound, reached"
+        "{:<15}{:<12}{:>4}{:>11}{:>7}{:>9}{:>9}{:>10}{:>9}  bound, reached",
+        "step", "kernel", "runs", "ms", "time", "GFLOP", "MB", "GFLOP/s", "GB/s"
     );
     for kernel in kernels {
         let _ = writeln!(

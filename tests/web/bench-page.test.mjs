@@ -44,7 +44,7 @@ describe("the bench page", { skip }, () => {
   /** Opens the page, which must not complain, nor ask another origin for anything. */
   async function open(act, options = {}, expected = []) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(30_000);
     const page = await context.newPage();
     const complaints = [];
     page.on("console", (message) => {
@@ -63,10 +63,10 @@ describe("the bench page", { skip }, () => {
     }
   }
 
-  test("measures the mini shape, stays alive meanwhile, and gives numbers that can be", { timeout: 120_000 }, () =>
+  test("measures the mini shape, stays alive meanwhile, and gives numbers that can be", { timeout: 240_000 }, () =>
     open(async (page) => {
       await page.locator("#start").click();
-      await page.waitForFunction(() => document.querySelector("#bar").value > 0.1, null, { timeout: 30_000 });
+      await page.waitForFunction(() => document.querySelector("#bar").value > 0.1, null, { timeout: 60_000 });
       // Frames keep coming: the work is in a worker.
       const longest = await page.evaluate(async () => {
         let last = performance.now(), longest = 0;
@@ -79,7 +79,7 @@ describe("the bench page", { skip }, () => {
         return longest;
       });
       assert.ok(longest < 1000, `a frame took ${longest} ms`);
-      await page.locator("#results").or(page.locator("#bench-error h3")).waitFor({ timeout: 100_000 });
+      await page.locator("#results").or(page.locator("#bench-error h3")).waitFor({ timeout: 150_000 });
       assert.equal(await page.locator("#bench-error").innerText(), "");
 
       await page.locator("#copy").click();
@@ -121,7 +121,7 @@ describe("the bench page", { skip }, () => {
         assert.equal(await page.evaluate(() => document.activeElement.id), "stop");
         assert.equal(await page.evaluate(() => document.querySelector("#choices").disabled), true);
         await stop();
-        await page.locator("#status", { hasText: "Stopped" }).waitFor({ timeout: 2000 });
+        await page.locator("#status", { hasText: "Stopped" }).waitFor({ timeout: 10_000 });
         assert.equal(await page.evaluate(() => document.activeElement.id), "start");
         assert.equal(await page.locator("#results").isVisible(), false);
       }
