@@ -44,6 +44,12 @@ impl Batch {
         batch
     }
 
+    /// Whether a batch of `pairs` pairs has no room for one more that would make it `tokens` tokens.
+    /// The first pair is always taken.
+    pub fn is_full(pairs: usize, tokens: usize, budget: usize) -> bool {
+        pairs > 0 && tokens > budget
+    }
+
     /// Tokens of all pairs.
     pub fn tokens(&self) -> usize {
         self.ids.len()

@@ -1,7 +1,7 @@
 //! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
 
 mod batch;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod checkpoint;
 mod config;

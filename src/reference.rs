@@ -123,6 +123,34 @@ pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
     (0..invocations).flat_map(one).collect()
 }
 
+/// What `shaders/multiply_add_stored.wgsl` leaves: `rounds` times the product of the first 8 x 4
+/// numbers of the invocation's set and the two 4 x 4 after them, rows and both products added up;
+/// of the first four rows and the first 4 x 4 where it is not wide.
+pub fn multiply_add_stored(
+    invocations: usize,
+    rounds: usize,
+    wide: bool,
+    sets: &[Vec<f32>],
+) -> Vec<f32> {
+    let one = |invocation: usize| {
+        let (a, w) = sets[invocation % sets.len()].split_at(32);
+        (0..4).map(move |column| {
+            let rows = if wide { a } else { &a[..16] };
+            let products = rows.iter().enumerate().map(|(i, a)| {
+                let at = 4 * (i % 4) + column;
+                a * w[at] + if wide { a * w[16 + at] } else { 0.0 }
+            });
+            products.sum::<f32>() * rounds as f32
+        })
+    };
+    (0..invocations).flat_map(one).collect()
+}
+
+/// `x`, and behind it what stood there in `before`.
+pub fn copy(x: &[f32], before: &[f32]) -> Vec<f32> {
+    [x, &before[x.len()..]].concat()
+}
+
 /// Logits `[labels]` of one sequence of (word, position), by every twin in turn. `tensor` gives
 /// the numbers of a tensor by its name, all shapes follow from `config`.
 pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 2]]) -> Vec<f32> {

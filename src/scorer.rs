@@ -316,7 +316,7 @@ impl Scorer {
                 pair => pair?,
             };
             tokens += pair.ids.len();
-            if tokens > self.info.batch_tokens && !batch.is_empty() {
+            if Batch::is_full(batch.len(), tokens, self.info.batch_tokens) {
                 break;
             }
             batch.push(pair);
@@ -351,7 +351,7 @@ async fn open_proven(
 
 /// Tokens of a batch: what the caller asks for, else what the adapter gets through in about
 /// [`BATCH_SECONDS`], as far as memory allows.
-fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>) -> usize {
+pub(crate) fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>) -> usize {
     let longest = config.max_tokens();
     let tokens = asked.unwrap_or_else(|| {
         let mut tokens = MOST_DEFAULT_TOKENS;

@@ -101,9 +101,12 @@ export function explain(error) {
   return { title, advice, technical: code ? `${code}: ${message}` : message };
 }
 
+/** What is next to each place in meaning, for the focus to go to. */
+const NEIGHBOURS = { "model-error": "change-model", "ranking-error": "rank", "bench-error": "start" };
+
 /**
  * Shows an error with a button to try again.
- * @param {"model-error" | "ranking-error"} place
+ * @param {keyof typeof NEIGHBOURS} place
  * @param {unknown} error
  * @param {() => void} retry
  */
@@ -115,14 +118,14 @@ export function showError(place, error, retry) {
   part(box, "code", HTMLElement).textContent = technical;
   part(box, "button", HTMLButtonElement).addEventListener("click", () => {
     hideError(place);
-    // This button is gone now; the focus goes to what is next to it in meaning.
-    byId(place === "model-error" ? "change-model" : "rank", HTMLElement).focus();
+    // This button is gone now.
+    byId(NEIGHBOURS[place], HTMLElement).focus();
     retry();
   });
   byId(place, HTMLElement).replaceChildren(box);
 }
 
-/** @param {"model-error" | "ranking-error"} place */
+/** @param {keyof typeof NEIGHBOURS} place */
 export function hideError(place) {
   byId(place, HTMLElement).replaceChildren();
 }

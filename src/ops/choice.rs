@@ -36,6 +36,11 @@ impl Choice {
         if rows <= self.few_rows { self.few } else { self.many }
     }
 
+    /// Whether these are the variants for adapters that are CPUs.
+    pub fn is_software(&self) -> bool {
+        self.many.rows == lanes::ROWS && self.many.columns == lanes::COLUMNS
+    }
+
     /// The variants by their names, such as "large, medium to 512 rows, rows for <s>".
     pub fn describe(&self) -> String {
         let mut text = self.many.name.to_owned();

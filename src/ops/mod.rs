@@ -3,11 +3,13 @@
 
 pub mod attention;
 mod choice;
+pub mod copy;
 pub mod embed;
 pub mod gather_rows;
 pub mod layer_norm;
 pub mod matmul;
 pub mod multiply_add;
+pub mod multiply_add_stored;
 #[cfg(test)]
 mod testing;
 

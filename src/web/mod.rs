@@ -1,6 +1,8 @@
 //! The face towards JavaScript: thin newtypes over [`crate::Scorer`], without logic. The TypeScript
 //! in `js/` makes the public API of the npm package from them.
 
+#[cfg(feature = "bench")]
+mod bench;
 mod hash;
 
 use js_sys::Function;
@@ -10,6 +12,8 @@ use wasm_bindgen::prelude::*;
 use crate::checkpoint::browser::JsFiles;
 use crate::{Dtype, Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
 
+#[cfg(feature = "bench")]
+pub use bench::bench;
 pub use hash::Sha256;
 
 #[wasm_bindgen(typescript_custom_section)]

@@ -1,13 +1,22 @@
 //! `cappy bench`: how fast a shape runs on this adapter.
 
-use cappy::bench::{Options, Shape};
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use cappy::bench::{Baseline, Comparison, Options, Report, Shape};
+use cappy::{Error, ErrorKind};
 use clap::ValueEnum;
+use serde::Serialize;
 
 use crate::failure::{Outcome, Result};
 use crate::model::DtypeArg;
 use crate::{output, progress};
 
 /// Measure a model of random weights and a real shape on this adapter
+///
+/// Times a batch and one pair of 128 tokens, and each kernel of them against the peaks that the
+/// same run measures: multiply-adds of f16 numbers in f32, and copying memory.
 #[derive(clap::Args)]
 pub struct Args {
     /// Whose shape: cappy-mini, RoBERTa base, or RoBERTa large
@@ -17,6 +26,25 @@ pub struct Args {
     /// How the shaders read their numbers; `auto` takes f16 where the adapter has it
     #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
     dtype: DtypeArg,
+
+    /// Tokens of the batch, in pairs of 128; by default 4096, and 256 on a software adapter
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    tokens: Option<u32>,
+
+    /// Run every matmul by this kernel, in place of those that measuring on the adapter finds fastest
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
+
+    /// Also time 16, 64, 256 and 1,024 candidates, and mixed lengths against equal ones
+    #[arg(long)]
+    scaling: bool,
+
+    /// Tell what moved since an earlier run, whose --json is in FILE
+    ///
+    /// Medians are compared. A change counts when it exceeds twice the distances between the
+    /// quartiles of both runs' samples together, and 3%. The exit code is 0 whatever moved.
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
 
     /// Print a JSON object
     #[arg(long)]
@@ -31,15 +59,53 @@ enum ShapeArg {
     Large,
 }
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<&'a Comparison>,
+}
+
 pub async fn run(args: Args) -> Result<Outcome> {
     let shape = match args.shape {
         ShapeArg::Mini => Shape::Mini,
         ShapeArg::Base => Shape::Base,
         ShapeArg::Large => Shape::Large,
     };
-    let options = Options { shape, dtype: args.dtype.into(), tokens: None };
+    let options = Options {
+        shape,
+        dtype: args.dtype.into(),
+        tokens: args.tokens.map(|tokens| tokens as usize),
+        scaling: args.scaling,
+        software: false,
+        kernel: args.kernel.as_deref(),
+    };
+    let baseline = args.compare.as_deref().map(read).transpose()?;
+    if let Some(baseline) = &baseline {
+        baseline.expect(&options).await?;
+    }
     let working = progress::work("measuring");
-    let report = cappy::bench::run(options, &mut |step| working.say(step)).await?;
+    let mut tell = |step: &str, _| {
+        working.say(step);
+        ControlFlow::Continue(())
+    };
+    let report = cappy::bench::run(options, &mut tell).await?;
     drop(working);
-    output::print(&if args.json { output::pretty(&report)? } else { report.table() })
+    let comparison = baseline.map(|baseline| baseline.compare(&report)).transpose()?;
+    if args.json {
+        let comparison = comparison.as_ref();
+        return output::print(&output::pretty(&Printed { report: &report, comparison })?);
+    }
+    let compared = comparison.map(|comparison| comparison.table()).unwrap_or_default();
+    output::print(&(report.table() + &compared))
+}
+
+fn read(path: &Path) -> Result<Baseline> {
+    let name = path.display().to_string();
+    let json = fs::read_to_string(path).map_err(|source| {
+        Error::new(ErrorKind::Input, name.as_str(), "cannot be read").with_source(source)
+    })?;
+    Ok(Baseline::parse(&name, &json)?)
 }

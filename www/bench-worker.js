@@ -1,0 +1,47 @@
+/** The measurement, in a worker: so the page stays smooth, and stopping it is ending the worker. */
+
+import init, { bench } from "./cappy-bench/cappy.js";
+
+/** @typedef {import("./bench-report.js").Report} Report */
+/** @typedef {{ shape: string, dtype: string, scaling: boolean }} Ask */
+/** @typedef {{ step: string, share: number } | { report: Report } | { error: { code: string, message: string } }} Told */
+
+/** Names of adapters that run shaders on a CPU; as in the package. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
+
+/** @param {Told} told */
+const tell = (told) => postMessage(told);
+
+addEventListener("message", (/** @type {MessageEvent<Ask>} */ { data }) => {
+  measure(data).then((report) => tell({ report }), (thrown) => tell({ error: partsOf(thrown) }));
+});
+
+/**
+ * @param {Ask} ask
+ * @returns {Promise<Report>}
+ */
+async function measure({ shape, dtype, scaling }) {
+  const { gpu } = navigator;
+  if (!gpu) throw { code: "no-webgpu", atFault: "WebGPU", what: "is missing" };
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw { code: "no-adapter", atFault: "WebGPU", what: "finds no graphics adapter" };
+  const { vendor, architecture, description, device, isFallbackAdapter } = adapter.info;
+  const software = SOFTWARE.test([vendor, architecture, description, device].join(" ")) || isFallbackAdapter === true;
+  await init().catch((cause) => {
+    throw { code: "network", atFault: "cappy_bg.wasm", what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}` };
+  });
+  const report = await bench(shape, dtype, scaling, software, (step, share) => tell({ step, share }));
+  // wgpu learns nothing of the adapter from a browser.
+  report.adapter.name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unknown";
+  report.adapter.device_type = software ? "cpu" : "other";
+  return { ...report, browser: navigator.userAgent };
+}
+
+/** @param {unknown} thrown */
+function partsOf(thrown) {
+  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "what" in thrown) {
+    const { code, atFault, what } = /** @type {{ code: string, atFault: string, what: string }} */ (thrown);
+    return { code, message: `${atFault}: ${what}` };
+  }
+  return { code: "gpu", message: thrown instanceof Error ? thrown.message : String(thrown) };
+}
