@@ -414,3 +414,35 @@ fn a_model_that_is_nowhere_is_named() {
     let output = run(&["info", "--model", "./no-such-folder"], "");
     assert_fails(&output, 1, "./no-such-folder");
 }
+
+#[test]
+fn bench_refuses_a_baseline_before_it_measures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.json");
+    let file = path.to_str().unwrap();
+    let compare = || run(&["bench", "--shape", "mini", "--compare", file], "");
+    assert_fails(&compare(), 2, "old.json: cannot be read");
+    for (json, what) in [
+        ("{", "old.json: is no JSON"),
+        ("{\"shape\": \"mini\"}", "old.json: is no report of cappy bench"),
+        ("{\"cappy_bench\": 1}", "old.json: field peaks.multiply_add.samples is not a list"),
+    ] {
+        fs::write(&path, json).unwrap();
+        assert_fails(&compare(), 2, what);
+    }
+}
+
+#[test]
+fn bench_prints_a_report_that_is_compared_with_its_like_only() {
+    let output = run(&["bench", "--shape", "mini", "--tokens", "128", "--json"], "");
+    let report: Value = serde_json::from_str(good(&output)).unwrap();
+    for workload in report["workloads"].as_array().unwrap() {
+        assert!(workload["seconds"].as_f64() > Some(0.0), "{workload}");
+        assert!(workload["kernels"].as_array().unwrap().len() > 10, "{workload}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.json");
+    fs::write(&path, stdout(&output)).unwrap();
+    let base = ["bench", "--shape", "base", "--compare", path.to_str().unwrap()];
+    assert_fails(&run(&base, ""), 2, "field shape is \"mini\", and this run's is \"base\"");
+}
