@@ -1,6 +1,11 @@
 // out[query] = softmax(q[query] . k[keys] * scale) v[keys] in one pass over the keys of the
 // query's own sequence, with a running maximum and sum. One workgroup does one head of one task:
-// up to QUERIES neighbouring queries of one sequence.
+// up to QUERIES neighbouring queries of one sequence. Where a head has more than COLUMNS groups of
+// four, several workgroups do it, each some of its columns and all of its scores.
+//
+// Made for GPUs: q and k go through workgroup memory, where 16 neighbouring invocations share what
+// they read; scores and outputs stay in registers; v is read once, straight from storage.
+// shaders/attention_lanes.wgsl does the same on CPUs that pose as GPUs.
 //
 // Key tiles start at the sequence's first token, so the order of every sum depends on the
 // sequence alone.
@@ -8,12 +13,14 @@
 // = src/ops/attention.rs
 const LANES: u32 = 64u;
 const QUERIES: u32 = 16u;        // queries of a task
-const KEYS: u32 = 32u;           // keys of a tile
-const MAX_HEAD4: u32 = 32u;      // groups of four in the largest head
+const COLUMNS: u32 = 16u;        // groups of four columns that a workgroup puts out
 
-const LANE_QUERIES: u32 = 4u;    // queries whose outputs an invocation sums
-const COLUMNS: u32 = 16u;        // invocations side by side over a head's groups of four
-const SCORE_QUERIES: u32 = 8u;   // queries whose scores with one key an invocation computes
+const KEYS: u32 = 32u;           // keys of a tile
+const DEPTH: u32 = 8u;           // groups of four of k in workgroup memory at a time
+const SIDES: u32 = 16u;          // invocations that share four queries
+const KEY_ROW: u32 = KEYS + 1u;  // one more than needed, or the writes to k would collide in banks
+const QUERY_ROW: u32 = QUERIES + 1u;
+const LOWEST: f32 = -3.0e38;
 
 struct Params {
     heads: u32,
@@ -21,6 +28,7 @@ struct Params {
     qkv_stride4: u32,  // groups of four between rows of qkv
     out_stride4: u32,  // groups of four between rows of out
     scale: f32,        // 1 / sqrt(head size)
+    first_task: u32,   // where this dispatch begins
 }
 
 struct Task {
@@ -36,152 +44,142 @@ struct Task {
 @group(0) @binding(2) var<storage, read> qkv: array<elem4>;        // [tokens, q heads | k heads | v heads]
 @group(0) @binding(3) var<storage, read_write> out: array<elem4>;  // [rows, heads]
 
-var<workgroup> q: array<vec4<f32>, QUERIES * MAX_HEAD4>;  // [QUERIES, head], scaled
-var<workgroup> p: array<f32, QUERIES * KEYS>;             // scores, then exp(score - maximum)
-var<workgroup> maximum: array<f32, QUERIES>;
-var<workgroup> total: array<f32, QUERIES>;
-var<workgroup> shrink: array<f32, QUERIES>;               // exp(old maximum - new maximum)
+var<workgroup> q: array<vec4<f32>, COLUMNS * QUERY_ROW>;  // [depth % COLUMNS, QUERIES], scaled
+var<workgroup> k: array<vec4<f32>, DEPTH * KEY_ROW>;      // [DEPTH, KEYS], later p: [KEYS, queries / 4]
+var<workgroup> side_by_side: array<vec4<f32>, LANES>;     // one value of each invocation
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let lane = id.x;
-    let task = tasks[group.x];
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let task = tasks[params.first_task + group.x];
     let head4 = params.head4;
+    let stride = params.qkv_stride4;
+    let last_token = task.tokens - 1u;
     let q_column = group.y * head4;
     let k_column = (params.heads + group.y) * head4;
     let v_column = (2u * params.heads + group.y) * head4;
 
-    for (var i = lane; i < QUERIES * head4; i += LANES) {
-        // Queries past the end repeat the last one and are not stored.
-        let query = task.first_token + task.first_query + min(i / head4, task.queries - 1u);
-        q[i] = load4(qkv[query * params.qkv_stride4 + q_column + i % head4]) * params.scale;
-    }
-    if lane < QUERIES {
-        maximum[lane] = -3.0e38;
-        total[lane] = 0.0;
-    }
-    workgroupBarrier();
+    // Four queries, two keys of a tile and one group of four columns are an invocation's own.
+    let four = lane / SIDES;
+    let side = lane % SIDES;
+    let column = group.z * COLUMNS + side;
+    let from_v = v_column + min(column, head4 - 1u);
 
-    let my_query = lane / COLUMNS * LANE_QUERIES;
-    let my_column = lane % COLUMNS;
-    let near = my_column < head4;            // the columns of heads up to 64
-    let far = my_column + COLUMNS < head4;   // those beyond
+    var highest = vec4(LOWEST);
+    var total = vec4(0.0);  // over this invocation's own keys
     var sum0 = vec4(0.0);
     var sum1 = vec4(0.0);
     var sum2 = vec4(0.0);
     var sum3 = vec4(0.0);
-    var far0 = vec4(0.0);
-    var far1 = vec4(0.0);
-    var far2 = vec4(0.0);
-    var far3 = vec4(0.0);
 
     for (var tile = 0u; tile < task.tokens; tile += KEYS) {
-        let keys = min(KEYS, task.tokens - tile);
-        let first_key = (task.first_token + tile) * params.qkv_stride4;
-
-        // Scores: one key and SCORE_QUERIES queries an invocation.
-        let key = lane % KEYS;
-        let score_query = lane / KEYS * SCORE_QUERIES;
-        if key < keys {
-            var low = vec4(0.0);
-            var high = vec4(0.0);
-            let from_k = first_key + key * params.qkv_stride4 + k_column;
-            let from_q = score_query * head4;
-            for (var d = 0u; d < head4; d++) {
-                let k = load4(qkv[from_k + d]);
-                let at = from_q + d;
-                low += vec4(
-                    dot(q[at], k),
-                    dot(q[at + head4], k),
-                    dot(q[at + 2u * head4], k),
-                    dot(q[at + 3u * head4], k),
-                );
-                high += vec4(
-                    dot(q[at + 4u * head4], k),
-                    dot(q[at + 5u * head4], k),
-                    dot(q[at + 6u * head4], k),
-                    dot(q[at + 7u * head4], k),
-                );
-            }
-            let to = score_query * KEYS + key;
-            p[to] = low.x;
-            p[to + KEYS] = low.y;
-            p[to + 2u * KEYS] = low.z;
-            p[to + 3u * KEYS] = low.w;
-            p[to + 4u * KEYS] = high.x;
-            p[to + 5u * KEYS] = high.y;
-            p[to + 6u * KEYS] = high.z;
-            p[to + 7u * KEYS] = high.w;
-        }
-        workgroupBarrier();
-
-        // Softmax so far: one query an invocation.
-        if lane < QUERIES {
-            let row = lane * KEYS;
-            var highest = maximum[lane];
-            for (var j = 0u; j < keys; j++) {
-                highest = max(highest, p[row + j]);
-            }
-            let less = exp(maximum[lane] - highest);
-            var sum = total[lane] * less;
-            for (var j = 0u; j < keys; j++) {
-                let weight = exp(p[row + j] - highest);
-                p[row + j] = weight;
-                sum += weight;
-            }
-            maximum[lane] = highest;
-            total[lane] = sum;
-            shrink[lane] = less;
-        }
-        workgroupBarrier();
-
-        // Outputs: four queries and up to two groups of four columns an invocation.
-        let shrink4 = vec4(shrink[my_query], shrink[my_query + 1u], shrink[my_query + 2u], shrink[my_query + 3u]);
-        sum0 *= shrink4.x;
-        sum1 *= shrink4.y;
-        sum2 *= shrink4.z;
-        sum3 *= shrink4.w;
-        far0 *= shrink4.x;
-        far1 *= shrink4.y;
-        far2 *= shrink4.z;
-        far3 *= shrink4.w;
-        if near {
-            for (var j = 0u; j < keys; j++) {
-                let from_v = first_key + j * params.qkv_stride4 + v_column + my_column;
-                let at = my_query * KEYS + j;
-                let weight = vec4(p[at], p[at + KEYS], p[at + 2u * KEYS], p[at + 3u * KEYS]);
-                let v = load4(qkv[from_v]);
-                sum0 = fma(vec4(weight.x), v, sum0);
-                sum1 = fma(vec4(weight.y), v, sum1);
-                sum2 = fma(vec4(weight.z), v, sum2);
-                sum3 = fma(vec4(weight.w), v, sum3);
-                if far {
-                    let v_far = load4(qkv[from_v + COLUMNS]);
-                    far0 = fma(vec4(weight.x), v_far, far0);
-                    far1 = fma(vec4(weight.y), v_far, far1);
-                    far2 = fma(vec4(weight.z), v_far, far2);
-                    far3 = fma(vec4(weight.w), v_far, far3);
+        var score0 = vec4(0.0);
+        var score1 = vec4(0.0);
+        for (var depth = 0u; depth < head4; depth += DEPTH) {
+            // Eight invocations read 64 bytes side by side. Past the head's end they read what
+            // lies there, and nobody uses it.
+            let d = lane % DEPTH;
+            if tile == 0u || head4 > COLUMNS {
+                for (var i = lane / DEPTH; i < QUERIES; i += LANES / DEPTH) {
+                    // Queries past the end repeat the last one and are not stored.
+                    let query = task.first_token + task.first_query + min(i, task.queries - 1u);
+                    let value = load4(qkv[query * stride + q_column + depth + d]) * params.scale;
+                    q[(depth + d) % COLUMNS * QUERY_ROW + i] = value;
                 }
             }
+            for (var i = lane / DEPTH; i < KEYS; i += LANES / DEPTH) {
+                let key = task.first_token + min(tile + i, last_token);
+                k[d * KEY_ROW + i] = load4(qkv[key * stride + k_column + depth + d]);
+            }
+            workgroupBarrier();
+
+            let from_q = depth % COLUMNS * QUERY_ROW + 4u * four;
+            for (var i = 0u; i < min(DEPTH, head4 - depth); i++) {
+                let key0 = k[i * KEY_ROW + side];
+                let key1 = k[i * KEY_ROW + side + SIDES];
+                let at = from_q + i * QUERY_ROW;
+                let q0 = q[at];
+                let q1 = q[at + 1u];
+                let q2 = q[at + 2u];
+                let q3 = q[at + 3u];
+                score0 += vec4(dot(q0, key0), dot(q1, key0), dot(q2, key0), dot(q3, key0));
+                score1 += vec4(dot(q0, key1), dot(q1, key1), dot(q2, key1), dot(q3, key1));
+            }
+            if depth + DEPTH >= head4 {
+                score0 = select(vec4(LOWEST), score0, tile + side < task.tokens);
+                score1 = select(vec4(LOWEST), score1, tile + side + SIDES < task.tokens);
+                side_by_side[lane] = max(score0, score1);
+            }
+            // The next k, or p, overwrites this one.
+            workgroupBarrier();
         }
-        // The next tile's scores overwrite p.
+
+        var higher = highest;
+        for (var i = 0u; i < SIDES; i++) {
+            higher = max(higher, side_by_side[four * SIDES + i]);
+        }
+        let shrink = exp(highest - higher);
+        highest = higher;
+        let p0 = exp(score0 - higher);
+        let p1 = exp(score1 - higher);
+        k[side * 4u + four] = p0;
+        k[(side + SIDES) * 4u + four] = p1;
+        total = fma(total, shrink, p0 + p1);
+        sum0 *= shrink.x;
+        sum1 *= shrink.y;
+        sum2 *= shrink.z;
+        sum3 *= shrink.w;
+        workgroupBarrier();
+
+        // Four keys at a time, so that four reads are under way. Those past the end weigh zero.
+        for (var i = 0u; i < min(KEYS, task.tokens - tile); i += 4u) {
+            let key = tile + i;
+            let v0 = load4(qkv[(task.first_token + key) * stride + from_v]);
+            let v1 = load4(qkv[(task.first_token + min(key + 1u, last_token)) * stride + from_v]);
+            let v2 = load4(qkv[(task.first_token + min(key + 2u, last_token)) * stride + from_v]);
+            let v3 = load4(qkv[(task.first_token + min(key + 3u, last_token)) * stride + from_v]);
+            let w0 = k[i * 4u + four];
+            let w1 = k[i * 4u + 4u + four];
+            let w2 = k[i * 4u + 8u + four];
+            let w3 = k[i * 4u + 12u + four];
+            sum0 = weigh(vec4(w0.x, w1.x, w2.x, w3.x), v0, v1, v2, v3, sum0);
+            sum1 = weigh(vec4(w0.y, w1.y, w2.y, w3.y), v0, v1, v2, v3, sum1);
+            sum2 = weigh(vec4(w0.z, w1.z, w2.z, w3.z), v0, v1, v2, v3, sum2);
+            sum3 = weigh(vec4(w0.w, w1.w, w2.w, w3.w), v0, v1, v2, v3, sum3);
+        }
+        // The next tile's k overwrites p.
         workgroupBarrier();
     }
 
-    if near {
-        let to = (task.out_row + my_query) * params.out_stride4 + q_column + my_column;
-        finish(task.queries, my_query, to, sum0, far0, far);
-        finish(task.queries, my_query + 1u, to + params.out_stride4, sum1, far1, far);
-        finish(task.queries, my_query + 2u, to + 2u * params.out_stride4, sum2, far2, far);
-        finish(task.queries, my_query + 3u, to + 3u * params.out_stride4, sum3, far3, far);
+    side_by_side[lane] = total;
+    workgroupBarrier();
+    total = vec4(0.0);
+    for (var i = 0u; i < SIDES; i++) {
+        total += side_by_side[four * SIDES + i];
+    }
+    if column < head4 {
+        let query = 4u * four;
+        let to = (task.out_row + query) * params.out_stride4 + q_column + column;
+        finish(query < task.queries, to, sum0 / total.x);
+        finish(query + 1u < task.queries, to + params.out_stride4, sum1 / total.y);
+        finish(query + 2u < task.queries, to + 2u * params.out_stride4, sum2 / total.z);
+        finish(query + 3u < task.queries, to + 3u * params.out_stride4, sum3 / total.w);
     }
 }
 
-fn finish(queries: u32, query: u32, to: u32, near_sum: vec4<f32>, far_sum: vec4<f32>, far: bool) {
-    if query < queries {
-        out[to] = store4(near_sum / total[query]);
-        if far {
-            out[to + COLUMNS] = store4(far_sum / total[query]);
-        }
+fn weigh(
+    weights: vec4<f32>,
+    v0: vec4<f32>,
+    v1: vec4<f32>,
+    v2: vec4<f32>,
+    v3: vec4<f32>,
+    sum: vec4<f32>,
+) -> vec4<f32> {
+    let first = fma(vec4(weights.y), v1, fma(vec4(weights.x), v0, sum));
+    return fma(vec4(weights.w), v3, fma(vec4(weights.z), v2, first));
+}
+
+fn finish(exists: bool, to: u32, value: vec4<f32>) {
+    if exists {
+        out[to] = store4(value);
     }
 }

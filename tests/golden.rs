@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use cappy::ops::matmul;
 use cappy::{
     Checkpoint, Config, Dtype, Encoded, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer,
 };
@@ -166,6 +167,10 @@ impl Golden {
     }
 
     fn load(&self, dtype: Dtype, batch_tokens: usize) -> Scorer {
+        self.load_with(dtype, batch_tokens, None)
+    }
+
+    fn load_with(&self, dtype: Dtype, batch_tokens: usize, kernel: Option<&str>) -> Scorer {
         let source = match &self.source {
             Source::Random { seed, profile: name } => ModelSource::Random {
                 config: self.config.clone(),
@@ -175,14 +180,14 @@ impl Golden {
             },
             Source::Directory { directory } => ModelSource::Directory(path(directory)),
         };
-        load(source, dtype, batch_tokens)
+        load(source, dtype, batch_tokens, kernel)
     }
 }
 
 /// Fails, instead of taking another path, where the adapter lacks f16.
-fn load(source: ModelSource, dtype: Dtype, batch_tokens: usize) -> Scorer {
+fn load(source: ModelSource, dtype: Dtype, batch_tokens: usize, kernel: Option<&str>) -> Scorer {
     let batch_tokens = Some(batch_tokens);
-    let options = LoadOptions { dtype, batch_tokens, ..LoadOptions::default() };
+    let options = LoadOptions { dtype, batch_tokens, kernel, ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(source, options)).unwrap();
     assert_eq!(scorer.info().dtype, dtype);
     scorer
@@ -226,6 +231,25 @@ fn check_scores(name: &str, dtype: Dtype) {
     let again = if heavy { some(&order, &golden, all.len(), 1000) } else { order };
     for (i, score) in again.iter().zip(score(&scorer, &again, &golden)) {
         assert_eq!(bits(&score), bits(&batch[*i]), "{name}, {dtype:?}: pair {i} in other company");
+    }
+}
+
+/// Which variants run depends on the adapter; here each of them runs everything.
+#[test]
+fn every_variant_scores_within_bounds() {
+    for variant in matmul::VARIANTS {
+        for name in ["odd", "cappy-mini"] {
+            let golden = Golden::read(name);
+            let scorer = golden.load_with(Dtype::F16, 1000, Some(variant.name));
+            assert_eq!(scorer.info().kernels, variant.name);
+            let all: Vec<usize> = (0..pairs().len()).collect();
+            let batch = score(&scorer, &all, &golden);
+            if let Err(why) = compare(&golden.scores, &batch, golden.bound) {
+                panic!("{name} by {}: {why}", variant.name);
+            }
+            let alone = score(&scorer, &[3], &golden);
+            assert_eq!(bits(&alone[0]), bits(&batch[3]), "{name} by {}: alone", variant.name);
+        }
     }
 }
 
@@ -281,7 +305,7 @@ fn embedded_model_is_the_one_in_the_folder() {
     let golden = Golden::read("cappy-mini");
     let some: Vec<usize> = (0..pairs().len()).step_by(7).collect();
     let folder = score(&golden.load(Dtype::F32, 700), &some, &golden);
-    let embedded = score(&load(ModelSource::Embedded, Dtype::F32, 700), &some, &golden);
+    let embedded = score(&load(ModelSource::Embedded, Dtype::F32, 700, None), &some, &golden);
     assert_eq!(embedded, folder);
 }
 

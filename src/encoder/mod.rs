@@ -129,7 +129,8 @@ impl Encoder {
             let dense =
                 |label, a, w, epilogue, out| matmul(label, kind, most, rows, a, w, epilogue, out);
             let residual = Epilogue::Residual(hidden);
-            steps.push(attention("attention", heads, tasks, &x.qkv, &x.context)?);
+            let attend = choice.attention();
+            steps.extend(attention("attention", attend, most, heads, tasks, &x.qkv, &x.context)?);
             steps.extend(dense("attention out", &x.context, &layer.out, residual, sum)?);
             steps.push(layer_norm("attention norm", rows, sum, &layer.out_norm, hidden)?);
             steps.extend(dense("ffn up", hidden, &layer.up, Epilogue::Gelu, &x.inner)?);

@@ -1,8 +1,9 @@
-//! Multi-head self-attention over packed sequences, in one pass over the keys.
+//! Multi-head self-attention over packed sequences, in one pass over the keys. This file holds the
+//! contract of all variants and the one for GPUs; `attention_lanes` is the one for CPUs.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Matrix, Storage, check, stride4};
+use super::{Matrix, Storage, attention_lanes, check, stride4};
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Kernel, Step, Work};
 
@@ -10,10 +11,13 @@ use crate::gpu::{Access, Buffer, Kernel, Step, Work};
 pub const LANES: u32 = 64;
 /// The most queries of a task. = shaders/attention.wgsl
 pub const QUERIES: u32 = 16;
-/// Keys of a tile. = shaders/attention.wgsl
-pub const KEYS: u32 = 32;
-/// Groups of four numbers in the largest head. = shaders/attention.wgsl
+/// Groups of four columns of a head that one workgroup puts out. = shaders/attention.wgsl
+pub const COLUMNS: u32 = 16;
+/// Groups of four numbers in the largest head.
 pub const MAX_HEAD4: u32 = 32;
+
+/// How many times slower than matmul attention is, about, in operations a second.
+const PACE: u64 = 3;
 
 /// The kernel of `shaders/attention.wgsl`.
 pub static KERNEL: Kernel = Kernel {
@@ -21,6 +25,22 @@ pub static KERNEL: Kernel = Kernel {
     sources: &[include_str!("../../shaders/attention.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
 };
+
+/// A way of computing attention. All take the same [`Task`]s and give the same numbers up to
+/// rounding; one batch after the other must use the same.
+#[derive(Debug)]
+pub struct Variant {
+    /// What runs; its name is the variant's.
+    pub kernel: &'static Kernel,
+    /// Heads that one workgroup does.
+    pub(super) heads: u32,
+}
+
+/// For GPUs.
+pub static TILES: Variant = Variant { kernel: &KERNEL, heads: 1 };
+
+/// All there are, the one for GPUs first.
+pub static VARIANTS: [&Variant; 2] = [&TILES, &attention_lanes::VARIANT];
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -30,9 +50,10 @@ struct Params {
     qkv_stride4: u32,
     out_stride4: u32,
     scale: f32,
+    first_task: u32,
 }
 
-/// Neighbouring queries of one sequence: what a workgroup does for one head.
+/// Neighbouring queries of one sequence: what is done together, for one head or several.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 pub struct Task {
@@ -81,20 +102,23 @@ impl Heads {
 }
 
 /// `out = softmax(q k^T / sqrt(head size)) v` for every task and head. A row of `qkv` is all heads
-/// of q, then of k, then of v, each head padded to [`Heads::padded_size`].
+/// of q, then of k, then of v, each head padded to [`Heads::padded_size`]. One step, or several for
+/// runs of tasks where a single one would be more than `most_flops`.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
 pub fn attention(
     label: &'static str,
+    variant: &'static Variant,
+    most_flops: u64,
     heads: Heads,
     tasks: &Tasks,
     qkv: &Matrix,
     out: &Matrix,
-) -> Result<Step> {
+) -> Result<Vec<Step>> {
     let head4 = (heads.padded_size() / 4) as u32;
     check(
-        KERNEL.name,
+        variant.kernel.name,
         label,
         qkv.width == 3 * heads.width()
             && out.width == heads.width()
@@ -103,29 +127,41 @@ pub fn attention(
             && qkv.storage == Storage::F16
             && out.storage == Storage::F16,
     )?;
-    let params = Params {
-        heads: heads.count as u32,
-        head4,
-        qkv_stride4: stride4(qkv.width),
-        out_stride4: stride4(out.width),
-        scale: 1.0 / (heads.size as f32).sqrt(),
+    let flops = 4 * tasks.scores * heads.width() as u64;
+    let bytes = (2 * qkv.rows * (qkv.width + out.width)) as u64;
+    let runs = (flops * PACE).div_ceil(most_flops.max(1)).clamp(1, tasks.count as u64) as usize;
+    let run = tasks.count.div_ceil(runs);
+    let step = |first_task: usize| {
+        let count = run.min(tasks.count - first_task);
+        let share = |whole: u64| whole * count as u64 / tasks.count as u64;
+        let params = Params {
+            heads: heads.count as u32,
+            head4,
+            qkv_stride4: stride4(qkv.width),
+            out_stride4: stride4(out.width),
+            scale: 1.0 / (heads.size as f32).sqrt(),
+            first_task: first_task as u32,
+        };
+        Step {
+            kernel: variant.kernel,
+            label,
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![tasks.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
+            workgroups: [
+                count as u32,
+                (heads.count as u32).div_ceil(variant.heads),
+                head4.div_ceil(COLUMNS),
+            ],
+            work: Work { flops: share(flops), bytes: share(bytes) },
+        }
     };
-    Ok(Step {
-        kernel: &KERNEL,
-        label,
-        params: bytemuck::bytes_of(&params).to_vec(),
-        buffers: vec![tasks.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
-        workgroups: [tasks.count as u32, heads.count as u32, 1],
-        work: Work {
-            flops: 4 * tasks.scores * heads.width() as u64,
-            bytes: (2 * qkv.rows * (qkv.width + out.width)) as u64,
-        },
-    })
+    Ok((0..tasks.count).step_by(run).map(step).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Gpu;
     use crate::ops::testing::{self, Case};
     use crate::reference;
 
@@ -147,30 +183,48 @@ mod tests {
         tasks
     }
 
-    fn compare(heads: Heads, lengths: &[usize], size: f32) {
+    /// Numbers for q, k and v with the zeros that pad each head, as the packed weights leave them.
+    fn numbers(heads: Heads, tokens: usize, size: f32) -> Vec<f32> {
+        let mut qkv = Case::new(tokens + heads.size).f16_values(tokens * 3 * heads.width(), size);
+        for head in qkv.chunks_exact_mut(heads.padded_size()) {
+            head[heads.size..].fill(0.0);
+        }
+        qkv
+    }
+
+    /// What `variant` makes of sequences of `lengths`, in one step or, with 0, a step a task.
+    fn results(
+        gpu: &Gpu,
+        variant: &'static Variant,
+        heads: Heads,
+        most_flops: u64,
+        lengths: &[usize],
+        qkv: &[f32],
+    ) -> Vec<f32> {
         let tokens: usize = lengths.iter().sum();
+        testing::block_on(async {
+            let qkv = testing::matrix(gpu, qkv, 3 * heads.width(), Storage::F16).await?;
+            let tasks = tasks_of(lengths);
+            let tasks = Tasks {
+                buffer: gpu.buffer_of("tasks", &tasks).await?,
+                count: tasks.len(),
+                scores: lengths.iter().map(|n| (n * n) as u64).sum(),
+            };
+            let out = Matrix::zeros(gpu, "out", tokens + 1, heads.width(), Storage::F16)?;
+            testing::poison(gpu, &out).await?;
+            let steps = attention("test", variant, most_flops, heads, &tasks, &qkv, &out)?;
+            testing::run(gpu, steps, &out, tokens).await
+        })
+    }
+
+    fn compare(heads: Heads, lengths: &[usize], size: f32) {
+        let qkv = numbers(heads, lengths.iter().sum(), size);
+        let expected = reference::attention(&qkv, heads.count, heads.size, lengths);
         for gpu in testing::gpus() {
-            let mut case = Case::new(tokens + heads.size);
-            // The zeros that pad each head, as the packed weights leave them.
-            let mut qkv = case.f16_values(tokens * 3 * heads.width(), size);
-            for head in qkv.chunks_exact_mut(heads.padded_size()) {
-                head[heads.size..].fill(0.0);
+            for variant in VARIANTS {
+                let got = results(&gpu, variant, heads, u64::MAX, lengths, &qkv);
+                testing::assert_close(&got, &expected, 2e-3);
             }
-            let expected = reference::attention(&qkv, heads.count, heads.size, lengths);
-            let got = testing::block_on(async {
-                let qkv = testing::matrix(&gpu, &qkv, 3 * heads.width(), Storage::F16).await?;
-                let tasks = tasks_of(lengths);
-                let tasks = Tasks {
-                    buffer: gpu.buffer_of("tasks", &tasks).await?,
-                    count: tasks.len(),
-                    scores: 0,
-                };
-                let out = Matrix::zeros(&gpu, "out", tokens + 1, heads.width(), Storage::F16)?;
-                testing::poison(&gpu, &out).await?;
-                let step = attention("test", heads, &tasks, &qkv, &out)?;
-                testing::run(&gpu, vec![step], &out, tokens).await
-            });
-            testing::assert_close(&got, &expected, 2e-3);
         }
     }
 
@@ -185,6 +239,39 @@ mod tests {
     fn equals_its_twin_at_awkward_lengths() {
         for lengths in [&[1][..], &[15, 16, 17], &[31, 32, 33, 1], &[100, 3], &[513]] {
             compare(Heads { count: 3, size: 20 }, lengths, 1.0);
+        }
+    }
+
+    #[test]
+    fn equals_its_twin_at_every_number_of_heads() {
+        for count in [1, 4, 5, 12] {
+            compare(Heads { count, size: 32 }, &[19, 50], 1.0);
+        }
+    }
+
+    #[test]
+    fn a_sequence_does_not_depend_on_its_company() {
+        let heads = Heads { count: 3, size: 64 };
+        let (row, lengths) = (3 * heads.width(), [70, 7, 101, 70, 16]);
+        let mut qkv = numbers(heads, lengths.iter().sum(), 2.0);
+        // The fourth sequence is the first one again.
+        qkv.copy_within(..70 * row, 178 * row);
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for gpu in testing::gpus() {
+            for variant in VARIANTS {
+                let together = results(&gpu, variant, heads, 0, &lengths, &qkv);
+                let mut first = 0;
+                for length in lengths {
+                    let own = &qkv[first * row..(first + length) * row];
+                    let alone = results(&gpu, variant, heads, u64::MAX, &[length], own);
+                    let there = &together[first * heads.width()..][..alone.len()];
+                    assert_eq!(bits(&alone), bits(there), "{} at {first}", variant.kernel.name);
+                    first += length;
+                }
+                let (one, again) =
+                    (&together[..70 * heads.width()], &together[178 * heads.width()..]);
+                assert_eq!(bits(one), bits(&again[..one.len()]), "{}", variant.kernel.name);
+            }
         }
     }
 
@@ -206,7 +293,7 @@ mod tests {
                 count: 1,
                 scores: 1,
             };
-            assert!(attention("wide", heads, &tasks, &qkv, &out).is_err());
+            assert!(attention("wide", &TILES, u64::MAX, heads, &tasks, &qkv, &out).is_err());
             Ok(())
         });
     }

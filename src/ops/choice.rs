@@ -1,6 +1,7 @@
 //! Which variant of each kernel runs on an adapter.
 
 use super::matmul::{Variant, lanes};
+use super::{attention, attention_lanes};
 
 /// The variants for one adapter, and how much work it may be given at once.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,11 @@ impl Choice {
     /// The variant for `rows` tokens.
     pub fn tokens(&self, rows: usize) -> &'static Variant {
         if rows <= self.few_rows { self.few } else { self.many }
+    }
+
+    /// The variant of attention that goes with them.
+    pub fn attention(&self) -> &'static attention::Variant {
+        if self.is_software() { &attention_lanes::VARIANT } else { &attention::TILES }
     }
 
     /// Whether these are the variants for adapters that are CPUs.

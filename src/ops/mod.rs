@@ -2,6 +2,7 @@
 //! bindings, workgroup counts, and a test against the twin in `reference`.
 
 pub mod attention;
+pub mod attention_lanes;
 mod choice;
 pub mod copy;
 pub mod embed;
