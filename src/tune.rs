@@ -191,11 +191,12 @@ impl Tuned {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "{} {} {few_rows} {} {:.0} {}",
+            "{} {} {few_rows} {} {} {}",
             many.name,
             few.name,
             pairs.name,
-            self.flops_per_second,
+            // As a whole number: reading fractions takes tables of 10 kB.
+            self.flops_per_second as u64,
             key(gpu)
         );
         text
@@ -207,7 +208,7 @@ impl Tuned {
         let (many, few) = (variant(words.next())?, variant(words.next())?);
         let few_rows = words.next()?.parse().ok()?;
         let pairs = variant(words.next())?;
-        let flops_per_second: f64 = words.next()?.parse().ok().filter(|rate| *rate >= 1.0)?;
+        let flops_per_second = words.next()?.parse::<u64>().ok().filter(|rate| *rate > 0)? as f64;
         if words.next()? != key(gpu) || few.order != many.order {
             return None;
         }
