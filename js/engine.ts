@@ -1,5 +1,5 @@
 import { CappyError, throwIfAborted } from "./error.js";
-import { adapterInfo } from "./gpu.js";
+import { adapterInfo, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import { type FileProgress, openModel, type OpenedModel } from "./loader/index.js";
 import { keepTuning, keptTuning } from "./tuning.js";
@@ -7,8 +7,12 @@ import { Turns } from "./turns.js";
 import type { AdapterInfo, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
 import { Sha256, startWasm, toCappyError, WasmScorer } from "./wasm.js";
 
-/** The matmul for adapters that are CPUs. Where they say so, there is no need to measure others. */
+/** The matmuls for adapters that are CPUs. Where they say so, there is no need to measure others. */
 const SOFTWARE_KERNEL = "lanes";
+const SUBGROUP_KERNEL = "subgroup";
+
+/** Invocations that the second one shares its work among. */
+const SUBGROUP_SIZE = 8;
 
 /** Texts handed to WebAssembly at once; a batch rarely holds more. */
 const WINDOW = 256;
@@ -101,11 +105,15 @@ export class Engine {
       hasher: () => new Sha256(),
     }));
     const { dtype = "auto", batchTokens, cache = true } = this.#options;
-    const kernel = this.#options.kernel ?? (this.#adapter.software ? SOFTWARE_KERNEL : undefined);
+    const { software, subgroupSize } = this.#adapter;
+    const forSoftware = subgroupSize >= SUBGROUP_SIZE ? SUBGROUP_KERNEL : SOFTWARE_KERNEL;
+    const kernel = this.#options.kernel ?? (software ? forSoftware : undefined);
     const tuning = cache && kernel === undefined ? await keptTuning(this.#adapter) : undefined;
     try {
       const told = (bytes: number, total: number) => onProgress?.({ phase: "load", file: "", bytes, total });
-      const scorer = await WasmScorer.load(files, dtype, batchTokens, kernel, tuning, told);
+      const open = () => WasmScorer.load(files, dtype, batchTokens, kernel, tuning,
+        kernel === SUBGROUP_KERNEL ? subgroupSize : 0, told);
+      const scorer = await (kernel === SUBGROUP_KERNEL && subgroupSize > 0 ? withSubgroups(open) : open());
       if (signal?.aborted || this.#disposed) {
         scorer.free();
         throwIfAborted(signal, "loading");

@@ -26,11 +26,30 @@ export async function adapterInfo(): Promise<AdapterInfo> {
   const { vendor, architecture, description, device } = adapter.info;
   const software = SOFTWARE.test([vendor, architecture, description, device].join(" "))
     || adapter.info.isFallbackAdapter === true;
+  const subgroups = adapter.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;
   return {
-    vendor, architecture, description: description || device, software,
+    vendor, architecture, description: description || device, software, subgroupSize: subgroups,
     f16: adapter.features.has("shader-f16"),
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
   };
+}
+
+/**
+ * Runs `work`, which opens a device by wgpu. wgpu cannot ask a browser for subgroups, so they are
+ * added to what it asks for.
+ */
+export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
+  const prototype = Object.getPrototypeOf(await navigator.gpu.requestAdapter()) as GPUAdapter;
+  const { requestDevice } = prototype;
+  prototype.requestDevice = function (descriptor) {
+    const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
+    return requestDevice.call(this, { ...descriptor, requiredFeatures });
+  };
+  try {
+    return await work();
+  } finally {
+    prototype.requestDevice = requestDevice;
+  }
 }
 
 /** Under Node, WebGPU is the npm package `webgpu`, if that is installed. */

@@ -101,6 +101,8 @@ export interface AdapterInfo {
   software: boolean;
   /** Whether it has `shader-f16`. */
   f16: boolean;
+  /** Invocations of its smallest subgroups; 0 where it has none. */
+  subgroupSize: number;
   /** The largest storage binding in bytes. */
   maxBindingBytes: number;
 }

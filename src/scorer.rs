@@ -97,6 +97,9 @@ pub struct LoadOptions<'a> {
     /// [`Info::tuning`] of an earlier load. Where adapter, driver and version are the same, its
     /// choice of kernels is taken and nothing is measured.
     pub tuning: Option<&'a str>,
+    /// The least invocations of a subgroup, where the page has asked for subgroups: wgpu cannot.
+    #[cfg(target_arch = "wasm32")]
+    pub subgroup_size: u32,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -332,15 +335,17 @@ async fn open_proven(
     options: &LoadOptions<'_>,
     prove: impl AsyncFn(&Gpu, Choice) -> Result<()>,
 ) -> Result<(Gpu, Tuned, Option<String>)> {
-    let gpu = Gpu::open(options.dtype).await?;
+    #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut))]
+    let mut gpu = Gpu::open(options.dtype).await?;
+    #[cfg(target_arch = "wasm32")]
+    gpu.grant_subgroups(options.subgroup_size);
     let tuned = tune(&gpu, options.kernel, options.tuning).await?;
     match prove(&gpu, tuned.choice).await {
         Ok(()) => Ok((gpu, tuned, None)),
         Err(why) if options.dtype == Dtype::Auto => {
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
-            let plain = options.kernel.unwrap_or(Choice::safe().many.name);
-            let tuned = tune(&gpu, Some(plain), None).await?;
+            let tuned = tune(&gpu, Some(Choice::safe().many.name), None).await?;
             prove(&gpu, tuned.choice).await?;
             let note = format!("faster kernels were given up for plain ones in f32: {why}");
             Ok((gpu, tuned, Some(note)))

@@ -81,13 +81,14 @@ pub(super) struct Meter<'a> {
 }
 
 impl Meter<'_> {
-    /// Times every label of the forward pass of `batch`.
+    /// Times every label of the forward pass of `batch`, and the longest submission where the GPU
+    /// tells the time of each dispatch.
     pub async fn kernels(
         &self,
         batch: &Batch,
         share: f64,
         tell: &mut Teller<'_>,
-    ) -> Result<Vec<KernelTime>> {
+    ) -> Result<(Vec<KernelTime>, Option<f64>)> {
         let plan = self.encoder.plan(batch)?;
         self.encoder.upload(self.gpu, batch).await?;
         let mut labels: Vec<(Vec<Step>, Vec<f64>)> = Vec::new();
@@ -97,6 +98,7 @@ impl Meter<'_> {
                 None => labels.push((vec![step.clone()], Vec::new())),
             }
         }
+        let mut longest = Vec::new();
         let start = Instant::now();
         let passes = match timer(self.gpu) {
             KernelTimer::Timestamps => MOST_RUNS,
@@ -108,7 +110,9 @@ impl Meter<'_> {
             }
             tell.say("timing each kernel", share + 0.15 * pass as f64 / passes as f64)?;
             match timer(self.gpu) {
-                KernelTimer::Timestamps => self.stamped_pass(&plan, &mut labels).await?,
+                KernelTimer::Timestamps => {
+                    longest.push(self.stamped_pass(&plan, &mut labels).await?);
+                }
                 KernelTimer::Repeats => {
                     for (steps, samples) in &mut labels {
                         samples.extend(self.clock.samples(self.gpu, steps, 1).await?);
@@ -117,23 +121,26 @@ impl Meter<'_> {
             }
         }
         let summed = |(steps, samples)| self.sum(&Plan { steps }, samples);
-        Ok(labels.into_iter().map(summed).collect())
+        let longest = (!longest.is_empty()).then(|| median(&longest));
+        Ok((labels.into_iter().map(summed).collect(), longest))
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    async fn stamped_pass(&self, plan: &Plan, labels: &mut [(Vec<Step>, Vec<f64>)]) -> Result<()> {
+    async fn stamped_pass(&self, plan: &Plan, labels: &mut [(Vec<Step>, Vec<f64>)]) -> Result<f64> {
         let times = self.gpu.run_timed(plan).await?;
         for (steps, samples) in labels {
             let label = steps[0].label;
             let of_label = times.iter().filter(|time| plan.steps[time.step].label == label);
             samples.push(of_label.map(|time| time.seconds).sum());
         }
-        Ok(())
+        let submissions = self.gpu.submissions(plan).into_iter();
+        let seconds = submissions.map(|steps| times[steps].iter().map(|time| time.seconds).sum());
+        Ok(seconds.fold(0.0, f64::max))
     }
 
     #[cfg(target_arch = "wasm32")]
-    async fn stamped_pass(&self, _: &Plan, _: &mut [(Vec<Step>, Vec<f64>)]) -> Result<()> {
-        Ok(())
+    async fn stamped_pass(&self, _: &Plan, _: &mut [(Vec<Step>, Vec<f64>)]) -> Result<f64> {
+        Ok(0.0)
     }
 
     fn sum(&self, plan: &Plan, samples: Vec<f64>) -> KernelTime {

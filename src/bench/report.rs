@@ -77,6 +77,9 @@ pub struct Workload {
     pub gflops: f64,
     /// That as a share of [`Peaks::multiply_add_stored`].
     pub share: f64,
+    /// The longest submission to the GPU, which is how long a page may have to wait for it; only
+    /// where the GPU tells the time of each dispatch.
+    pub longest_submission_seconds: Option<f64>,
     /// Time by what the steps do, in the order in which they first run.
     pub kernels: Vec<KernelTime>,
 }
@@ -99,7 +102,7 @@ impl Workload {
         batch: &Batch,
         flops: u64,
         samples: Vec<f64>,
-        kernels: Vec<KernelTime>,
+        (kernels, longest_submission_seconds): (Vec<KernelTime>, Option<f64>),
         peaks: &Peaks,
     ) -> Workload {
         let seconds = median(&samples);
@@ -114,6 +117,7 @@ impl Workload {
             share: gflops / peaks.multiply_add_stored.best,
             seconds,
             samples,
+            longest_submission_seconds,
             kernels,
         }
     }

@@ -65,7 +65,10 @@ impl Report {
 
 fn workload_table(workload: &Workload) -> String {
     let samples = workload.samples.iter().copied();
-    format!(
+    let longest = workload.longest_submission_seconds.map_or(String::new(), |seconds| {
+        format!("{:10.1} ms   the longest submission\n", seconds * 1e3)
+    });
+    let text = format!(
         "\n{}: {}, {} tokens\n\
          {:10.3} ms   median of {}, {:.3} to {:.3}\n\
          {:10.0} tokens/s\n\
@@ -80,7 +83,8 @@ fn workload_table(workload: &Workload) -> String {
         workload.tokens_per_second,
         workload.gflops,
         workload.share * 100.0,
-    )
+    );
+    text + &longest
 }
 
 fn kernel_table(kernels: &[KernelTime]) -> String {
@@ -88,13 +92,13 @@ fn kernel_table(kernels: &[KernelTime]) -> String {
     let all: f64 = kernels.iter().map(|kernel| kernel.seconds).sum();
     let _ = writeln!(
         text,
-        "{:<15}{:<12}{:>4}{:>11}{:>7}{:>9}{:>9}{:>10}{:>9}  bound, reached",
+        "{:<15}{:<16}{:>5}{:>10}{:>7}{:>9}{:>9}{:>10}{:>9}  bound, reached",
         "step", "kernel", "runs", "ms", "time", "GFLOP", "MB", "GFLOP/s", "GB/s"
     );
     for kernel in kernels {
         let _ = writeln!(
             text,
-            "{:<15}{:<12}{:>4}{:>11.3}{:>6.1}%{:>9.3}{:>9.2}{:>10.1}{:>9.2}  {} {:.1}%",
+            "{:<15}{:<16}{:>5}{:>10.3}{:>6.1}%{:>9.3}{:>9.2}{:>10.1}{:>9.2}  {} {:.1}%",
             kernel.label,
             kernel.kernel,
             kernel.dispatches,

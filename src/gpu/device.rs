@@ -180,6 +180,13 @@ impl Gpu {
         self.summary.device_type == "cpu"
     }
 
+    /// Says that the device has subgroups of at least `size` invocations, which wgpu does not learn
+    /// from a browser.
+    #[cfg(target_arch = "wasm32")]
+    pub fn grant_subgroups(&mut self, size: u32) {
+        self.summary.subgroup_size = size;
+    }
+
     /// Bytes of GPU memory handed out by [`Gpu::buffer`] so far.
     pub fn allocated_bytes(&self) -> u64 {
         self.allocated.get()

@@ -1,6 +1,7 @@
 //! Runs a plan: pipelines, bind groups and uniforms are made once and kept.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
 use web_time::Instant;
 
@@ -119,9 +120,14 @@ impl Executor {
 }
 
 fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel) -> Pipeline {
+    let enable = match kernel.subgroups && cfg!(target_arch = "wasm32") {
+        true => include_str!("../../shaders/prelude_subgroups.wgsl"),
+        false => "",
+    };
+    let source = [enable, prelude, &kernel.sources.concat()].concat();
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some(kernel.name),
-        source: wgpu::ShaderSource::Wgsl(format!("{prelude}{}", kernel.sources.concat()).into()),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
     });
     let entry = |binding, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
         binding,
@@ -203,20 +209,40 @@ impl Gpu {
         self.executor.borrow().flops_per_second * seconds
     }
 
+    /// The steps of each submission that [`Gpu::run`] would make of `plan` at the pace known now.
+    pub fn submissions(&self, plan: &Plan) -> Vec<Range<usize>> {
+        let mut pieces = Vec::new();
+        let mut begin = 0;
+        while begin < plan.steps.len() {
+            let end = self.submission_end(plan, begin);
+            pieces.push(begin..end);
+            begin = end;
+        }
+        pieces
+    }
+
+    /// Where a submission of the steps from `begin` on should end.
+    fn submission_end(&self, plan: &Plan, begin: usize) -> usize {
+        let most = self.flops_within(SUBMISSION_SECONDS) as u64;
+        let mut flops = 0;
+        let fitting = plan.steps[begin..].iter().take_while(|step| {
+            flops += step.work.flops;
+            flops <= most
+        });
+        begin + fitting.count().max(1)
+    }
+
     /// Submits steps from `begin` on, as many as one submission should hold; says where it ended.
     fn submit_piece(&self, plan: &Plan, begin: usize) -> (usize, Piece) {
-        let most = self.flops_within(SUBMISSION_SECONDS) as u64;
+        let end = self.submission_end(plan, begin);
         let executor = self.executor.borrow();
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        let (mut flops, mut end) = (0, begin);
-        while end < plan.steps.len() && (end == begin || flops + plan.steps[end].work.flops <= most)
-        {
-            dispatch(&mut pass, &executor, plan, end);
-            flops += plan.steps[end].work.flops;
-            end += 1;
+        for index in begin..end {
+            dispatch(&mut pass, &executor, plan, index);
         }
         drop(pass);
+        let flops = plan.steps[begin..end].iter().map(|step| step.work.flops).sum();
         (end, Piece { submitted: self.submit([encoder.finish()]), flops })
     }
 

@@ -21,6 +21,8 @@ pub struct Kernel {
     pub sources: &'static [&'static str],
     /// The access of storage bindings 1, 2, ….
     pub storage: &'static [Access],
+    /// Whether it uses subgroups.
+    pub subgroups: bool,
 }
 
 /// What one step has to do at the least, for comparing its time with the hardware's limits.

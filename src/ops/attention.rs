@@ -24,6 +24,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "attention",
     sources: &[include_str!("../../shaders/attention.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
+    subgroups: false,
 };
 
 /// A way of computing attention. All take the same [`Task`]s and give the same numbers up to

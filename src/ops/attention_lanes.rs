@@ -20,6 +20,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "attention_lanes",
     sources: &[include_str!("../../shaders/attention_lanes.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
+    subgroups: false,
 };
 
 /// For software adapters.

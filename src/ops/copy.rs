@@ -20,6 +20,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "copy",
     sources: &[include_str!("../../shaders/copy.wgsl")],
     storage: &[Access::Read, Access::Write],
+    subgroups: false,
 };
 
 #[repr(C)]

@@ -14,6 +14,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "embed",
     sources: &[include_str!("../../shaders/embed.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
+    subgroups: false,
 };
 
 #[repr(C)]

@@ -14,6 +14,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "gather_rows",
     sources: &[include_str!("../../shaders/gather_rows.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
+    subgroups: false,
 };
 
 #[repr(C)]

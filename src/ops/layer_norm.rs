@@ -14,6 +14,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "layer_norm",
     sources: &[include_str!("../../shaders/layer_norm.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
+    subgroups: false,
 };
 
 #[repr(C)]

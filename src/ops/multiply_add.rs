@@ -17,6 +17,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "multiply_add",
     sources: &[include_str!("../../shaders/multiply_add.wgsl")],
     storage: &[Access::Write],
+    subgroups: false,
 };
 
 #[repr(C)]

@@ -43,6 +43,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "multiply_add_stored",
     sources: &[include_str!("../../shaders/multiply_add_stored.wgsl")],
     storage: &[Access::Read, Access::Write],
+    subgroups: false,
 };
 
 #[repr(C)]

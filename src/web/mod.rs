@@ -42,6 +42,7 @@ impl WasmScorer {
         batch_tokens: Option<u32>,
         kernel: Option<String>,
         tuning: Option<String>,
+        subgroup_size: u32,
         progress: Function,
     ) -> Result<WasmScorer, JsValue> {
         let mut told = |done: Progress| {
@@ -56,6 +57,7 @@ impl WasmScorer {
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
             kernel: kernel.as_deref(),
             tuning: tuning.as_deref(),
+            subgroup_size,
             progress: Some(&mut told),
         };
         let scorer = Scorer::load(ModelSource::Files(Box::new(files)), options).await;

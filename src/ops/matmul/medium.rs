@@ -20,6 +20,7 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/medium.wgsl"),
         ],
         storage: STORAGE,
+        subgroups: false,
     },
     rows: ROWS,
     columns: COLUMNS,

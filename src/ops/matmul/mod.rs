@@ -4,7 +4,6 @@ pub mod lanes;
 pub mod large;
 pub mod medium;
 pub mod rows;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod subgroup;
 
 use bytemuck::{Pod, Zeroable};
@@ -58,20 +57,14 @@ pub enum Order {
     Sliced,
 }
 
-/// Every variant. wgpu cannot ask a browser for subgroups.
-pub static VARIANTS: &[&Variant] = &[
-    &large::VARIANT,
-    &medium::VARIANT,
-    &rows::VARIANT,
-    &lanes::VARIANT,
-    #[cfg(not(target_arch = "wasm32"))]
-    &subgroup::VARIANT,
-];
+/// Every variant.
+pub static VARIANTS: &[&Variant] =
+    &[&large::VARIANT, &medium::VARIANT, &rows::VARIANT, &lanes::VARIANT, &subgroup::VARIANT];
 
 impl Variant {
     /// Whether it runs on the adapter of `gpu`.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
-        self.name != "subgroup" || gpu.adapter().subgroup_size >= lanes::LANES
+        !self.kernel.subgroups || gpu.adapter().subgroup_size >= lanes::LANES
     }
 }
 

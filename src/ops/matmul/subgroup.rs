@@ -20,6 +20,7 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/subgroup.wgsl"),
         ],
         storage: STORAGE,
+        subgroups: true,
     },
     rows: ROWS,
     columns: COLUMNS,
