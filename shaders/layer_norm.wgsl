@@ -38,22 +38,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     let row = group.x * params.stride4;
     let width = f32(params.width);
 
-    // The mean, then the variance about it; not E[x^2] - E[x]^2, since real encoders have |mean| far
-    // above the deviation. A loop, because what has barriers in it takes long to compile.
-    var mean = 0.0;
-    var variance = 0.0;
-    for (var moment = 0u; moment < 2u; moment++) {
-        var sum = vec4(0.0);
-        for (var i = lane; i < params.stride4; i += LANES) {
-            let column = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u);
-            let centred = select(vec4(0.0), x[row + i] - mean, column < vec4(params.width));
-            sum = fma(centred, select(vec4(1.0), centred, moment == 1u), sum);
-        }
-        variance = sum_over_lanes(lane, (sum.x + sum.y) + (sum.z + sum.w)) / width;
-        if moment == 0u {
-            mean = variance;
-        }
+    var sum = vec4(0.0);
+    for (var i = lane; i < params.stride4; i += LANES) {
+        sum += x[row + i];
     }
+    let mean = sum_over_lanes(lane, (sum.x + sum.y) + (sum.z + sum.w)) / width;
+
+    // The second pass, not E[x^2] - E[x]^2: real encoders have |mean| far above the deviation.
+    var squares = vec4(0.0);
+    for (var i = lane; i < params.stride4; i += LANES) {
+        let column = vec4<u32>(4u * i) + vec4<u32>(0u, 1u, 2u, 3u);
+        let centred = select(vec4(0.0), x[row + i] - mean, column < vec4(params.width));
+        squares = fma(centred, centred, squares);
+    }
+    let variance = sum_over_lanes(lane, (squares.x + squares.y) + (squares.z + squares.w)) / width;
     let scale = 1.0 / sqrt(variance + params.eps);
 
     for (var i = lane; i < params.stride4; i += LANES) {
