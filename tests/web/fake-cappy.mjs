@@ -80,11 +80,11 @@ export class Scorer {
     return {
       model: this.#model, format: "safetensors", parameters: this.#software ? 1_240_000 : 355_000_000,
       fileBytes: this.#software ? 2_500_000 : 1_420_000_000, gpuBytes: 711_000_000, maxTokens: 512,
-      labels: ["score"], dtype: this.#software ? "f32" : "f16", batchTokens: 4096, worker: true, losses: 0,
+      labels: ["score"], dtype: this.#software ? "f32" : "f16", batchTokens: 4096, kernels: "lanes", tuningSeconds: 0, worker: true, losses: 0,
       note: this.#software ? "the adapter has no shader-f16" : "",
       adapter: {
         vendor: "fake", architecture: "paper", description: "A fake adapter", software: this.#software,
-        f16: !this.#software, maxBindingBytes: 134_217_728,
+        f16: !this.#software, subgroupSize: 0, maxBindingBytes: 134_217_728,
       },
     };
   }
