@@ -47,7 +47,7 @@ impl Choice {
         self.many.rows == lanes::ROWS && self.many.columns == lanes::COLUMNS
     }
 
-    /// The variants by their names, such as "large, medium to 512 rows, rows for <s>".
+    /// The variants by their names, such as "large, medium up to 384 rows, rows for `<s>`".
     pub fn describe(&self) -> String {
         let mut text = self.many.name.to_owned();
         if self.few_rows > 0 {
