@@ -79,6 +79,7 @@ pub struct Workload {
     pub share: f64,
     /// The longest submission to the GPU, which is how long a page may have to wait for it; only
     /// where the GPU tells the time of each dispatch.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub longest_submission_seconds: Option<f64>,
     /// Time by what the steps do, in the order in which they first run.
     pub kernels: Vec<KernelTime>,

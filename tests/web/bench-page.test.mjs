@@ -14,7 +14,7 @@ const site = process.env.CAPPY_SITE;
 const skip = !chromiumPath ? "no Chromium; set CHROME_PATH" : !site ? "CAPPY_SITE is not set" : false;
 
 /** Where `value` has a number that is not finite and positive: zero may stand in `zeros`. */
-function oddNumbers(value, path = "", zeros = ["flops", "gflops", "share", "gbytes_per_second", "largest_difference", "mixed_difference"]) {
+function oddNumbers(value, path = "", zeros = ["subgroup_size", "flops", "gflops", "share", "gbytes_per_second", "largest_difference", "mixed_difference"]) {
   if (typeof value === "number") {
     const name = path.split(".").findLast((part) => !/^\d+$/.test(part));
     return Number.isFinite(value) && (value > 0 || (value === 0 && zeros.includes(name))) ? [] : [`${path} is ${value}`];

@@ -88,6 +88,17 @@ for (const { name: host, open, dtype } of HOSTS) {
         t.diagnostic(`${some.length} pairs, ${(100 * used).toFixed(0)}% of the bound, ${seconds} s, ${info.adapter.vendor} ${info.adapter.architecture}`);
       });
     }
+
+    // Software adapters never choose these by themselves, and other compilers than naga see them here alone.
+    for (const kernel of ["large", "medium", "rows"]) {
+      test(`${host} scores odd as PyTorch does by the kernel ${kernel}`, { timeout: 600_000 }, async () => {
+        const { bound, scores } = await golden("odd");
+        const some = pairs.flatMap((_, i) => (i % 7 === 3 ? [i] : []));
+        const { info, logits } = await opened.logits(`${site.url}/random/odd/`, some.map((i) => pairs[i]), { kernel });
+        compare(some.map((i) => scores[i]), logits, boundFor(bound, scores));
+        assert.equal(info.kernels, kernel);
+      });
+    }
   });
 }
 

@@ -48,9 +48,9 @@ export async function serve(root, mounts = {}) {
 }
 
 /** Runs in the page: every pair's logits, by calls of their own, all at once. */
-async function logitsInPage({ module, address, pairs }) {
+async function logitsInPage({ module, address, pairs, options }) {
   const { Scorer } = await import(module);
-  const scorer = await Scorer.load(address, { cache: false });
+  const scorer = await Scorer.load(address, { cache: false, ...options });
   try {
     const all = await Promise.all(pairs.map(({ instruction, response }) => scorer.logits(instruction, [response])));
     return { info: scorer.info(), logits: all.map(([logits]) => [...logits]) };
@@ -67,7 +67,7 @@ export async function openChromium(site) {
   await page.goto(`${site.url}/`);
   return {
     page,
-    logits: (address, pairs) => page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs }),
+    logits: (address, pairs, options) => page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),
     close: () => browser.close(),
   };
 }
@@ -91,7 +91,7 @@ export async function openFirefox(site, extraEnv = {}) {
   await page.goto(`${site.url}/`);
   return {
     page,
-    logits: (address, pairs) => page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs }),
+    logits: (address, pairs, options) => page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),
     async close() {
       await browser.close();
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
@@ -104,7 +104,7 @@ export async function openNode() {
   Object.assign(process.env, lavapipe());
   const module = new URL("../../dist/index.js", import.meta.url).href;
   return {
-    logits: (address, pairs) => logitsInPage({ module, address, pairs }),
+    logits: (address, pairs, options) => logitsInPage({ module, address, pairs, options }),
     close: () => {},
   };
 }
