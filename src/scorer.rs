@@ -339,10 +339,15 @@ async fn open_proven(
     let mut gpu = Gpu::open(options.dtype).await?;
     #[cfg(target_arch = "wasm32")]
     gpu.grant_subgroups(options.subgroup_size);
-    let tuned = tune(&gpu, options.kernel, options.tuning).await?;
-    match prove(&gpu, tuned.choice).await {
-        Ok(()) => Ok((gpu, tuned, None)),
-        Err(why) if options.dtype == Dtype::Auto => {
+    let tried = async {
+        let tuned = tune(&gpu, options.kernel, options.tuning).await?;
+        prove(&gpu, tuned.choice).await?;
+        Ok::<_, Error>(tuned)
+    };
+    match tried.await {
+        Ok(tuned) => Ok((gpu, tuned, None)),
+        // A shader that does not compile, or computes something else.
+        Err(why) if options.dtype == Dtype::Auto && why.kind() == ErrorKind::Gpu => {
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
             let tuned = tune(&gpu, Some(Choice::safe().many.name), None).await?;

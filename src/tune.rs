@@ -35,7 +35,7 @@ const LONG_ENOUGH: f64 = 1e-3;
 const MOST_REPEATS: u32 = 1024;
 
 /// How often each side of a contest runs.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// How long one dispatch may take, so that a submission stays below 50 ms.
 const DISPATCH_SECONDS: f64 = 0.02;

@@ -14,6 +14,8 @@ const CANDIDATES: [&str; 3] = ["positive", "negative", "blue paint"];
 fn cappy(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
     command.args(arguments).env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
+    // What these runs remember of the adapter is not to be found by the user's own.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -445,4 +447,23 @@ fn bench_prints_a_report_that_is_compared_with_its_like_only() {
     fs::write(&path, stdout(&output)).unwrap();
     let base = ["bench", "--shape", "base", "--compare", path.to_str().unwrap()];
     assert_fails(&run(&base, ""), 2, "field shape is \"mini\", and this run's is \"base\"");
+}
+
+/// Other systems have their cache folder elsewhere.
+#[cfg(target_os = "linux")]
+#[test]
+fn kernels_are_measured_once_and_remembered_and_a_nameless_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let info = |more: &[&str]| {
+        let arguments: Vec<&str> = ["info", "--json"].iter().chain(more).copied().collect();
+        cappy(&arguments).env("XDG_CACHE_HOME", folder.path()).output().unwrap()
+    };
+    let seconds = |output: &Output| -> f64 {
+        let info: Value = serde_json::from_str(good(output)).unwrap();
+        info["tuning_seconds"].as_f64().unwrap()
+    };
+    assert!(seconds(&info(&[])) > 0.0);
+    assert_eq!(seconds(&info(&[])), 0.0);
+    assert!(seconds(&info(&["--kernel", "rows"])) > 0.0);
+    assert_fails(&info(&["--kernel", "fastest"]), 2, "there are large, medium, rows, lanes");
 }

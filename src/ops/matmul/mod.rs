@@ -64,7 +64,7 @@ pub static VARIANTS: &[&Variant] =
 impl Variant {
     /// Whether it runs on the adapter of `gpu`.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
-        !self.kernel.subgroups || gpu.adapter().subgroup_size >= lanes::LANES
+        !self.kernel.subgroups || gpu.adapter().subgroup_size >= subgroup::LANES
     }
 }
 
