@@ -368,7 +368,7 @@ pub(crate) fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>)
         let seconds = |tokens| Encoder::flops(config, tokens) / tuned.flops_per_second;
         while tokens > longest
             && (seconds(tokens) > BATCH_SECONDS
-                || Encoder::activation_bytes(config, tokens) > MAX_ACTIVATION_BYTES)
+                || Encoder::activation_bytes(config, &tuned.choice, tokens) > MAX_ACTIVATION_BYTES)
         {
             tokens /= 2;
         }

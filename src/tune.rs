@@ -10,11 +10,11 @@ use std::fmt::Write as _;
 use web_time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, Plan};
+use crate::gpu::{Buffer, Gpu, Plan};
 use crate::ops::matmul::{
-    Epilogue, VARIANTS, Variant, Weights, lanes, large, matmul, medium, rows,
+    Epilogue, Order, VARIANTS, Variant, Way, Weights, lanes, large, matmul, medium, rows,
 };
-use crate::ops::{Choice, Matrix, Storage};
+use crate::ops::{Choice, Matrix, Storage, blocks};
 
 /// Inputs and outputs of the matrix that is measured with: half of a base-sized model's.
 const INPUTS: usize = 384;
@@ -100,12 +100,13 @@ struct Bench<'a> {
     a: Matrix,
     w: Weights,
     out: Matrix,
+    blocks: Buffer,
 }
 
 impl Drop for Bench<'_> {
     fn drop(&mut self) {
         // A browser would keep them until its garbage collector comes by.
-        for buffer in [&self.a.buffer, &self.out.buffer] {
+        for buffer in [&self.a.buffer, &self.out.buffer, &self.blocks] {
             buffer.destroy();
         }
     }
@@ -118,6 +119,7 @@ impl<'a> Bench<'a> {
             a: Matrix::zeros(gpu, "tuning a", MANY, INPUTS, Storage::F16)?,
             w: Weights::zeros(gpu, "tuning w", INPUTS, &[0.0; OUTPUTS]).await?,
             out: Matrix::zeros(gpu, "tuning out", MANY, OUTPUTS, Storage::F16)?,
+            blocks: gpu.buffer("tuning blocks", blocks::bytes(MANY, INPUTS))?,
         })
     }
 
@@ -138,9 +140,18 @@ impl<'a> Bench<'a> {
         if winner.name != medium::VARIANT.name {
             return Ok((Choice::all(winner), rate));
         }
-        let field = candidates(&[&large::VARIANT, &medium::VARIANT]);
+        // Its matrix units, or else the variants that take turns with each other.
+        let units: Vec<_> = candidates(VARIANTS)
+            .into_iter()
+            .filter(|variant| matches!(variant.order, Order::Cooperative { .. }))
+            .collect();
+        let plain = candidates(&[&large::VARIANT, &medium::VARIANT]);
+        let field: Vec<_> = plain.iter().chain(&units).copied().collect();
         let (many, rate) = self.race(&field, MANY).await?[0];
-        let (few, _) = self.race(&field, FEW).await?[0];
+        let (few, _) = match plain.iter().any(|variant| variant.order == many.order) {
+            true => self.race(&plain, FEW).await?[0],
+            false => (many, rate),
+        };
         let field = candidates(&[&rows::VARIANT, &medium::VARIANT]);
         let (pairs, _) = self.race(&field, PAIRS).await?[0];
         let few_rows = if few.name == many.name { 0 } else { FEW_ROWS };
@@ -154,21 +165,26 @@ impl<'a> Bench<'a> {
         row_count: usize,
     ) -> Result<Vec<(&'static Variant, f64)>> {
         let mut lap = Vec::new();
+        // Which steps of a lap are whose: a variant may have one that lays out its input.
+        let mut turns = Vec::new();
         for variant in field {
             let (a, w, out) = (&self.a, &self.w, &self.out);
-            let store = Epilogue::Store;
-            lap.extend(matmul("tuning", variant, u64::MAX, row_count, a, w, store, out)?);
+            let way = Way { variant, most_flops: u64::MAX, blocks: Some(&self.blocks) };
+            let begin = lap.len();
+            lap.extend(matmul("tuning", way, row_count, a, w, Epilogue::Store, out)?);
+            turns.push(begin..lap.len());
         }
         // The first run compiles.
         self.gpu.run_repeated(&Plan { steps: lap.clone() }, 1).await?;
-        let flops = lap[0].work.flops as f64;
+        let flops = lap.iter().map(|step| step.work.flops).max().unwrap_or(0) as f64;
         let steps: Vec<_> = (0..ROUNDS).flat_map(|_| lap.clone()).collect();
         let plan = Plan { steps };
         let mut repeats = 1;
         loop {
             let times = self.gpu.run_repeated(&plan, repeats).await?;
             let fastest = |index: usize| {
-                times.iter().skip(index).step_by(field.len()).copied().fold(f64::MAX, f64::min)
+                let laps = times.chunks(lap.len());
+                laps.map(|lap| lap[turns[index].clone()].iter().sum()).fold(f64::MAX, f64::min)
             };
             let mut ranked: Vec<_> = (0..field.len()).map(|i| (field[i], fastest(i))).collect();
             ranked.sort_by(|(_, a), (_, b)| a.total_cmp(b));

@@ -1,14 +1,15 @@
 // For adapters that are CPUs: eight invocations are one vector of the processor. Such an adapter
 // loads invocation by invocation and waits long at barriers, so there is no workgroup memory, and
 // as many multiply-adds follow each load as registers allow: a tile of 8 rows x 8 columns an
-// invocation. The loads of a step come before its arithmetic, which compiles to less shuffling.
+// invocation. For the same reason a comes in blocks of 8 rows (blocks.wgsl): two loads bring the
+// pairs of all rows. The loads of a step come before its arithmetic, which compiles to less shuffling.
 
 // = src/ops/matmul/lanes.rs
 const LANES: u32 = 8u;    // invocations of a workgroup, four neighbouring columns each, twice
 const ROWS: u32 = 8u;     // rows of a workgroup's tile
 const COLUMNS: u32 = 64u; // columns of a workgroup's tile
 
-@group(0) @binding(1) var<storage, read> a: array<u32>;
+@group(0) @binding(1) var<storage, read> a: array<vec4<u32>>; // [rows / ROWS, k2, ROWS] pairs
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
 // One row's pair times four columns, added to sum.
@@ -20,17 +21,6 @@ fn step(sum: vec4<f32>, a: vec2<f32>, w: Columns) -> vec4<f32> {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let row = params.first_row + group.y * ROWS;
     let column4 = group.x * (COLUMNS / 4u) + id.x;
-    // Rows past the end read the last one and are not stored.
-    let last = params.rows - 1u;
-    let a0 = min(row, last) * params.a_stride2;
-    let a1 = min(row + 1u, last) * params.a_stride2;
-    let a2 = min(row + 2u, last) * params.a_stride2;
-    let a3 = min(row + 3u, last) * params.a_stride2;
-    let a4 = min(row + 4u, last) * params.a_stride2;
-    let a5 = min(row + 5u, last) * params.a_stride2;
-    let a6 = min(row + 6u, last) * params.a_stride2;
-    let a7 = min(row + 7u, last) * params.a_stride2;
-
     var near0 = vec4(0.0);
     var near1 = vec4(0.0);
     var near2 = vec4(0.0);
@@ -47,19 +37,24 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     var far5 = vec4(0.0);
     var far6 = vec4(0.0);
     var far7 = vec4(0.0);
+    // Rows past the end of a are the last one once more, and not stored.
+    var a_at = row / ROWS * params.k2 * (ROWS / 4u);
     var at = group.x * params.k2 * (PANEL / 4u) + id.x;
     for (var k = 0u; k < params.k2; k++) {
         let near = columns(w[at]);
         let far = columns(w[at + LANES]);
         at += PANEL / 4u;
-        let p0 = unpack2x16float(a[a0 + k]);
-        let p1 = unpack2x16float(a[a1 + k]);
-        let p2 = unpack2x16float(a[a2 + k]);
-        let p3 = unpack2x16float(a[a3 + k]);
-        let p4 = unpack2x16float(a[a4 + k]);
-        let p5 = unpack2x16float(a[a5 + k]);
-        let p6 = unpack2x16float(a[a6 + k]);
-        let p7 = unpack2x16float(a[a7 + k]);
+        let top = a[a_at];
+        let bottom = a[a_at + 1u];
+        a_at += ROWS / 4u;
+        let p0 = unpack2x16float(top.x);
+        let p1 = unpack2x16float(top.y);
+        let p2 = unpack2x16float(top.z);
+        let p3 = unpack2x16float(top.w);
+        let p4 = unpack2x16float(bottom.x);
+        let p5 = unpack2x16float(bottom.y);
+        let p6 = unpack2x16float(bottom.z);
+        let p7 = unpack2x16float(bottom.w);
         near0 = step(near0, p0, near);
         far0 = step(far0, p0, far);
         near1 = step(near1, p1, near);

@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
-use crate::ops::{Matrix, Storage, stride};
+use crate::ops::{Choice, Matrix, Storage, blocks, stride};
 
 /// A pair has at least the four special tokens of its template.
 const LEAST_TOKENS: usize = 4;
@@ -13,19 +13,20 @@ const LEAST_TOKENS: usize = 4;
 /// Everything a forward pass reads and writes besides weights. T is the most tokens of a batch,
 /// P the most pairs.
 pub(super) struct Activations {
-    pub ids: Buffer,          // [T] of (word, position)
-    pub first_rows: Buffer,   // [P] row of each pair's <s>
-    pub tasks: Buffer,        // attention of every token
-    pub first_tasks: Buffer,  // [P] attention of <s>
-    pub sum: Matrix,          // [T, hidden] f32, before each LayerNorm
-    pub hidden: Matrix,       // [T, hidden] after it
-    pub qkv: Matrix,          // [T, 3 x heads]
-    pub context: Matrix,      // [T, heads] what attention found
-    pub inner: Matrix,        // [T, intermediate]
-    pub first_sum: Matrix,    // [P, hidden] f32
-    pub first_hidden: Matrix, // [P, hidden]
-    pub head: Matrix,         // [P, hidden]
-    pub logits: Matrix,       // [P, labels] f32
+    pub ids: Buffer,            // [T] of (word, position)
+    pub first_rows: Buffer,     // [P] row of each pair's <s>
+    pub tasks: Buffer,          // attention of every token
+    pub first_tasks: Buffer,    // [P] attention of <s>
+    pub sum: Matrix,            // [T, hidden] f32, before each LayerNorm
+    pub hidden: Matrix,         // [T, hidden] after it
+    pub qkv: Matrix,            // [T, 3 x heads]
+    pub context: Matrix,        // [T, heads] what attention found
+    pub inner: Matrix,          // [T, intermediate]
+    pub first_sum: Matrix,      // [P, hidden] f32
+    pub first_hidden: Matrix,   // [P, hidden]
+    pub head: Matrix,           // [P, hidden]
+    pub logits: Matrix,         // [P, labels] f32
+    pub blocks: Option<Buffer>, // the input of a matmul, once more, where the variant wants blocks
 }
 
 fn most_pairs(tokens: usize) -> usize {
@@ -37,19 +38,30 @@ fn most_tasks(tokens: usize) -> usize {
     tokens / QUERIES as usize + most_pairs(tokens)
 }
 
+/// Bytes of `blocks`: the widest input of a matmul.
+fn blocks_bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
+    if !choice.reads_blocks() {
+        return 0;
+    }
+    let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
+    let widest = config.hidden_size.max(heads.width()).max(config.intermediate_size);
+    blocks::bytes(tokens, widest)
+}
+
 /// Bytes of the large ones for `tokens` tokens.
-pub(super) fn bytes(config: &Config, tokens: usize) -> u64 {
+pub(super) fn bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
     let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
     let hidden = stride(config.hidden_size);
     let a_token = 6 * hidden
         + 2 * (stride(3 * heads.width()) + stride(heads.width()))
         + 2 * stride(config.intermediate_size);
     let a_pair = 8 * hidden + 4 * stride(config.labels.len());
-    (tokens * a_token + most_pairs(tokens) * a_pair) as u64
+    let rows = tokens * a_token + most_pairs(tokens) * a_pair;
+    rows as u64 + blocks_bytes(config, choice, tokens)
 }
 
 impl Activations {
-    pub fn new(gpu: &Gpu, config: &Config, tokens: usize) -> Result<Activations> {
+    pub fn new(gpu: &Gpu, config: &Config, choice: &Choice, tokens: usize) -> Result<Activations> {
         let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
         let (hidden, pairs) = (config.hidden_size, most_pairs(tokens));
         let f16 = |label, rows, width| Matrix::zeros(gpu, label, rows, width, Storage::F16);
@@ -69,6 +81,10 @@ impl Activations {
             first_hidden: f16("first hidden", pairs, hidden)?,
             head: f16("head", pairs, hidden)?,
             logits: f32("logits", pairs, config.labels.len())?,
+            blocks: match blocks_bytes(config, choice, tokens) {
+                0 => None,
+                bytes => Some(gpu.buffer("blocks", bytes)?),
+            },
         })
     }
 

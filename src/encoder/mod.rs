@@ -14,7 +14,7 @@ use crate::ops::attention::{Heads, attention};
 use crate::ops::embed::embed;
 use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
-use crate::ops::matmul::{Epilogue, matmul};
+use crate::ops::matmul::{Epilogue, Way, matmul};
 use activations::Activations;
 pub use self_test::self_test;
 use weights::Weights;
@@ -45,7 +45,7 @@ impl Encoder {
             config: config.clone(),
             choice,
             weights: weights::load(gpu, checkpoint, config, loaded).await?,
-            activations: Activations::new(gpu, config, batch_tokens)?,
+            activations: Activations::new(gpu, config, &choice, batch_tokens)?,
         })
     }
 
@@ -55,8 +55,8 @@ impl Encoder {
     }
 
     /// Bytes of activations that a batch of `tokens` tokens takes at most.
-    pub fn activation_bytes(config: &Config, tokens: usize) -> u64 {
-        activations::bytes(config, tokens)
+    pub fn activation_bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
+        activations::bytes(config, choice, tokens)
     }
 
     /// Multiplications and additions of the matmuls of a batch of `tokens` tokens, about.
@@ -104,30 +104,28 @@ impl Encoder {
 
         let choice = &self.choice;
         let most = choice.most_flops;
+        let by = |variant| Way { variant, most_flops: most, blocks: x.blocks.as_ref() };
 
         let mut steps = vec![
             embed("embed", tokens, &x.ids, &w.tables, &x.sum)?,
             layer_norm("embed norm", tokens, &x.sum, &w.embed_norm, &x.hidden)?,
         ];
-        let all_tokens = choice.tokens(tokens);
+        let all_tokens = by(choice.tokens(tokens));
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
             let qkv = Epilogue::Store;
-            steps.extend(matmul(
-                "qkv", all_tokens, most, tokens, &x.hidden, &layer.qkv, qkv, &x.qkv,
-            )?);
+            steps.extend(matmul("qkv", all_tokens, tokens, &x.hidden, &layer.qkv, qkv, &x.qkv)?);
             // The score hangs on the last layer's <s> alone: after its keys and values, only that
             // row of each pair goes on.
-            let (rows, kind, tasks, hidden, sum) = if last {
+            let (rows, way, tasks, hidden, sum) = if last {
                 let gather =
                     gather_rows("gather <s>", pairs, &x.first_rows, &x.hidden, &x.first_hidden)?;
                 steps.push(gather);
-                (pairs, choice.pairs, &first, &x.first_hidden, &x.first_sum)
+                (pairs, by(choice.pairs), &first, &x.first_hidden, &x.first_sum)
             } else {
                 (tokens, all_tokens, &all, &x.hidden, &x.sum)
             };
-            let dense =
-                |label, a, w, epilogue, out| matmul(label, kind, most, rows, a, w, epilogue, out);
+            let dense = |label, a, w, epilogue, out| matmul(label, way, rows, a, w, epilogue, out);
             let residual = Epilogue::Residual(hidden);
             let attend = choice.attention();
             steps.extend(attention("attention", attend, most, heads, tasks, &x.qkv, &x.context)?);
@@ -138,7 +136,7 @@ impl Encoder {
             steps.push(layer_norm("ffn norm", rows, sum, &layer.down_norm, hidden)?);
         }
         let head = |label, a, w, epilogue, out| {
-            matmul(label, choice.pairs, most, pairs, a, w, epilogue, out)
+            matmul(label, by(choice.pairs), pairs, a, w, epilogue, out)
         };
         steps.extend(head("head dense", &x.first_hidden, &w.dense, Epilogue::Tanh, &x.head)?);
         steps.extend(head("head out", &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);

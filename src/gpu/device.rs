@@ -41,6 +41,9 @@ pub struct AdapterSummary {
     pub max_binding_bytes: u64,
     /// Invocations of its smallest subgroups; 0 where shaders cannot use them.
     pub subgroup_size: u32,
+    /// Sides of the square tiles that its matrix units multiply, f16 with f32 sums. Empty where it
+    /// has none, or subgroups of several sizes.
+    pub cooperative: Vec<u32>,
 }
 
 /// An open GPU device.
@@ -114,6 +117,7 @@ impl Gpu {
                 true => info.subgroup_min_size,
                 false => 0,
             },
+            cooperative: cooperative(&adapter, &info),
         };
         let dtype = resolve_dtype(dtype, &summary)?;
         let limits = required_limits(&summary.name, &adapter.limits())?;
@@ -122,10 +126,13 @@ impl Gpu {
         features.set(wgpu::Features::SHADER_F16, dtype == Dtype::F16);
         features.set(wgpu::Features::TIMESTAMP_QUERY, summary.timestamps);
         features.set(wgpu::Features::SUBGROUP, summary.subgroup_size > 0);
+        let matrices = dtype == Dtype::F16 && !summary.cooperative.is_empty();
+        features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, matrices);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("cappy"),
             required_features: features,
             required_limits: limits,
+            experimental_features: experimental(matrices),
             ..Default::default()
         };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|source| {
@@ -151,7 +158,7 @@ impl Gpu {
         }));
         let keep = keep_first(&fault);
         device.set_device_lost_callback(move |_, message| keep(Fault::Lost(message)));
-        let executor = RefCell::new(Executor::new(&device, dtype));
+        let executor = RefCell::new(Executor::new(&device, dtype, summary.subgroup_size));
         Ok(Gpu {
             device,
             queue,
@@ -422,6 +429,37 @@ fn resolve_dtype(dtype: Dtype, adapter: &AdapterSummary) -> Result<Dtype> {
     }
 }
 
+/// See [`AdapterSummary::cooperative`].
+fn cooperative(adapter: &wgpu::Adapter, info: &wgpu::AdapterInfo) -> Vec<u32> {
+    let wanted = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SUBGROUP;
+    let one_size = info.subgroup_min_size == info.subgroup_max_size;
+    if cfg!(target_arch = "wasm32") || !adapter.features().contains(wanted) || !one_size {
+        return Vec::new();
+    }
+    let (f16, f32) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+    let mut sides: Vec<u32> = adapter
+        .cooperative_matrix_properties()
+        .iter()
+        .filter(|shape| (shape.ab_type, shape.cr_type) == (f16, f32))
+        .filter(|shape| shape.m_size == shape.n_size && shape.m_size == shape.k_size)
+        .map(|shape| shape.m_size)
+        .collect();
+    sides.sort_unstable();
+    sides.dedup();
+    sides
+}
+
+/// What wgpu wants to be told before it lends features of which it is not sure yet.
+#[expect(unsafe_code, reason = "says that we know of undefined behaviour where they have bugs")]
+fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
+    match wanted {
+        // SAFETY: shaders with cooperative matrices are ours alone, and read and write in bounds;
+        // the self-test compares what they compute before any score is given out.
+        true => unsafe { wgpu::ExperimentalFeatures::enabled() },
+        false => wgpu::ExperimentalFeatures::disabled(),
+    }
+}
+
 /// WebGPU's default limits, and whatever more the adapter has for the size of buffers.
 fn required_limits(adapter: &str, offered: &wgpu::Limits) -> Result<wgpu::Limits> {
     let needed = wgpu::Limits::default();
@@ -468,6 +506,7 @@ mod tests {
             timestamps: false,
             max_binding_bytes: 0,
             subgroup_size: 0,
+            cooperative: Vec::new(),
         };
         assert_eq!(resolve_dtype(Dtype::Auto, &adapter).unwrap(), Dtype::F32);
         let error = resolve_dtype(Dtype::F16, &adapter).unwrap_err();

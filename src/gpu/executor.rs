@@ -6,7 +6,7 @@ use std::ops::Range;
 use web_time::Instant;
 
 use super::device::{Dtype, Gpu, Submitted};
-use super::plan::{Access, Buffer, Kernel, Plan, Step};
+use super::plan::{Access, Buffer, Kernel, Needs, Plan, Step};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Uniform bindings start at multiples of this (WebGPU's default alignment).
@@ -41,6 +41,7 @@ pub type Timings = Vec<StepTime>;
 /// Everything that outlives one run.
 pub(super) struct Executor {
     prelude: &'static str,
+    subgroup_size: u32,
     layouts: HashMap<&'static str, Pipeline>,
     bind_groups: HashMap<(&'static str, Vec<Buffer>), wgpu::BindGroup>,
     params: wgpu::Buffer,
@@ -69,12 +70,13 @@ fn params_buffer(device: &wgpu::Device, steps: usize) -> wgpu::Buffer {
 }
 
 impl Executor {
-    pub(super) fn new(device: &wgpu::Device, dtype: Dtype) -> Executor {
+    pub(super) fn new(device: &wgpu::Device, dtype: Dtype, subgroup_size: u32) -> Executor {
         Executor {
             prelude: match dtype {
                 Dtype::F16 => include_str!("../../shaders/prelude_f16.wgsl"),
                 Dtype::F32 | Dtype::Auto => include_str!("../../shaders/prelude_f32.wgsl"),
             },
+            subgroup_size,
             layouts: HashMap::new(),
             bind_groups: HashMap::new(),
             params: params_buffer(device, 256),
@@ -85,9 +87,11 @@ impl Executor {
     /// Makes what `step` needs and nobody has made before.
     fn prepare(&mut self, device: &wgpu::Device, step: &Step) {
         let kernel = step.kernel;
-        let prelude = self.prelude;
-        let made =
-            self.layouts.entry(kernel.name).or_insert_with(|| pipeline(device, prelude, kernel));
+        let (prelude, subgroup_size) = (self.prelude, self.subgroup_size);
+        let made = self
+            .layouts
+            .entry(kernel.name)
+            .or_insert_with(|| pipeline(device, prelude, kernel, subgroup_size));
         self.bind_groups.entry((kernel.name, step.buffers.clone())).or_insert_with(|| {
             let params = wgpu::BufferBinding {
                 buffer: &self.params,
@@ -119,10 +123,17 @@ impl Executor {
     }
 }
 
-fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel) -> Pipeline {
-    let enable = match kernel.subgroups && cfg!(target_arch = "wasm32") {
-        true => include_str!("../../shaders/prelude_subgroups.wgsl"),
-        false => "",
+fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel, subgroup_size: u32) -> Pipeline {
+    let mut lanes = None;
+    let enable = match kernel.needs {
+        Needs::Subgroups if cfg!(target_arch = "wasm32") => {
+            include_str!("../../shaders/prelude_subgroups.wgsl")
+        }
+        Needs::CooperativeMatrices { subgroups } => {
+            lanes = Some(("LANES", f64::from(subgroups * subgroup_size)));
+            include_str!("../../shaders/prelude_cooperative.wgsl")
+        }
+        _ => "",
     };
     let source = [enable, prelude, &kernel.sources.concat()].concat();
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
@@ -157,7 +168,7 @@ fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel) -> Pipeline {
         // Every kernel writes its workgroup memory before it reads it.
         compilation_options: wgpu::PipelineCompilationOptions {
             zero_initialize_workgroup_memory: false,
-            ..Default::default()
+            constants: lanes.as_slice(),
         },
         cache: None,
     });

@@ -7,4 +7,4 @@ mod plan;
 
 pub use device::{AdapterSummary, Dtype, Gpu};
 pub use executor::{StepTime, Timings};
-pub use plan::{Access, Buffer, Kernel, Plan, Step, Work};
+pub use plan::{Access, Buffer, Kernel, Needs, Plan, Step, Work};

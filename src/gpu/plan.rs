@@ -21,8 +21,23 @@ pub struct Kernel {
     pub sources: &'static [&'static str],
     /// The access of storage bindings 1, 2, ….
     pub storage: &'static [Access],
-    /// Whether it uses subgroups.
-    pub subgroups: bool,
+    /// What it asks of the adapter beyond plain WebGPU.
+    pub needs: Needs,
+}
+
+/// What a kernel asks of the adapter beyond plain WebGPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Subgroups.
+    Subgroups,
+    /// Cooperative matrices, subgroups of one known size, and WGSL's own `f16`. Its override
+    /// `LANES` is set to so many subgroups' invocations.
+    CooperativeMatrices {
+        /// Subgroups of a workgroup.
+        subgroups: u32,
+    },
 }
 
 /// What one step has to do at the least, for comparing its time with the hardware's limits.

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, attention_lanes, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
 
 /// Invocations of a workgroup. = shaders/attention.wgsl
 pub const LANES: u32 = 64;
@@ -24,7 +24,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "attention",
     sources: &[include_str!("../../shaders/attention.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 /// A way of computing attention. All take the same [`Task`]s and give the same numbers up to

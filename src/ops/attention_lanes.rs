@@ -1,7 +1,7 @@
 //! Attention for CPUs that pose as GPUs: every invocation works alone.
 
 use super::attention::{self, Variant};
-use crate::gpu::{Access, Kernel};
+use crate::gpu::{Access, Kernel, Needs};
 
 /// Invocations of a workgroup: one SIMD vector. = shaders/attention_lanes.wgsl
 pub const LANES: u32 = 8;
@@ -20,7 +20,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "attention_lanes",
     sources: &[include_str!("../../shaders/attention_lanes.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 /// For software adapters.

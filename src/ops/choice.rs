@@ -42,6 +42,11 @@ impl Choice {
         if self.is_software() { &attention_lanes::VARIANT } else { &attention::TILES }
     }
 
+    /// Whether any of them reads its input in [`super::blocks`].
+    pub fn reads_blocks(&self) -> bool {
+        [self.many, self.few, self.pairs].iter().any(|variant| variant.blocks)
+    }
+
     /// Whether these are the variants for adapters that are CPUs.
     pub fn is_software(&self) -> bool {
         self.many.rows == lanes::ROWS && self.many.columns == lanes::COLUMNS

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::check;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
 
 /// Invocations of a workgroup. = shaders/copy.wgsl
 pub const LANES: u32 = 64;
@@ -20,7 +20,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "copy",
     sources: &[include_str!("../../shaders/copy.wgsl")],
     storage: &[Access::Read, Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 #[repr(C)]

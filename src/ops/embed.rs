@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
 
 /// Invocations of a workgroup. = shaders/embed.wgsl
 pub const LANES: u32 = 64;
@@ -14,7 +14,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "embed",
     sources: &[include_str!("../../shaders/embed.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 #[repr(C)]

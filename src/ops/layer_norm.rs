@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, padded_vector, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Gpu, Kernel, Needs, Step, Work};
 
 /// Invocations of a workgroup. = shaders/layer_norm.wgsl
 pub const LANES: u32 = 64;
@@ -14,7 +14,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "layer_norm",
     sources: &[include_str!("../../shaders/layer_norm.wgsl")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 #[repr(C)]

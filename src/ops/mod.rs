@@ -3,6 +3,7 @@
 
 pub mod attention;
 pub mod attention_lanes;
+pub mod blocks;
 mod choice;
 pub mod copy;
 pub mod embed;

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::check;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
 
 /// Invocations of a workgroup. = shaders/multiply_add.wgsl
 pub const LANES: u32 = 64;
@@ -17,7 +17,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "multiply_add",
     sources: &[include_str!("../../shaders/multiply_add.wgsl")],
     storage: &[Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 #[repr(C)]

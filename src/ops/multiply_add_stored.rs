@@ -6,7 +6,7 @@ use half::f16;
 
 use super::check;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Gpu, Kernel, Needs, Step, Work};
 
 /// Invocations of a workgroup. = shaders/multiply_add_stored.wgsl
 pub const LANES: u32 = 64;
@@ -43,7 +43,7 @@ pub static KERNEL: Kernel = Kernel {
     name: "multiply_add_stored",
     sources: &[include_str!("../../shaders/multiply_add_stored.wgsl")],
     storage: &[Access::Read, Access::Write],
-    subgroups: false,
+    needs: Needs::Nothing,
 };
 
 #[repr(C)]

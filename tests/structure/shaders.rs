@@ -22,25 +22,48 @@ const MOST_STORAGE_BUFFERS: usize = 8;
 pub fn check_validity(files: &[File]) -> Vec<String> {
     let mut problems = Vec::new();
     for shader in kernels(files) {
-        for (name, capabilities) in PRELUDES {
-            let Some(prelude) = files.iter().find(|file| file.stem() == name) else {
-                problems.push(format!("shaders/{name}.wgsl is missing"));
+        for (names, capabilities) in preludes(shader) {
+            let found = names.iter().map(|name| files.iter().find(|file| file.stem() == *name));
+            let Some(preludes) = found.collect::<Option<Vec<_>>>() else {
+                problems.push(format!("shaders/{}.wgsl is missing", names.join(".wgsl or ")));
                 continue;
             };
-            let source = format!("{}\n{}\n{}", prelude.text, common(files, shader), shader.text);
-            // Runs only where the adapter has them.
-            let subgroups = shader.stem() == "subgroup";
-            match validate(&source, capabilities, subgroups) {
-                Err(why) => problems.push(format!("{} with {name}: {why}", shader.path)),
+            let (folder, first): (Vec<&File>, Vec<&File>) =
+                preludes.into_iter().partition(|file| file.path.matches('/').count() > 1);
+            let text = |files: &[&File]| -> String {
+                files.iter().map(|file| format!("{}\n", file.text)).collect()
+            };
+            let common = common(files, shader);
+            let source = [&text(&first), common, "\n", &text(&folder), &shader.text].concat();
+            let names = names.join(", ");
+            match validate(&source, capabilities) {
+                Err(why) => problems.push(format!("{} with {names}: {why}", shader.path)),
                 Ok(module) => {
                     let over = over_limits(&module);
                     problems
-                        .extend(over.map(|what| format!("{} with {name}: {what}", shader.path)));
+                        .extend(over.map(|what| format!("{} with {names}: {what}", shader.path)));
                 }
             }
         }
     }
     problems
+}
+
+/// What is put before a shader, in each way that it may be, and what it may use then.
+fn preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
+    match shader.stem() {
+        // These run only where the adapter has what they need.
+        "cooperative" => {
+            let [(f16, plain), _] = PRELUDES;
+            let more = plain | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
+            let with = |side| (vec!["prelude_cooperative", f16, side], more);
+            vec![with("prelude_16"), with("prelude_8")]
+        }
+        "subgroup" => {
+            PRELUDES.map(|(name, plain)| (vec![name], plain | Capabilities::SUBGROUP)).to_vec()
+        }
+        _ => PRELUDES.map(|(name, plain)| (vec![name], plain)).to_vec(),
+    }
 }
 
 /// Shaders whose bindings are not 0, 1, 2, ... of group 0.
@@ -86,14 +109,9 @@ fn common<'a>(files: &'a [File], shader: &File) -> &'a str {
     files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
 }
 
-fn validate(
-    source: &str,
-    mut capabilities: Capabilities,
-    subgroups: bool,
-) -> Result<naga::Module, String> {
+fn validate(source: &str, capabilities: Capabilities) -> Result<naga::Module, String> {
     let module =
         naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
-    capabilities.set(Capabilities::SUBGROUP, subgroups);
     Validator::new(ValidationFlags::all(), capabilities)
         .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
         .subgroup_operations(naga::valid::SubgroupOperationSet::all())

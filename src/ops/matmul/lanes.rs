@@ -1,7 +1,7 @@
 //! For adapters that are CPUs: wide register tiles, no workgroup memory.
 
 use super::{Order, STORAGE, Variant};
-use crate::gpu::Kernel;
+use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/lanes.wgsl
 pub const LANES: u32 = 8;
@@ -20,9 +20,10 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/lanes.wgsl"),
         ],
         storage: STORAGE,
-        subgroups: false,
+        needs: Needs::Nothing,
     },
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,
+    blocks: true,
 };

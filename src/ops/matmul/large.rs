@@ -1,7 +1,7 @@
 //! For GPUs and many rows: a tile through workgroup memory, 8 x 8 sums an invocation.
 
 use super::{Order, STORAGE, Variant};
-use crate::gpu::Kernel;
+use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/large.wgsl
 pub const LANES: u32 = 128;
@@ -20,9 +20,10 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/large.wgsl"),
         ],
         storage: STORAGE,
-        subgroups: false,
+        needs: Needs::Nothing,
     },
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,
+    blocks: false,
 };

@@ -1,7 +1,7 @@
 //! For GPUs and few rows: small tiles through workgroup memory, so that there are enough of them.
 
 use super::{Order, STORAGE, Variant};
-use crate::gpu::Kernel;
+use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/medium.wgsl
 pub const LANES: u32 = 64;
@@ -20,9 +20,10 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/medium.wgsl"),
         ],
         storage: STORAGE,
-        subgroups: false,
+        needs: Needs::Nothing,
     },
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,
+    blocks: false,
 };

@@ -1,5 +1,7 @@
 //! `out = epilogue(a w^T + bias)`, the kernel that does nearly all the work.
 
+#[cfg(not(target_arch = "wasm32"))]
+pub mod cooperative;
 pub mod lanes;
 pub mod large;
 pub mod medium;
@@ -9,9 +11,10 @@ pub mod subgroup;
 use bytemuck::{Pod, Zeroable};
 use half::f16;
 
+use super::blocks::blocks;
 use super::{Matrix, Storage, check, padded_vector, stride, stride4, to_f16};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
+use crate::gpu::{Access, Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
 
 /// Columns of a weight panel. = shaders/matmul/common.wgsl
 pub const PANEL: u32 = 64;
@@ -27,7 +30,7 @@ pub const RESIDUAL: u32 = 3;
 pub const STORE_F32: u32 = 4;
 
 /// Inputs are padded with zeros to a multiple of this: the most of k that a variant takes a step.
-const INPUTS_UNIT: usize = 16;
+const INPUTS_UNIT: usize = 32;
 
 /// The bindings of every variant.
 const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
@@ -45,6 +48,8 @@ pub struct Variant {
     pub columns: u32,
     /// The order of its sums.
     pub order: Order,
+    /// Whether it reads `a` in [`super::blocks`].
+    pub blocks: bool,
 }
 
 /// In which order a variant sums over k. Variants of one order give the same bits, so they may
@@ -55,17 +60,49 @@ pub enum Order {
     Sequential,
     /// Sixteen slices of k, then these.
     Sliced,
+    /// As the adapter's matrix units do it, tiles of so many k after each other.
+    Cooperative {
+        /// Rows, columns and k of a tile.
+        side: u32,
+    },
 }
 
 /// Every variant.
-pub static VARIANTS: &[&Variant] =
-    &[&large::VARIANT, &medium::VARIANT, &rows::VARIANT, &lanes::VARIANT, &subgroup::VARIANT];
+pub static VARIANTS: &[&Variant] = &[
+    &large::VARIANT,
+    &medium::VARIANT,
+    &rows::VARIANT,
+    &lanes::VARIANT,
+    &subgroup::VARIANT,
+    #[cfg(not(target_arch = "wasm32"))]
+    &cooperative::SIDE_16,
+    #[cfg(not(target_arch = "wasm32"))]
+    &cooperative::SIDE_8,
+];
 
 impl Variant {
     /// Whether it runs on the adapter of `gpu`.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
-        !self.kernel.subgroups || gpu.adapter().subgroup_size >= subgroup::LANES
+        match self.kernel.needs {
+            Needs::Nothing => true,
+            Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::LANES,
+            Needs::CooperativeMatrices { .. } => {
+                let side = |side| self.order == Order::Cooperative { side };
+                gpu.dtype() == Dtype::F16 && gpu.adapter().cooperative.iter().copied().any(side)
+            }
+        }
     }
+}
+
+/// How a matmul is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Way<'a> {
+    /// By which of the variants.
+    pub variant: &'static Variant,
+    /// Multiplications and additions of a step at the most; what is more becomes several.
+    pub most_flops: u64,
+    /// Room for `a` in [`super::blocks`], if the variant reads it so.
+    pub blocks: Option<&'a Buffer>,
 }
 
 #[repr(C)]
@@ -97,7 +134,7 @@ pub enum Epilogue<'a> {
 /// A weight matrix `[outputs, inputs]` in panels of pairs: `[outputs / PANEL, inputs / 2, PANEL]`,
 /// each pair two neighbouring inputs of one output in a u32. So the invocations of a tile read
 /// neighbouring memory, and each load brings two numbers. Inputs are padded with zeros to a
-/// multiple of 16, outputs to one of [`PANEL`].
+/// multiple of 32, outputs to one of [`PANEL`].
 #[derive(Debug)]
 pub struct Weights {
     panels: Buffer,
@@ -152,21 +189,20 @@ impl Weights {
 }
 
 /// `out[..rows] = epilogue(a[..rows] w^T + bias)`. `a` is f16. One step, or several for runs of
-/// rows where a single one would be more than `most_flops`.
+/// rows, and one before them that lays `a` out in blocks where the variant wants it.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
-#[expect(clippy::too_many_arguments, reason = "each is an operand or says how")]
 pub fn matmul(
     label: &'static str,
-    variant: &'static Variant,
-    most_flops: u64,
+    way: Way<'_>,
     rows: usize,
     a: &Matrix,
     w: &Weights,
     epilogue: Epilogue<'_>,
     out: &Matrix,
 ) -> Result<Vec<Step>> {
+    let Way { variant, most_flops, blocks: room } = way;
     let kernel = &variant.kernel;
     // A kernel that reads no residual is given the bias to bind.
     let (epilogue, residual, storage) = match epilogue {
@@ -188,8 +224,18 @@ pub fn matmul(
             && a.width == w.inputs
             && out.width == w.outputs
             && a.storage == Storage::F16
-            && out.storage == storage,
+            && out.storage == storage
+            && room.is_some() >= variant.blocks,
     )?;
+    let k2 = (w.inputs.next_multiple_of(INPUTS_UNIT) / 2) as u32;
+    let mut steps = Vec::new();
+    let a_buffer = match room {
+        Some(room) if variant.blocks => {
+            steps.push(blocks(label, rows, k2, a, room)?);
+            room
+        }
+        _ => &a.buffer,
+    };
     let (n, k) = (w.outputs as u64, w.inputs as u64);
     let out_bytes = if storage == Storage::F16 { 2 } else { 4 };
     let residual_bytes = if epilogue == RESIDUAL { 2 } else { 0 };
@@ -201,7 +247,7 @@ pub fn matmul(
         let params = Params {
             rows: end as u32,
             first_row: first_row as u32,
-            k2: (w.inputs.next_multiple_of(INPUTS_UNIT) / 2) as u32,
+            k2,
             a_stride2: stride4(a.width) * 2,
             out_stride4: stride4(out.width),
             epilogue,
@@ -211,7 +257,7 @@ pub fn matmul(
             label,
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![
-                a.buffer.clone(),
+                a_buffer.clone(),
                 w.panels.clone(),
                 w.bias.clone(),
                 residual.clone(),
@@ -228,7 +274,8 @@ pub fn matmul(
             },
         }
     };
-    Ok((0..rows).step_by(run).map(step).collect())
+    steps.extend((0..rows).step_by(run).map(step));
+    Ok(steps)
 }
 
 #[cfg(test)]
@@ -278,7 +325,9 @@ mod tests {
         };
         let out = Matrix::zeros(gpu, "out", m + 1, n, storage)?;
         testing::poison(gpu, &out).await?;
-        let steps = matmul("test", variant, most_flops, m, &a, &weights, epilogue, &out)?;
+        let room = gpu.buffer("blocks", super::super::blocks::bytes(m, k))?;
+        let way = Way { variant, most_flops, blocks: Some(&room) };
+        let steps = matmul("test", way, m, &a, &weights, epilogue, &out)?;
         Ok((testing::run(gpu, steps, &out, m).await?, expected))
     }
 
@@ -304,9 +353,20 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_runs_every_variant() {
+    fn this_machine_runs_every_variant_but_for_matrix_units() {
         let gpu = &testing::gpus()[0];
-        assert!(VARIANTS.iter().all(|variant| variant.runs_on(gpu)));
+        for variant in VARIANTS {
+            let optional = matches!(variant.order, Order::Cooperative { .. });
+            assert!(optional || variant.runs_on(gpu), "{}", variant.name);
+        }
+    }
+
+    #[test]
+    #[ignore = "needs matrix units: a GPU with cooperative matrices, or lavapipe 26"]
+    fn this_machine_has_matrix_units() {
+        let gpu = &testing::gpus()[0];
+        let run = VARIANTS.iter().filter(|variant| variant.runs_on(gpu));
+        assert!(run.clone().any(|variant| matches!(variant.order, Order::Cooperative { .. })));
     }
 
     #[test]
@@ -317,14 +377,12 @@ mod tests {
             let (got, _) = testing::block_on(run(gpu, variant, size, STORE_F32, most_flops));
             got.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         };
-        for order in [Order::Sequential, Order::Sliced] {
-            let mut variants = VARIANTS.iter().filter(|variant| variant.order == order);
-            let first = bits(variants.next().unwrap(), u64::MAX);
-            for variant in VARIANTS.iter().filter(|variant| variant.order == order) {
-                assert!(bits(variant, u64::MAX) == first, "{}", variant.name);
-                // 16 rows a step.
-                assert!(bits(variant, 700_000) == first, "{} by runs of rows", variant.name);
-            }
+        for variant in VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
+            let first = VARIANTS.iter().find(|first| first.order == variant.order).unwrap();
+            let expected = bits(first, u64::MAX);
+            assert!(bits(variant, u64::MAX) == expected, "{}", variant.name);
+            // 16 rows a step, or as few as the tile allows.
+            assert!(bits(variant, 700_000) == expected, "{} by runs of rows", variant.name);
         }
     }
 
@@ -336,8 +394,8 @@ mod tests {
             let a = Matrix::zeros(gpu, "a", 100, 8, Storage::F16)?;
             let out = Matrix::zeros(gpu, "out", 100, 8, Storage::F16)?;
             let cut = |most_flops| {
-                let variant = &medium::VARIANT;
-                matmul("t", variant, most_flops, 100, &a, &weights, Epilogue::Store, &out)
+                let way = Way { variant: &medium::VARIANT, most_flops, blocks: None };
+                matmul("t", way, 100, &a, &weights, Epilogue::Store, &out)
             };
             // 128 operations a row, tiles of 32 rows.
             assert_eq!(cut(u64::MAX)?.len(), 1);
@@ -358,12 +416,15 @@ mod tests {
             let a = Matrix::zeros(gpu, "a", 4, 8, Storage::F16)?;
             let out = Matrix::zeros(gpu, "out", 4, 8, Storage::F16)?;
             let call = |label, rows, a, epilogue| {
-                matmul(label, &large::VARIANT, u64::MAX, rows, a, &weights, epilogue, &out)
+                let way = Way { variant: &large::VARIANT, most_flops: u64::MAX, blocks: None };
+                matmul(label, way, rows, a, &weights, epilogue, &out)
             };
             assert!(call("narrow", 4, &narrow, Epilogue::Store).is_err());
             assert!(call("rows", 5, &a, Epilogue::Store).is_err());
             assert!(call("storage", 4, &a, Epilogue::StoreF32).is_err());
             assert!(call("fits", 4, &a, Epilogue::Store).is_ok());
+            let way = Way { variant: &lanes::VARIANT, most_flops: u64::MAX, blocks: None };
+            assert!(matmul("no room", way, 4, &a, &weights, Epilogue::Store, &out).is_err());
             Ok(())
         });
     }

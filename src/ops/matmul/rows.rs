@@ -1,7 +1,7 @@
 //! For GPUs and a handful of rows: k shared out among invocations.
 
 use super::{Order, STORAGE, Variant};
-use crate::gpu::Kernel;
+use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/rows.wgsl
 pub const LANES: u32 = 64;
@@ -20,9 +20,10 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/rows.wgsl"),
         ],
         storage: STORAGE,
-        subgroups: false,
+        needs: Needs::Nothing,
     },
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sliced,
+    blocks: false,
 };

@@ -1,7 +1,7 @@
 //! As `lanes`, with rows handed on within a subgroup of eight invocations.
 
 use super::{Order, STORAGE, Variant};
-use crate::gpu::Kernel;
+use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/subgroup.wgsl
 pub const LANES: u32 = 8;
@@ -20,9 +20,10 @@ pub static VARIANT: Variant = Variant {
             include_str!("../../../shaders/matmul/subgroup.wgsl"),
         ],
         storage: STORAGE,
-        subgroups: true,
+        needs: Needs::Subgroups,
     },
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,
+    blocks: false,
 };

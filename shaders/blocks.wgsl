@@ -1,0 +1,34 @@
+// out[row / ROWS, k, row % ROWS] = x[row, k], in pairs of f16: what shaders/matmul/lanes.wgsl reads.
+// Rows that fill up the last block are the last row once more.
+
+// = src/ops/blocks.rs
+const LANES: u32 = 64u; // pairs of each row that a workgroup takes
+const ROWS: u32 = 8u;   // rows of a block
+
+struct Params {
+    rows: u32,      // rows of x
+    k2: u32,        // pairs of a row that count
+    x_stride2: u32, // pairs between rows of x
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<u32>;                // [rows, x_stride2]
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<u32>>;  // [rows / ROWS, k2, ROWS]
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
+    let k = group.x * LANES + lane.x;
+    if k >= params.k2 {
+        return;
+    }
+    let last = params.rows - 1u;
+    for (var half = 0u; half < 2u; half++) {
+        let row = group.y * ROWS + half * 4u;
+        out[(group.y * params.k2 + k) * 2u + half] = vec4(
+            x[min(row, last) * params.x_stride2 + k],
+            x[min(row + 1u, last) * params.x_stride2 + k],
+            x[min(row + 2u, last) * params.x_stride2 + k],
+            x[min(row + 3u, last) * params.x_stride2 + k],
+        );
+    }
+}
