@@ -448,6 +448,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_steady_state_allocates_nothing() {
+        pollster::block_on(async {
+            let scorer = Scorer::load(ModelSource::Embedded, LoadOptions::default()).await.unwrap();
+            let long = "Name the animal that barks. ".repeat(40);
+            let pairs = [("Name an animal.", "dog"), (long.as_str(), "cat"), ("", "")];
+            // The longest first: it decides how many parameters there is room for.
+            scorer.score(&pairs).await.unwrap();
+            scorer.score(&pairs[..1]).await.unwrap();
+            let made = scorer.gpu.made();
+            for count in [1, 3, 2, 1] {
+                scorer.score(&pairs[..count]).await.unwrap();
+            }
+            assert_eq!(scorer.gpu.made(), made);
+        });
+    }
+
+    #[test]
     fn f16_that_computes_wrongly_is_given_up_for_f32() {
         let wrong = |_: &Gpu| Err(Error::new(ErrorKind::Gpu, "self-test", "wrong"));
         let open = |dtype, fails: fn(Dtype) -> bool| {

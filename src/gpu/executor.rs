@@ -342,6 +342,14 @@ impl Gpu {
         Ok(ticks.chunks_exact(2).map(seconds).collect())
     }
 
+    /// Everything on the GPU that was made so far: bytes of buffers, bind groups, pipelines, bytes of
+    /// parameters. A second run of the same work must leave it as it is.
+    #[cfg(test)]
+    pub(crate) fn made(&self) -> [u64; 4] {
+        let Executor { bind_groups, layouts, params, .. } = &*self.executor.borrow();
+        [self.allocated_bytes(), bind_groups.len() as u64, layouts.len() as u64, params.size()]
+    }
+
     /// Prepares pipelines and bind groups and uploads the parameters of every step.
     fn upload(&self, plan: &Plan) -> Result<()> {
         let mut executor = self.executor.borrow_mut();
