@@ -1,7 +1,7 @@
 //! Which variant of each kernel runs on an adapter.
 
+use super::attention;
 use super::matmul::{Variant, lanes};
-use super::{attention, attention_lanes};
 
 /// The variants for one adapter, and how much work it may be given at once.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ impl Choice {
 
     /// The variant of attention that goes with them.
     pub fn attention(&self) -> &'static attention::Variant {
-        if self.is_software() { &attention_lanes::VARIANT } else { &attention::TILES }
+        if self.is_software() { &attention::lanes::VARIANT } else { &attention::tiles::VARIANT }
     }
 
     /// Whether any of them reads its input in [`super::blocks`].

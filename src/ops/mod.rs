@@ -2,7 +2,6 @@
 //! bindings, workgroup counts, and a test against the twin in `reference`.
 
 pub mod attention;
-pub mod attention_lanes;
 pub mod blocks;
 mod choice;
 pub mod copy;

@@ -1,46 +1,16 @@
-// out[query] = softmax(q[query] . k[keys] * scale) v[keys] in one pass over the keys of the
-// query's own sequence, with a running maximum and sum. One workgroup does one head of one task:
-// up to QUERIES neighbouring queries of one sequence. Where a head has more than COLUMNS groups of
-// four, several workgroups do it, each some of its columns and all of its scores.
-//
-// Made for GPUs: q and k go through workgroup memory, where 16 neighbouring invocations share what
-// they read; scores and outputs stay in registers; v is read once, straight from storage.
-// shaders/attention_lanes.wgsl does the same on CPUs that pose as GPUs.
-//
-// Key tiles start at the sequence's first token, so the order of every sum depends on the
-// sequence alone.
+// For GPUs. One workgroup does one head of one task: q and k go through workgroup memory, where 16
+// neighbouring invocations share what they read; scores and outputs stay in registers; v is read
+// once, straight from storage.
 
-// = src/ops/attention.rs
+// = src/ops/attention/tiles.rs
 const LANES: u32 = 64u;
-const QUERIES: u32 = 16u;        // queries of a task
-const COLUMNS: u32 = 16u;        // groups of four columns that a workgroup puts out
 
 const KEYS: u32 = 32u;           // keys of a tile
 const DEPTH: u32 = 8u;           // groups of four of k in workgroup memory at a time
 const SIDES: u32 = 16u;          // invocations that share four queries
 const KEY_ROW: u32 = KEYS + 1u;  // one more than needed, or the writes to k would collide in banks
 const QUERY_ROW: u32 = QUERIES + 1u;
-const LOWEST: f32 = -3.0e38;
 
-struct Params {
-    heads: u32,
-    head4: u32,        // groups of four in a head
-    qkv_stride4: u32,  // groups of four between rows of qkv
-    out_stride4: u32,  // groups of four between rows of out
-    scale: f32,        // 1 / sqrt(head size)
-    first_task: u32,   // where this dispatch begins
-}
-
-struct Task {
-    first_token: u32,  // of the sequence, as a row of qkv
-    tokens: u32,       // in the sequence
-    first_query: u32,  // of this task, counted from the sequence's first token
-    queries: u32,      // in this task
-    out_row: u32,      // of the first query
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> tasks: array<Task>;
 @group(0) @binding(2) var<storage, read> qkv: array<elem4>;        // [tokens, q heads | k heads | v heads]
 @group(0) @binding(3) var<storage, read_write> out: array<elem4>;  // [rows, heads]
 

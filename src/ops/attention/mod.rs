@@ -1,17 +1,17 @@
-//! Multi-head self-attention over packed sequences, in one pass over the keys. This file holds the
-//! contract of all variants and the one for GPUs; `attention_lanes` is the one for CPUs.
+//! Multi-head self-attention over packed sequences, in one pass over the keys.
+
+pub mod lanes;
+pub mod tiles;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Matrix, Storage, attention_lanes, check, stride4};
+use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Access, Buffer, Kernel, Step, Work};
 
-/// Invocations of a workgroup. = shaders/attention.wgsl
-pub const LANES: u32 = 64;
-/// The most queries of a task. = shaders/attention.wgsl
+/// The most queries of a task. = shaders/attention/common.wgsl
 pub const QUERIES: u32 = 16;
-/// Groups of four columns of a head that one workgroup puts out. = shaders/attention.wgsl
+/// Groups of four columns of a head that one workgroup puts out. = shaders/attention/common.wgsl
 pub const COLUMNS: u32 = 16;
 /// Groups of four numbers in the largest head.
 pub const MAX_HEAD4: u32 = 32;
@@ -19,29 +19,21 @@ pub const MAX_HEAD4: u32 = 32;
 /// How many times slower than matmul attention is, about, in operations a second.
 const PACE: u64 = 3;
 
-/// The kernel of `shaders/attention.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "attention",
-    sources: &[include_str!("../../shaders/attention.wgsl")],
-    storage: &[Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+/// The bindings of every variant.
+const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Write];
 
 /// A way of computing attention. All take the same [`Task`]s and give the same numbers up to
 /// rounding; one batch after the other must use the same.
 #[derive(Debug)]
 pub struct Variant {
     /// What runs; its name is the variant's.
-    pub kernel: &'static Kernel,
+    pub kernel: Kernel,
     /// Heads that one workgroup does.
-    pub(super) heads: u32,
+    heads: u32,
 }
 
-/// For GPUs.
-pub static TILES: Variant = Variant { kernel: &KERNEL, heads: 1 };
-
-/// All there are, the one for GPUs first.
-pub static VARIANTS: [&Variant; 2] = [&TILES, &attention_lanes::VARIANT];
+/// All there are.
+pub static VARIANTS: [&Variant; 2] = [&tiles::VARIANT, &lanes::VARIANT];
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -144,7 +136,7 @@ pub fn attention(
             first_task: first_task as u32,
         };
         Step {
-            kernel: variant.kernel,
+            kernel: &variant.kernel,
             label,
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![tasks.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
@@ -294,7 +286,9 @@ mod tests {
                 count: 1,
                 scores: 1,
             };
-            assert!(attention("wide", &TILES, u64::MAX, heads, &tasks, &qkv, &out).is_err());
+            assert!(
+                attention("wide", &tiles::VARIANT, u64::MAX, heads, &tasks, &qkv, &out).is_err()
+            );
             Ok(())
         });
     }

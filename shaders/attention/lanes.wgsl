@@ -1,6 +1,5 @@
-// out[query] = softmax(q[query] . k[keys] * scale) v[keys], as shaders/attention.wgsl does it, for
-// CPUs that pose as GPUs (lavapipe, SwiftShader). There a workgroup of LANES invocations is one SIMD
-// vector; a read of storage or workgroup memory is taken apart lane by lane and costs as much as
+// For CPUs that pose as GPUs (lavapipe, SwiftShader). There a workgroup of LANES invocations is one
+// SIMD vector; a read of storage or workgroup memory is taken apart lane by lane and costs as much as
 // some 30 multiply-adds, and a barrier makes every variable live in memory. So nobody shares
 // anything: each invocation does four queries of one head, with eight keys at a time in registers:
 // 12 reads for 64 multiply-adds of a vector. Only the outputs, too many for registers, lie in
@@ -8,40 +7,15 @@
 // invocation run a fifth faster, and take almost twice as long to compile (docs/performance.md).
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.
-//
-// Key tiles start at the sequence's first token, so the order of every sum depends on the
-// sequence alone.
 
-// = src/ops/attention_lanes.rs
+// = src/ops/attention/lanes.rs
 const LANES: u32 = 8u;
-const QUERIES: u32 = 16u;  // queries of a task
 const HEADS: u32 = 2u;     // heads of a workgroup
-const COLUMNS: u32 = 16u;  // groups of four columns that a workgroup puts out
 
 const LANE_QUERIES: u32 = 4u;  // queries of an invocation: QUERIES * HEADS / LANES
 const KEYS: u32 = 8u;          // keys of a tile
 const PAIRS: u32 = 2u * COLUMNS;
-const LOWEST: f32 = -3.0e38;
 
-struct Params {
-    heads: u32,
-    head4: u32,        // groups of four in a head
-    qkv_stride4: u32,  // groups of four between rows of qkv
-    out_stride4: u32,  // groups of four between rows of out
-    scale: f32,        // 1 / sqrt(head size)
-    first_task: u32,   // where this dispatch begins
-}
-
-struct Task {
-    first_token: u32,  // of the sequence, as a row of qkv
-    tokens: u32,       // in the sequence
-    first_query: u32,  // of this task, counted from the sequence's first token
-    queries: u32,      // in this task
-    out_row: u32,      // of the first query
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> tasks: array<Task>;
 @group(0) @binding(2) var<storage, read> qkv: array<u32>;        // [tokens, q heads | k heads | v heads]
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;  // [rows, heads]
 

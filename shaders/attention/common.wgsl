@@ -1,0 +1,37 @@
+// out[query] = softmax(q[query] . k[keys] * scale) v[keys] in one pass over the keys of the
+// query's own sequence, with a running maximum and sum. A task is up to QUERIES neighbouring queries
+// of one sequence. Where a head has more than COLUMNS groups of four, several workgroups do it, each
+// some of its columns and all of its scores.
+//
+// Key tiles start at the sequence's first token, so the order of every sum depends on the
+// sequence alone.
+//
+// What both variants share; it is put before each of them. They differ in how a task is shared out.
+
+// = src/ops/attention/mod.rs
+const QUERIES: u32 = 16u;     // queries of a task
+const COLUMNS: u32 = 16u;     // groups of four columns that a workgroup puts out
+
+const LOWEST: f32 = -3.0e38;  // the maximum of no scores
+
+struct Params {
+    heads: u32,
+    head4: u32,        // groups of four in a head
+    qkv_stride4: u32,  // groups of four between rows of qkv
+    out_stride4: u32,  // groups of four between rows of out
+    scale: f32,        // 1 / sqrt(head size)
+    first_task: u32,   // where this dispatch begins
+}
+
+struct Task {
+    first_token: u32,  // of the sequence, as a row of qkv
+    tokens: u32,       // in the sequence
+    first_query: u32,  // of this task, counted from the sequence's first token
+    queries: u32,      // in this task
+    out_row: u32,      // of the first query
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> tasks: array<Task>;
+// qkv, [tokens, q heads | k heads | v heads], is binding 2 and out, [rows, heads], is binding 3 of
+// each variant, in groups of its own choice.
