@@ -1,0 +1,54 @@
+/** Content scripts: on the pages of sites that the browser lets the extension into and the user has not switched off. */
+import { PageReport, type ToContent, VERSION } from "../messages.js";
+import { readSettings } from "../settings.js";
+import { SITES, type SiteAdapter } from "../sites/index.js";
+import * as v from "valibot";
+
+const FILE = "content.js";
+
+/** Makes the registered content scripts equal to what ought to be. Open pages follow. */
+export function syncScripts(): Promise<void> {
+  turn = turn.then(sync).catch((error: unknown) => console.error("content scripts could not be registered:", error));
+  return turn;
+}
+
+/** Two at once would register the same twice. */
+let turn: Promise<void> = Promise.resolve();
+
+async function sync(): Promise<void> {
+  // It is missing until the user grants the permission.
+  if (!chrome.scripting) return;
+  const { on, sitesOff } = await readSettings();
+  const registered = new Set((await chrome.scripting.getRegisteredContentScripts()).map(({ id }) => id));
+  for (const site of SITES) {
+    const id = `site-${site.id}`;
+    const wanted = on && !sitesOff.includes(site.id) && await chrome.permissions.contains({ origins: [...site.matches] });
+    if (wanted && !registered.has(id)) {
+      await chrome.scripting.registerContentScripts([{ id, js: [FILE], matches: [...site.matches] }]);
+      await enter(site);
+    } else if (!wanted && registered.has(id)) {
+      await chrome.scripting.unregisterContentScripts({ ids: [id] });
+      await leave(site);
+    }
+  }
+}
+
+/** Runs the script in pages that were open before it was registered. */
+async function enter({ matches }: SiteAdapter): Promise<void> {
+  for (const { id, discarded } of await chrome.tabs.query({ url: [...matches] })) {
+    // A tab whose page was put to sleep gets the script when it wakes up.
+    if (id === undefined || discarded) continue;
+    await chrome.scripting.executeScript({ target: { tabId: id }, files: [FILE] }).catch(() => {});
+  }
+}
+
+/** Takes it off open pages. Their addresses may not be told any more, so all tabs are asked what they are. */
+async function leave({ id: adapter }: SiteAdapter): Promise<void> {
+  await Promise.all((await chrome.tabs.query({})).map(async ({ id }) => {
+    if (id === undefined) return;
+    const say = (type: "report" | "leave"): Promise<unknown> =>
+      chrome.tabs.sendMessage(id, { v: VERSION, to: "content", type } satisfies ToContent).catch(() => {});
+    const { success, output } = v.safeParse(PageReport, await say("report"));
+    if (success && output.adapter === adapter) await say("leave");
+  }));
+}

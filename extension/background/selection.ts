@@ -1,0 +1,67 @@
+/** Selected text becomes the instruction or an answer: by the context menu, or by a key. */
+import { readCollection, writeCollection } from "../collection.js";
+import type { Platform } from "./platform.js";
+import { showBriefly } from "./toolbar.js";
+
+/** What can be done with selected text: ids of menu items and of commands. */
+const USES = { "use-as-instruction": "Use as instruction", "add-as-answer": "Add as answer" } as const;
+export type Use = keyof typeof USES;
+
+export function isUse(id: unknown): id is Use {
+  return typeof id === "string" && Object.hasOwn(USES, id);
+}
+
+/** Makes the menu. Browsers keep it until the extension changes. */
+export async function createMenu(): Promise<void> {
+  await chrome.contextMenus.removeAll();
+  for (const [id, title] of Object.entries(USES)) chrome.contextMenus.create({ id, title, contexts: ["selection"] });
+}
+
+/** From the menu: browsers hand over the text, though without its line breaks. */
+export async function useFromMenu(use: Use, info: chrome.contextMenus.OnClickData, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
+  const exact = await selectedText(tab, info.frameId).catch(() => "");
+  await collect(use, exact || info.selectionText || "", platform);
+}
+
+/** From a key. To be called before anything was waited for: it may have to ask for a permission. */
+export async function useFromKey(use: Use, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
+  const granted = chrome.permissions.request({ permissions: ["scripting"] });
+  try {
+    const text = (await granted) ? await selectedText(tab) : "";
+    if (text) return await collect(use, text, platform);
+  } catch {
+    // Browsers keep extensions out of some pages.
+  }
+  await showBriefly("?", "no selected text could be read. Select some and use the context menu", true);
+}
+
+/** The selected text of a tab with its line breaks; empty where there is none. */
+async function selectedText(tab: chrome.tabs.Tab | undefined, frameId?: number): Promise<string> {
+  // It is missing until the user grants the permission.
+  if (tab?.id === undefined || !chrome.scripting) return "";
+  const target = frameId === undefined ? { tabId: tab.id, allFrames: true } : { tabId: tab.id, frameIds: [frameId] };
+  const results = await chrome.scripting.executeScript({ target, func: () => getSelection()?.toString() ?? "" });
+  return results.map(({ result }) => result ?? "").find((text) => text.trim() !== "") ?? "";
+}
+
+/** Two quick clicks must not both read before either writes. */
+let turn: Promise<void> = Promise.resolve();
+
+function collect(use: Use, text: string, platform: Platform): Promise<void> {
+  turn = turn.then(() => add(use, text.trim(), platform)).catch(async (error: unknown) => {
+    await showBriefly("!", error instanceof Error ? error.message : String(error), true);
+  });
+  return turn;
+}
+
+async function add(use: Use, text: string, platform: Platform): Promise<void> {
+  if (!text) return;
+  const { instruction, answers } = await readCollection();
+  if (use === "use-as-instruction") {
+    await writeCollection({ instruction: text, answers });
+    if (!(await platform.isPanelOpen())) await showBriefly("✓", "the selected text is the instruction now");
+  } else {
+    await writeCollection({ instruction, answers: [...answers, { id: crypto.randomUUID(), text }] });
+    if (!(await platform.isPanelOpen())) await showBriefly(String(answers.length + 1), "answers collected in the panel");
+  }
+}

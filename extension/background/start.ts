@@ -1,0 +1,60 @@
+/** The background: hears events, and does what they are for. It keeps nothing: browsers end it at any time. */
+import * as v from "valibot";
+import { isOurPage, isOurs } from "../engine/trust.js";
+import { type Answer, EngineSettings, ToBackground, type ToContent, VERSION } from "../messages.js";
+import { forEngine, onSettings, readSettings } from "../settings.js";
+import type { Platform } from "./platform.js";
+import { syncScripts } from "./scripts.js";
+import { createMenu, isUse, useFromKey, useFromMenu } from "./selection.js";
+import { showBriefly, showState } from "./toolbar.js";
+
+/** Listens. To be called while the script starts, or the event that woke it is missed. */
+export function start(platform: Platform): void {
+  chrome.runtime.onInstalled.addListener(() => void createMenu());
+  chrome.runtime.onInstalled.addListener(() => void syncScripts());
+  chrome.runtime.onStartup.addListener(() => void syncScripts());
+  chrome.permissions.onAdded.addListener(() => void syncScripts());
+  chrome.permissions.onRemoved.addListener(() => void syncScripts());
+  onSettings((settings) => {
+    void syncScripts();
+    void platform.configureEngine(forEngine(settings));
+  });
+
+  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Answer | EngineSettings) => void) => {
+    const { success, output: message } = v.safeParse(ToBackground, raw);
+    if (!success || !isOurs(sender)) return;
+    const answer = answerTo(message, isOurPage(sender), platform);
+    answer.then(respond, (error: unknown) => respond({ ok: false, message: error instanceof Error ? error.message : String(error) }));
+    // The answer comes later.
+    return true;
+  });
+
+  chrome.contextMenus.onClicked.addListener((info, tab) => {
+    if (isUse(info.menuItemId)) void useFromMenu(info.menuItemId, info, tab, platform);
+  });
+
+  chrome.commands.onCommand.addListener((command, tab) => {
+    if (isUse(command)) void useFromKey(command, tab, platform);
+    else if (command === "open-panel") platform.openPanel(tab).catch(() => showBriefly("?", "the panel could not be opened here", true));
+    else if (command === "focus-badge") void focusBadge(tab);
+  });
+}
+
+async function answerTo(message: ToBackground, fromPage: boolean, platform: Platform): Promise<Answer | EngineSettings> {
+  if (message.type === "ensure-engine") {
+    await platform.ensureEngine(forEngine(await readSettings()));
+    return { ok: true };
+  }
+  if (!fromPage) return { ok: false, message: "Only pages of the extension may say that" };
+  if (message.type === "engine-settings") return forEngine(await readSettings());
+  await showState(message.state);
+  return { ok: true };
+}
+
+async function focusBadge(tab: chrome.tabs.Tab | undefined): Promise<void> {
+  try {
+    await chrome.tabs.sendMessage(tab!.id!, { v: VERSION, to: "content", type: "focus-badge" } satisfies ToContent);
+  } catch {
+    await showBriefly("?", "there are no badges on this page", true);
+  }
+}

@@ -1,0 +1,107 @@
+// Builds the extension into extension/dist/chrome and extension/dist/firefox.
+// The package is not bundled: dist/ is copied beside the pages, so that reviewers find it unchanged.
+// Nothing is minified, because reviewers read it.
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = join(here, "dist");
+const packageFolder = join(here, "../dist");
+const { version, exports } = await readJson("../package.json");
+
+/** Pages by their path without ending: a script, and an html file beside it. */
+const PAGES = ["popup/popup", "panel/panel", "options/options"];
+
+const ENTRIES = {
+  chrome: { "background/background": "background/chrome.ts", "engine/offscreen": "engine/offscreen.ts" },
+  firefox: { "background/background": "background/firefox.ts" },
+};
+
+/** A file that is left out of one browser's build. */
+const NOT_IN = { firefox: ["engine/offscreen.html"], chrome: [] };
+
+async function readJson(path) {
+  return JSON.parse(await readFile(join(here, path), "utf8"));
+}
+
+/** The hosts of all site adapters: the manifest and the adapters cannot disagree. */
+async function hosts() {
+  const code = await bundleText("sites/index.ts");
+  const { SITES } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  return [...new Set(SITES.flatMap(({ matches }) => matches))];
+}
+
+async function bundle(input, output) {
+  const build = await rolldown({
+    input,
+    // The address is that of the extension's root, wherever the importing script is.
+    external: ["cappy-web"],
+    tsconfig: false,
+    transform: { target: "es2022" },
+    onLog(level, log) {
+      if (level === "warn") throw new Error(log.message);
+    },
+  });
+  const result = await build[output.dir ? "write" : "generate"]({
+    paths: { "cappy-web": "/cappy-web/index.js" },
+    chunkFileNames: "shared/[name].js",
+    // What documents the source stays, for reviewers.
+    comments: { jsdoc: true, legal: true, annotation: false },
+    ...output,
+  });
+  await build.close();
+  return result.output;
+}
+
+/** A script as one text, for whoever runs it elsewhere: this build, and tests. */
+export async function bundleText(path, output = {}) {
+  const [chunk] = await bundle(join(here, path), { format: "es", codeSplitting: false, ...output });
+  return chunk.code;
+}
+
+async function buildManifest(browser, folder) {
+  const manifest = { ...await readJson("manifest.json"), version, ...await readJson(`manifest.${browser}.json`) };
+  manifest.optional_host_permissions = await hosts();
+  await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** Copies pages and styles to where they are in the source. */
+async function copyPages(browser, folder) {
+  for (const entry of await readdir(here, { recursive: true, withFileTypes: true })) {
+    const path = relative(here, join(entry.parentPath, entry.name));
+    if (!entry.isFile() || path.startsWith("dist") || !/\.(html|css|png)$/.test(path)) continue;
+    if (NOT_IN[browser].includes(path)) continue;
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await cp(join(here, path), join(folder, path));
+  }
+}
+
+/** The package without its types and without its adapters for other libraries. */
+async function copyPackage(folder) {
+  const others = Object.entries(exports)
+    .filter(([name, { default: file }]) => name !== "." && file).map(([, { default: file }]) => join(here, "..", file));
+  await cp(packageFolder, folder, {
+    recursive: true,
+    filter: (path) => !path.endsWith(".d.ts") && !others.includes(path),
+  });
+}
+
+async function buildFor(browser) {
+  const folder = join(out, browser);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const pages = PAGES.map((name) => [name, `${name}.ts`]);
+  const entries = [...Object.entries(ENTRIES[browser]), ...pages].map(([name, path]) => [name, join(here, path)]);
+  await bundle(Object.fromEntries(entries), { dir: folder, format: "es" });
+  // A content script is a classic script, and has to be one file.
+  await bundle({ content: join(here, "content/content.ts") }, { dir: folder, format: "iife" });
+  await buildManifest(browser, folder);
+  await copyPages(browser, folder);
+  await copyPackage(join(folder, "cappy-web"));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const browser of Object.keys(ENTRIES)) await buildFor(browser);
+}

@@ -1,0 +1,238 @@
+/** Badges on answers: buttons in a layer of their own, over the page. */
+import type { EngineState } from "../messages.js";
+import type { Settings } from "../settings.js";
+import { isDark } from "./dark.js";
+import { Host } from "./host.js";
+import { Note } from "./note.js";
+import { Frame, Hits, type Place } from "./place.js";
+import type { View } from "./views.js";
+import { lines, pieces, sentence } from "./words.js";
+
+/** One badge to be shown. */
+export interface Item {
+  answer: Element;
+  view: View;
+  /** The best answer of the group, if it is on the page. */
+  best: Element | undefined;
+}
+
+interface Badge {
+  button: HTMLButtonElement;
+  item: Item;
+  /** What it shows, to tell whether anything has changed. */
+  shows: string;
+  /** Whether its colours fit the page as it is now. */
+  themed: boolean;
+  width: number;
+  /** How far it keeps out of the way of what can be pressed; not looked up for every frame. */
+  shift: Place | undefined;
+  /** Whether something of the page lay over its answer when it was last looked up. */
+  covered: boolean;
+}
+
+const HEIGHT = 20;
+
+export class Badges {
+  readonly #host = new Host();
+  readonly #note = new Note(this.#host);
+  readonly #badges = new Map<Element, Badge>();
+  readonly #retry: () => void;
+  readonly #left = new AbortController();
+  #state: EngineState | undefined;
+  #frame = 0;
+  #turn = 0;
+
+  constructor(retry: () => void) {
+    this.#retry = retry;
+    const options = { capture: true, passive: true, signal: this.#left.signal };
+    for (const type of ["scroll", "transitionend", "load"]) addEventListener(type, () => this.place(), options);
+    addEventListener("resize", () => {
+      for (const badge of this.#badges.values()) badge.shift = undefined;
+      this.place();
+    }, options);
+    // A press elsewhere closes the note. What a page makes up is no press.
+    addEventListener("pointerdown", (event) => {
+      if (event.isTrusted && event.target !== this.#host.element) this.#note.close(false);
+    }, options);
+  }
+
+  /** Shows these badges, in this order, and no others. */
+  show(items: readonly Item[], style: Settings["badge"], state: EngineState | undefined): void {
+    this.#host.stay();
+    this.#state = state;
+    const wanted = items.map((item) => ({ item, shown: pieces(item.view, style) })).filter(({ shown }) => shown.length > 0);
+    const kept = new Set(wanted.map(({ item }) => item.answer));
+    for (const answer of this.#badges.keys()) if (!kept.has(answer)) this.#drop(answer);
+    let before: Element | null = null;
+    for (const { item, shown } of wanted.reverse()) {
+      const badge = this.#badges.get(item.answer) ?? this.#make(item);
+      badge.item = item;
+      dress(badge, shown);
+      // Moving a button takes its focus away: only where it is not where it should be.
+      if (badge.button.nextElementSibling !== before || !badge.button.parentNode) this.#host.add(badge.button, before);
+      before = badge.button;
+    }
+    const open = this.#openBadge();
+    if (open) this.#note.fill(this.#contentOf(open));
+    this.place();
+  }
+
+  /** Puts every badge where its answer is now, before the next frame is painted. */
+  place(): void {
+    if (this.#frame || this.#badges.size === 0) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#placeNow();
+    });
+  }
+
+  /** Looks again whether the page is dark. */
+  retheme(): void {
+    for (const badge of this.#badges.values()) badge.themed = false;
+    this.place();
+  }
+
+  /** Moves the focus to the first badge in sight, or from one to the next. */
+  focusNext(): void {
+    this.#placeNow();
+    const inSight = [...this.#badges.values()].map(({ button }) => button).filter((button) => !button.hidden).sort(byPlace);
+    const at = inSight.findIndex((button) => button === this.#host.focused);
+    inSight[(at + 1) % inSight.length]?.focus({ preventScroll: true });
+  }
+
+  say(text: string): void {
+    this.#host.say(text);
+  }
+
+  remove(): void {
+    this.#left.abort();
+    cancelAnimationFrame(this.#frame);
+    this.#host.remove();
+    this.#badges.clear();
+  }
+
+  #make(item: Item): Badge {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.hidden = true;
+    button.setAttribute("aria-expanded", "false");
+    button.setAttribute("aria-haspopup", "dialog");
+    const badge = { button, item, shows: "", themed: false, width: 0, shift: undefined, covered: false };
+    button.addEventListener("click", () => {
+      if (this.#note.badge === button) this.#note.close(true);
+      else this.#note.open(button, this.#contentOf(badge));
+    });
+    this.#badges.set(item.answer, badge);
+    return badge;
+  }
+
+  #drop(answer: Element): void {
+    const badge = this.#badges.get(answer);
+    if (!badge) return;
+    if (this.#note.badge === badge.button) this.#note.close(false);
+    badge.button.remove();
+    this.#badges.delete(answer);
+  }
+
+  #openBadge(): Badge | undefined {
+    const button = this.#note.badge;
+    return button && [...this.#badges.values()].find((badge) => badge.button === button);
+  }
+
+  #contentOf({ item: { answer, view, best } }: Badge) {
+    return {
+      lines: lines(view, this.#state),
+      toBest: best && best !== answer ? () => this.#goTo(best) : undefined,
+      retry: view.kind === "failed" ? this.#retry : undefined,
+    };
+  }
+
+  #goTo(answer: Element): void {
+    this.#note.close(false);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    answer.scrollIntoView({ block: "nearest", inline: "nearest", behavior: calm ? "instant" : "smooth" });
+    const badge = this.#badges.get(answer);
+    if (!badge) return;
+    // It cannot take the focus before it is in sight.
+    const until = performance.now() + 1500;
+    const focus = () => {
+      this.#placeNow();
+      if (!badge.button.hidden) badge.button.focus({ preventScroll: true });
+      else if (performance.now() < until && !this.#left.signal.aborted) requestAnimationFrame(focus);
+    };
+    focus();
+  }
+
+  /** First everything is read, then everything is written, so that the page is laid out once. */
+  #placeNow(): void {
+    const frame = new Frame();
+    const found = [...this.#badges.values()].map((badge) => {
+      const { item: { answer }, width, themed } = badge;
+      const place = frame.above(answer, { width, height: HEIGHT });
+      return { badge, place, dark: place && !themed ? isDark(answer) : undefined };
+    });
+    this.#hit(found);
+    const places = found.map(({ badge, place, dark }) => ({ badge, place: badge.covered ? undefined : place, dark }));
+    let fresh = false;
+    for (const { badge, place, dark } of places) {
+      const { button, shift = { x: 0, y: 0 } } = badge;
+      if (dark !== undefined) {
+        button.classList.toggle("dark", dark);
+        badge.themed = true;
+      }
+      if (button.hidden !== !place) button.hidden = !place;
+      if (place) button.style.transform = `translate(${Math.round(place.x + shift.x)}px, ${Math.round(place.y + shift.y)}px)`;
+      fresh ||= place !== undefined && badge.width === 0;
+    }
+    this.#note.place();
+    if (!fresh) return;
+    // Only what is shown has a width.
+    for (const { badge, place } of places) if (place) badge.width = Math.max(badge.button.offsetWidth, 1);
+    this.#placeNow();
+  }
+
+  /** Finds out what lies over answers and under badges, as far as one frame has the time. */
+  #hit(found: readonly { badge: Badge; place: Place | undefined }[]): void {
+    const hits = new Hits(this.#host.element);
+    const inSight = found.filter(({ place }) => place);
+    // Where there is not enough time for all it is another one's turn first.
+    this.#turn += 1;
+    const turned = inSight.map((_, index) => inSight[(index + this.#turn) % inSight.length]!);
+    for (const { badge } of turned) if (!hits.isSpent) badge.covered = hits.isCovered(badge.item.answer);
+    const open = turned.filter(({ badge }) => !badge.shift && badge.width > 0);
+    if (open.length === 0 || hits.isSpent) return;
+    this.#host.seenThrough(() => {
+      for (const { badge, place } of open) {
+        if (!hits.isSpent) badge.shift = hits.shiftOf(badge.item.answer, place!, { width: badge.width, height: HEIGHT });
+      }
+    });
+  }
+}
+
+function dress(badge: Badge, shown: [name: string, text: string][]): void {
+  const { button, item: { view } } = badge;
+  const label = sentence(view);
+  const shows = JSON.stringify([label, shown]);
+  if (badge.shows === shows) return;
+  badge.shows = shows;
+  badge.width = 0;
+  badge.shift = undefined;
+  button.setAttribute("aria-label", label);
+  const dark = button.classList.contains("dark");
+  button.className = `badge ${view.kind}`;
+  button.classList.toggle("dark", dark);
+  button.classList.toggle("best", view.kind === "ranked" && view.best);
+  button.classList.toggle("changing", view.kind === "ranked" && view.changing);
+  button.replaceChildren(...shown.map(([name, text]) => {
+    const piece = document.createElement("span");
+    piece.className = name;
+    piece.textContent = text;
+    return piece;
+  }));
+}
+
+/** From the top of the page to its foot, then from the left. */
+function byPlace(a: Element, b: Element): number {
+  const [one, other] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+  return one.top - other.top || one.left - other.left;
+}

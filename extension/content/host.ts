@@ -1,0 +1,70 @@
+/** The one element that is added to a page: everything else lives in its closed shadow root. */
+import { STYLE } from "./style.js";
+
+/** How often the element is put back when the page takes it out, so that nobody fights for ever. */
+const MOST_RETURNS = 8;
+
+export class Host {
+  /** A plain one: a page could define an element with a name of its own, and would be handed its shadow root. */
+  readonly element = document.createElement("div");
+  readonly #root = this.element.attachShadow({ mode: "closed" });
+  readonly #layer = document.createElement("div");
+  readonly #spoken = document.createElement("div");
+  #returns = 0;
+
+  constructor() {
+    this.element.dataset.cappy = "";
+    const style = document.createElement("style");
+    // Firefox takes the policy of who sets the text first: the extension's, not the page's.
+    style.textContent = "";
+    style.textContent = STYLE;
+    this.#spoken.className = "spoken";
+    this.#spoken.setAttribute("role", "status");
+    this.#root.append(style, this.#spoken, this.#layer);
+    // What is pressed in here is none of the page's business: some take every key for their own input.
+    for (const type of ["keydown", "keypress", "keyup", "pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
+      this.#root.addEventListener(type, (event) => event.stopPropagation());
+    }
+    document.documentElement.append(this.element);
+  }
+
+  /** The element of the shadow root that has the focus. */
+  get focused(): Element | null {
+    return this.#root.activeElement;
+  }
+
+  /** Puts elements in, before `next` or at the end. */
+  add(element: Element, next: Element | null = null): void {
+    this.#layer.insertBefore(element, next);
+  }
+
+  /** Runs `look` with everything in here out of the way of hit tests. */
+  seenThrough<T>(look: () => T): T {
+    this.#layer.className = "through";
+    try {
+      return look();
+    } finally {
+      this.#layer.className = "";
+    }
+  }
+
+  listen(type: "keydown", listener: (event: KeyboardEvent) => void): void {
+    this.#root.addEventListener(type, (event) => listener(event as KeyboardEvent));
+  }
+
+  /** Has a screen reader say something when it has the time. */
+  say(text: string): void {
+    this.#spoken.textContent = text;
+  }
+
+  /** Puts the element back if the page has taken it out. */
+  stay(): void {
+    if (this.element.parentNode === document.documentElement || this.#returns >= MOST_RETURNS) return;
+    this.#returns += 1;
+    document.documentElement.append(this.element);
+  }
+
+  remove(): void {
+    this.element.remove();
+  }
+}

@@ -1,0 +1,103 @@
+/** The note that opens when a badge is pressed. */
+import type { Host } from "./host.js";
+
+/** What a note shows and offers. */
+export interface Content {
+  lines: string[];
+  /** Goes to the best answer; missing where this is the best one, or it is not on the page. */
+  toBest?: (() => void) | undefined;
+  /** Tries again after a failure. */
+  retry?: (() => void) | undefined;
+}
+
+const MARGIN = 8;
+
+export class Note {
+  readonly #host: Host;
+  readonly #element = document.createElement("div");
+  #badge: HTMLElement | undefined;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#element.className = "note";
+    this.#element.hidden = true;
+    this.#element.tabIndex = -1;
+    this.#element.setAttribute("role", "dialog");
+    this.#element.setAttribute("aria-label", "About this answer");
+    host.add(this.#element);
+    host.listen("keydown", (event) => {
+      if (event.key === "Escape" && this.#badge) this.close(true);
+    });
+  }
+
+  /** The badge that it belongs to, while it is open. */
+  get badge(): HTMLElement | undefined {
+    return this.#badge;
+  }
+
+  open(badge: HTMLElement, content: Content): void {
+    this.close(false);
+    this.#badge = badge;
+    badge.setAttribute("aria-expanded", "true");
+    this.#element.hidden = false;
+    this.fill(content);
+    this.place();
+    this.#element.querySelector("button")?.focus({ preventScroll: true });
+  }
+
+  /** Shows something else, with the focus kept where it was. */
+  fill({ lines: [title = "", ...rest], toBest, retry }: Content): void {
+    const signature = JSON.stringify([title, rest, !toBest, !retry]);
+    if (this.#element.dataset.shows === signature) return;
+    const focused = this.#element.contains(this.#host.focused);
+    this.#element.dataset.shows = signature;
+    this.#element.classList.toggle("dark", this.#badge?.classList.contains("dark") ?? false);
+    const row = document.createElement("div");
+    row.className = "row";
+    if (retry) row.append(button("Try again", retry, "first"));
+    if (toBest) row.append(button("Go to the best answer", toBest, "first"));
+    row.append(button("Close", () => this.close(true)));
+    this.#element.replaceChildren(withText("h2", title), ...rest.map((line) => withText("p", line)), row);
+    if (focused) row.querySelector("button")?.focus({ preventScroll: true });
+  }
+
+  /** Below its badge where there is room, else above, and always whole in the viewport. */
+  place(): void {
+    if (!this.#badge) return;
+    const badge = this.#badge.getBoundingClientRect();
+    // Its badge is out of sight: it stays where it is.
+    if (badge.width === 0) return;
+    const { offsetWidth, offsetHeight } = this.#element;
+    const below = badge.bottom + 6;
+    const y = below + offsetHeight + MARGIN <= innerHeight ? below : badge.top - 6 - offsetHeight;
+    const x = Math.min(badge.right - offsetWidth, document.documentElement.clientWidth - offsetWidth - MARGIN);
+    this.#element.style.transform = `translate(${Math.max(x, MARGIN)}px, ${Math.max(y, MARGIN)}px)`;
+  }
+
+  /** Closes it; the focus goes back to its badge if asked for, or if it would be lost. */
+  close(giveBack: boolean): void {
+    const badge = this.#badge;
+    if (!badge) return;
+    const focused = this.#element.contains(this.#host.focused);
+    this.#badge = undefined;
+    badge.setAttribute("aria-expanded", "false");
+    if (giveBack || focused) badge.focus({ preventScroll: true });
+    this.#element.hidden = true;
+    this.#element.replaceChildren();
+    delete this.#element.dataset.shows;
+  }
+}
+
+function button(text: string, press: () => void, name = ""): HTMLButtonElement {
+  const made = withText("button", text);
+  made.type = "button";
+  made.className = name;
+  made.addEventListener("click", press);
+  return made;
+}
+
+function withText<K extends keyof HTMLElementTagNameMap>(name: K, text: string): HTMLElementTagNameMap[K] {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,135 @@
+/** Where badges go: above the top right corner of their answers, as long as that corner is in sight. */
+
+/** A place in the viewport, in CSS pixels. */
+export interface Place {
+  x: number;
+  y: number;
+}
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+interface Box {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+}
+
+/** How much of a corner must be seen for it to count as in sight. */
+const ENOUGH = 8;
+
+const LEADING = 3;
+
+const BUDGET_MS = 6;
+
+const CONTROLS = "a, button, input, select, textarea, summary, [role=button], [contenteditable=true]";
+
+/** Reads positions of one frame. What clips what is looked up once a frame. */
+export class Frame {
+  readonly #clips = new Map<Element, Box>();
+  readonly #viewport: Box;
+
+  constructor() {
+    const { clientWidth, clientHeight } = document.documentElement;
+    // In a page without a doctype the root is as high as its content.
+    this.#viewport = { left: 0, top: 0, right: clientWidth, bottom: Math.min(clientHeight || innerHeight, innerHeight) };
+  }
+
+  /** The place of a badge of this size, or nothing if the answer's corner is out of sight. */
+  above(answer: Element, size: Size): Place | undefined {
+    const box = answer.getBoundingClientRect();
+    if (box.bottom < 0 || box.top > this.#viewport.bottom || box.width === 0 || box.height === 0) return undefined;
+    const clip = this.#clipOf(answer.parentElement);
+    const seen = box.top >= clip.top - 1 && box.top <= clip.bottom - ENOUGH &&
+      // A badge on the last bit of an answer that was scrolled aside would seem to be its neighbour's.
+      box.right <= clip.right + ENOUGH && box.right - clip.left >= Math.min(size.width, box.width);
+    if (!seen) return undefined;
+    return {
+      x: Math.max(Math.min(box.right, clip.right) - size.width, clip.left),
+      // Lines of text leave a little room above their letters.
+      y: Math.max(box.top - size.height + LEADING, clip.top),
+    };
+  }
+
+  /** What may be seen of what lies within an element. */
+  #clipOf(element: Element | null): Box {
+    const path: Element[] = [];
+    let clip = this.#viewport;
+    for (let at = element; at && at !== document.body && at !== document.documentElement; at = at.parentElement) {
+      const known = this.#clips.get(at);
+      if (known) {
+        clip = known;
+        break;
+      }
+      path.push(at);
+    }
+    for (const at of path.reverse()) {
+      const { overflowX, overflowY } = getComputedStyle(at);
+      if (overflowX !== "visible" || overflowY !== "visible") clip = common(clip, at.getBoundingClientRect());
+      this.#clips.set(at, clip);
+    }
+    return clip;
+  }
+}
+
+/**
+ * Asks what lies at points of the page. In a page with thousands of neighbours one such question takes
+ * milliseconds, so that a frame has no more than a few for them; the rest waits for later frames.
+ */
+export class Hits {
+  readonly #host: Element;
+  #spent = 0;
+
+  constructor(host: Element) {
+    this.#host = host;
+  }
+
+  get isSpent(): boolean {
+    return this.#spent > BUDGET_MS;
+  }
+
+  /** Whether something of the page lies over the answer's corner: a dialog, a head that stays in place. */
+  isCovered(answer: Element): boolean {
+    const box = answer.getBoundingClientRect();
+    const top = this.#at(box.right - Math.min(12, box.width / 2), box.top + Math.min(8, box.height / 2));
+    return top !== null && top !== this.#host && !answer.contains(top) && !top.contains(answer);
+  }
+
+  /** How far a badge should move from its place above an answer, so that everything of the page can still be pressed. */
+  shiftOf(answer: Element, { x, y }: Place, size: Size): Place {
+    const control = this.#controlAt({ x, y }, size);
+    if (!control) return { x: 0, y: 0 };
+    const box = answer.getBoundingClientRect();
+    const beside = { x: control.getBoundingClientRect().left - size.width - 4, y };
+    if (beside.x >= Math.max(box.left, 0) && !this.#controlAt(beside, size)) return { x: beside.x - x, y: 0 };
+    return { x: 0, y: box.top + 2 - y };
+  }
+
+  /** What a badge there would keep people from pressing, if anything. */
+  #controlAt({ x, y }: Place, { width, height }: Size): Element | undefined {
+    for (const down of [0.15, 0.85]) {
+      for (const along of [0.95, 0.65, 0.35, 0.05]) {
+        const control = this.#at(x + along * width, y + down * height)?.closest(CONTROLS);
+        if (control) return control;
+      }
+    }
+    return undefined;
+  }
+
+  #at(x: number, y: number): Element | null {
+    const start = performance.now();
+    const element = document.elementFromPoint(x, y);
+    this.#spent += performance.now() - start;
+    return element;
+  }
+}
+
+function common(a: Box, b: Box): Box {
+  return {
+    left: Math.max(a.left, b.left), top: Math.max(a.top, b.top),
+    right: Math.min(a.right, b.right), bottom: Math.min(a.bottom, b.bottom),
+  };
+}

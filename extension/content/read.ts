@@ -1,0 +1,104 @@
+/** Prompts and answers of a page, in the order in which people read them. */
+import type { SiteAdapter } from "../sites/adapter.js";
+
+/** One answer: its parts from first to last, of which there is mostly one, and the prompt before it. */
+export interface Answer {
+  parts: [Element, ...Element[]];
+  prompt: Element | undefined;
+}
+
+/** What a page holds. */
+export interface Reading {
+  prompts: Element[];
+  answers: Answer[];
+}
+
+interface Item {
+  element: Element;
+  isPrompt: boolean;
+}
+
+/** Finds everything by the first layers of selectors that find anything. */
+export function readPage({ prompt, answer, turn, reversed }: SiteAdapter): Reading {
+  const prompts = firstLayer(prompt);
+  const answers = firstLayer(answer);
+  const reading: Reading = { prompts: [], answers: [] };
+  let last: { turn: Element; parts: Element[] } | undefined;
+  for (const { element, isPrompt } of inReadingOrder(itemsOf(prompts, answers), reversed)) {
+    if (isPrompt) {
+      reading.prompts.push(element);
+      last = undefined;
+      continue;
+    }
+    const around = turn === undefined ? null : element.closest(turn);
+    if (around && last?.turn === around) {
+      last.parts.push(element);
+      continue;
+    }
+    const parts: Answer["parts"] = [element];
+    reading.answers.push({ parts, prompt: reading.prompts.at(-1) });
+    last = around ? { turn: around, parts } : undefined;
+  }
+  return reading;
+}
+
+function firstLayer(layers: readonly string[]): string | undefined {
+  return layers.find((selector) => document.querySelector(selector));
+}
+
+/** All matches in document order. Of what lies within another match the outer one counts, unless it holds both kinds. */
+function itemsOf(prompts: string | undefined, answers: string | undefined): Item[] {
+  const items: Item[] = [];
+  const both = [prompts, answers].filter((selector) => selector !== undefined).join(", ");
+  for (const element of both ? document.querySelectorAll(both) : []) {
+    const isPrompt = prompts !== undefined && element.matches(prompts);
+    const outer = items.at(-1);
+    if (outer?.element.contains(element)) {
+      if (outer.isPrompt === isPrompt) continue;
+      items.pop();
+    }
+    items.push({ element, isPrompt });
+  }
+  return items;
+}
+
+/** Turns those lists over that stand in the document with their last child first. */
+function inReadingOrder(items: Item[], reversed: string | undefined): Item[] {
+  if (reversed === undefined) return items;
+  const turned = new Map<Element, boolean>();
+  const ordered: Item[] = [];
+  let run: { list: Element; chunks: { child: Element; items: Item[] }[] } | undefined;
+  const close = () => {
+    for (const chunk of run?.chunks.reverse() ?? []) ordered.push(...chunk.items);
+    run = undefined;
+  };
+  for (const item of items) {
+    const list = turnedList(item.element, reversed, turned);
+    if (list !== run?.list) close();
+    if (!list) {
+      ordered.push(item);
+      continue;
+    }
+    run ??= { list, chunks: [] };
+    const child = childOf(list, item.element);
+    const chunk = run.chunks.at(-1);
+    if (chunk?.child === child) chunk.items.push(item);
+    else run.chunks.push({ child, items: [item] });
+  }
+  close();
+  return ordered;
+}
+
+function turnedList(element: Element, reversed: string, turned: Map<Element, boolean>): Element | undefined {
+  for (let list = element.parentElement?.closest(reversed); list; list = list.parentElement?.closest(reversed)) {
+    if (!turned.has(list)) turned.set(list, getComputedStyle(list).flexDirection === "column-reverse");
+    if (turned.get(list)) return list;
+  }
+  return undefined;
+}
+
+function childOf(list: Element, element: Element): Element {
+  let child = element;
+  while (child.parentElement && child.parentElement !== list) child = child.parentElement;
+  return child;
+}

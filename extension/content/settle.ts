@@ -1,0 +1,89 @@
+/** When an answer is finished: it is written word by word, and may be edited later. */
+import type { Score } from "../messages.js";
+import type { SiteAdapter } from "../sites/adapter.js";
+import type { Answer } from "./read.js";
+
+/** How often an answer that never settles is scored, and how long one may stay the same and still count as being written. */
+const UNSETTLED_MS = 10_000;
+
+/** What is known of one answer on the page. */
+export interface Track {
+  /** The value of the adapter's identity attribute; empty where there is none. */
+  identity: string;
+  /** Names the prompt's and the answer's words. */
+  print: string;
+  text: string;
+  changedAt: number;
+  /** When it was last due although it had not settled. */
+  dueAt: number;
+  settled: boolean;
+  /** Whether its words have changed since it was first seen. */
+  changed: boolean;
+  /** The words that were to be scored although the answer had not settled. */
+  interim: { print: string; text: string } | undefined;
+  /** The last score, which may be that of earlier words. */
+  score: Score | undefined;
+}
+
+/** Follows the answers of a page over time. */
+export class Tracks {
+  readonly #adapter: SiteAdapter;
+  readonly #streaming: string;
+  readonly #kept = new WeakMap<Element, Track>();
+
+  constructor(adapter: SiteAdapter) {
+    this.#adapter = adapter;
+    this.#streaming = adapter.streaming?.join(", ") ?? "";
+  }
+
+  /** What is known of an answer, now that its words are these. */
+  see({ parts }: Answer, text: string, print: string, now: number): Track {
+    const identity = this.#identityOf(parts);
+    let track = this.#kept.get(parts[0]);
+    if (!track || track.identity !== identity) {
+      track = { identity, print, text, changedAt: now, dueAt: now, settled: false, changed: false, interim: undefined, score: undefined };
+      this.#kept.set(parts[0], track);
+    } else if (track.print !== print) {
+      Object.assign(track, { print, text, changedAt: now, changed: true });
+      if (track.settled) track.dueAt = now;
+    }
+    const quiet = now - track.changedAt;
+    track.settled = quiet >= UNSETTLED_MS || (quiet >= this.#adapter.settleMs && !this.#isStreaming(parts));
+    if (track.settled) track.interim = undefined;
+    return track;
+  }
+
+  /** The words of an answer that should have a score now: none at first, and few as long as it does not settle. */
+  due(track: Track, now: number): { print: string; text: string } | undefined {
+    const { print, text, settled } = track;
+    if (settled) return { print, text };
+    if (now - track.dueAt >= UNSETTLED_MS) {
+      track.dueAt = now;
+      track.interim = { print, text };
+    }
+    return track.interim;
+  }
+
+  /** How long until an answer may be due, in ms. */
+  wait(track: Track, now: number): number {
+    if (track.settled) return Infinity;
+    const settles = Math.max(track.changedAt + this.#adapter.settleMs - now, 250);
+    return Math.min(settles, Math.max(track.dueAt + UNSETTLED_MS - now, 0));
+  }
+
+  #identityOf(parts: Answer["parts"]): string {
+    for (const name of this.#adapter.identity ?? []) {
+      for (const part of parts) {
+        const value = part.getAttribute(name) ?? part.querySelector(`[${name}]`)?.getAttribute(name);
+        if (value) return value;
+      }
+    }
+    return "";
+  }
+
+  #isStreaming(parts: Answer["parts"]): boolean {
+    if (!this.#streaming) return false;
+    const around = (this.#adapter.turn && parts[0].closest(this.#adapter.turn)) || parts[0];
+    return [around, ...parts].some((element) => element.matches(this.#streaming) || element.querySelector(this.#streaming));
+  }
+}

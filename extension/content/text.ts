@@ -1,0 +1,127 @@
+/** The words of prompts and answers, read from text nodes. Nothing of the page is changed or laid out for it. */
+import { MOST_CHARACTERS } from "../messages.js";
+
+/** Elements whose text nobody reads as text. */
+const SKIPPED = new Set([
+  "annotation", "audio", "canvas", "iframe", "input", "math-field", "noscript", "object", "script", "select", "style",
+  "svg", "template", "textarea", "video",
+]);
+
+/** Elements that stand on lines of their own. */
+const BLOCKS = new Set([
+  "address", "article", "aside", "blockquote", "br", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption",
+  "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
+  "section", "summary", "table", "tr", "ul",
+]);
+
+/** The most nodes that are looked at for one text: a megabyte of empty elements has no words either. */
+const MOST_NODES = 20_000;
+
+/** The text of `root` as people read it, cut at the most characters that are sent. */
+export function textOf(root: Element, ignore: string): string {
+  const lines = new Lines();
+  let node: Node | null = isRead(root, ignore) ? root : null;
+  for (let seen = 0; node && seen < MOST_NODES && !lines.full; seen += 1) {
+    if (node instanceof Text) lines.add(node);
+    else if (node instanceof Element && (node === root || isRead(node, ignore))) {
+      if (isBlock(node)) lines.end();
+      if (node.firstChild) {
+        node = node.firstChild;
+        continue;
+      }
+    }
+    while (node && node !== root && !node.nextSibling) {
+      node = node.parentNode;
+      if (node && isBlock(node)) lines.end();
+    }
+    node = node === root ? null : node?.nextSibling ?? null;
+  }
+  return lines.text();
+}
+
+function isRead(element: Element, ignore: string): boolean {
+  return !SKIPPED.has(element.localName) && element.getAttribute("aria-hidden") !== "true" &&
+    !(ignore && element.matches(ignore)) && element.checkVisibility({ visibilityProperty: true });
+}
+
+function isBlock(node: Node): boolean {
+  return BLOCKS.has((node as Element).localName);
+}
+
+/** Text on its way: white space is collapsed, except where the page keeps it. */
+class Lines {
+  #text = "";
+  #gap: "" | " " | "\n" = "";
+
+  get full(): boolean {
+    return this.#text.length >= MOST_CHARACTERS;
+  }
+
+  add(node: Text): void {
+    // One node may be a megabyte.
+    const data = node.substringData(0, 4 * MOST_CHARACTERS);
+    const parent = node.parentElement;
+    const kept = data.includes("\n") && parent && /^(pre|break-spaces)/.test(getComputedStyle(parent).whiteSpace);
+    if (kept) {
+      this.#write(data);
+      return;
+    }
+    for (const [index, word] of data.split(/[\t\n\f\r ]+/).entries()) {
+      if (index > 0) this.#gap ||= " ";
+      if (word) this.#write(word);
+      if (this.full) return;
+    }
+  }
+
+  end(): void {
+    this.#gap = "\n";
+  }
+
+  text(): string {
+    const cut = this.#text.slice(0, MOST_CHARACTERS);
+    // A cut through the middle of a character leaves half of one.
+    return (/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut).trim();
+  }
+
+  #write(words: string): void {
+    if (this.#text) this.#text += this.#gap;
+    this.#gap = "";
+    this.#text += words;
+  }
+}
+
+/** Texts by element, kept until something within them changes. */
+export class Texts {
+  readonly #ignore: string;
+  #kept = new WeakMap<Element, string>();
+
+  constructor(ignore: readonly string[]) {
+    this.#ignore = ignore.join(", ");
+  }
+
+  /** The text of all parts together. */
+  of(parts: readonly Element[]): string {
+    const text = parts.map((part) => this.#one(part)).filter(Boolean).join("\n");
+    return text.slice(0, MOST_CHARACTERS);
+  }
+
+  /** Forgets the texts of elements in which something has changed. */
+  forget(records: readonly MutationRecord[]): void {
+    const climbed = new Set<Node>();
+    for (const { target } of records) {
+      for (let node: Node | null = target; node && !climbed.has(node); node = node.parentNode) {
+        climbed.add(node);
+        if (node instanceof Element) this.#kept.delete(node);
+      }
+    }
+  }
+
+  #one(element: Element): string {
+    let text = this.#kept.get(element);
+    if (text === undefined) {
+      text = textOf(element, this.#ignore);
+      this.#kept.set(element, text);
+    }
+    return text;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The engine behind its ports: checks what arrives, scores, and tells everybody what it is at.
+ * In Chrome it runs in the offscreen document, in Firefox in the event page.
+ */
+import * as v from "valibot";
+import {
+  ENGINE_PORT, type EngineSettings, type EngineState, type FromEngine, MOST_SCORES, type Score, ToEngine, VERSION,
+} from "../messages.js";
+import { Failure, failureOf, Model } from "./model.js";
+import { throttled } from "./throttle.js";
+import { isOurPage, isOurs } from "./trust.js";
+
+/** How often states are told that differ in their numbers alone, in ms. */
+const TELL_EVERY = 200;
+
+export interface HostOptions {
+  /** The settings at first. Requests wait for them. */
+  settings: Promise<EngineSettings>;
+  /**
+   * Told what the engine is at, but not how many requests are under way: this may have to wake
+   * others, and everybody who works with the engine is connected.
+   */
+  onState: (state: EngineState) => void;
+  /** Told when nothing was asked for during the idle time. */
+  onIdle: () => void;
+}
+
+export class EngineHost {
+  readonly #model: Model;
+  readonly #ports = new Set<chrome.runtime.Port>();
+  readonly #settings: Promise<void>;
+
+  constructor({ settings, onState, onIdle }: HostOptions) {
+    let before: EngineState["phase"] | undefined;
+    const tell = throttled<EngineState>(TELL_EVERY, ({ phase }) => phase, (state) => {
+      for (const port of this.#ports) send(port, { v: VERSION, type: "state", state });
+      if (state.phase !== "ready" || before !== "ready") onState(state);
+      before = state.phase;
+    });
+    this.#model = new Model(tell, onIdle);
+    // Settings that were told in the meantime are newer.
+    this.#settings = settings.then((first) => {
+      if (!this.#model.configured) this.#model.configure(first);
+    });
+    this.#settings.catch(() => {});
+    chrome.runtime.onConnect.addListener((port) => this.#connect(port));
+  }
+
+  /** What the engine is at. */
+  get state(): EngineState {
+    return this.#model.state;
+  }
+
+  /** Takes other settings. */
+  configure(settings: EngineSettings): void {
+    this.#model.configure(settings);
+  }
+
+  #connect(port: chrome.runtime.Port): void {
+    if (port.name !== ENGINE_PORT) return;
+    if (!isOurs(port.sender)) {
+      port.disconnect();
+      return;
+    }
+    const mayLoad = isOurPage(port.sender);
+    const running = new Map<number, { type: ToEngine["type"]; stop: AbortController }>();
+    const leave = () => {
+      this.#ports.delete(port);
+      // A model that somebody asked to load is loaded, also when the popup closes meanwhile.
+      for (const { type, stop } of running.values()) if (type === "score") stop.abort(new Failure("aborted", "Nobody listens"));
+    };
+    port.onDisconnect.addListener(leave);
+    port.onMessage.addListener((raw: unknown) => {
+      const { success, output } = v.safeParse(ToEngine, raw);
+      const known = success && (output.type === "cancel" || !running.has(output.id));
+      if (!known || (!mayLoad && (output.type === "load" || output.type === "unload"))) {
+        leave();
+        port.disconnect();
+      } else if (output.type === "cancel") {
+        running.get(output.id)?.stop.abort(new Failure("aborted", "It was cancelled"));
+      } else {
+        const stop = new AbortController();
+        const busy = [...running.values()].filter(({ type }) => type === "score").length >= MOST_SCORES;
+        const work = busy ? Promise.reject(new Failure("busy", `${MOST_SCORES} requests are under way`)) : this.#run(port, output, stop.signal);
+        running.set(output.id, { type: output.type, stop });
+        work.then(
+          () => send(port, { v: VERSION, type: "done", id: output.id }),
+          (error) => send(port, { v: VERSION, type: "failed", id: output.id, ...failureOf(error) }),
+        ).finally(() => running.delete(output.id));
+      }
+    });
+    this.#ports.add(port);
+    send(port, { v: VERSION, type: "state", state: this.#model.state });
+  }
+
+  async #run(port: chrome.runtime.Port, request: Exclude<ToEngine, { type: "cancel" }>, signal: AbortSignal): Promise<void> {
+    await this.#settings;
+    signal.throwIfAborted();
+    switch (request.type) {
+      case "load":
+        return this.#model.load(signal);
+      case "unload":
+        return this.#model.unload();
+      case "score":
+        return this.#score(port, request, signal);
+    }
+  }
+
+  async #score(port: chrome.runtime.Port, { id, instruction, answers }: Extract<ToEngine, { type: "score" }>, signal: AbortSignal): Promise<void> {
+    await this.#model.use(signal, async (scorer) => {
+      let ready = 0;
+      let first = 0;
+      let batch: Score[] = [];
+      const onProgress = ({ done }: { done: number }) => (ready = done);
+      for await (const { score, truncated } of scorer.stream(instruction, answers, { signal, onProgress })) {
+        batch.push({ score, truncated });
+        if (first + batch.length < ready) continue;
+        send(port, { v: VERSION, type: "scored", id, first, scores: batch });
+        first = ready;
+        batch = [];
+      }
+    });
+  }
+}
+
+function send(port: chrome.runtime.Port, message: FromEngine): void {
+  try {
+    port.postMessage(message);
+  } catch {
+    // It was cut; nobody needs the answer.
+  }
+}

@@ -1,0 +1,34 @@
+/** Chrome: the engine in the offscreen document. It has no storage there: the background tells it settings. */
+import * as v from "valibot";
+import { type Answer, EngineSettings, type EngineState, type ToBackground, ToOffscreen, VERSION } from "../messages.js";
+import { EngineHost } from "./host.js";
+import { isOurPage } from "./trust.js";
+
+/** Between putting the model away and closing the document, so that everybody has heard of it, in ms. */
+const GRACE = 500;
+
+async function firstSettings(): Promise<EngineSettings> {
+  const ask: ToBackground = { v: VERSION, to: "background", type: "engine-settings" };
+  return v.parse(EngineSettings, await chrome.runtime.sendMessage(ask));
+}
+
+function announce(state: EngineState): void {
+  const message: ToBackground = { v: VERSION, to: "background", type: "engine-state", state };
+  chrome.runtime.sendMessage(message).catch(() => {});
+}
+
+/** The next ensure-engine makes a new document. */
+function close(): void {
+  setTimeout(() => {
+    if (host.state.phase === "idle") window.close();
+  }, GRACE);
+}
+
+const host = new EngineHost({ settings: firstSettings(), onState: announce, onIdle: close });
+
+chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Answer) => void) => {
+  const { success, output } = v.safeParse(ToOffscreen, raw);
+  if (!success || !isOurPage(sender)) return;
+  host.configure(output.settings);
+  respond({ ok: true });
+});

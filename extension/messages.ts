@@ -1,0 +1,146 @@
+/**
+ * Everything that one part of the extension says to another, and what makes it valid.
+ *
+ * Three ways: a port to the engine (`ENGINE_PORT`), single messages to the background or to the
+ * offscreen document (`to` says which, since every part hears them), and single messages to the
+ * content script of a tab. Whoever receives one checks it by its schema, and where it came from:
+ * content scripts run in processes that hostile pages share.
+ */
+import * as v from "valibot";
+
+/** Raised when a message changes its meaning: after an update old content scripts live on. */
+export const VERSION = 1;
+
+/** The name of ports to the engine. Another version does not listen to it. */
+export const ENGINE_PORT = `cappy-engine-${VERSION}`;
+
+/**
+ * The most characters of a text that are sent. A model reads 512 tokens of instruction and answer
+ * together, so what is cut here would not be read either.
+ */
+export const MOST_CHARACTERS = 20_000;
+
+/** The most answers in one request. */
+export const MOST_ANSWERS = 256;
+
+/** The most requests to score that one port may have under way or waiting. */
+export const MOST_SCORES = 4;
+
+const version = v.literal(VERSION);
+const id = v.pipe(v.number(), v.integer(), v.minValue(1));
+const text = v.pipe(v.string(), v.maxLength(MOST_CHARACTERS));
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** Where a model comes from. Folders were copied into the extension's own storage. */
+export const ModelChoice = v.variant("kind", [
+  v.strictObject({ kind: v.literal("embedded") }),
+  v.strictObject({ kind: v.literal("large") }),
+  v.strictObject({ kind: v.literal("url"), url: v.pipe(v.string(), v.url(), v.regex(/^https?:/)) }),
+  v.strictObject({ kind: v.literal("folder"), name: v.pipe(v.string(), v.regex(/^[\w.-]{1,100}$/)) }),
+]);
+export type ModelChoice = v.InferOutput<typeof ModelChoice>;
+
+/** What the engine has to know of the settings. */
+export const EngineSettings = v.strictObject({
+  model: ModelChoice,
+  dtype: v.picklist(["auto", "f16", "f32"]),
+  /** Minutes without work after which the model is put away. */
+  idleMinutes: v.pipe(v.number(), v.minValue(0.05), v.maxValue(1440)),
+});
+export type EngineSettings = v.InferOutput<typeof EngineSettings>;
+
+/** What the engine is at. Told to everybody who is connected, and to the background. */
+export const EngineState = v.variant("phase", [
+  /** No model is loaded: not asked for yet, or put away. */
+  v.strictObject({ phase: v.literal("idle") }),
+  v.strictObject({
+    phase: v.picklist(["download", "load"]),
+    model: v.string(), bytes: v.number(), total: v.number(),
+  }),
+  v.strictObject({
+    phase: v.literal("ready"),
+    model: v.string(), dtype: v.picklist(["f16", "f32"]), adapter: v.string(), gpuBytes: v.number(), maxTokens: v.number(),
+    /** Requests under way. */
+    working: count,
+  }),
+  v.strictObject({ phase: v.literal("failed"), model: v.string(), code: v.string(), message: v.string() }),
+]);
+export type EngineState = v.InferOutput<typeof EngineState>;
+
+/** Through a port, to the engine. `load` and `unload` are obeyed from the extension's own pages only. */
+export const ToEngine = v.variant("type", [
+  v.strictObject({
+    v: version, type: v.literal("score"), id,
+    instruction: text, answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
+  }),
+  v.strictObject({ v: version, type: v.literal("cancel"), id }),
+  v.strictObject({ v: version, type: v.literal("load"), id }),
+  v.strictObject({ v: version, type: v.literal("unload"), id }),
+]);
+export type ToEngine = v.InferOutput<typeof ToEngine>;
+
+/** One scored answer. */
+export const Score = v.strictObject({
+  /** The raw logit; nominally 0..1. */
+  score: v.number(),
+  /** Tokens of instruction and answer that were cut. */
+  truncated: count,
+});
+export type Score = v.InferOutput<typeof Score>;
+
+/** Through a port, from the engine. */
+export const FromEngine = v.variant("type", [
+  v.strictObject({ v: version, type: v.literal("state"), state: EngineState }),
+  /** Scores of a batch, the first of them that of answer number `first`. */
+  v.strictObject({ v: version, type: v.literal("scored"), id, first: count, scores: v.array(Score) }),
+  /** The request with this id is done: everything was scored, the model is loaded, or put away. */
+  v.strictObject({ v: version, type: v.literal("done"), id }),
+  v.strictObject({ v: version, type: v.literal("failed"), id, code: v.string(), message: v.string() }),
+]);
+export type FromEngine = v.InferOutput<typeof FromEngine>;
+
+/** Single messages to the background. */
+export const ToBackground = v.variant("type", [
+  /** Answered with `Answer` as soon as ports to the engine can be opened. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("ensure-engine") }),
+  /** From the offscreen document, for the toolbar badge. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-state"), state: EngineState }),
+  /** From the offscreen document when it starts: answered with `EngineSettings`. It cannot read storage. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-settings") }),
+]);
+export type ToBackground = v.InferOutput<typeof ToBackground>;
+
+/** Single messages to the offscreen document. */
+export const ToOffscreen = v.variant("type", [
+  v.strictObject({ v: version, to: v.literal("offscreen"), type: v.literal("configure"), settings: EngineSettings }),
+]);
+export type ToOffscreen = v.InferOutput<typeof ToOffscreen>;
+
+/** Single messages to the content script of a tab. */
+export const ToContent = v.variant("type", [
+  /** Answered with `PageReport`. */
+  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("report") }),
+  /** The keyboard shortcut: moves the focus to the first badge in sight, or to the next one. */
+  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("focus-badge") }),
+  /** Takes every trace off the page. */
+  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("leave") }),
+]);
+export type ToContent = v.InferOutput<typeof ToContent>;
+
+/** What a content script sees on its page. */
+export const PageReport = v.strictObject({
+  /** The id of the site adapter. */
+  adapter: v.string(),
+  prompts: count,
+  answers: count,
+  /** Prompts with two answers or more, which are those that get badges. */
+  ranked: count,
+  /** Answers beyond what is ranked. */
+  left: count,
+  /** What went wrong last; empty if nothing did. */
+  problem: v.string(),
+});
+export type PageReport = v.InferOutput<typeof PageReport>;
+
+/** How a single message is answered. */
+export type Answer = { ok: true } | { ok: false; message: string };

@@ -1,0 +1,133 @@
+/** Models from folders on this device: their files are copied into the extension's own storage. */
+import { PICKED } from "../engine/folder.js";
+import type { Coded } from "../ui/errors.js";
+import { entries } from "./opfs.js";
+
+/** Written last: a folder without it was not copied to its end. */
+const CONFIG = "config.json";
+const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"]];
+const WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/** A model that was copied. */
+export interface Folder {
+  name: string;
+  bytes: number;
+  complete: boolean;
+}
+
+/** Chosen files: those that a model needs, and what it lacks. */
+export interface Plan {
+  name: string;
+  files: File[];
+  bytes: number;
+  missing: string[];
+}
+
+/** The models that were copied, also those of which only a part was. */
+export async function pickedFolders(): Promise<Folder[]> {
+  const root = await navigator.storage.getDirectory();
+  const picked = (await entries(root)).find(({ name }) => name === PICKED);
+  if (!(picked instanceof FileSystemDirectoryHandle)) return [];
+  const folders: Folder[] = [];
+  for (const folder of await entries(picked)) {
+    if (!(folder instanceof FileSystemDirectoryHandle)) continue;
+    const files = (await entries(folder)).filter((entry) => entry instanceof FileSystemFileHandle);
+    const sizes = await Promise.all(files.map(async (file) => (await file.getFile()).size));
+    const complete = files.some(({ name }) => name === CONFIG);
+    folders.push({ name: folder.name, bytes: sizes.reduce((sum, size) => sum + size, 0), complete });
+  }
+  return folders;
+}
+
+/** Which of the chosen files make up a model. Only its own folder counts, not those below it. */
+export async function planOf(chosen: readonly File[]): Promise<Plan> {
+  const configs = chosen.filter(({ name }) => name === CONFIG);
+  const home = configs.map(folderOf).sort((a, b) => a.length - b.length)[0] ?? folderOf(chosen[0]!);
+  const here = new Map(chosen.filter((file) => folderOf(file) === home).map((file) => [file.name, file]));
+  const wanted = [CONFIG];
+  const missing = here.has(CONFIG) ? [] : [CONFIG];
+  const tokenizer = TOKENIZERS.find((names) => names.every((name) => here.has(name)));
+  if (tokenizer) wanted.push(...tokenizer);
+  else missing.push("tokenizer.json");
+  const weights = WEIGHTS.find((name) => here.has(name));
+  if (weights) wanted.push(weights);
+  else missing.push("model.safetensors or pytorch_model.bin");
+  if (weights?.endsWith(".json")) {
+    const shards = await shardsIn(here.get(weights)!);
+    wanted.push(...shards.filter((name) => here.has(name)));
+    missing.push(...shards.filter((name) => !here.has(name)));
+  }
+  const files = wanted.flatMap((name) => here.get(name) ?? []);
+  return { name: safe(home.split("/").at(-1)!), files, bytes: files.reduce((sum, { size }) => sum + size, 0), missing };
+}
+
+/** A name that the storage and the settings take. */
+export function safe(name: string): string {
+  return name.replace(/[^\w.-]+/g, "-").replace(/^[.-]+|-+$/g, "").slice(0, 100) || "model";
+}
+
+/**
+ * Copies a model's files; what was there under this name is replaced. Nothing stays when it fails or
+ * is stopped.
+ */
+export async function copyFolder(
+  { name, files, bytes }: Plan,
+  { signal, onProgress }: { signal: AbortSignal; onProgress: (bytes: number) => void },
+): Promise<void> {
+  const space = await navigator.storage.estimate();
+  const left = (space.quota ?? Infinity) - (space.usage ?? 0);
+  if (bytes > left) throw coded("quota", `${name} has ${bytes} bytes, and the browser grants ${left}`);
+  await deleteFolder(name);
+  const root = await navigator.storage.getDirectory();
+  const picked = await root.getDirectoryHandle(PICKED, { create: true });
+  const folder = await picked.getDirectoryHandle(name, { create: true });
+  let done = 0;
+  const count = () => new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+    transform(chunk, out) {
+      done += chunk.length;
+      onProgress(done);
+      out.enqueue(chunk);
+    },
+  });
+  try {
+    for (const file of [...files].sort((a, b) => Number(a.name === CONFIG) - Number(b.name === CONFIG))) {
+      const out = await (await folder.getFileHandle(file.name, { create: true })).createWritable();
+      await file.stream().pipeThrough(count()).pipeTo(out, { signal });
+    }
+  } catch (error) {
+    await picked.removeEntry(name, { recursive: true });
+    throw signal.aborted ? error : inWords(error, name);
+  }
+}
+
+/** Deletes a copied model; nothing happens where there is none. */
+export async function deleteFolder(name: string): Promise<void> {
+  const root = await navigator.storage.getDirectory();
+  const picked = (await entries(root)).find((entry) => entry.name === PICKED);
+  if (!(picked instanceof FileSystemDirectoryHandle)) return;
+  if ((await entries(picked)).some((entry) => entry.name === name)) await picked.removeEntry(name, { recursive: true });
+}
+
+function folderOf(file: File): string {
+  return file.webkitRelativePath.split("/").slice(0, -1).join("/");
+}
+
+/** The files of weights that an index names. */
+async function shardsIn(index: File): Promise<string[]> {
+  try {
+    const { weight_map: map } = JSON.parse(await index.text()) as { weight_map: Record<string, string> };
+    return [...new Set(Object.values(map))];
+  } catch {
+    throw coded("checkpoint", `${index.name} is not an index of weights`);
+  }
+}
+
+function coded(code: string, message: string): Error & Coded {
+  return Object.assign(new Error(message), { code });
+}
+
+function inWords(error: unknown, name: string): Error {
+  const message = error instanceof Error ? error.message : String(error);
+  const full = error instanceof DOMException && error.name === "QuotaExceededError";
+  return coded(full ? "quota" : "io", `${name}: ${message}`);
+}

@@ -1,0 +1,62 @@
+/** The options page. A change applies at once. */
+import { engineClient } from "../engine/client.js";
+import { changeSettings, onSettings, readSettings, type Settings } from "../settings.js";
+import { byId, onClick } from "../ui/dom.js";
+import { ModelView } from "../ui/model.js";
+import { showKeys } from "./keys.js";
+import { ModelChooser } from "./models.js";
+import { SitesView } from "./sites.js";
+import { StoredView } from "./stock.js";
+
+/** How long "Saved" stands on the page, in ms. */
+const SHOWN = 2500;
+
+const engine = engineClient();
+const model = new ModelView(byId("model", HTMLElement), engine);
+const stored = new StoredView(engine);
+const sites = new SitesView(save);
+const chooser = new ModelChooser(engine, model, () => void stored.refresh());
+
+const dtype = byId("dtype", HTMLSelectElement);
+const idle = byId("idle", HTMLInputElement);
+const on = byId("on", HTMLInputElement);
+const badges = [...document.querySelectorAll<HTMLInputElement>('input[name="badge"]')];
+
+dtype.addEventListener("change", () => void save({ dtype: dtype.value as Settings["dtype"] }));
+idle.addEventListener("change", () => {
+  if (idle.reportValidity() && idle.value !== "") void save({ idleMinutes: idle.valueAsNumber });
+});
+on.addEventListener("change", () => void save({ on: on.checked }));
+for (const radio of badges) {
+  radio.addEventListener("change", () => void save({ badge: radio.value as Settings["badge"] }));
+}
+onClick("load", () => void model.load());
+onClick("unload", () => void engine.unload().catch(() => {}));
+model.onChange(() => {
+  const { phase } = model.state;
+  byId("load", HTMLElement).hidden = phase !== "idle";
+  byId("unload", HTMLElement).hidden = phase !== "ready";
+});
+byId("version", HTMLElement).textContent = `Version ${chrome.runtime.getManifest().version}`;
+void showKeys();
+onSettings(show);
+show(await readSettings());
+void stored.refresh();
+
+function show(settings: Settings): void {
+  dtype.value = settings.dtype;
+  // Not while somebody writes in it.
+  if (document.activeElement !== idle) idle.value = String(settings.idleMinutes);
+  on.checked = settings.on;
+  for (const radio of badges) radio.checked = radio.value === settings.badge;
+  void sites.show(settings);
+  chooser.show(settings);
+  void stored.refresh();
+}
+
+async function save(change: Partial<Settings>): Promise<void> {
+  await changeSettings(change);
+  const toast = byId("saved", HTMLElement);
+  toast.textContent = "Saved";
+  setTimeout(() => { toast.textContent = ""; }, SHOWN);
+}

@@ -1,0 +1,123 @@
+import type { EngineClient } from "../engine/client.js";
+import { changeSettings, readSettings } from "../settings.js";
+import { button, byId, make, onClick } from "../ui/dom.js";
+import { errorBox } from "../ui/errors.js";
+import { LARGE } from "../ui/model.js";
+import { hostOf } from "../ui/places.js";
+import { counted, inBytes, listed } from "../ui/words.js";
+import { deleteFolder } from "./folders.js";
+import { deleteAll, inPhrases, type Stored, takeStock } from "./stored.js";
+
+/** The list of what is stored, with buttons to delete it. */
+export class StoredView {
+  readonly #list = byId("stored", HTMLElement);
+  readonly #error = byId("stored-error", HTMLElement);
+  readonly #deleted = byId("deleted", HTMLElement);
+  readonly #button = onClick("delete-all", () => void this.#confirm());
+  #turn = 0;
+
+  constructor(readonly engine: EngineClient) {
+    const dialog = byId("confirm", HTMLDialogElement);
+    dialog.addEventListener("close", () => {
+      if (dialog.returnValue === "delete") void this.#deleteAll();
+    });
+    chrome.storage.local.onChanged.addListener(() => void this.refresh());
+  }
+
+  /** Looks again at what is stored. */
+  async refresh(): Promise<void> {
+    const turn = this.#turn += 1;
+    const stored = await takeStock();
+    if (turn !== this.#turn) return;
+    const { usage, quota } = stored;
+    this.#list.replaceChildren(...this.#rows(stored));
+    byId("space", HTMLElement).textContent = usage === undefined || quota === undefined ? ""
+      : `The browser counts ${inBytes(usage)} in all, and grants ${inBytes(quota)}.`;
+  }
+
+  #rows({ settings, instruction, answers, ranking, models, problem, folders, tuningBytes, origins }: Stored): HTMLElement[] {
+    const collected = [...(instruction ? ["the instruction"] : []), ...(answers ? [counted(answers, "answer")] : [])];
+    const rows = [
+      line("Settings", settings ? "changed" : "as they came"),
+      line("Collected in the side panel", listed(collected) || "nothing"),
+      line("Last ranking of the side panel", ranking ? "stored" : "none"),
+      line("Measurements of this graphics adapter", tuningBytes > 0 ? inBytes(tuningBytes) : "none"),
+    ];
+    if (origins.length > 0) rows.push(line("Sites that you allowed", listed(origins.map(hostOf))));
+    for (const { model, bytes, complete } of models) {
+      rows.push(line(model, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(model, async () => {
+        const { model: choice } = await readSettings();
+        const used = choice.kind === "large" ? LARGE.source : choice.kind === "url" ? choice.url : "";
+        // Its name has no query, and an address may have one.
+        await this.#free(used.split("?")[0] === model);
+        await (await import("cappy-web")).deleteKept(model);
+      })));
+    }
+    for (const { name, bytes, complete } of folders) {
+      rows.push(line(`Folder ${name}`, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(`folder ${name}`, async () => {
+        const { model: choice } = await readSettings();
+        await this.#free(choice.kind === "folder" && choice.name === name);
+        await deleteFolder(name);
+      })));
+    }
+    if (problem) rows.push(line("Models that cannot be listed", problem));
+    else if (models.length + folders.length === 0) rows.push(line("Models", "none but the embedded one"));
+    return rows;
+  }
+
+  /** Puts the model away, and chooses the embedded one in its place. */
+  async #free(used: boolean): Promise<void> {
+    if (!used) return;
+    await changeSettings({ model: { kind: "embedded" } });
+    await this.engine.unload();
+  }
+
+  #deleteButton(what: string, act: () => Promise<void>): HTMLElement {
+    return button("Delete", () => void this.#do(async () => {
+      await act();
+      this.#deleted.textContent = `Deleted ${what}.`;
+    }), { className: "quiet", label: `Delete ${what}` });
+  }
+
+  async #confirm(): Promise<void> {
+    const phrases = inPhrases(await takeStock());
+    if (phrases.length === 0) {
+      this.#deleted.textContent = "Nothing is stored.";
+      return;
+    }
+    byId("confirm-list", HTMLElement).replaceChildren(...phrases.map((phrase) => make("li", {}, phrase)));
+    const dialog = byId("confirm", HTMLDialogElement);
+    dialog.returnValue = "";
+    dialog.showModal();
+  }
+
+  #deleteAll(): Promise<void> {
+    return this.#do(async () => {
+      const before = inPhrases(await takeStock());
+      await deleteAll(this.engine);
+      const left = inPhrases(await takeStock());
+      this.#deleted.textContent = left.length === 0
+        ? `Deleted: ${listed(before)}. Nothing is stored any more.`
+        : `Some things could not be deleted: ${listed(left)}.`;
+    });
+  }
+
+  async #do(work: () => Promise<void>): Promise<void> {
+    this.#error.replaceChildren();
+    this.#deleted.textContent = "";
+    this.#button.disabled = true;
+    try {
+      await work();
+    } catch (error) {
+      this.#error.replaceChildren(errorBox(error, () => void this.#do(work)));
+    }
+    this.#button.disabled = false;
+    // The button that was pressed may be gone.
+    if (document.activeElement === document.body) this.#button.focus();
+    await this.refresh();
+  }
+}
+
+function line(what: string, value: string, ...controls: HTMLElement[]): HTMLElement {
+  return make("li", {}, make("span", { className: "grow" }, what), make("span", { className: "muted numbers" }, value), ...controls);
+}

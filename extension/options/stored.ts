@@ -1,0 +1,100 @@
+/** Everything that the extension stores in this browser: what it is, and how it is deleted. */
+import type { KeptModel } from "cappy-web";
+import { readCollection } from "../collection.js";
+import type { EngineClient } from "../engine/client.js";
+import { counted, inBytes } from "../ui/words.js";
+import { type Folder, pickedFolders } from "./folders.js";
+import { bytesIn, entries } from "./opfs.js";
+
+/** The package's folder in the storage, and the one within it with the kernels that were found fastest. */
+const PACKAGE = "cappy";
+const TUNING = "tuning";
+
+/** What is stored. */
+export interface Stored {
+  settings: boolean;
+  instruction: boolean;
+  answers: number;
+  ranking: boolean;
+  models: KeptModel[];
+  /** Why the models cannot be listed; empty if they can. */
+  problem: string;
+  folders: Folder[];
+  tuningBytes: number;
+  /** Sites that the extension was let into, as match patterns. */
+  origins: string[];
+  /** Bytes that the browser counts, and those it grants; `undefined` where it does not say. */
+  usage: number | undefined;
+  quota: number | undefined;
+}
+
+/** Looks at what is stored, and stores nothing by it. */
+export async function takeStock(): Promise<Stored> {
+  const local = await chrome.storage.local.get(null);
+  const { instruction, answers } = await readCollection();
+  const { usage, quota } = await navigator.storage.estimate();
+  const cappy = await packageFolder();
+  let problem = "";
+  // What is broken can be deleted all the same.
+  const models = await (cappy || await caches.has(PACKAGE) ? kept() : Promise.resolve([])).catch((error: unknown) => {
+    problem = String(error);
+    return [];
+  });
+  const tuning = cappy && (await entries(cappy)).find(({ name }) => name === TUNING);
+  return {
+    settings: "settings" in local,
+    instruction: instruction !== "",
+    answers: answers.length,
+    ranking: "ranking" in local,
+    models, problem,
+    folders: await pickedFolders(),
+    tuningBytes: tuning instanceof FileSystemDirectoryHandle ? await bytesIn(tuning) : 0,
+    origins: await grantedOrigins(),
+    usage, quota,
+  };
+}
+
+/** What is stored, as short phrases. */
+export function inPhrases({ settings, instruction, answers, ranking, models, problem, folders, tuningBytes, origins }: Stored): string[] {
+  const modelBytes = [...models, ...folders].reduce((sum, { bytes }) => sum + bytes, 0);
+  const count = models.length + folders.length;
+  return [
+    settings ? "the settings" : "",
+    instruction ? "the instruction" : "",
+    answers > 0 ? counted(answers, "answer") : "",
+    ranking ? "the last ranking" : "",
+    count > 0 ? `${counted(count, "model")} (${inBytes(modelBytes)})` : "",
+    problem ? "models that cannot be listed" : "",
+    tuningBytes > 0 ? "measurements of this graphics adapter" : "",
+    origins.length > 0 ? `the permission for ${counted(origins.length, "site address", "site addresses")}` : "",
+  ].filter(Boolean);
+}
+
+/** Deletes everything that is stored, and gives back what the browser was asked for. */
+export async function deleteAll(engine: EngineClient): Promise<void> {
+  // It has files open, and would keep measurements of its own.
+  await engine.unload();
+  // First the ways in: content scripts would start the engine again.
+  await chrome.scripting?.unregisterContentScripts();
+  await chrome.permissions.remove({ permissions: ["scripting"], origins: await grantedOrigins() });
+  const root = await navigator.storage.getDirectory();
+  for (const { name } of await entries(root)) await root.removeEntry(name, { recursive: true });
+  for (const name of await caches.keys()) await caches.delete(name);
+  await chrome.storage.session.clear();
+  await chrome.storage.local.clear();
+}
+
+async function kept(): Promise<KeptModel[]> {
+  const { keptModels } = await import("cappy-web");
+  return keptModels();
+}
+
+/** Its folder, if it has made one. Asking the package itself would make it. */
+async function packageFolder(): Promise<FileSystemDirectoryHandle | undefined> {
+  const found = (await entries(await navigator.storage.getDirectory())).find(({ name }) => name === PACKAGE);
+  return found instanceof FileSystemDirectoryHandle ? found : undefined;
+}
+
+async function grantedOrigins(): Promise<string[]> {
+  return (await chrome.permissions.getAll()).origins ?? [];
+}

@@ -1,0 +1,188 @@
+/** The side panel: what was collected is edited, ranked and copied here. */
+import type { Collection } from "../collection.js";
+import { engineClient } from "../engine/client.js";
+import type { Score } from "../messages.js";
+import { askToDownload } from "../ui/cost.js";
+import { announce, byId, onClick } from "../ui/dom.js";
+import { codeOf, errorBox, explain, isAbort } from "../ui/errors.js";
+import { LARGE, ModelView } from "../ui/model.js";
+import { counted, nameOf } from "../ui/words.js";
+import { Keeper } from "./keeper.js";
+import { kept } from "./merge.js";
+import { offerPasting } from "./paste.js";
+import { inOrder, isOf, keepRanking, type RankedAnswer, type Ranking, readRanking } from "./ranking.js";
+import { ResultsView } from "./results.js";
+import { TaskEditor } from "./task.js";
+
+const engine = engineClient();
+const model = new ModelView(byId("model", HTMLElement), engine, { retry: () => (failed ? void rank() : void model.load()) });
+const results = new ResultsView();
+const task = new TaskEditor(changed);
+const keeper = new Keeper(() => task.state, (collection) => task.show(collection));
+
+/** The ranking that is shown, as soon as it is finished. */
+let ranking: Ranking | undefined;
+/** Stops the ranking that is under way. */
+let running: AbortController | undefined;
+/** Why the last ranking failed, if it did. */
+let failed: unknown;
+
+const rankButton = onClick("rank", () => void rank());
+const cancelButton = onClick("cancel", () => running?.abort());
+const status = byId("task-status", HTMLElement);
+const failure = byId("ranking-error", HTMLElement);
+const bar = byId("bar", HTMLProgressElement);
+
+onClick("open-options", () => void chrome.runtime.openOptionsPage());
+onClick("use-embedded", () => void model.use({ kind: "embedded" }));
+onClick("use-large", () => void askToDownload(byId("cost", HTMLElement), LARGE, () => void model.use({ kind: "large" })));
+offerPasting((texts) => {
+  task.add(texts);
+  announce(`Added ${counted(texts.length, "answer")}`);
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !byId("paste", HTMLDialogElement).open) void rank();
+});
+model.onChange(() => {
+  const busy = model.state.phase === "download";
+  byId("use-large", HTMLElement).hidden = busy || model.choice.kind === "large";
+  byId("use-embedded", HTMLElement).hidden = busy || model.choice.kind === "embedded";
+  showFailure();
+  compare();
+});
+
+void keeper.open();
+void readRanking().then((found) => {
+  // A ranking that began meanwhile is newer.
+  if (!found || running || ranking) return;
+  ranking = found;
+  results.finish(found);
+  compare();
+});
+
+function changed(): void {
+  keeper.changed();
+  status.textContent = "";
+  compare();
+}
+
+/** Marks the answers with their ranks, and says where the ranking is not of what stands here. */
+function compare(): void {
+  const state = task.state;
+  if (!ranking) return results.number(state.answers);
+  results.markStale(whyStale(ranking, state));
+  const now = new Map(state.answers.map(({ id, text }) => [id, text]));
+  const ordered = inOrder(ranking.answers);
+  const several = ordered.length > 1;
+  const asked = state.instruction === ranking.instruction;
+  const marks = new Map(ordered.flatMap(({ id, text, score }, at): [string, string][] => {
+    if (!asked || now.get(id) !== text) return [];
+    return [[id, `${several && at === 0 ? "Best" : `Rank ${at + 1}`} · ${score.toFixed(2)}`]];
+  }));
+  const best = ordered[0]?.id;
+  task.mark(marks, several && best !== undefined && marks.has(best) ? best : undefined);
+  results.number(state.answers);
+}
+
+function whyStale(ranking: Ranking, state: Collection): string {
+  if (!isOf(ranking, state)) return "The instruction or the answers have changed since this ranking.";
+  if (ranking.model !== nameOf(model.choice)) return `Another model has been chosen since this ranking: ${nameOf(model.choice)}.`;
+  return "";
+}
+
+async function rank(): Promise<void> {
+  if (running) return;
+  const { instruction, answers } = kept(task.state);
+  const missing = instruction.trim() === "" ? "Write the instruction first." : answers.length === 0 ? "Add an answer first." : "";
+  if (missing) {
+    status.textContent = missing;
+    task.focus();
+    return;
+  }
+  keeper.flush();
+  const stop = running = new AbortController();
+  const began = performance.now();
+  const scores: Score[] = [];
+  const scored = () => answers.slice(0, scores.length).map((answer, at): RankedAnswer => ({ ...answer, ...scores[at]! }));
+  ranking = undefined;
+  failed = undefined;
+  begin(answers.length);
+  try {
+    await engine.score(instruction, answers.map(({ text }) => text), {
+      signal: stop.signal,
+      onScored: (first, part) => {
+        // Where the engine begins anew, so do these.
+        scores.splice(first, scores.length, ...part);
+        results.show(scored(), false);
+        results.number(task.state.answers);
+        progress(scores.length, answers.length);
+        if (first === 0) results.reveal();
+      },
+    });
+    const { state } = model;
+    ranking = {
+      instruction, answers: scored(), model: nameOf(model.choice), dtype: state.phase === "ready" ? state.dtype : "",
+      seconds: (performance.now() - began) / 1000,
+    };
+    results.finish(ranking);
+    status.textContent = "";
+    announce(`Ranked ${counted(answers.length, "answer")}. Best: ${inOrder(ranking.answers)[0]!.text.slice(0, 200)}`);
+    await keepRanking(ranking);
+  } catch (error) {
+    fail(error, scores.length, answers.length);
+  } finally {
+    running = undefined;
+    end();
+  }
+}
+
+function begin(total: number): void {
+  showFailure();
+  results.begin();
+  results.markStale("");
+  task.mark(new Map(), undefined);
+  cancelButton.hidden = bar.hidden = false;
+  rankButton.ariaDisabled = "true";
+  progress(0, total);
+  announce(`Ranking ${counted(total, "answer")}`);
+}
+
+function progress(done: number, total: number): void {
+  bar.max = total;
+  if (done > 0) bar.value = done;
+  else bar.removeAttribute("value");
+  status.textContent = `${done} of ${total} scored`;
+}
+
+function end(): void {
+  // The focus is not lost with the button.
+  if (document.activeElement === cancelButton) rankButton.focus();
+  cancelButton.hidden = bar.hidden = true;
+  rankButton.ariaDisabled = "false";
+  compare();
+}
+
+function fail(error: unknown, done: number, total: number): void {
+  const what = `${done} of ${counted(total, "answer")}`;
+  // Somebody put the model away: from here, from the popup or from the options.
+  const away = codeOf(error) === "disposed";
+  if (away || isAbort(error)) {
+    status.textContent = "";
+    results.stop(away ? `Stopped after ${what}: the model was put away.` : `Cancelled after ${what}.`);
+    announce(away ? "Stopped" : "Cancelled");
+    return;
+  }
+  results.stop(`Stopped by an error after ${what}.`);
+  status.textContent = "The ranking failed.";
+  failed = error;
+  showFailure();
+  results.reveal();
+}
+
+/** Shows why the ranking failed, unless the model's own box says the same already. */
+function showFailure(): void {
+  const { state } = model;
+  const told = state.phase === "failed" && explain(state).technical === explain(failed).technical;
+  if (failed === undefined || told) failure.replaceChildren();
+  else if (!failure.hasChildNodes()) failure.append(errorBox(failed, () => void rank()));
+}

@@ -1,0 +1,56 @@
+/** A finished ranking: kept over closing the panel, and as text to copy. */
+import * as v from "valibot";
+import type { Collection } from "../collection.js";
+import { Score } from "../messages.js";
+import { kept } from "./merge.js";
+
+const RANKING = "ranking";
+
+const Ranking = v.object({
+  instruction: v.string(),
+  /** In the order in which they were given. */
+  answers: v.array(v.object({ id: v.string(), text: v.string(), ...Score.entries })),
+  /** What the model is called, and how it computed. */
+  model: v.string(),
+  dtype: v.string(),
+  seconds: v.number(),
+});
+export type Ranking = v.InferOutput<typeof Ranking>;
+export type RankedAnswer = Ranking["answers"][number];
+
+/** The ranking that was made last, if there is one. */
+export async function readRanking(): Promise<Ranking | undefined> {
+  const { [RANKING]: found } = await chrome.storage.local.get(RANKING);
+  const read = v.safeParse(Ranking, found);
+  return read.success ? read.output : undefined;
+}
+
+/** Keeps a ranking in place of the one before. */
+export async function keepRanking(ranking: Ranking): Promise<void> {
+  await chrome.storage.local.set({ [RANKING]: ranking });
+}
+
+/** Best first. Equal scores keep the order given. */
+export function inOrder(answers: readonly RankedAnswer[]): RankedAnswer[] {
+  return [...answers].sort((a, b) => b.score - a.score);
+}
+
+/** Whether a ranking is of what stands in the panel now. The order of the answers does not matter. */
+export function isOf(ranking: Pick<Ranking, "instruction" | "answers">, collection: Collection): boolean {
+  const { instruction, answers } = kept(collection);
+  const ranked = new Map(ranking.answers.map(({ id, text }) => [id, text]));
+  return instruction === ranking.instruction && answers.length === ranked.size
+    && answers.every(({ id, text }) => ranked.get(id) === text);
+}
+
+/** The ranking as a numbered list in Markdown, with scores. */
+export function asMarkdown({ instruction, answers, model }: Pick<Ranking, "instruction" | "answers" | "model">): string {
+  const quoted = instruction.trim().split("\n").map((line) => `> ${line}`.trimEnd());
+  const items = inOrder(answers).flatMap(({ text, score }, at) => {
+    const number = `${at + 1}.`;
+    const indent = " ".repeat(number.length + 1);
+    const lines = text.trim().split("\n").map((line) => (indent + line).trimEnd());
+    return ["", `${number} **${score.toFixed(4)}**`, "", ...lines];
+  });
+  return [...quoted, ...items, "", `Ranked by ${model}.`, ""].join("\n");
+}

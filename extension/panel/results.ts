@@ -1,0 +1,149 @@
+/** The results, best first. They grow and change places while answers are scored. */
+import { byId, fromTemplate, mayMove, onClick, part } from "../ui/dom.js";
+import { counted, inSeconds } from "../ui/words.js";
+import { asMarkdown, inOrder, type RankedAnswer, type Ranking } from "./ranking.js";
+
+/** With more rows than this, moving them costs more than it shows. */
+const MOST_MOVING = 40;
+
+/** The card with the ranking. */
+export class ResultsView {
+  readonly #card = byId("ranking", HTMLElement);
+  readonly #list = byId("results", HTMLElement);
+  readonly #about = byId("ranking-about", HTMLElement);
+  readonly #copied = byId("copied", HTMLElement);
+  readonly #byHand = byId("by-hand", HTMLTextAreaElement);
+  readonly #copies: HTMLElement[];
+  readonly #rows = new Map<string, HTMLElement>();
+  #ranking: Ranking | undefined;
+
+  constructor() {
+    const best = () => inOrder(this.#ranking!.answers)[0]!;
+    this.#copies = [
+      onClick("copy-best", () => void this.#copy(best().text, "Copied the best answer.")),
+      onClick("copy-result", () => void this.#copy(asMarkdown(this.#ranking!), "Copied as a list in Markdown.")),
+    ];
+    this.#list.addEventListener("click", (event) => {
+      if (!(event.target instanceof HTMLButtonElement)) return;
+      const all = event.target.parentElement!.classList.toggle("all");
+      event.target.ariaExpanded = String(all);
+      event.target.textContent = all ? "Show less" : "Show all";
+    });
+  }
+
+  /** A new ranking begins. */
+  begin(): void {
+    this.#rows.clear();
+    this.#list.replaceChildren();
+    this.#about.textContent = this.#copied.textContent = "";
+    this.#byHand.hidden = true;
+    this.#card.hidden = false;
+    this.#ranking = undefined;
+    this.#offerCopies();
+  }
+
+  /** Shows what was scored so far. */
+  show(answers: readonly RankedAnswer[], finished: boolean): void {
+    const before = [...this.#rows.values()].map((row) => ({ row, top: row.getBoundingClientRect().top }));
+    const ordered = inOrder(answers);
+    const [low, high] = range(answers);
+    let at = this.#list.firstElementChild;
+    for (const [place, answer] of ordered.entries()) {
+      const row = this.#rows.get(answer.id) ?? this.#makeRow(answer);
+      if (row === at) at = at.nextElementSibling;
+      else this.#list.insertBefore(row, at);
+      part(row, ".rank", HTMLElement).textContent = `${place + 1}.`;
+      row.classList.toggle("best", finished && place === 0 && ordered.length > 1);
+      row.style.setProperty("--fill", String(Math.min(Math.max((answer.score - low) / (high - low), 0), 1)));
+    }
+    if (mayMove() && ordered.length <= MOST_MOVING) {
+      for (const { row, top } of before) slide(row, top - row.getBoundingClientRect().top);
+    }
+  }
+
+  /** Shows a ranking that is finished. */
+  finish(ranking: Ranking): void {
+    this.#ranking = ranking;
+    this.#card.hidden = false;
+    this.show(ranking.answers, true);
+    const { answers, model, dtype, seconds } = ranking;
+    const [low, high] = range(answers);
+    const scale = low === 0 && high === 1 ? "" : ` Bars run from ${low.toFixed(2)} to ${high.toFixed(2)}.`;
+    const how = [model, dtype].filter(Boolean).join(", ");
+    this.#about.textContent = `${counted(answers.length, "answer")} in ${inSeconds(seconds)} · ${how}.${scale}`;
+    this.#offerCopies();
+  }
+
+  /** Says that it ended early, and why. */
+  stop(why: string): void {
+    this.#about.textContent = why;
+  }
+
+  /** Says why this is not a ranking of what stands above any more; empty if it is. */
+  markStale(why: string): void {
+    const line = byId("stale", HTMLElement);
+    if (line.textContent !== why) line.textContent = why;
+    this.#card.classList.toggle("is-stale", why !== "");
+  }
+
+  /** Names the results by the answers' present places. */
+  number(answers: readonly { id: string }[]): void {
+    for (const [id, row] of this.#rows) {
+      const at = answers.findIndex((answer) => answer.id === id);
+      const name = at < 0 ? "Removed answer" : `Answer ${at + 1}`;
+      part(row, ".which", HTMLElement).textContent = row.classList.contains("best") ? `${name} · best` : name;
+    }
+  }
+
+  /** Brings the ranking into sight. */
+  reveal(): void {
+    this.#card.scrollIntoView({ block: "start", behavior: mayMove() ? "smooth" : "instant" });
+  }
+
+  #makeRow({ id, text, score, truncated }: RankedAnswer): HTMLElement {
+    const row = fromTemplate("result-template");
+    this.#rows.set(id, row);
+    const body = part(row, ".text", HTMLElement);
+    body.textContent = text;
+    part(row, ".value", HTMLElement).textContent = score.toFixed(4);
+    const note = part(row, ".note", HTMLElement);
+    note.hidden = truncated === 0;
+    note.textContent = `Not read to its end: with the instruction it is ${counted(truncated, "token")} too long for the model.`;
+    this.#list.append(row);
+    part(row, ".more", HTMLElement).hidden = body.scrollHeight <= body.clientHeight + 1;
+    return row;
+  }
+
+  #offerCopies(): void {
+    for (const element of this.#copies) element.hidden = this.#ranking === undefined;
+  }
+
+  async #copy(text: string, done: string): Promise<void> {
+    // The same words again would not be read aloud again.
+    this.#copied.textContent = "";
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#byHand.hidden = true;
+      this.#copied.textContent = done;
+    } catch {
+      // The browser may forbid it: then a person copies by hand.
+      this.#byHand.hidden = false;
+      this.#byHand.value = text;
+      this.#byHand.select();
+      this.#copied.textContent = "The browser does not let this page copy. Copy the text below.";
+    }
+  }
+}
+
+/** Where bars begin and end: 0..1, and a little beyond is usual; further for models of another scale. */
+function range(answers: readonly RankedAnswer[]): [low: number, high: number] {
+  const low = answers.reduce((least, { score }) => Math.min(least, score), 0);
+  const high = answers.reduce((most, { score }) => Math.max(most, score), 1);
+  return low >= -0.25 && high <= 1.25 ? [0, 1] : [low, high];
+}
+
+/** Lets a row glide from where it was. */
+function slide(row: HTMLElement, by: number): void {
+  if (by === 0) return;
+  row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 260, easing: "cubic-bezier(.2, .7, .2, 1)" });
+}

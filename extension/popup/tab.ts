@@ -1,0 +1,45 @@
+/** The tab that the popup was opened on, and the content script in it. */
+import * as v from "valibot";
+import { PageReport, type ToContent, VERSION } from "../messages.js";
+
+/** The tab in front. Its address is told because the click on the toolbar grants it. */
+export async function tabInFront(): Promise<chrome.tabs.Tab | undefined> {
+  const [tab] = await chrome.tabs.query({ active: true, currentWindow: true });
+  return tab;
+}
+
+/** Pages of stores and of the browser's makers, into which no extension may. */
+const CLOSED = ["chromewebstore.google.com", "addons.mozilla.org", "accounts.firefox.com", "support.mozilla.org"];
+
+/** Whether browsers let an extension into a page at all. */
+export function isOpen(address: string | undefined): address is string {
+  if (!address || !URL.canParse(address)) return false;
+  const { protocol, hostname, pathname } = new URL(address);
+  if (protocol !== "http:" && protocol !== "https:") return false;
+  return !CLOSED.includes(hostname) && !(hostname === "chrome.google.com" && pathname.startsWith("/webstore"));
+}
+
+/** What the content script sees; `undefined` where there is none. */
+export async function reportOf(tab: number): Promise<PageReport | undefined> {
+  const answer: unknown = await tell(tab, { v: VERSION, to: "content", type: "report" });
+  const read = v.safeParse(PageReport, answer);
+  return read.success ? read.output : undefined;
+}
+
+/** Takes the badges off the page. */
+export async function leave(tab: number): Promise<void> {
+  await tell(tab, { v: VERSION, to: "content", type: "leave" });
+}
+
+/** Puts the content script into a tab, and waits until it has looked at the page. */
+export async function enter(tab: number): Promise<PageReport | undefined> {
+  const there = await reportOf(tab);
+  if (there) return there;
+  await chrome.scripting.executeScript({ target: { tabId: tab }, files: ["content.js"] });
+  return reportOf(tab);
+}
+
+function tell(tab: number, message: ToContent): Promise<unknown> {
+  // Where nobody listens, this fails.
+  return chrome.tabs.sendMessage(tab, message, { frameId: 0 }).catch(() => undefined);
+}

@@ -1,0 +1,149 @@
+/** The model's state on a page: its name, what it is at, progress with Cancel, errors with Try again. */
+import type { EngineClient } from "../engine/client.js";
+import type { EngineState, ModelChoice } from "../messages.js";
+import { changeSettings, onSettings, readSettings } from "../settings.js";
+import { announce, button, make } from "./dom.js";
+import { codeOf, errorBox, explain } from "./errors.js";
+import type { Remote } from "./cost.js";
+import { Rate } from "./rate.js";
+import { inBytes, nameOf, phaseOf } from "./words.js";
+
+/** The larger model, which has to be downloaded. */
+export const LARGE: Remote = { source: "btan2/cappy-large", name: "Cappy-large" };
+
+type Progress = Extract<EngineState, { bytes: number }>;
+
+/** Shows in `root` what the engine is at, as long as the page is open. */
+export class ModelView {
+  readonly #name = make("p", { className: "model-name" });
+  readonly #status = make("p", { className: "muted small numbers" });
+  /** What was done last, such as a download that was cancelled. */
+  readonly #note = make("p", { className: "small", role: "status" });
+  readonly #bar = make("progress", { ariaLabel: "Loading the model" });
+  readonly #cancel = button("Cancel", () => void this.#stop(), { label: "Cancel loading the model" });
+  readonly #error = make("div", { role: "alert" });
+  readonly #rate = new Rate();
+  readonly #listeners = new Set<() => void>();
+  #state: EngineState = { phase: "idle" };
+  /** How far the download was last; it and loading may go on side by side, piece by piece. */
+  #download: Progress | undefined;
+  #choice: ModelChoice = { kind: "embedded" };
+  /** Why the engine could not be asked at all. */
+  #lost: unknown;
+  readonly #retry: () => void;
+
+  /** @param retry what the button below an error does, in place of loading the model again */
+  constructor(root: HTMLElement, readonly engine: EngineClient, { retry }: { retry?: () => void } = {}) {
+    this.#retry = retry ?? (() => void this.load());
+    root.append(make("div", {}, this.#name, this.#status, this.#note), this.#bar, make("div", { className: "row" }, this.#cancel), this.#error);
+    engine.onState((state) => this.#show(state));
+    const chosen = ({ model }: { model: ModelChoice }) => {
+      this.#choice = model;
+      this.#draw();
+    };
+    onSettings(chosen);
+    void readSettings().then(chosen);
+  }
+
+  /** What the engine is at. */
+  get state(): EngineState {
+    return this.#state;
+  }
+
+  /** The model that is chosen. */
+  get choice(): ModelChoice {
+    return this.#choice;
+  }
+
+  /** Calls `listener` after every change of either. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Chooses a model and loads it. Problems show in the view. */
+  async use(model: ModelChoice): Promise<void> {
+    await changeSettings({ model });
+    await this.load();
+  }
+
+  /** Loads the chosen model. Problems show in the view. */
+  async load(): Promise<void> {
+    this.#note.textContent = "";
+    this.#lost = undefined;
+    await this.engine.load().catch((error: unknown) => {
+      // Otherwise the engine has told everybody why it failed, and this view with them.
+      if (codeOf(error) === "engine") this.#lost = error;
+    });
+    this.#draw();
+  }
+
+  /**
+   * Stops loading. A model that comes from elsewhere is not chosen any more: otherwise the next
+   * ranking on any page would begin the download again.
+   */
+  async #stop(): Promise<void> {
+    const { kind } = this.#choice;
+    if (kind === "large" || kind === "url") {
+      this.#note.textContent = `Cancelled. What was downloaded of ${nameOf(this.#choice)} is kept.`;
+      // This stops it, too, and rankings that waited for it are done with the embedded model.
+      await changeSettings({ model: { kind: "embedded" } });
+    } else {
+      await this.engine.unload().catch(() => {});
+    }
+  }
+
+  #show(state: EngineState): void {
+    const before = this.#shown().phase;
+    if (state.phase === "download") this.#download = state;
+    else if (state.phase !== "load") this.#download = undefined;
+    this.#state = state;
+    const { phase } = this.#shown();
+    if (phase !== before) {
+      this.#rate.reset();
+      announce(`${nameOf(this.#choice)}: ${phaseOf(this.#shown())}`);
+    }
+    this.#draw();
+  }
+
+  /** What a person waits for: the download, as long as it is not finished. */
+  #shown(): EngineState {
+    return this.#download && this.#download.bytes < this.#download.total ? this.#download : this.#state;
+  }
+
+  #draw(): void {
+    const state = this.#shown();
+    const busy = state.phase === "download" || state.phase === "load";
+    this.#name.textContent = nameOf(this.#choice);
+    this.#status.textContent = this.#words();
+    this.#bar.hidden = this.#cancel.parentElement!.hidden = !busy;
+    if (busy && state.total > 0) {
+      this.#bar.max = state.total;
+      this.#bar.value = state.bytes;
+    } else {
+      this.#bar.removeAttribute("value");
+    }
+    const wrong = state.phase === "failed" ? state : this.#lost;
+    const key = wrong === undefined ? "" : explain(wrong).technical;
+    // Drawn once, so that the focus stays on its button and it is read aloud once.
+    if (key !== this.#error.dataset.shown) {
+      this.#error.dataset.shown = key;
+      this.#error.replaceChildren(...(wrong === undefined ? [] : [errorBox(wrong, this.#retry)]));
+    }
+    for (const listener of this.#listeners) listener();
+  }
+
+  #words(): string {
+    const state = this.#shown();
+    switch (state.phase) {
+      case "idle": return "Not loaded. It loads by itself when something is ranked.";
+      case "failed": return state.model === nameOf(this.#choice) ? "" : state.model;
+      case "ready":
+        return [phaseOf(state), state.dtype, state.adapter, `${inBytes(state.gpuBytes)} of graphics memory`]
+          .filter(Boolean).join(" · ");
+      default: {
+        const amount = state.total > 0 ? [`${inBytes(state.bytes)} of ${inBytes(state.total)}`] : [];
+        return [phaseOf(state), ...amount, ...this.#rate.words(state.bytes, state.total)].join(" · ");
+      }
+    }
+  }
+}

@@ -1,0 +1,340 @@
+// Badges on fixture pages of every site, in real Chromium with the embedded model.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { bundleText } from "../../extension/build.mjs";
+import { badges, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import { openChromium, sleep, until } from "./harness.mjs";
+
+const HOSTS = ["https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://lmarena.ai/*", "https://arena.ai/*"];
+const BARKS = "Name the animal that barks.";
+const EGG = "How do I boil an egg for breakfast?";
+const EIGHT = "Put the egg into boiling water and wait about eight minutes.";
+const BREAD = "Who bakes bread in our town?";
+const WORDS = "Use all of these words in one sentence: dog, ball, garden";
+
+let host, client, engine;
+
+before(async () => {
+  host = await openChromium({ colorScheme: "light" });
+  await host.grant(HOSTS);
+  client = await host.openClient();
+  await scores("Is it up?", ["yes"]);
+  engine = await listenIn(host);
+});
+after(() => host?.close());
+
+/** What the engine itself says, to compare badges with. */
+function scores(instruction, answers) {
+  return client.evaluate(async ([instruction, answers]) => {
+    const all = [];
+    await client.score(instruction, answers, { onScored: (first, scores) => scores.forEach((one, at) => { all[first + at] = one.score; }) });
+    return all;
+  }, [instruction, answers]);
+}
+
+/** Opens a fixture for the length of a test. */
+async function open(t, url, name, size) {
+  const page = await openFixture(host, url, name, size);
+  t.after(() => page.close());
+  return page;
+}
+
+const byBest = (found) => found.map(({ rank, best }) => (best ? "best" : rank));
+
+/**
+ * One line a page: an address, the fixture that is served there, and for each prompt with several
+ * answers that is in sight the words of its answers as they are to be read, and which one is best.
+ */
+const PAGES = [
+  ["https://chatgpt.com/c/1", "chatgpt.html", [[EGG, ["The train leaves at noon.", EIGHT], 1]]],
+  ["https://chatgpt.com/c/1?layout=keys", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, "The train leaves at noon."], 0]]],
+  ["https://chatgpt.com/c/1?layout=phone", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, "The train leaves at noon."], 0]]],
+  ["https://claude.ai/chat/1", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
+  ["https://claude.ai/chat/1?layout=plain", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
+  ["https://gemini.google.com/app/1", "gemini.html", [[BARKS, ["duck", "dog"], 1]]],
+  ["https://lmarena.ai/c/1", "lmarena.html", [[BARKS, ["dog", "cow"], 0], [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1]]],
+  ["https://arena.ai/c/1", "lmarena.html", [[BARKS, ["dog", "cow"], 0], [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1]]],
+  // The user asks for badges on this one.
+  ["https://example.org/eggs", "generic.html", [[EGG, ["The train leaves at noon.", EIGHT, "My favourite colour is purple."], 1]]],
+];
+
+for (const [url, name, prompts] of PAGES) {
+  test(`badges on ${url} have the scores of the engine and mark the best`, async (t) => {
+    const page = await open(t, url, name);
+    if (url.startsWith("https://example.org/")) await inject(page);
+    const found = await ranked(page, prompts.flatMap(([, answers]) => answers).length);
+    for (const [prompt, answers, best] of prompts) {
+      const own = found.splice(0, answers.length);
+      const expected = await scores(prompt, answers);
+      assert.deepEqual(own.map(({ score }) => score.toFixed(2)), expected.map((score) => score.toFixed(2).replace(/^-0\.00$/, "0.00")));
+      assert.deepEqual(own.map(({ rank }) => rank), expected.map((score) => 1 + expected.filter((other) => other > score).length));
+      assert.deepEqual(own.map(({ best }) => best), expected.map((_, index) => index === best));
+      const { score, said, shows } = own[best];
+      assert.equal(said, `Rank 1 of ${answers.length}, score ${score.toFixed(2)}, the best`);
+      assert.equal(shows, `★#1${score.toFixed(2)}`);
+    }
+  });
+}
+
+test("ChatGPT: steps and a result are one answer, not two to choose from", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/3", "chatgpt.html");
+  await page.evaluate(() => {
+    fixture.prompt("What is two and two?");
+    fixture.answer("I am going to count.", "It is four.");
+  });
+  await ranked(page, 2);
+  const { answers, ranked: groups } = await tell(host, page, "report");
+  assert.deepEqual([answers, groups], [4, 1]);
+});
+
+test("a list that keeps only what is near in the document: what comes back is known", async (t) => {
+  const page = await open(t, "https://gemini.google.com/app/1", "gemini.html");
+  const first = await ranked(page, 2);
+  assert.deepEqual(byBest(first), [2, "best"]);
+  await page.evaluate(() => fixture.scrollTo(1));
+  await until(async () => byBest(await badges(page)).join() === "best,2", { what: "the comparison" });
+  await engine.asked();
+  await page.evaluate(() => fixture.scrollTo(0));
+  // Long before an answer could settle anew.
+  const back = await ranked(page, 2, 1000);
+  assert.deepEqual(back.map(({ said }) => said), first.map(({ said }) => said));
+  await sleep(1700);
+  assert.deepEqual(await engine.asked(), [], "nothing is scored twice");
+});
+
+/** Runs the content script in a page for which the user has pressed the toolbar's button. */
+async function inject(page) {
+  await page.bringToFront();
+  const { targetInfo } = await (await page.context().newCDPSession(page)).send("Target.getTargetInfo");
+  const { targetInfos } = await host.browser.send("Target.getTargets", { filter: [{}] });
+  const tab = targetInfos.find(({ type, url }) => type === "tab" && url === targetInfo.url);
+  await host.browser.send("Extensions.triggerAction", { id: host.id, targetId: tab.targetId });
+  await host.worker(async () => {
+    const [tab] = await chrome.tabs.query({ active: true, lastFocusedWindow: true });
+    await chrome.scripting.executeScript({ target: { tabId: tab.id }, files: ["content.js"] });
+  });
+}
+
+test("answers are ranked when they have settled, and only then", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/4", "chatgpt.html");
+  await ranked(page, 2);
+  await engine.asked();
+  const done = page.evaluate((prompt) => fixture.streamPair(prompt, ["A cow says moo and does not bark", "dog"], 220), BARKS);
+  const during = await until(async () => {
+    const all = await badges(page);
+    return all.length === 4 && all;
+  }, { what: "badges while answers are written" });
+  assert.match(during[2].said, /^One of 2 answers, not scored yet$/);
+  assert.equal(during[2].shows, "…");
+  await done;
+  assert.equal((await badges(page))[2].said, "One of 2 answers, not scored yet");
+  const found = await ranked(page, 4);
+  assert.deepEqual(byBest(found.slice(2)), [2, "best"]);
+  assert.deepEqual((await engine.asked()).toSorted(), ["A cow says moo and does not bark", "dog"], "each is sent once");
+  await until(async () => /2 answers ranked. Answer 2 is the best/.test(await spoken(page)), { what: "the words for a screen reader" });
+  await page.evaluate((prompt) => {
+    fixture.prompt(prompt);
+    fixture.pair("It says woof.", "It says woof.");
+    document.querySelector(".scroller").scrollTop = 1e6;
+  }, "What does a dog say?");
+  await until(async () => (await badges(page)).filter(({ best }) => best).length === 4, { what: "a shared first place" });
+  assert.deepEqual(await engine.asked(), ["It says woof."], "equal answers are sent once");
+});
+
+const spoken = (page) => inBadges(page, (root) => root.querySelector("[role=status]").textContent);
+
+test("an answer that is edited is scored anew", async (t) => {
+  const page = await open(t, "https://claude.ai/chat/2", "claude.html");
+  await ranked(page, 2);
+  await engine.asked();
+  await page.evaluate(() => fixture.edit(0, "A baker bakes bread. Bakers bake it in our town."));
+  await until(async () => (await badges(page))[0]?.changing, { what: "a badge that says so", ms: 3000 });
+  const edited = await ranked(page, 2);
+  const expected = await scores(BREAD, ["A baker bakes bread. Bakers bake it in our town.", "A baker bakes bread."]);
+  assert.deepEqual(edited.map(({ score }) => score.toFixed(2)), expected.map((score) => score.toFixed(2)));
+  assert.deepEqual(await engine.asked(), ["A baker bakes bread. Bakers bake it in our town."], "only what is new is sent");
+  await page.evaluate(() => fixture.edit(0, "A baker bakes bread."));
+  await until(async () => byBest(await badges(page)).join() === "best,best", { what: "a shared first place" });
+  assert.deepEqual(await engine.asked(), []);
+});
+
+test("of regenerated answers those seen before stay in the ranking", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/5", "chatgpt.html");
+  await page.evaluate((prompt) => {
+    fixture.prompt(prompt);
+    fixture.show = fixture.pager(["cow", "dog", "duck"]);
+  }, BARKS);
+  const only = async (of, rank) => until(async () => {
+    const all = await badges(page);
+    return all.length === 3 && all[2].of === of && all[2].rank === rank && !/so far/.test(all[2].said) && all[2];
+  }, { what: `rank ${rank} of ${of}` });
+  await ranked(page, 2);
+  await sleep(1500);
+  assert.equal((await badges(page)).length, 2, "one answer alone has no badge");
+  await page.evaluate(() => fixture.show(1));
+  assert.equal((await only(2, 1)).best, true);
+  await page.evaluate(() => fixture.show(2));
+  const [cow, , duck] = await scores(BARKS, ["cow", "dog", "duck"]);
+  assert.equal((await only(3, duck > cow ? 2 : 3)).best, false);
+  await engine.asked();
+  await page.evaluate(() => fixture.show(1));
+  assert.equal((await only(3, 1)).best, true);
+  assert.deepEqual(await engine.asked(), []);
+});
+
+test("colours follow the page, whatever the browser prefers", async (t) => {
+  const page = await open(t, "https://arena.ai/c/2", "lmarena.html");
+  assert.deepEqual((await ranked(page, 4)).map(({ dark }) => dark), [false, false, false, false]);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await sleep(300);
+  assert.equal((await badges(page))[0].dark, false);
+  await page.evaluate(() => fixture.setDark(true));
+  await until(async () => (await badges(page)).every(({ dark }) => dark), { what: "dark badges" });
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.evaluate(() => fixture.setDark(false));
+  await until(async () => (await badges(page)).every(({ dark }) => !dark), { what: "light badges" });
+  // A page that paints nothing shows the browser's own canvas, and colours may be written in other ways.
+  for (const [color, dark] of [["oklch(0.2 0.02 200)", true], ["lab(95 0 0)", false], ["color(srgb 0.1 0.1 0.1)", true], ["rgb(255 255 255 / 0.9)", false]]) {
+    await page.evaluate((color) => {
+      document.body.style.background = color;
+      for (const card of document.querySelectorAll(".card")) card.style.background = color;
+    }, color);
+    await until(async () => (await badges(page)).every((badge) => badge.dark === dark), { what: `${color}` });
+  }
+});
+
+test("badges can be used by keyboard alone", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/6", "chatgpt.html");
+  await ranked(page, 2);
+  await page.evaluate(() => {
+    window.keys = [];
+    addEventListener("keydown", ({ key }) => keys.push(key));
+  });
+  await tell(host, page, "focus-badge");
+  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false]);
+  await page.keyboard.press("Enter");
+  assert.match(await note(page), /^Rank 2 of 2\n[^]*Score -?0\.\d{4}[^]*, f32, on .*[^]*Go to the best answer/);
+  await page.keyboard.press("Escape");
+  assert.equal(await note(page), undefined);
+  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false], "the focus is given back");
+  await page.keyboard.press("Space");
+  // The first thing in the note is the way to the best answer.
+  await page.keyboard.press("Enter");
+  await until(async () => (await badges(page))[1].focused, { what: "the focus on the best" });
+  assert.equal(await note(page), undefined);
+  await tell(host, page, "focus-badge");
+  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false], "after the last comes the first");
+  await page.keyboard.press("Tab");
+  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [false, true]);
+  assert.deepEqual(await page.evaluate(() => keys), [], "the page does not hear keys that are pressed on badges");
+});
+
+test("badges go with their answers and hide with them", async (t) => {
+  const page = await open(t, "https://arena.ai/c/3", "lmarena.html");
+  const before = await ranked(page, 4);
+  await page.evaluate(() => { document.querySelector(".scroller").scrollTop = 0; document.querySelector("ol").style.paddingTop = "60px"; });
+  await until(async () => (await badges(page))[0].y === before[0].y + 44, { what: "badges further down" });
+  await page.evaluate(() => document.body.append(make("div", { id: "dialog", style: "position: fixed; inset: 0 50% 0 0; background: gray" })));
+  await until(async () => (await badges(page)).length === 2, { what: "badges of covered answers to hide" });
+  await page.evaluate(() => document.querySelector("#dialog").remove());
+  await until(async () => (await badges(page)).length === 4, { what: "badges to come back" });
+  // On a phone the second card is beside the screen.
+  await page.setViewportSize({ width: 375, height: 700 });
+  await until(async () => (await badges(page)).length === 2, { what: "badges of cards in sight" });
+  await page.evaluate(() => { document.querySelectorAll(".cards")[1].scrollLeft = 1000; });
+  await until(async () => (await badges(page))[0]?.rank === 2, { what: "the badge of the other card" });
+  for (const { x, right } of await badges(page)) assert.ok(x >= 0 && right <= 375);
+});
+
+test("nothing of the page is touched, and switched off nothing is left", async (t) => {
+  const shot = (page) => page.evaluate(() => {
+    const copy = document.documentElement.cloneNode(true);
+    const ours = copy.querySelectorAll("[data-cappy]").length;
+    for (const element of copy.querySelectorAll("[data-cappy]")) element.remove();
+    return { ours, html: copy.outerHTML, focus: document.activeElement.tagName };
+  });
+  await host.settings({ on: false });
+  const page = await open(t, "https://chatgpt.com/c/7", "chatgpt.html");
+  await sleep(500);
+  const untouched = await shot(page);
+  assert.equal(untouched.ours, 0);
+  const connected = await engine.ports();
+  await host.settings({ on: true });
+  await ranked(page, 2);
+  assert.equal(await engine.ports(), connected + 1);
+  const during = await shot(page);
+  assert.deepEqual(during, { ...untouched, ours: 1 });
+  await host.settings({ sitesOff: ["chatgpt"] });
+  await until(async () => (await shot(page)).ours === 0, { what: "badges to vanish" });
+  assert.deepEqual(await shot(page), untouched);
+  await until(async () => (await engine.ports()) === connected, { what: "the port to close" });
+  // Changes are not watched any more.
+  await page.evaluate(() => { fixture.prompt("Again?"); fixture.pair("yes", "no"); });
+  await sleep(1500);
+  assert.equal((await shot(page)).ours, 0);
+  await host.settings({ sitesOff: [] });
+  await ranked(page, 4);
+});
+
+test("the badge style applies at once", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/8", "chatgpt.html");
+  await ranked(page, 2);
+  await host.settings({ badge: "rank" });
+  await until(async () => (await badges(page)).map(({ shows }) => shows).join() === "#2,★#1", { what: "ranks alone" });
+  await host.settings({ badge: "best" });
+  await until(async () => (await badges(page)).map(({ shows }) => shows).join() === "★Best", { what: "the best alone" });
+  await host.settings({ badge: "full" });
+  await ranked(page, 2);
+});
+
+test("a second injection changes nothing", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/9", "chatgpt.html");
+  await ranked(page, 2);
+  await host.worker(async (url) => {
+    const [tab] = await chrome.tabs.query({ url });
+    await chrome.scripting.executeScript({ target: { tabId: tab.id }, files: ["content.js"] });
+  }, page.url());
+  await page.evaluate(() => { fixture.prompt("Is water wet?"); fixture.pair("yes", "no"); });
+  await ranked(page, 4);
+  assert.equal(await page.locator("[data-cappy]").count(), 1);
+});
+
+test("what fails is said, and can be tried again", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/10", "chatgpt.html");
+  await ranked(page, 2);
+  await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/no-model/" } });
+  const failed = await until(async () => {
+    const all = await badges(page);
+    return all.length === 2 && all.every(({ shows }) => shows === "!") && all;
+  }, { what: "badges that say that it failed", ms: 20_000 });
+  assert.equal(failed[0].said, "The answers could not be ranked");
+  await tell(host, page, "focus-badge");
+  await page.keyboard.press("Enter");
+  assert.match(await note(page), /could not be ranked\n[^]*\S+[^]*Try again/);
+  assert.notEqual((await tell(host, page, "report")).problem, "");
+  await host.settings({ model: { kind: "embedded" } });
+  await ranked(page, 2);
+});
+
+test("a download says how far it is", async () => {
+  const code = await bundleText("content/views.ts");
+  const words = await bundleText("content/words.ts");
+  const { viewsOf } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const { pieces, sentence } = await import(`data:text/javascript,${encodeURIComponent(words)}`);
+  const state = { phase: "download", model: "large", bytes: 42_900, total: 100_000 };
+  const [view] = viewsOf([{ changing: false }, { changing: false }], state, "");
+  assert.deepEqual(view, { kind: "loading", phase: "download", percent: 42 });
+  assert.equal(sentence(view), "Downloading the model, 42%");
+  assert.deepEqual(pieces(view, "full"), [["dots", "Model 42%"]]);
+  const rated = [0.2, 0.9, undefined].map((score) => ({ score: score && { score, truncated: 0 }, changing: false }));
+  assert.deepEqual(viewsOf(rated, state, "").map(sentence), ["Rank 2 of 3 so far, score 0.20", "Rank 1 of 3 so far, score 0.90", "Downloading the model, 42%"]);
+});
+
+test("when the extension is updated its old badges go", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/11", "chatgpt.html");
+  await ranked(page, 2);
+  assert.deepEqual(host.complaints, []);
+  await host.worker(() => { setTimeout(() => chrome.runtime.reload(), 50); });
+  await until(async () => (await page.locator("[data-cappy]").count()) === 0, { what: "badges to vanish", ms: 5000 });
+});

@@ -1,0 +1,300 @@
+// The engine behind its client, in Chromium: right scores, one model for all, and what makes it go away.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+
+import { compare } from "../web/compare.mjs";
+import { serve } from "../web/loader/server.mjs";
+import { tinyModel } from "../web/tiny-model.mjs";
+import { openChromium, until } from "./harness.mjs";
+
+const read = async (path) => readFile(new URL(`../../${path}`, import.meta.url));
+const json = async (path) => JSON.parse(await read(path));
+
+const INSTRUCTION = "Which of these is an animal that barks at night?";
+const ANSWERS = ["a dog", "a cat", "a table with four legs", "dogs bark at night"];
+const DEFAULTS = { model: { kind: "embedded" }, dtype: "auto", idleMinutes: 5 };
+
+let host;
+let site;
+let model;
+before(async () => {
+  host = await openChromium({ args: ["--js-flags=--expose-gc", "--enable-precise-memory-info"] });
+  model = tinyModel(await read("dist/model/tokenizer.json"), (await json("dist/model/config.json")).vocab_size);
+  site = await serve(Object.fromEntries(Object.entries(model).map(([name, bytes]) => [`/m/${name}`, bytes])));
+  site.cors = true;
+});
+after(async () => {
+  site?.close();
+  await host?.close();
+});
+
+let page;
+beforeEach(async () => {
+  Object.assign(site, { slow: 0, slowPath: "/m/" });
+  await host.settings(DEFAULTS);
+  page = await host.openClient();
+  await page.evaluate(() => {
+    globalThis.states = [];
+    client.onState((state) => states.push(state));
+    globalThis.score = async (instruction, answers, options = {}) => {
+      const scores = [];
+      await client.score(instruction, answers, { ...options, onScored: (first, batch) => {
+        for (const [i, { score }] of batch.entries()) scores[first + i] = score;
+        options.onBatch?.(first, batch);
+      } });
+      return scores;
+    };
+    globalThis.failure = (work) => work.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
+    // What no client would say: through a port of its own, which tells what it hears.
+    globalThis.openPort = () => {
+      const port = chrome.runtime.connect({ name: "cappy-engine-1" });
+      const heard = [];
+      port.onMessage.addListener((message) => heard.push(message));
+      port.onDisconnect.addListener(() => heard.push("cut"));
+      return { port, heard };
+    };
+  });
+});
+afterEach(async () => {
+  assert.deepEqual(host.complaints.splice(0), []);
+  await page.evaluate(() => client.unload());
+  await page.close();
+});
+
+const scored = (answers = ANSWERS) => page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, answers]);
+const lastState = () => page.evaluate(() => states.at(-1));
+const phase = (wanted) => until(async () => (await lastState())?.phase === wanted, { what: wanted });
+
+describe("scores", () => {
+  test("are right, and the package's own to the bit", async () => {
+    const pairs = (await json("tests/golden/pairs.json")).pairs.slice(0, 24);
+    const { scores: expected, bound } = await json("tests/golden/models/cappy-mini.json");
+    const got = await page.evaluate(async (pairs) => {
+      const { Scorer } = await import("/cappy-web/index.js");
+      const scorer = await Scorer.load();
+      const through = [];
+      const own = [];
+      for (const { instruction, response } of pairs) {
+        through.push(await score(instruction, [response]));
+        own.push([await scorer.score(instruction, response)]);
+      }
+      scorer.dispose();
+      return { through, own };
+    }, pairs);
+    assert.deepEqual(got.through, got.own);
+    compare(expected.slice(0, pairs.length), got.through, bound);
+  });
+
+  test("come in batches, also of more answers than one request may have, cut where they are too long", async () => {
+    const answers = Array.from({ length: 300 }, (_, i) => ANSWERS[i % 4]).concat("long ".repeat(10_000));
+    const got = await page.evaluate(async ([i, answers]) => {
+      let batches = 0;
+      const scores = await score(i, answers, { onBatch: () => (batches += 1) });
+      return { scores, batches };
+    }, [INSTRUCTION, answers]);
+    const four = await scored();
+    assert.deepEqual(got.scores.slice(0, 300), answers.slice(0, 300).map((_, i) => four[i % 4]));
+    assert.equal(got.scores.length, 301);
+    assert.ok(got.batches > 3, `${got.batches} batches`);
+  });
+
+  test("of several clients come meanwhile, and each asks only for what the engine takes", async () => {
+    const got = await page.evaluate(async ([i, answers]) => {
+      const order = [];
+      const long = score(i, Array(60).fill(answers).flat()).then(() => order.push("long"));
+      const others = Array.from({ length: 9 }, () => engine.engineClient()).map((other, n) =>
+        other.score(i, answers, { onScored: () => {} }).then(() => order.push(n)).then(() => other.close()));
+      const many = Array.from({ length: 10 }, () => score(i, answers));
+      await Promise.all([long, ...others, ...many]);
+      return { order, many: await Promise.all(many) };
+    }, [INSTRUCTION, ANSWERS]);
+    assert.equal(got.order.length, 10);
+    assert.notEqual(got.order[0], "long", "short ones do not wait for the long one");
+    assert.equal(new Set(got.many.map(String)).size, 1);
+  });
+});
+
+describe("requests", () => {
+  test("beyond four of one port are busy, and the others are served", async () => {
+    const heard = await page.evaluate(async ([instruction, answers]) => {
+      await client.load();
+      const { port, heard } = openPort();
+      for (let id = 1; id <= 6; id += 1) port.postMessage({ v: 1, type: "score", id, instruction, answers });
+      while (heard.filter(({ type }) => type === "done").length < 4) await new Promise((resolve) => setTimeout(resolve, 10));
+      port.disconnect();
+      return heard;
+    }, [INSTRUCTION, ANSWERS]);
+    const failed = heard.filter(({ type }) => type === "failed");
+    assert.deepEqual(failed.map(({ id, code }) => [id, code]), [[5, "busy"], [6, "busy"]]);
+  });
+
+  test("that are cancelled stop, and so do those of a port that is cut", async () => {
+    const got = await page.evaluate(async ([instruction, answers]) => {
+      await client.load();
+      const lots = Array(60).fill(answers).flat();
+      const stopper = new AbortController();
+      let batches = 0;
+      const cancelled = await failure(score(instruction, lots, { signal: stopper.signal, onBatch: () => {
+        batches += 1;
+        stopper.abort();
+      } }));
+      const early = await failure(score(instruction, answers, { signal: AbortSignal.abort() }));
+      const { port, heard } = openPort();
+      port.postMessage({ v: 1, type: "score", id: 7, instruction, answers: lots });
+      while (!heard.some(({ type }) => type === "scored")) await new Promise((resolve) => setTimeout(resolve, 10));
+      port.disconnect();
+      return { cancelled, early, batches };
+    }, [INSTRUCTION, ANSWERS]);
+    assert.equal(got.cancelled.name, "AbortError");
+    assert.equal(got.early.name, "AbortError");
+    assert.equal(got.batches, 1);
+    // Without the cut this would take seconds.
+    await until(async () => (await lastState()).working === 0, { what: "the work to stop", ms: 1500 });
+  });
+});
+
+describe("the model", () => {
+  test("is loaded once, tells how far it is, and stops loading when nobody who asked wants it", async () => {
+    await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
+    site.slow = 200;
+    const got = await page.evaluate(async ([instruction, answers]) => {
+      const stopper = new AbortController();
+      const loading = [1, 2].map(() => failure(client.load({ signal: stopper.signal })));
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      stopper.abort();
+      return Promise.all(loading);
+    }, [INSTRUCTION, ANSWERS]);
+    assert.deepEqual(got.map(({ name }) => name), ["AbortError", "AbortError"]);
+    await phase("idle");
+    const states = await page.evaluate(() => states.splice(0));
+    const downloads = states.filter(({ phase }) => phase === "download");
+    assert.ok(downloads.length > 2 && downloads.length < 12, `${downloads.length} states in 1.2 s`);
+    assert.equal(downloads[0].model, `${site.url}/m/`);
+
+    // A score that is cancelled keeps the model coming.
+    site.log.length = 0;
+    site.slow = 50;
+    const cancelled = await page.evaluate(async ([instruction, answers]) => {
+      const stopper = new AbortController();
+      const scoring = failure(score(instruction, answers, { signal: stopper.signal }));
+      setTimeout(() => stopper.abort(), 300);
+      return scoring;
+    }, [INSTRUCTION, ANSWERS]);
+    assert.equal(cancelled.name, "AbortError");
+    await phase("ready");
+    await scored();
+    assert.ok(site.gets("/m/config.json").length <= 1, site.log.join("\n"));
+  });
+
+  test("is another one after the settings change, also for what is under way", async () => {
+    const embedded = await scored();
+    await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
+    const changed = await page.evaluate(async ([instruction, answers]) => {
+      await client.load();
+      return { state: states.findLast(({ phase }) => phase === "ready"), scores: await score(instruction, answers) };
+    }, [INSTRUCTION, ANSWERS]);
+    assert.equal(changed.state.model, `${site.url}/m/`);
+    assert.equal(changed.state.maxTokens, 32);
+    assert.notDeepEqual(changed.scores, embedded);
+
+    // In the middle of scoring: the client begins anew.
+    const lots = Array(100).fill(ANSWERS).flat();
+    const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
+    await until(async () => (await lastState()).working === 1, { what: "work" });
+    await host.settings(DEFAULTS);
+    assert.deepEqual(await under, lots.map((_, i) => embedded[i % 4]));
+  });
+
+  test("of a folder comes from the extension's own storage", async () => {
+    await page.evaluate(async (files) => {
+      const root = await navigator.storage.getDirectory();
+      const folder = await (await root.getDirectoryHandle("picked", { create: true })).getDirectoryHandle("mine", { create: true });
+      for (const [name, base64] of files) {
+        const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
+        await writable.write(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
+        await writable.close();
+      }
+    }, Object.entries(model).map(([name, bytes]) => [name, bytes.toString("base64")]));
+    await host.settings({ model: { kind: "folder", name: "mine" } });
+    await page.evaluate(() => client.load());
+    assert.equal((await lastState()).maxTokens, 32);
+
+    await host.settings({ model: { kind: "folder", name: "none" } });
+    const missing = await page.evaluate(() => failure(client.load()));
+    assert.equal(missing.code, "not-found", missing.message);
+  });
+
+  test("that fails says why, to whoever asked and to all, and is tried again", async () => {
+    await host.settings({ model: { kind: "url", url: `${site.url}/later/` } });
+    const failed = await page.evaluate(([i, a]) => failure(score(i, a)), [INSTRUCTION, ANSWERS]);
+    assert.equal(failed.code, "network", failed.message);
+    assert.deepEqual(await lastState(), { phase: "failed", model: `${site.url}/later/`, code: failed.code, message: failed.message });
+    assert.equal(await host.badge(), "!");
+    for (const [name, bytes] of Object.entries(model)) site.files[`/later/${name}`] = bytes;
+    assert.equal((await scored()).length, 4);
+    await until(async () => (await host.badge()) === "", { what: "the badge to go" });
+  });
+
+  test("is put away after the idle time, with its document, and comes back", async () => {
+    const first = await scored();
+    assert.equal(await host.offscreenCount(), 1);
+    await host.settings({ idleMinutes: 0.05 });
+    await phase("idle");
+    await until(async () => (await host.offscreenCount()) === 0, { what: "the document to go" });
+    assert.deepEqual(await scored(), first);
+    assert.equal(await host.offscreenCount(), 1);
+  });
+
+  test("stays as long as there is work, however short the idle time", async () => {
+    await host.settings({ idleMinutes: 0.05 });
+    const lots = Array(600).fill(ANSWERS).flat();
+    const { stopped, phases } = await page.evaluate(async ([i, a]) => {
+      await client.load();
+      states.length = 0;
+      const stopped = await failure(score(i, a, { signal: AbortSignal.timeout(4500) }));
+      return { stopped, phases: [...new Set(states.map(({ phase }) => phase))] };
+    }, [INSTRUCTION, lots]);
+    assert.equal(stopped.name, "TimeoutError");
+    assert.deepEqual(phases, ["ready"]);
+  });
+
+  test("is loaded anew when its document ends under way", async () => {
+    const lots = Array(15).fill(ANSWERS).flat();
+    const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
+    await until(async () => (await lastState())?.working === 1, { what: "work" });
+    await host.closeOffscreen();
+    const scores = await under;
+    assert.deepEqual(scores, lots.map((_, i) => scores[i % 4]));
+  });
+});
+
+/** Bytes of memory of the processes with pages and of the one with the GPU, where the system tells. */
+async function residentBytes() {
+  const { processInfo } = await host.browser.send("SystemInfo.getProcessInfo");
+  let pages = 0;
+  for (const { id, type } of processInfo) {
+    if (type !== "renderer" && type !== "GPU") continue;
+    const statm = await readFile(`/proc/${id}/statm`, "utf8").catch(() => "0 0");
+    pages += Number(statm.split(" ")[1]);
+  }
+  return pages * 4096;
+}
+
+test("a thousand rankings leave the memory as it was", async () => {
+  const heap = () => host.offscreen(() => {
+    globalThis.gc();
+    return performance.memory.usedJSHeapSize;
+  });
+  const rank = (count) => page.evaluate(async ([instruction, answers, count]) => {
+    for (let n = 0; n < count; n += 1) await score(`${instruction} ${n}`, [`${answers[n % 4]} ${n}`]);
+  }, [INSTRUCTION, ANSWERS, count]);
+  await rank(100);
+  const before = { heap: await heap(), resident: await residentBytes() };
+  const start = Date.now();
+  await rank(1000);
+  const grown = { heap: await heap() - before.heap, resident: await residentBytes() - before.resident };
+  console.log(`1000 rankings in ${Date.now() - start} ms:`, before, "grown by", grown);
+  assert.ok(grown.heap < 300_000, `${grown.heap} bytes more of JavaScript`);
+  assert.ok(grown.resident < 50_000_000, `${grown.resident} bytes more in memory`);
+});

@@ -1,0 +1,114 @@
+// Firefox: the extension as a temporary add-on, with the engine in the event page and the f16 path.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+
+import { compare } from "../web/compare.mjs";
+import { openFirefox } from "./firefox.mjs";
+import { sleep, until } from "./harness.mjs";
+
+const json = async (path) => JSON.parse(await readFile(new URL(`../../${path}`, import.meta.url), "utf8"));
+const ADDRESS = "https://chatgpt.com/c/1";
+/** Longer than the engine takes between two signs of life; the browser's own is 30 seconds. */
+const IDLE_MS = 17_000;
+
+let host;
+let page;
+before(async () => {
+  host = await openFirefox({ idleMs: IDLE_MS });
+  page = await host.openClient();
+  await page.evaluate(() => {
+    globalThis.states = [];
+    client.onState((state) => states.push(state));
+    globalThis.score = async (instruction, answers) => {
+      const scores = [];
+      await client.score(instruction, answers, { onScored: (first, batch) => {
+        for (const [i, { score }] of batch.entries()) scores[first + i] = score;
+      } });
+      return scores;
+    };
+  });
+});
+after(() => host?.close());
+
+const lastState = () => page.evaluate(() => states.at(-1));
+const badge = () => page.evaluate(() => chrome.action.getBadgeText({}));
+
+test("scores are right on the f16 path, and equal in Chromium's order", async () => {
+  const pairs = (await json("tests/golden/pairs.json")).pairs.slice(0, 24);
+  const { scores: expected, bound } = await json("tests/golden/models/cappy-mini.json");
+  const scores = await page.evaluate(async (pairs) => {
+    const all = [];
+    for (const { instruction, response } of pairs) all.push(await score(instruction, [response]));
+    return all;
+  }, pairs);
+  compare(expected.slice(0, pairs.length), scores, bound);
+  await until(async () => (await lastState()).phase === "ready", { what: "the state" });
+  assert.equal((await lastState()).dtype, "f16");
+});
+
+test("the event page stays while a model is in hand, longer than the browser lets it", async () => {
+  await sleep(IDLE_MS + 8000);
+  assert.equal(await host.backgroundState(), "running");
+  assert.equal((await lastState()).phase, "ready");
+});
+
+test("an event page that ended is woken, also by a ranking that is under way", async () => {
+  const [dog] = await page.evaluate(() => score("Which animal barks?", ["a dog"]));
+  await host.endBackground();
+  await until(async () => (await lastState()).phase === "idle", { what: "the client to notice" });
+  assert.deepEqual(await page.evaluate(() => score("Which animal barks?", ["a dog"])), [dog]);
+
+  const lots = page.evaluate(() => score("Which animal barks?", Array(400).fill("a dog")));
+  await until(async () => (await lastState()).working === 1, { what: "work" });
+  await host.endBackground();
+  assert.deepEqual(await lots, Array(400).fill(dog));
+});
+
+test("another model is loaded after the settings change, and failures show in the toolbar", async () => {
+  const change = (model) => page.evaluate((model) => chrome.storage.local.set({ settings: { model } }), model);
+  await change({ kind: "folder", name: "none" });
+  const code = await page.evaluate(() => client.load().catch((error) => error.code));
+  assert.equal(code, "not-found");
+  await until(async () => (await badge()) === "!", { what: "an exclamation mark" });
+  await change({ kind: "embedded" });
+  await page.evaluate(() => client.load());
+  await until(async () => (await badge()) === "", { what: "an empty badge" });
+});
+
+test("a key opens the sidebar", async () => {
+  await page.bringToFront();
+  await host.privileged(async () => {
+    document.querySelector("[id^=ext-keyset] key[key=K]").doCommand();
+  });
+  await until(() => page.evaluate(() => browser.sidebarAction.isOpen({})), { what: "the sidebar" });
+});
+
+/** What the badges of a page say to screen readers. Content scripts of Firefox may look into closed shadow roots. */
+const badges = () => page.evaluate(async (url) => {
+  const [{ id }] = await chrome.tabs.query({ url });
+  const [{ result }] = await chrome.scripting.executeScript({
+    target: { tabId: id },
+    func: () => {
+      const root = document.querySelector("cappy-badges")?.openOrClosedShadowRoot;
+      return [...root?.querySelectorAll(".badge") ?? []].filter(({ hidden }) => !hidden).map((badge) => badge.getAttribute("aria-label"));
+    },
+  });
+  return result;
+}, ADDRESS);
+
+test("badges rank the answers of a page", async () => {
+  await host.grant(["https://chatgpt.com/*"]);
+  await until(() => page.evaluate(async () => (await chrome.scripting?.getRegisteredContentScripts())?.length === 1), { what: "the content script" });
+  const site = await host.openSite(ADDRESS, "chatgpt.html");
+  // Nothing is drawn in a tab that is not in sight.
+  await site.bringToFront();
+  const ranked = await until(async () => {
+    const said = await badges();
+    return said.length === 2 && said.every((label) => /^Rank \d of 2, score/.test(label)) && said;
+  }, { what: "badges" });
+  assert.match(ranked[1], /^Rank 1 of 2, score .*, the best/);
+  assert.match(ranked[0], /^Rank 2 of 2, score/);
+  assert.equal((await lastState()).dtype, "f16");
+  await site.close();
+});

@@ -1,0 +1,114 @@
+// What the built extension asks for and contains: permissions, policy, addresses, and Mozilla's linter.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { extname, join, relative } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import { built } from "./harness.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const BROWSERS = ["chrome", "firefox"];
+const manifests = Object.fromEntries(await Promise.all(BROWSERS.map(async (browser) =>
+  [browser, JSON.parse(await readFile(join(built(browser), "manifest.json"), "utf8"))])));
+
+async function filesOf(browser) {
+  const entries = await readdir(built(browser), { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(built(browser), join(entry.parentPath, entry.name)));
+}
+
+test("the manifests ask for these permissions and no others", () => {
+  const { chrome, firefox } = manifests;
+  assert.deepEqual(chrome.permissions.toSorted(), ["activeTab", "contextMenus", "offscreen", "sidePanel", "storage"]);
+  assert.deepEqual(firefox.permissions.toSorted(), ["activeTab", "contextMenus", "storage"]);
+  for (const manifest of [chrome, firefox]) {
+    assert.deepEqual(manifest.optional_permissions, ["scripting"]);
+    assert.deepEqual(manifest.optional_host_permissions.toSorted(), [
+      "https://arena.ai/*", "https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://lmarena.ai/*",
+    ]);
+    // Ways for pages to reach the extension, and rights by other names.
+    for (const key of [
+      "host_permissions", "content_scripts", "web_accessible_resources", "externally_connectable", "devtools_page",
+      "chrome_url_overrides", "declarative_net_request", "nacl_modules", "sandbox", "update_url", "oauth2",
+    ]) assert.ok(!(key in manifest), key);
+    assert.equal(manifest.manifest_version, 3);
+  }
+});
+
+test("only code of the package runs", async () => {
+  for (const browser of BROWSERS) {
+    assert.deepEqual(manifests[browser].content_security_policy, {
+      extension_pages: "script-src 'self' 'wasm-unsafe-eval'; object-src 'none'",
+    });
+    for (const path of (await filesOf(browser)).filter((path) => extname(path) === ".html")) {
+      const html = await readFile(join(built(browser), path), "utf8");
+      assert.doesNotMatch(html, /<script(?![^>]*\bsrc=)|\son\w+\s*=|javascript:/i, path);
+    }
+    for (const path of (await filesOf(browser)).filter((path) => /^(?!cappy-web).*\.js$/.test(path))) {
+      const code = await readFile(join(built(browser), path), "utf8");
+      assert.doesNotMatch(code, /\beval\(|new Function|\.innerHTML|\.outerHTML|insertAdjacentHTML|document\.write/, path);
+    }
+  }
+});
+
+test("every file that the manifests name is there, and the version is the package's", async () => {
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  for (const browser of BROWSERS) {
+    const files = await filesOf(browser);
+    const named = JSON.stringify(manifests[browser]).match(/[\w/-]+\.(?:js|html|png)/g);
+    assert.ok(named.length > 8);
+    for (const path of named) assert.ok(files.includes(path), `${browser}: ${path}`);
+    assert.equal(manifests[browser].version, version);
+    assert.equal(files.some((path) => path.endsWith(".d.ts") || path.endsWith(".ts")), false);
+  }
+  assert.ok(!(await filesOf("firefox")).some((path) => path.includes("offscreen")), "Firefox has no offscreen documents");
+  assert.equal(manifests.firefox.browser_specific_settings.gecko.strict_min_version, "142.0");
+  assert.deepEqual(manifests.firefox.browser_specific_settings.gecko.data_collection_permissions, { required: ["none"] });
+});
+
+/** Addresses that may be in the build, and what they are there for. */
+const KNOWN = [
+  [/^https:\/\/huggingface\.co$/, "the hub that models come from"],
+  [/^https:\/\/(arena\.ai|chatgpt\.com|claude\.ai|gemini\.google\.com|lmarena\.ai)(\/\*?)?$/, "sites with an adapter"],
+  [/^http:\/\/www\.w3\.org\/(1999\/xhtml|2000\/svg)$/, "the name of a namespace; nothing is fetched from it"],
+  [/^https:\/\/example\.org\/my-model\/$/, "an example in an empty field of the options"],
+  [/^https:\/\/git-lfs$/, "how files begin that stand for others: loading says so where one is found"],
+  [/^https:\/\/host\/\*$/, "the form of match patterns, in a comment"],
+  [/^https:\/\/cappy\.invalid\/$/, "a name in the browser's cache, of a domain that cannot exist"],
+];
+
+test("no address is in the build but those that are known", async () => {
+  for (const browser of BROWSERS) {
+    for (const path of await filesOf(browser)) {
+      // As bytes: an address in WebAssembly or in weights would be found as well.
+      const text = await readFile(join(built(browser), path), "latin1");
+      for (const [address] of text.matchAll(/\b(?:https?|wss?|ftp):\/\/[\w%@:.-]+[\w%@:./*?&=#~+-]*/gi)) {
+        assert.ok(KNOWN.some(([known]) => known.test(address)), `${browser}/${path}: ${address}`);
+      }
+    }
+  }
+});
+
+/** What the linter may warn of, and why. */
+const WARNINGS = [
+  // Branches for Node, with names that are built so that bundlers leave them alone. They do not run in browsers.
+  ["UNSAFE_VAR_ASSIGNMENT", /^cappy-web\/gpu\.js$/, /import/],
+  ["UNSAFE_VAR_ASSIGNMENT", /^cappy-web\/loader\/local\.js$/, /import/],
+  // Whether it is there is asked before it is called: the popup is the same in both browsers.
+  ["UNSUPPORTED_API", /^(popup|shared)\//, /^sidePanel\.open /],
+];
+
+test("Mozilla's linter has no errors, and warns of nothing else", async () => {
+  const lint = join(root, "node_modules/.bin/web-ext");
+  const args = ["lint", "--source-dir", built("firefox"), "--output", "json", "--no-config-discovery"];
+  // It fails where there are errors, and says them all the same.
+  const { stdout } = await promisify(execFile)(lint, args, { maxBuffer: 1e8 }).catch((error) => error);
+  const { errors, warnings, notices } = JSON.parse(stdout.slice(stdout.indexOf("{")));
+  assert.deepEqual(errors, []);
+  assert.deepEqual(notices, []);
+  const unknown = warnings.filter(({ code, file, message }) =>
+    !WARNINGS.some(([known, where, what]) => known === code && where.test(file) && what.test(message)));
+  assert.deepEqual(unknown, []);
+});
