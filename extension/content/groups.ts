@@ -1,5 +1,4 @@
 /** Which answers are ranked against each other: those to prompts with the same words. */
-import { fingerprint } from "./fingerprint.js";
 import type { Answer, Reading } from "./read.js";
 import type { Texts } from "./text.js";
 
@@ -86,7 +85,7 @@ function gather({ answers }: Reading, texts: Texts): { gathered: Gathered[]; loo
 function groupOf(prompt: Element | undefined, texts: Texts, gathered: Map<string, Gathered>): Gathered | undefined {
   const instruction = prompt && texts.of([prompt]);
   if (!instruction) return undefined;
-  const key = fingerprint(instruction.replace(/\s+/g, " "));
+  const key = texts.nameOf(prompt);
   let group = gathered.get(key);
   if (!group) gathered.set(key, group = { key, instruction, newestFirst: [] });
   return group;

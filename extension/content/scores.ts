@@ -1,5 +1,5 @@
 /** Scores of answers: kept, and asked of the engine where there are none. */
-import { EngineError, engineClient, type EngineClient } from "../engine/client.js";
+import { engineClient, type EngineClient } from "../engine/client.js";
 import type { EngineState, Score } from "../messages.js";
 import { dropOldest } from "./oldest.js";
 
@@ -118,7 +118,7 @@ export class Scores {
       if (answers.some(({ print }) => !this.#kept.has(print))) this.#problem = "The engine left answers out.";
     } catch (error) {
       if (this.#closed.signal.aborted) return;
-      this.#problem = error instanceof EngineError || error instanceof Error ? error.message : String(error);
+      this.#problem = error instanceof Error ? error.message : String(error);
     }
   }
 

@@ -135,11 +135,9 @@ export class Session {
 
   #rankingOf(group: Group, page: string, now: number): Ranking {
     const tracks = group.shown.map(({ answer, text }) => {
-      const print = fingerprint(`${group.key}\n${text}`);
-      const track = this.#tracks.see(answer, text, print, now);
-      if (track.settled && track.identity) {
-        this.#variants.keep(group.key, { identity: track.identity, text, print, page });
-      }
+      const track = this.#tracks.see(answer, group.key, text, now);
+      const { identity, print, settled } = track;
+      if (settled && identity) this.#variants.keep(group.key, { identity, text, print, page });
       return track;
     });
     return { group, tracks, variants: this.#variants.besides(group.key, page, tracks) };

@@ -1,6 +1,7 @@
 /** When an answer is finished: it is written word by word, and may be edited later. */
 import type { Score } from "../messages.js";
 import type { SiteAdapter } from "../sites/adapter.js";
+import { fingerprint } from "./fingerprint.js";
 import type { Answer } from "./read.js";
 
 /** How often an answer that never settles is scored, and how long one may stay the same and still count as being written. */
@@ -10,6 +11,8 @@ const UNSETTLED_MS = 10_000;
 export interface Track {
   /** The value of the adapter's identity attribute; empty where there is none. */
   identity: string;
+  /** Names the prompt's words. */
+  key: string;
   /** Names the prompt's and the answer's words. */
   print: string;
   text: string;
@@ -36,15 +39,19 @@ export class Tracks {
     this.#streaming = adapter.streaming?.join(", ") ?? "";
   }
 
-  /** What is known of an answer, now that its words are these. */
-  see({ parts }: Answer, text: string, print: string, now: number): Track {
+  /** What is known of an answer to a prompt of this name, now that its words are these. */
+  see({ parts }: Answer, key: string, text: string, now: number): Track {
     const identity = this.#identityOf(parts);
     let track = this.#kept.get(parts[0]);
+    const same = track?.key === key && track.text === text;
+    const print = same ? track!.print : fingerprint(`${key}\n${text}`);
     if (!track || track.identity !== identity) {
-      track = { identity, print, text, changedAt: now, dueAt: now, settled: false, changed: false, interim: undefined, score: undefined };
+      track = {
+        key, identity, print, text, changedAt: now, dueAt: now, settled: false, changed: false, interim: undefined, score: undefined,
+      };
       this.#kept.set(parts[0], track);
-    } else if (track.print !== print) {
-      Object.assign(track, { print, text, changedAt: now, changed: true });
+    } else if (!same) {
+      Object.assign(track, { key, print, text, changedAt: now, changed: true });
       if (track.settled) track.dueAt = now;
     }
     const quiet = now - track.changedAt;

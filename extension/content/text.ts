@@ -1,5 +1,6 @@
 /** The words of prompts and answers, read from text nodes. Nothing of the page is changed or laid out for it. */
 import { MOST_CHARACTERS } from "../messages.js";
+import { fingerprint } from "./fingerprint.js";
 
 /** Elements whose text nobody reads as text. */
 const SKIPPED = new Set([
@@ -93,7 +94,7 @@ class Lines {
 /** Texts by element, kept until something within them changes. */
 export class Texts {
   readonly #ignore: string;
-  #kept = new WeakMap<Element, string>();
+  #kept = new WeakMap<Element, { text: string; name?: string }>();
 
   constructor(ignore: readonly string[]) {
     this.#ignore = ignore.join(", ");
@@ -101,8 +102,15 @@ export class Texts {
 
   /** The text of all parts together. */
   of(parts: readonly Element[]): string {
-    const text = parts.map((part) => this.#one(part)).filter(Boolean).join("\n");
+    if (parts.length === 1) return this.#one(parts[0]!).text;
+    const text = parts.map((part) => this.#one(part).text).filter(Boolean).join("\n");
     return text.slice(0, MOST_CHARACTERS);
+  }
+
+  /** A name for the words of an element, whatever white space is between them. */
+  nameOf(element: Element): string {
+    const one = this.#one(element);
+    return (one.name ??= fingerprint(one.text.replace(/\s+/g, " ")));
   }
 
   /** Forgets the texts of elements in which something has changed. */
@@ -116,12 +124,9 @@ export class Texts {
     }
   }
 
-  #one(element: Element): string {
-    let text = this.#kept.get(element);
-    if (text === undefined) {
-      text = textOf(element, this.#ignore);
-      this.#kept.set(element, text);
-    }
-    return text;
+  #one(element: Element): { text: string; name?: string } {
+    let one = this.#kept.get(element);
+    if (!one) this.#kept.set(element, one = { text: textOf(element, this.#ignore) });
+    return one;
   }
 }

@@ -1,7 +1,7 @@
 /** Models from folders on this device: their files are copied into the extension's own storage. */
 import { PICKED } from "../engine/folder.js";
 import type { Coded } from "../ui/errors.js";
-import { entries } from "./opfs.js";
+import { bytesIn, entries } from "./opfs.js";
 
 /** Written last: a folder without it was not copied to its end. */
 const CONFIG = "config.json";
@@ -31,10 +31,8 @@ export async function pickedFolders(): Promise<Folder[]> {
   const folders: Folder[] = [];
   for (const folder of await entries(picked)) {
     if (!(folder instanceof FileSystemDirectoryHandle)) continue;
-    const files = (await entries(folder)).filter((entry) => entry instanceof FileSystemFileHandle);
-    const sizes = await Promise.all(files.map(async (file) => (await file.getFile()).size));
-    const complete = files.some(({ name }) => name === CONFIG);
-    folders.push({ name: folder.name, bytes: sizes.reduce((sum, size) => sum + size, 0), complete });
+    const names = (await entries(folder)).map(({ name }) => name);
+    folders.push({ name: folder.name, bytes: await bytesIn(folder), complete: names.includes(CONFIG) });
   }
   return folders;
 }

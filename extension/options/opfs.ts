@@ -1,7 +1,12 @@
-/** What is in a folder of the extension's storage. */
+/** What is in the extension's private files. Another page may delete from them meanwhile: what is gone counts as nothing. */
+
+/** What is in a folder. */
 export async function entries(folder: FileSystemDirectoryHandle): Promise<(FileSystemFileHandle | FileSystemDirectoryHandle)[]> {
   const found: (FileSystemFileHandle | FileSystemDirectoryHandle)[] = [];
-  for await (const entry of folder.values()) found.push(entry as FileSystemFileHandle | FileSystemDirectoryHandle);
+  const look = async () => {
+    for await (const entry of folder.values()) found.push(entry as FileSystemFileHandle | FileSystemDirectoryHandle);
+  };
+  await look().catch(unlessGone);
   return found;
 }
 
@@ -9,7 +14,11 @@ export async function entries(folder: FileSystemDirectoryHandle): Promise<(FileS
 export async function bytesIn(folder: FileSystemDirectoryHandle): Promise<number> {
   let bytes = 0;
   for (const entry of await entries(folder)) {
-    bytes += entry instanceof FileSystemFileHandle ? (await entry.getFile()).size : await bytesIn(entry);
+    bytes += entry instanceof FileSystemFileHandle ? ((await entry.getFile().catch(unlessGone))?.size ?? 0) : await bytesIn(entry);
   }
   return bytes;
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof DOMException && error.name === "NotFoundError")) throw error;
 }

@@ -3,6 +3,7 @@ import { engineClient } from "../engine/client.js";
 import { changeSettings, onSettings, readSettings, type Settings } from "../settings.js";
 import { byId, onClick } from "../ui/dom.js";
 import { ModelView } from "../ui/model.js";
+import { onPermissions } from "../ui/places.js";
 import { showKeys } from "./keys.js";
 import { ModelChooser } from "./models.js";
 import { SitesView } from "./sites.js";
@@ -39,6 +40,7 @@ model.onChange(() => {
 });
 byId("version", HTMLElement).textContent = `Version ${chrome.runtime.getManifest().version}`;
 void showKeys();
+onPermissions(() => void stored.refresh());
 onSettings(show);
 show(await readSettings());
 void stored.refresh();

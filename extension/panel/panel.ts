@@ -1,5 +1,6 @@
 /** The side panel: what was collected is edited, ranked and copied here. */
 import type { Collection } from "../collection.js";
+import { inShort } from "../content/words.js";
 import { engineClient } from "../engine/client.js";
 import type { Score } from "../messages.js";
 import { askToDownload } from "../ui/cost.js";
@@ -77,7 +78,7 @@ function compare(): void {
   const asked = state.instruction === ranking.instruction;
   const marks = new Map(ordered.flatMap(({ id, text, score }, at): [string, string][] => {
     if (!asked || now.get(id) !== text) return [];
-    return [[id, `${several && at === 0 ? "Best" : `Rank ${at + 1}`} · ${score.toFixed(2)}`]];
+    return [[id, `${several && at === 0 ? "Best" : `Rank ${at + 1}`} · ${inShort(score)}`]];
   }));
   const best = ordered[0]?.id;
   task.mark(marks, several && best !== undefined && marks.has(best) ? best : undefined);

@@ -6,7 +6,7 @@ import { adapterFor, generic, type SiteAdapter } from "../sites/index.js";
 import { button, byId, make, onClick } from "../ui/dom.js";
 import { errorBox } from "../ui/errors.js";
 import { ModelView } from "../ui/model.js";
-import { allow, allowScripting, hostsOf, isAllowed, onPermissions, openPanel } from "../ui/places.js";
+import { allow, allowScripting, isAllowed, onPermissions, openPanel } from "../ui/places.js";
 import { counted } from "../ui/words.js";
 import { enter, isOpen, leave, reportOf, tabInFront } from "./tab.js";
 
@@ -91,7 +91,8 @@ function partsOf(page: Page): HTMLElement[] {
       ];
     case "site": {
       const { site, allowed, on, report } = page;
-      const [host = site.name] = hostsOf(site);
+      // A site may have several.
+      const host = new URL(tab!.url!).hostname;
       if (!allowed) {
         return [
           make("p", {}, `Cappy can mark the best answer on ${host}. The browser asks you first.`),

@@ -11,11 +11,15 @@ import { openChromium, until } from "./harness.mjs";
 const ADDRESS = "https://chatgpt.com/c/1";
 const PAGE = { body: `<!doctype html><meta charset="utf-8"><title>chat</title><p id="text">First line<br>Second line</p>` };
 
+const CHATGPT = ["https://chatgpt.com/*"];
+
 let host;
 let page;
+let site;
 before(async () => {
   host = await openChromium();
   page = await host.openClient();
+  site = await host.openSite(ADDRESS, PAGE);
 });
 after(() => host?.close());
 afterEach(() => assert.deepEqual(host.complaints.splice(0), []));
@@ -129,12 +133,10 @@ describe("content scripts", () => {
     const [{ id }] = await chrome.tabs.query({ url });
     return chrome.tabs.sendMessage(id, { v: 1, to: "content", type: "report" }).then((report) => report?.adapter === "chatgpt", () => false);
   }, `${ADDRESS}*`);
-  let site;
 
   test("are registered where the user agreed, and run in pages that are open already", async () => {
-    site = await host.openSite(ADDRESS, PAGE);
     assert.ok(!(await registered())?.length, "nothing without permission");
-    await host.grant(["https://chatgpt.com/*", "https://claude.ai/*"]);
+    await host.grant([...CHATGPT, "https://claude.ai/*"]);
     await is(["site-chatgpt", "site-claude"]);
     await until(isThere, { what: "the content script in the open page" });
     await site.reload();
@@ -158,14 +160,16 @@ describe("content scripts", () => {
     await host.revoke(["https://claude.ai/*"]);
     await is(["site-chatgpt"]);
     await host.killWorker();
-    await host.revoke(["https://chatgpt.com/*"]);
+    await host.revoke(CHATGPT);
     await is([]);
-    await host.grant(["https://chatgpt.com/*"]);
+    await host.grant(CHATGPT);
     await is(["site-chatgpt"]);
   });
 });
 
 describe("what a content script may say", () => {
+  before(() => host.grant(CHATGPT));
+
   /** What the engine answers to messages through one port, until it is quiet or cut. */
   const say = (...messages) => inTab(`() => new Promise((resolve) => {
     const port = chrome.runtime.connect({ name: "cappy-engine-1" });
@@ -233,11 +237,10 @@ describe("what a content script may say", () => {
 });
 
 describe("selected text", () => {
+  before(() => host.grant(CHATGPT));
+
   const collection = () => page.evaluate(async () => (await chrome.storage.local.get("collection")).collection);
-  const select = async () => {
-    const tab = host.context.pages().find((open) => open.url() === ADDRESS);
-    await tab.evaluate(() => getSelection().selectAllChildren(document.querySelector("#text")));
-  };
+  const select = () => site.evaluate(() => getSelection().selectAllChildren(document.querySelector("#text")));
   const act = (event, ...args) => host.worker(`async (url, args) => {
     const [tab] = await chrome.tabs.query({ url });
     chrome.${event}.dispatch(...args, tab);
@@ -249,9 +252,7 @@ describe("selected text", () => {
     await menu("use-as-instruction", "First line Second line");
     await until(async () => (await collection())?.instruction === "First line\nSecond line", { what: "the instruction" });
     assert.equal(await host.badge(), "✓");
-    await page.bringToFront();
-    const tab = host.context.pages().find((open) => open.url() === ADDRESS);
-    await tab.evaluate(() => getSelection().removeAllRanges());
+    await site.evaluate(() => getSelection().removeAllRanges());
     await Promise.all([menu("add-as-answer", "one answer"), menu("add-as-answer", "and another")]);
     await until(async () => (await collection()).answers.length === 2, { what: "the answers" });
     assert.deepEqual((await collection()).answers.map(({ text }) => text).sort(), ["and another", "one answer"]);

@@ -291,13 +291,14 @@ test("the badge style applies at once", async (t) => {
 test("a second injection changes nothing", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/9", "chatgpt.html");
   await ranked(page, 2);
+  await page.evaluate(() => { document.querySelector("[data-cappy]").first = true; });
   await host.worker(async (url) => {
     const [tab] = await chrome.tabs.query({ url });
     await chrome.scripting.executeScript({ target: { tabId: tab.id }, files: ["content.js"] });
   }, page.url());
   await page.evaluate(() => { fixture.prompt("Is water wet?"); fixture.pair("yes", "no"); });
   await ranked(page, 4);
-  assert.equal(await page.locator("[data-cappy]").count(), 1);
+  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll("[data-cappy]")].map(({ first }) => first)), [true]);
 });
 
 test("what fails is said, and can be tried again", async (t) => {

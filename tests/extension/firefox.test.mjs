@@ -90,7 +90,7 @@ const badges = () => page.evaluate(async (url) => {
   const [{ result }] = await chrome.scripting.executeScript({
     target: { tabId: id },
     func: () => {
-      const root = document.querySelector("cappy-badges")?.openOrClosedShadowRoot;
+      const root = document.querySelector("[data-cappy]")?.openOrClosedShadowRoot;
       return [...root?.querySelectorAll(".badge") ?? []].filter(({ hidden }) => !hidden).map((badge) => badge.getAttribute("aria-label"));
     },
   });

@@ -1,6 +1,7 @@
-// The built extension in real browsers, for every test of it. Build it first: node extension/build.mjs
+// The built extension in real Chromium, for every test of it; firefox.mjs has the like for Firefox.
+// Build it first: scripts/build-extension
 //
-//   const host = await openChromium();                     // or openFirefox(), see there
+//   const host = await openChromium();
 //   await host.grant(["https://chatgpt.com/*"]);           // permissions, as if the user had agreed
 //   const page = await host.openSite("https://chatgpt.com/c/1", "chatgpt.html"); // a fixture under its real address
 //   const panel = await host.openPage("panel/panel.html"); // a page of the extension, in a tab
@@ -154,14 +155,16 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
 
     /** Runs a function in the service worker, which is started if need be. */
     async worker(act, ...args) {
-      const [found] = await workers();
-      if (!found) {
+      if ((await workers()).length === 0) {
         // Any message wakes it.
         const page = await host.openPage();
         await page.evaluate(() => chrome.runtime.sendMessage({}).catch(() => {}));
         await page.close();
       }
-      return evaluateIn((found ?? (await workers())[0]).targetId, act, args);
+      const [{ targetId }] = await until(async () => (await workers()).length > 0 && workers(), { what: "the service worker" });
+      // One that is just being started has nothing in it yet.
+      await until(() => evaluateIn(targetId, () => typeof chrome === "object", []), { what: "the service worker's start" });
+      return evaluateIn(targetId, act, args);
     },
 
     /** Ends the service worker, as the browser does after some idle seconds. */

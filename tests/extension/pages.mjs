@@ -1,0 +1,95 @@
+// What the tests of the popup, the panel and the options share: one browser, pages that must not complain.
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { chromiumPath } from "../web/browser.mjs";
+import { openChromium } from "./harness.mjs";
+import { modelFiles } from "./model-server.mjs";
+
+export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
+
+export const QUESTION = "Which animal barks?";
+export const ANSWERS = ["A cat purrs and meows.", "The animal that barks is the dog.", "I do not know.", "Blue, mostly on Tuesdays."];
+
+/** A button by its whole name. */
+export const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+/** Writes an instruction and answers into the panel. */
+export async function write(page, instruction, answers) {
+  await page.locator("#instruction").fill(instruction);
+  await button(page, "Paste several").click();
+  await page.locator("#paste-text").fill(answers.join("\n---\n"));
+  await button(page, "Add").click();
+}
+
+/** Waits until the panel has ranked. */
+export const ranked = (page) => page.locator("#copy-result").waitFor();
+
+/** A browser for the tests of a suite. Its parts are there once the suite has begun. */
+export function setUp() {
+  const pages = {
+    host: undefined,
+    /** The files of a small model. */
+    files: undefined,
+
+    /** Opens a page of the extension that must not complain; storage is empty before, unless it is to stay. */
+    async open(path, act, { stay = false, prepare } = {}) {
+      const page = await pages.host.context.newPage();
+      const said = [];
+      page.on("console", (message) => {
+        // Servers that are not there are part of these tests.
+        const expected = /net::ERR_|status of 404/.test(message.text());
+        if (["error", "warning"].includes(message.type()) && !expected) said.push(message.text());
+      });
+      page.on("pageerror", (error) => said.push(String(error)));
+      try {
+        if (!stay) await pages.inPage(() => chrome.storage.local.clear());
+        if (prepare) await page.addInitScript(...prepare);
+        await page.goto(pages.host.address(path));
+        await act(page);
+        assert.deepEqual(said, []);
+        await checkPage(page);
+      } finally {
+        await page.close();
+      }
+    },
+
+    panel: (act, options) => pages.open("panel/panel.html", act, options),
+    options: (act, more) => pages.open("options/options.html", act, more),
+
+    /** Runs something in a page of the extension that does nothing else. */
+    async inPage(act, ...args) {
+      const page = await pages.host.openPage();
+      try {
+        return await page.evaluate(act, ...args);
+      } finally {
+        await page.close();
+      }
+    },
+
+    stored: () => pages.inPage(() => chrome.storage.local.get(null)),
+    settings: async () => (await pages.stored()).settings,
+  };
+  before(async () => {
+    pages.host = await openChromium({ args: ["--force-prefers-reduced-motion"] });
+    await pages.host.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    pages.host.context.setDefaultTimeout(20_000);
+    pages.files = await modelFiles();
+  });
+  after(() => pages.host?.close());
+  return pages;
+}
+
+/** Every control has a name, ids are unique, and nothing is wider than the narrowest panel. */
+async function checkPage(page) {
+  const nameless = await page.locator("button, input, select, textarea, progress").evaluateAll((all) =>
+    all.filter((each) => each.checkVisibility() && !each.labels?.length && !each.ariaLabel
+      && !each.getAttribute("aria-labelledby") && !each.innerText?.trim()).map((each) => each.outerHTML));
+  assert.deepEqual(nameless, [], "controls without a name");
+  const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
+  assert.deepEqual(ids.filter((id, at) => ids.indexOf(id) !== at), [], "ids that are not unique");
+  await page.setViewportSize({ width: 300, height: 600 });
+  const wide = await page.locator("body *").evaluateAll((all) =>
+    all.filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > 300 && !each.closest(".sr-only, .toast"))
+      .map((each) => each.outerHTML.slice(0, 100)));
+  assert.deepEqual(wide, [], "wider than 300 px");
+}
