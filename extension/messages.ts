@@ -63,12 +63,15 @@ export const Taught = v.strictObject({
 });
 export type Taught = v.InferOutput<typeof Taught>;
 
+/** How weights can be asked to be held; as the package has it. */
+export const DTYPES = ["auto", "f16", "f32", "q8", "q4"] as const;
+
 /** What the engine has to know of the settings. */
 export const EngineSettings = v.strictObject({
   model: ModelChoice,
   /** What was learned and is to be used; empty for the model as it came. */
   adaptation: v.union([v.literal(""), AdaptationName]),
-  dtype: v.picklist(["auto", "f16", "f32"]),
+  dtype: v.picklist(DTYPES),
   /** Minutes without work after which the model is put away. */
   idleMinutes: v.pipe(v.number(), v.minValue(0.05), v.maxValue(1440)),
 });
@@ -84,7 +87,10 @@ export const EngineState = v.variant("phase", [
   }),
   v.strictObject({
     phase: v.literal("ready"),
-    model: v.string(), adaptation: v.string(), dtype: v.picklist(["f16", "f32"]), adapter: v.string(), gpuBytes: v.number(), maxTokens: v.number(),
+    model: v.string(), adaptation: v.string(),
+    /** How weights are held; those of 16 bits, how they are read. */
+    dtype: v.picklist(["f16", "f32", "q8", "q4"]),
+    adapter: v.string(), gpuBytes: v.number(), maxTokens: v.number(),
     /** Requests under way. */
     working: count,
   }),

@@ -11,6 +11,7 @@ export const BADGE_STYLES = ["full", "rank", "best"] as const;
 /** Each field falls back by itself, so that one bad value does not lose the others. */
 const Settings = v.object({
   model: v.fallback(ModelChoice, { kind: "embedded" }),
+  /** How weights are held; `auto` as `dtypeOf` says. */
   dtype: v.fallback(EngineSettings.entries.dtype, "auto"),
   idleMinutes: v.fallback(EngineSettings.entries.idleMinutes, 5),
   /** Whether badges are shown at all. */
@@ -49,9 +50,14 @@ export function onSettings(listener: (settings: Settings) => void): () => void {
 
 /** The part of them that the engine needs. */
 export function forEngine(settings: Settings): EngineSettings {
-  const { model, dtype, idleMinutes, learn, useLearned } = settings;
+  const { model, idleMinutes, learn, useLearned } = settings;
   const adaptation = learn && useLearned ? taughtOf(settings)?.name ?? "" : "";
-  return { model, adaptation, dtype, idleMinutes };
+  return { model, adaptation, dtype: dtypeOf(settings), idleMinutes };
+}
+
+/** How weights are held: as was chosen; else those of Cappy-large, which are many, in 4 bits, and others as they are stored. */
+export function dtypeOf({ model, dtype }: Pick<Settings, "model" | "dtype">): Settings["dtype"] {
+  return dtype === "auto" && model.kind === "large" ? "q4" : dtype;
 }
 
 /** What the chosen model has learned. */

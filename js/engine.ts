@@ -7,7 +7,7 @@ import { kernelFor, openWatched, withKernel } from "./opening.js";
 import { toCappyError } from "./thrown.js";
 import { keepTuning, keptTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
-import type { AdapterInfo, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
+import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
 import type { WasmScorer } from "./wasm/cappy.js";
 
 /** Texts handed to WebAssembly at once; a batch rarely holds more. */
@@ -17,8 +17,10 @@ const WINDOW = 256;
 const MOST_LOSSES = 3;
 const LOSSES_WITHIN_MS = 60_000;
 
-/** The compiled part of an engine. There are two: a small one, and one that knows of adaptations. */
+/** The compiled part of an engine: a small one, one that knows of adaptations, one without a GPU. */
 export interface Module {
+  /** What stands for an adapter where there is no GPU. */
+  cpu?: AdapterInfo;
   startWasm(): Promise<unknown>;
   WasmScorer: Pick<typeof WasmScorer, "load">;
   Sha256: new () => Hasher;
@@ -26,12 +28,18 @@ export interface Module {
 
 /** What an engine needs to know, without anything that cannot be sent to a worker. */
 export interface EngineOptions extends SourceOptions {
-  /** How kernels read numbers. */
-  dtype?: Dtype;
+  /** How kernels read numbers; how weights are kept, where the CPU computes. */
+  dtype?: Dtype | CpuWeights;
   /** The most tokens computed at once. */
   batchTokens?: number;
   /** The matmul kernel that runs everything. */
   kernel?: string;
+  /** Where to compute. */
+  device?: Device;
+  /** How the CPU keeps weights. */
+  cpuWeights?: CpuWeights;
+  /** Why the CPU computes, where that was not asked for. */
+  why?: string;
   /** What adaptation changes of the model. */
   adaptation?: Applied;
 }
@@ -69,11 +77,15 @@ interface RustInfo {
   model: string;
   applied: string;
   format: string;
-  config: { max_position_embeddings: number; pad_token_id: number; labels: string[] };
+  config: { labels: string[] };
+  output: string;
+  max_tokens: number;
   parameters: number;
   file_bytes: number;
   gpu_bytes: number;
+  cpu_bytes?: number;
   dtype: "f16" | "f32";
+  weights: "f16" | "q8" | "q4";
   note: string | null;
   batch_tokens: number;
   kernels: string;
@@ -116,12 +128,15 @@ export class Engine {
 
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
     throwIfAborted(signal, "loading");
-    [this.#adapter] = await Promise.all([adapterInfo(), this.#module.startWasm()]);
+    const { cpu } = this.#module;
+    [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm()]);
     throwIfAborted(signal, "loading");
     const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
     const { dtype = "auto", batchTokens, cache = true } = this.#options;
+    // The CPU's has no use for it.
     const kernel = kernelFor(this.#adapter, this.#options.kernel);
-    const tuning = cache && kernel === undefined ? await keptTuning(this.#adapter) : undefined;
+    const tuned = cache && kernel === undefined;
+    const tuning = tuned ? await keptTuning(this.#adapter) : undefined;
     const { adaptation } = this.#options;
     const [model, adapter] = adaptation ? changed(files, adaptation) : [files];
     try {
@@ -135,7 +150,7 @@ export class Engine {
       }
       this.#scorer = scorer;
       this.#info = { ...scorer.info(), applied: adaptation?.name ?? "" } as RustInfo;
-      if (cache && kernel === undefined && this.#info.tuning !== tuning) void keepTuning(this.#adapter, this.#info.tuning);
+      if (tuned && this.#info.tuning !== tuning) void keepTuning(this.#adapter, this.#info.tuning);
     } catch (thrown) {
       throwIfAborted(signal, "loading");
       throw files.failure() ?? toCappyError(thrown);
@@ -222,10 +237,14 @@ export class Engine {
       parameters: info.parameters,
       fileBytes: info.file_bytes,
       gpuBytes: info.gpu_bytes,
-      maxTokens: info.config.max_position_embeddings - info.config.pad_token_id - 1,
+      cpuBytes: info.cpu_bytes ?? 0,
+      device: this.#module.cpu ? "cpu" : "gpu",
+      maxTokens: info.max_tokens,
       labels: info.config.labels,
+      output: info.output,
       dtype: info.dtype,
-      note: info.note ?? (info.dtype === "f32" && !this.#adapter.f16 ? "the adapter has no shader-f16" : ""),
+      weights: info.weights,
+      note: info.note ?? this.#options.why ?? (info.dtype === "f32" && !this.#adapter.f16 && !this.#module.cpu ? "the adapter has no shader-f16" : ""),
       batchTokens: info.batch_tokens,
       kernels: info.kernels,
       tuningSeconds: info.tuning_seconds,

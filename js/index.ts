@@ -13,6 +13,6 @@ export { deleteKept, keptModels, probe } from "./loader/index.js";
 export { deleteAdaptation, keptAdaptations, Scorer } from "./scorer.js";
 export type {
   AdaptationSource, Adapted, AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, AdaptStep, AdapterInfo, Candidate,
-  Cost, Depth, Dtype, Info, KeptAdaptation, KeptModel, Lesson, LoadOptions, LoadProgress, ModelSource, Ranked,
+  Cost, CpuWeights, Depth, Device, Dtype, Info, KeptAdaptation, KeptModel, Lesson, LoadOptions, LoadProgress, ModelSource, Ranked,
   RankOptions, Scored, ScoreOptions, SourceOptions,
 } from "./types.js";

@@ -1,7 +1,8 @@
 import { Engine, type EngineOptions, type Listening, type TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
+import { adapterInfo } from "./gpu.js";
 import { openWorker, RemoteEngine } from "./remote.js";
-import { messageOf } from "./thrown.js";
+import { isOtherArchitecture, messageOf } from "./thrown.js";
 import { Turns } from "./turns.js";
 import type {
   AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions, LoadProgress,
@@ -238,9 +239,29 @@ async function open(
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
   if (adaptation !== undefined) return (await adapting()).loadAdapted(origin, adaptation, listening);
-  return origin.worker
-    ? RemoteEngine.load(openWorker, origin.source, origin.options, listening)
-    : Engine.load(module, origin.source, origin.options, listening);
+  const { device } = origin.options;
+  const onCpu = async (missing?: unknown) => (await import("./cpu/index.js")).loadOnCpu(origin, missing, listening);
+  if (device === "cpu") return onCpu();
+  try {
+    // Asked here first, so that a page without WebGPU does not load what needs it.
+    await adapterInfo();
+    return await openOnGpu(origin, listening);
+  } catch (error) {
+    if (device === "gpu" || !/^no-(webgpu|adapter)$/.test((error as CappyError).code)) throw error;
+    return onCpu(error);
+  }
+}
+
+/** Most models are RoBERTa. What the module for them refuses, one that knows more families may know. */
+async function openOnGpu(origin: Origin, listening: Listening<LoadProgress>): Promise<Engine | RemoteEngine> {
+  try {
+    return await (origin.worker
+      ? RemoteEngine.load(openWorker, origin.source, origin.options, listening)
+      : Engine.load(module, origin.source, origin.options, listening));
+  } catch (error) {
+    if (!isOtherArchitecture(error)) throw error;
+    return (await import("./families/index.js")).loadOfFamily(origin, listening);
+  }
 }
 
 function textsOf(candidates: readonly Candidate[]): string[] {
@@ -290,8 +311,8 @@ function absolute(source: ModelSource | undefined): ModelSource | undefined {
 /** The options, in a form that can be sent to a worker. */
 function checked({ headers, fetch: custom, ...options }: EngineOptions): EngineOptions {
   const { dtype, batchTokens } = options;
-  if (dtype !== undefined && !["auto", "f16", "f32"].includes(dtype)) {
-    throw new CappyError("input", "dtype", `is ${JSON.stringify(dtype)}; auto, f16 and f32 are known`);
+  if (dtype !== undefined && !["auto", "f16", "f32", "q8", "q4"].includes(dtype)) {
+    throw new CappyError("input", "dtype", `is ${JSON.stringify(dtype)}; auto, f16, f32, q8 and q4 are known`);
   }
   if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
     throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);

@@ -17,6 +17,11 @@ export function toCappyError(thrown: unknown): CappyError {
   return new CappyError("gpu", "cappy", `stopped unexpectedly: ${messageOf(thrown)}`, { cause: thrown });
 }
 
+/** Whether a model was refused for its architecture, which is known before anything but its config is read. */
+export function isOtherArchitecture(thrown: unknown): boolean {
+  return (thrown as CappyError).atFault === "config.json: architectures";
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,5 +1,14 @@
-/** How the kernels read the f16 numbers in GPU memory. Arithmetic is f32 either way. */
-export type Dtype = "auto" | "f16" | "f32";
+/**
+ * How weights are held. `f16` and `f32` say how kernels read numbers of two bytes; `q8` and `q4` round
+ * the matrices to 8 or 4 bits while they load, where they do not come so. Arithmetic is f32 always.
+ */
+export type Dtype = "auto" | "f16" | "f32" | "q8" | "q4";
+
+/** Where to compute: `auto` takes the CPU where the browser has no WebGPU or finds no adapter. */
+export type Device = "auto" | "gpu" | "cpu";
+
+/** How the CPU keeps weights: `i16` about as fine as f16, `i8` in half of the memory. `auto` is `i16`. */
+export type CpuWeights = "auto" | "i16" | "i8";
 
 /**
  * Where a model comes from: a hub id (`owner/name`, `owner/name@revision`), the URL of a folder, or
@@ -31,7 +40,11 @@ export interface LoadOptions extends SourceOptions {
   signal?: AbortSignal;
   /** Told how far loading is. */
   onProgress?: (progress: LoadProgress) => void;
-  /** How kernels read numbers; `auto` takes f16 where the adapter has it and it proves right. */
+  /** Where to compute; `auto` unless said otherwise. The CPU's part of this package is loaded only where it is needed. */
+  device?: Device;
+  /** How the CPU keeps weights, where it computes. */
+  cpuWeights?: CpuWeights;
+  /** How weights are held; `auto` takes them as they are stored, and f16 where the adapter has it and it proves right. */
   dtype?: Dtype;
   /** The most tokens computed at once. Scores do not depend on it. */
   batchTokens?: number;
@@ -123,12 +136,20 @@ export interface Info {
   fileBytes: number;
   /** Bytes of GPU memory in use, weights and activations. */
   gpuBytes: number;
+  /** Bytes of weights in the page's memory, where the CPU computes. */
+  cpuBytes: number;
+  /** What computes. */
+  device: "gpu" | "cpu";
   /** The longest pair in tokens. */
   maxTokens: number;
   /** The names of its outputs; one for a scorer. */
   labels: string[];
+  /** What its output means, for people. */
+  output: string;
   /** The path taken, `f16` or `f32`. */
   dtype: "f16" | "f32";
+  /** How matrices are held. */
+  weights: "f16" | "q8" | "q4";
   /** Why this path and not the other one, where that needs saying. */
   note: string;
   /** The most tokens computed at once. */
@@ -153,8 +174,13 @@ export interface Cost {
   bytes: number;
   /** Bytes of them that are not kept here yet. */
   download: number;
-  /** Bytes of GPU memory that the weights will take. */
+  /** Bytes of GPU memory that the weights will take, held as they are stored. */
   gpuBytes: number;
+  /**
+   * About how many it is with each `dtype`; what is downloaded stays the same. `null` where
+   * `config.json` does not tell the model's shape.
+   */
+  gpuBytesAs: Record<"f16" | "q8" | "q4", number> | null;
   /** The file with the weights. */
   weights: string;
   /** Bytes of storage that the browser still grants; `null` where it does not say. */

@@ -6,8 +6,8 @@ use crate::tokenizer::Encoded;
 /// Some pairs, packed, as plain data.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// (word id, position id) of every token.
-    pub ids: Vec<[u32; 2]>,
+    /// (word id, position id, token type) of every token.
+    pub ids: Vec<[u32; 3]>,
     /// Where each sequence begins, and at last where the last one ends.
     pub cu_seqlens: Vec<u32>,
     /// Attention of every token.
@@ -22,7 +22,8 @@ impl Batch {
         let mut batch = Batch { cu_seqlens: vec![0], ..Batch::default() };
         for (row, pair) in pairs.iter().enumerate() {
             let (first_token, tokens) = (batch.ids.len() as u32, pair.ids.len() as u32);
-            batch.ids.extend(pair.ids.iter().zip(&pair.position_ids).map(|(&id, &at)| [id, at]));
+            let ids = pair.ids.iter().zip(&pair.position_ids).zip(&pair.type_ids);
+            batch.ids.extend(ids.map(|((&id, &position), &kind)| [id, position, kind]));
             batch.cu_seqlens.push(first_token + tokens);
             for first_query in (0..tokens).step_by(QUERIES as usize) {
                 batch.tasks.push(Task {
@@ -69,6 +70,7 @@ mod tests {
         Encoded {
             ids: (0..tokens as u32).collect(),
             position_ids: (0..tokens as u32).map(|i| i + 2).collect(),
+            type_ids: (0..tokens as u32).map(|i| i / 9).collect(),
             truncated: 0,
         }
     }
@@ -83,5 +85,6 @@ mod tests {
         covered.sort_unstable();
         assert!(covered.into_iter().eq(0..53));
         assert!(batch.first_tasks.iter().map(|task| task.out_row).eq(0..3));
+        assert_eq!((batch.ids[16], batch.ids[18]), ([16, 18, 1], [1, 3, 0]));
     }
 }

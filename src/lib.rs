@@ -1,5 +1,12 @@
 //! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
 
+/// The text of a file under `shaders/`, as build.rs leaves it.
+macro_rules! shader {
+    ($name:literal) => {
+        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
+    };
+}
+
 #[cfg(feature = "adapt")]
 pub mod adapt;
 mod batch;
@@ -7,7 +14,14 @@ mod batch;
 pub mod bench;
 pub mod checkpoint;
 mod config;
+#[cfg(feature = "adapt")]
+mod convert;
+#[cfg(feature = "cpu")]
+pub mod cpu;
+// In WebAssembly the feature `cpu` makes a module without the GPU.
+#[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), allow(dead_code, unused_imports))]
 mod encoder;
+mod engine;
 mod error;
 #[cfg(feature = "eval")]
 pub mod eval;
@@ -18,14 +32,20 @@ mod rank;
 mod reference;
 #[cfg(any(feature = "adapt", feature = "eval"))]
 pub mod rouge;
+#[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), allow(dead_code, unused_imports))]
 mod scorer;
 mod tokenizer;
+#[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), allow(dead_code, unused_imports))]
 mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 
 pub use checkpoint::{Checkpoint, RandomProfile};
-pub use config::{Config, MAX_HEAD_SIZE};
+pub use config::{Config, Family, MAX_HEAD_SIZE, Module};
+#[cfg(feature = "adapt")]
+pub use convert::Conversion;
+#[cfg(feature = "cpu")]
+pub use engine::Device;
 pub use error::{Error, ErrorKind, Result};
 pub use gpu::Dtype;
 pub use rank::Ranked;

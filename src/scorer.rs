@@ -8,9 +8,12 @@ use serde::Serialize;
 use crate::batch::Batch;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::checkpoint::MemoryFiles;
-use crate::checkpoint::{Checkpoint, Files, RandomProfile, read_all, tensor_shapes};
+use crate::checkpoint::{Checkpoint, Files, RandomProfile, WeightFormat, read_all, tensor_shapes};
 use crate::config::Config;
-use crate::encoder::{Encoder, self_test};
+use crate::encoder::Encoder;
+#[cfg(feature = "cpu")]
+use crate::engine::Device;
+use crate::engine::{Engine, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu};
 use crate::ops::Choice;
@@ -35,7 +38,10 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 /// Where a model comes from.
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "one value a load, moved once")]
+#[cfg_attr(
+    not(feature = "families"),
+    expect(clippy::large_enum_variant, reason = "one value a load, moved once")
+)]
 pub enum ModelSource {
     /// The small model inside this library. The npm package has it as files beside the code.
     #[cfg(not(target_arch = "wasm32"))]
@@ -86,8 +92,19 @@ impl ModelSource {
 /// How to load a model.
 #[derive(Default)]
 pub struct LoadOptions<'a> {
+    /// Where to compute.
+    #[cfg(feature = "cpu")]
+    pub device: Device,
+    /// What the CPU multiplies, where it computes; by default the fastest that keeps the weights
+    /// as they are.
+    #[cfg(feature = "cpu")]
+    pub numbers: Option<crate::cpu::Numbers>,
     /// How kernels read f16 numbers.
     pub dtype: Dtype,
+    /// How matrices are held on the GPU; those that are stored otherwise are rounded to it while
+    /// they stream. By default as they are stored. The CPU takes q8 and q4 for q8, and everything
+    /// else, also where it is stored in fewer bits, for f16.
+    pub weights: Option<WeightFormat>,
     /// The most tokens computed at once. More needs more memory and is faster up to a point.
     /// Raised to the longest pair, lowered to 32,768. Scores do not depend on it.
     pub batch_tokens: Option<usize>,
@@ -152,17 +169,26 @@ pub struct Info {
     pub format: String,
     /// Its shape.
     pub config: Config,
+    /// What its output means, for people: see [`Config::output`].
+    pub output: &'static str,
+    /// The longest pair in tokens, special tokens included.
+    pub max_tokens: usize,
     /// How many numbers its weights are.
     pub parameters: u64,
     /// Bytes of its weights where they came from.
     pub file_bytes: u64,
     /// Bytes of GPU memory in use, weights and activations.
     pub gpu_bytes: u64,
-    /// The adapter it runs on.
+    /// Bytes of weights in the host's memory, where the CPU computes.
+    #[cfg(feature = "cpu")]
+    pub cpu_bytes: u64,
+    /// The adapter it runs on. Its backend is `cpu` where that is none.
     pub adapter: AdapterSummary,
-    /// How kernels read f16 numbers there.
+    /// How kernels read f16 numbers there. The CPU's are `f32`, whatever the weights are.
     pub dtype: Dtype,
-    /// Why not the other way, where the adapter failed a self-test in it.
+    /// How its matrices are held. The CPU holds them in f16 or finer, or in q8.
+    pub weights: WeightFormat,
+    /// Why not the other way, where the adapter failed a self-test in it or is missing.
     pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,
@@ -187,14 +213,13 @@ pub struct Info {
 /// # Ok(()) }) }
 /// ```
 pub struct Scorer {
-    gpu: Gpu,
-    encoder: Encoder,
+    engine: Engine,
     tokenizer: Tokenizer,
     info: Info,
 }
 
 impl Scorer {
-    /// Loads a model and opens the GPU. Downloads from the hub block the calling thread.
+    /// Loads a model and opens what it is computed on. Downloads from the hub block the calling thread.
     ///
     /// # Errors
     /// Names the file, tensor, adapter limit or hub answer at fault; see [`ErrorKind`].
@@ -210,14 +235,12 @@ impl Scorer {
         if let Some(files) = &adaptation {
             checkpoint = checkpoint.with_adapter(&**files, &config).await?;
         }
-        let (gpu, tuned, note) = open_proven(&options, self_test).await?;
-        let choice = tuned.choice;
-        let batch_tokens = batch_tokens(&tuned, &config, options.batch_tokens);
-        let before = gpu.allocated_bytes();
         let total = checkpoint.file_bytes();
         let mut loaded = |bytes: u64| progress(Progress::Load { bytes: bytes.min(total), total });
-        let encoder =
-            Encoder::load(&gpu, &checkpoint, &config, choice, batch_tokens, &mut loaded).await?;
+        #[cfg(feature = "cpu")]
+        let started = Started::new(&options, &checkpoint, &config, &mut loaded).await?;
+        #[cfg(not(feature = "cpu"))]
+        let started = Started::on_gpu(&options, &checkpoint, &config, &mut loaded).await?;
         loaded(total);
 
         let shapes = tensor_shapes(&config);
@@ -227,17 +250,22 @@ impl Scorer {
             format: checkpoint.format().to_owned(),
             parameters: shapes.iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum(),
             file_bytes: total,
-            gpu_bytes: gpu.allocated_bytes() - before,
-            adapter: gpu.adapter().clone(),
-            dtype: gpu.dtype(),
-            note,
-            batch_tokens,
-            kernels: choice.describe(),
-            tuning_seconds: tuned.seconds,
-            tuning: tuned.to_text(&gpu),
+            gpu_bytes: started.gpu_bytes,
+            #[cfg(feature = "cpu")]
+            cpu_bytes: started.cpu_bytes,
+            adapter: started.adapter,
+            dtype: started.dtype,
+            weights: started.weights,
+            note: started.note,
+            batch_tokens: started.batch_tokens,
+            kernels: started.kernels,
+            tuning_seconds: started.tuning_seconds,
+            tuning: started.tuning,
+            output: config.output(),
+            max_tokens: config.max_tokens(),
             config,
         };
-        Ok(Scorer { gpu, encoder, tokenizer, info })
+        Ok(Scorer { engine: started.engine, tokenizer, info })
     }
 
     /// What was loaded and how it runs.
@@ -305,7 +333,7 @@ impl Scorer {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let logits = self.encoder.logits(&self.gpu, &Batch::new(&batch), stop).await?;
+        let logits = self.engine.logits(&batch, stop).await?;
         let finite = |logits: &Vec<f32>| logits.iter().all(|logit| logit.is_finite());
         if !finite(&logits[0]) {
             return Err(Error::new(
@@ -344,6 +372,7 @@ impl Scorer {
 /// reason given.
 pub(crate) async fn open_proven(
     options: &LoadOptions<'_>,
+    format: WeightFormat,
     prove: impl AsyncFn(&Gpu, Choice) -> Result<()>,
 ) -> Result<(Gpu, Tuned, Option<String>)> {
     #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut))]
@@ -351,7 +380,7 @@ pub(crate) async fn open_proven(
     #[cfg(target_arch = "wasm32")]
     gpu.grant_subgroups(options.subgroup_size);
     let tried = async {
-        let tuned = tune(&gpu, options.kernel, options.tuning).await?;
+        let tuned = tune(&gpu, format, options.kernel, options.tuning).await?;
         prove(&gpu, tuned.choice).await?;
         Ok::<_, Error>(tuned)
     };
@@ -361,7 +390,7 @@ pub(crate) async fn open_proven(
         Err(why) if options.dtype == Dtype::Auto && why.kind() == ErrorKind::Gpu => {
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
-            let tuned = tune(&gpu, Some(Choice::safe().many.name), None).await?;
+            let tuned = tune(&gpu, format, Some(Choice::safe().many.name), None).await?;
             prove(&gpu, tuned.choice).await?;
             let note = format!("faster kernels were given up for plain ones in f32: {why}");
             Ok((gpu, tuned, Some(note)))
@@ -477,11 +506,12 @@ mod tests {
             // The longest first: it decides how many parameters there is room for.
             scorer.score(&pairs).await.unwrap();
             scorer.score(&pairs[..1]).await.unwrap();
-            let made = scorer.gpu.made();
+            let Engine::Gpu { gpu, .. } = &scorer.engine else { panic!("is not on the GPU") };
+            let made = gpu.made();
             for count in [1, 3, 2, 1] {
                 scorer.score(&pairs[..count]).await.unwrap();
             }
-            assert_eq!(scorer.gpu.made(), made);
+            assert_eq!(gpu.made(), made);
         });
     }
 
@@ -490,7 +520,7 @@ mod tests {
         let wrong = |_: &Gpu| Err(Error::new(ErrorKind::Gpu, "self-test", "wrong"));
         let open = |dtype, fails: fn(Dtype) -> bool| {
             let options = LoadOptions { dtype, ..LoadOptions::default() };
-            pollster::block_on(open_proven(&options, async |gpu: &Gpu, _| {
+            pollster::block_on(open_proven(&options, WeightFormat::F16, async |gpu: &Gpu, _| {
                 if fails(gpu.dtype()) { wrong(gpu) } else { Ok(()) }
             }))
         };

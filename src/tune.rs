@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use web_time::Instant;
 
+use crate::checkpoint::WeightFormat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Buffer, Gpu, Plan};
 use crate::ops::matmul::{
@@ -43,6 +44,8 @@ const DISPATCH_SECONDS: f64 = 0.02;
 /// What was chosen and measured.
 #[derive(Debug, Clone)]
 pub struct Tuned {
+    /// How the weights lie that it holds for.
+    pub format: WeightFormat,
     /// The variants.
     pub choice: Choice,
     /// Multiplications and additions a second of the variant for many rows.
@@ -58,15 +61,20 @@ pub struct Tuned {
 /// # Errors
 /// [`ErrorKind::Input`] where no variant is called `forced`, [`ErrorKind::AdapterTooSmall`] where it
 /// does not run here, and what the GPU says.
-pub async fn tune(gpu: &Gpu, forced: Option<&str>, remembered: Option<&str>) -> Result<Tuned> {
+pub async fn tune(
+    gpu: &Gpu,
+    format: WeightFormat,
+    forced: Option<&str>,
+    remembered: Option<&str>,
+) -> Result<Tuned> {
     if forced.is_none()
-        && let Some(tuned) = remembered.and_then(|text| Tuned::from_text(gpu, text))
+        && let Some(tuned) = remembered.and_then(|text| Tuned::from_text(gpu, format, text))
     {
         gpu.set_pace(tuned.flops_per_second);
         return Ok(tuned);
     }
     let start = Instant::now();
-    let bench = Bench::new(gpu).await?;
+    let bench = Bench::new(gpu, format).await?;
     let (mut choice, flops_per_second) = match forced {
         Some(name) => {
             let variant = named(gpu, name)?;
@@ -77,7 +85,7 @@ pub async fn tune(gpu: &Gpu, forced: Option<&str>, remembered: Option<&str>) -> 
     };
     choice.most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
     gpu.set_pace(flops_per_second);
-    Ok(Tuned { choice, flops_per_second, seconds: start.elapsed().as_secs_f64() })
+    Ok(Tuned { format, choice, flops_per_second, seconds: start.elapsed().as_secs_f64() })
 }
 
 /// The variant called `name`.
@@ -113,11 +121,11 @@ impl Drop for Bench<'_> {
 }
 
 impl<'a> Bench<'a> {
-    async fn new(gpu: &'a Gpu) -> Result<Bench<'a>> {
+    async fn new(gpu: &'a Gpu, format: WeightFormat) -> Result<Bench<'a>> {
         Ok(Bench {
             gpu,
             a: Matrix::zeros(gpu, "tuning a", MANY, INPUTS, Storage::F16)?,
-            w: Weights::zeros(gpu, "tuning w", INPUTS, &[0.0; OUTPUTS]).await?,
+            w: Weights::of(gpu, "tuning w", format, INPUTS, &[0.0; OUTPUTS]).await?,
             out: Matrix::zeros(gpu, "tuning out", MANY, OUTPUTS, Storage::F16)?,
             blocks: gpu.buffer("tuning blocks", blocks::bytes(MANY, INPUTS))?,
         })
@@ -213,32 +221,32 @@ impl Tuned {
             pairs.name,
             // As a whole number: reading fractions takes tables of 10 kB.
             self.flops_per_second as u64,
-            key(gpu)
+            key(gpu, self.format)
         );
         text
     }
 
-    fn from_text(gpu: &Gpu, text: &str) -> Option<Tuned> {
+    fn from_text(gpu: &Gpu, format: WeightFormat, text: &str) -> Option<Tuned> {
         let mut words = text.splitn(6, ' ');
         let variant = |word: Option<&str>| named(gpu, word?).ok();
         let (many, few) = (variant(words.next())?, variant(words.next())?);
         let few_rows = words.next()?.parse().ok()?;
         let pairs = variant(words.next())?;
         let flops_per_second = words.next()?.parse::<u64>().ok().filter(|rate| *rate > 0)? as f64;
-        if words.next()? != key(gpu) || few.order != many.order {
+        if words.next()? != key(gpu, format) || few.order != many.order {
             return None;
         }
         let most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
         let choice = Choice { many, few, few_rows, pairs, most_flops };
-        Some(Tuned { choice, flops_per_second, seconds: 0.0 })
+        Some(Tuned { format, choice, flops_per_second, seconds: 0.0 })
     }
 }
 
 /// What a choice holds for.
-fn key(gpu: &Gpu) -> String {
+fn key(gpu: &Gpu, format: WeightFormat) -> String {
     let adapter = gpu.adapter();
     let version = env!("CARGO_PKG_VERSION");
-    format!("{version} {} {} {}", adapter.backend, adapter.name, adapter.driver)
+    format!("{version} {format} {} {} {}", adapter.backend, adapter.name, adapter.driver)
 }
 
 #[cfg(test)]
@@ -246,24 +254,27 @@ mod tests {
     use super::*;
     use crate::gpu::Dtype;
 
+    const F16: WeightFormat = WeightFormat::F16;
+
     #[test]
     fn a_choice_is_made_remembered_and_forgotten_elsewhere() {
         pollster::block_on(async {
             let gpu = Gpu::open(Dtype::Auto).await.unwrap();
-            let tuned = tune(&gpu, None, None).await.unwrap();
+            let tuned = tune(&gpu, F16, None, None).await.unwrap();
             assert!(tuned.flops_per_second > 1e8 && tuned.seconds > 0.0, "{tuned:?}");
             let text = tuned.to_text(&gpu);
-            let again = tune(&gpu, None, Some(&text)).await.unwrap();
+            let again = tune(&gpu, F16, None, Some(&text)).await.unwrap();
             assert_eq!(again.seconds, 0.0);
             assert_eq!(again.to_text(&gpu), text);
             let nonsense = "fast fast 1 fast 5 elsewhere";
             for other in ["", "large", nonsense, &text.replace(&gpu.adapter().name, "other")] {
-                assert!(Tuned::from_text(&gpu, other).is_none(), "{other}");
+                assert!(Tuned::from_text(&gpu, F16, other).is_none(), "{other}");
             }
+            assert!(Tuned::from_text(&gpu, WeightFormat::Q4, &text).is_none());
             // Two orders must not take turns.
-            let mixed = format!("large rows 384 rows 1000 {}", key(&gpu));
-            assert!(Tuned::from_text(&gpu, &mixed).is_none());
-            assert!(Tuned::from_text(&gpu, &mixed.replacen(" rows", " medium", 1)).is_some());
+            let mixed = format!("large rows 384 rows 1000 {}", key(&gpu, F16));
+            assert!(Tuned::from_text(&gpu, F16, &mixed).is_none());
+            assert!(Tuned::from_text(&gpu, F16, &mixed.replacen(" rows", " medium", 1)).is_some());
         });
     }
 
@@ -271,9 +282,9 @@ mod tests {
     fn a_forced_variant_runs_everything() {
         pollster::block_on(async {
             let gpu = Gpu::open(Dtype::Auto).await.unwrap();
-            let tuned = tune(&gpu, Some("medium"), None).await.unwrap();
+            let tuned = tune(&gpu, F16, Some("medium"), None).await.unwrap();
             assert_eq!(tuned.choice.describe(), "medium");
-            let error = tune(&gpu, Some("fastest"), None).await.unwrap_err();
+            let error = tune(&gpu, F16, Some("fastest"), None).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Input);
             assert!(error.to_string().contains("large, medium, rows, lanes"), "{error}");
         });
@@ -283,7 +294,7 @@ mod tests {
     fn the_fastest_comes_first() {
         pollster::block_on(async {
             let gpu = Gpu::open(Dtype::Auto).await.unwrap();
-            let bench = Bench::new(&gpu).await.unwrap();
+            let bench = Bench::new(&gpu, F16).await.unwrap();
             let ranked = bench.race(&[&large::VARIANT, &lanes::VARIANT], 32).await.unwrap();
             assert!(ranked[0].1 >= ranked[1].1 && ranked[1].1 > 0.0);
             // Workgroup memory and barriers are slow on the software adapter of the tests.

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cappy::checkpoint::{
-    ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Dtype, MemoryFiles, Writer,
-    adapter_config, adapter_shapes, tensor_shapes,
+    ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Dtype, MemoryFiles,
+    WeightFormat, Writer, adapter_config, adapter_shapes, tensor_shapes, write_quantised,
 };
 use cappy::{Config, MAX_HEAD_SIZE, RandomProfile, Tokenizer};
 use peak_alloc::PeakAlloc;
@@ -184,6 +184,14 @@ fn check_checkpoint(size: usize, files: &MemoryFiles) -> Result<(), TestCaseErro
             continue;
         };
         prop_assert_eq!(tensor.shape(), shape);
+        if let Some(block) = tensor.block() {
+            let (rows, inputs) = (tensor.rows(), tensor.row_len());
+            let read = || block_on(tensor.read_quantised(0..rows));
+            if let Ok(quantised) = in_proportion(size, read)? {
+                prop_assert_eq!(quantised.integers.len(), rows * inputs);
+                prop_assert_eq!(quantised.scales.len(), rows * inputs.div_ceil(block));
+            }
+        }
         if count.is_some_and(|count| count <= MOST_NUMBERS) {
             let mut numbers = Vec::new();
             let read = || block_on(tensor.read_rows(0..tensor.rows(), &mut numbers));
@@ -212,6 +220,22 @@ fn torch_fixtures() -> Vec<Vec<u8>> {
 #[test]
 fn safetensors() {
     fuzz(&[fixture("mixed.safetensors")], |bytes| {
+        let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
+        check_checkpoint(bytes.len(), &files)
+    });
+}
+
+#[test]
+fn quantised_safetensors() {
+    let config = String::from_utf8(CONFIG.to_vec()).unwrap().replace("600", "20");
+    let config = Config::from_json("config.json", config.as_bytes()).unwrap();
+    let random = Checkpoint::random(&config, 1, RandomProfile::Plain);
+    let valid = [WeightFormat::Q8, WeightFormat::Q4].map(|format| {
+        let file = "model.safetensors";
+        block_on(write_quantised(&random, &config, Vec::new(), file, format.into(), &mut |_| {}))
+            .unwrap()
+    });
+    fuzz(&valid, |bytes| {
         let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -358,17 +382,22 @@ fn adapter_settings() {
 }
 
 /// Encodes a pair with a tokenizer whose files have `size` bytes, if it opens.
-fn check_tokenizer(size: usize, files: &MemoryFiles) -> Result<(), TestCaseError> {
+fn check_tokenizer(size: usize, files: &MemoryFiles, config: &[u8]) -> Result<(), TestCaseError> {
     // The tokenizers crate makes room for a cache of fixed size.
     const CACHE: usize = 1 << 20;
-    let config = Config::from_json("config.json", CONFIG).unwrap();
+    let config = Config::from_json("config.json", config).unwrap();
     let opened = in_proportion(size + CACHE, || block_on(Tokenizer::load(files, &config)))?;
     let Ok(tokenizer) = opened else {
         return Ok(());
     };
-    let texts = ("Is </s> a<mask> token?\n", "Caf\u{e9} \u{1f600}\u{0} the end of it".repeat(4));
+    let texts = (
+        "Is </s> a<mask> [SEP] token?\n  \u{1}\u{ff21}",
+        "Caf\u{e9} \u{fb01} e\u{301} \u{1f600}\u{0} the end of it".repeat(4),
+    );
     if let Ok(pair) = tokenizer.encode_pair(texts.0, &texts.1) {
-        prop_assert!((4..=config.max_tokens()).contains(&pair.ids.len()));
+        let least = config.family.template_tokens();
+        prop_assert!((least..=config.max_tokens()).contains(&pair.ids.len()));
+        prop_assert!(pair.type_ids.iter().all(|id| (*id as usize) < config.family.token_types()));
         prop_assert_eq!(pair.ids.len(), pair.position_ids.len());
         prop_assert!(pair.ids.iter().all(|id| (*id as usize) < config.vocab_size));
         let rows = config.max_position_embeddings;
@@ -381,8 +410,36 @@ fn check_tokenizer(size: usize, files: &MemoryFiles) -> Result<(), TestCaseError
 fn tokenizer_json() {
     fuzz(&[fixture("tokenizer/tokenizer.json")], |bytes| {
         let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
-        check_tokenizer(bytes.len(), &files)
+        check_tokenizer(bytes.len(), &files, CONFIG)
     });
+}
+
+/// A tokenizer of another family, with [`CONFIG`] made to fit.
+fn check_family_tokenizer(tokenizer: &str, architecture: &str, model_type: &str, pad: &str) {
+    let path = "tests/golden/tokenizers";
+    let path = format!("{}/{path}/{tokenizer}.json", env!("CARGO_MANIFEST_DIR"));
+    let config = str::from_utf8(CONFIG)
+        .unwrap()
+        .replace("RobertaFor", &format!("{architecture}For"))
+        .replace("\"roberta\"", &format!("\"{model_type}\""))
+        .replace("\"vocab_size\": 600", "\"vocab_size\": 1202")
+        .replace("\"type_vocab_size\": 1", "\"type_vocab_size\": 2")
+        .replace("\"pad_token_id\": 1", pad);
+    fuzz(&[std::fs::read(&path).expect(&path)], |bytes| {
+        let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
+        check_tokenizer(bytes.len(), &files, config.as_bytes())
+    });
+}
+
+#[test]
+fn unigram_tokenizer_json() {
+    let pad = "\"pad_token_id\": 1";
+    check_family_tokenizer("xlm-roberta-m3", "XLMRoberta", "xlm-roberta", pad);
+}
+
+#[test]
+fn word_piece_tokenizer_json() {
+    check_family_tokenizer("bert-uncased", "Bert", "bert", "\"pad_token_id\": 0");
 }
 
 #[test]
@@ -391,7 +448,7 @@ fn vocab_json() {
         let files = MemoryFiles::new("memory")
             .with("vocab.json", bytes.to_vec())
             .with("merges.txt", fixture("tokenizer/merges.txt"));
-        check_tokenizer(bytes.len(), &files)
+        check_tokenizer(bytes.len(), &files, CONFIG)
     });
 }
 
@@ -401,6 +458,6 @@ fn merges_txt() {
         let files = MemoryFiles::new("memory")
             .with("vocab.json", fixture("tokenizer/vocab.json"))
             .with("merges.txt", bytes.to_vec());
-        check_tokenizer(bytes.len(), &files)
+        check_tokenizer(bytes.len(), &files, CONFIG)
     });
 }

@@ -12,7 +12,8 @@ use std::path::PathBuf;
 use cappy::gpu::Gpu;
 use cappy::ops::matmul;
 use cappy::{
-    Checkpoint, Config, Dtype, Encoded, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer,
+    Checkpoint, Config, Dtype, Encoded, Family, LoadOptions, ModelSource, RandomProfile, Scorer,
+    Tokenizer,
 };
 use compare::{Bound, compare};
 use pollster::block_on;
@@ -62,6 +63,11 @@ models! {
     short: "short",
     deep: "deep",
     three_labels: "three-labels",
+    xlm_roberta: "xlm-roberta",
+    xlm_roberta_labels: "xlm-roberta-labels",
+    bert_two_labels: "bert-two-labels",
+    bert_cased: "bert-cased",
+    distilbert: "distilbert",
     cappy_mini: "cappy-mini",
 }
 
@@ -77,6 +83,8 @@ struct Pair {
 struct Tokens {
     ids: Vec<u32>,
     position_ids: Vec<u32>,
+    /// Tokens of type 0; all of them where it is not said.
+    of_type_0: Option<usize>,
     truncated: usize,
 }
 
@@ -93,7 +101,7 @@ struct Golden {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Source {
-    Random { seed: u32, profile: String },
+    Random { seed: u32, profile: String, tokenizer: Option<String> },
     Directory { directory: String },
 }
 
@@ -159,9 +167,33 @@ impl Golden {
         }
     }
 
+    /// The pairs; BERT writes special tokens in another way.
+    fn pairs(&self) -> Vec<Pair> {
+        let mut pairs = pairs();
+        if matches!(self.config.family, Family::Bert | Family::DistilBert) {
+            let other = [
+                ("<pad>", "[PAD]"),
+                ("<unk>", "[UNK]"),
+                ("<s>", "[CLS]"),
+                ("</s>", "[SEP]"),
+                ("<mask>", "[MASK]"),
+            ];
+            for (ours, theirs) in other {
+                for pair in &mut pairs {
+                    pair.instruction = pair.instruction.replace(ours, theirs);
+                    pair.response = pair.response.replace(ours, theirs);
+                }
+            }
+        }
+        pairs
+    }
+
     fn tokenizer(&self) -> Tokenizer {
         let json = match &self.source {
-            Source::Random { .. } => bytes(&path("tests/golden/tokenizer.json")),
+            Source::Random { tokenizer, .. } => {
+                let file = tokenizer.as_deref().unwrap_or("tokenizer.json");
+                bytes(&path("tests/golden").join(file))
+            }
             Source::Directory { directory } => bytes(&path(directory).join("tokenizer.json")),
         };
         Tokenizer::from_json("tokenizer.json", &json, &self.config).unwrap()
@@ -173,7 +205,7 @@ impl Golden {
 
     fn load_with(&self, dtype: Dtype, batch_tokens: usize, kernel: Option<&str>) -> Scorer {
         let source = match &self.source {
-            Source::Random { seed, profile: name } => ModelSource::Random {
+            Source::Random { seed, profile: name, .. } => ModelSource::Random {
                 config: self.config.clone(),
                 tokenizer: self.tokenizer(),
                 seed: *seed,
@@ -197,13 +229,21 @@ fn load(source: ModelSource, dtype: Dtype, batch_tokens: usize, kernel: Option<&
 fn check_tokens(name: &str) {
     let golden = Golden::read(name);
     let tokenizer = golden.tokenizer();
-    let pairs = pairs();
+    let pairs = golden.pairs();
     assert!(pairs.len() >= 60);
     assert_eq!(golden.tokens.len(), pairs.len());
     for (pair, expected) in pairs.iter().zip(&golden.tokens) {
-        let Encoded { ids, position_ids, truncated, .. } =
+        let Encoded { ids, position_ids, type_ids, truncated } =
             tokenizer.encode_pair(&pair.instruction, &pair.response).unwrap();
         assert_eq!(ids, expected.ids, "{}: ids", pair.kind);
+        // DistilBERT's tokenizer has types, its model has none.
+        let all = ids.len();
+        let of_type_0 = match golden.config.family {
+            Family::Bert => expected.of_type_0.unwrap(),
+            _ => all,
+        };
+        let types: Vec<u32> = (0..all).map(|at| u32::from(at >= of_type_0)).collect();
+        assert_eq!(type_ids, types, "{}: token types", pair.kind);
         assert_eq!(position_ids, expected.position_ids, "{}: position ids", pair.kind);
         assert_eq!(truncated, expected.truncated, "{}: cut tokens", pair.kind);
     }
@@ -276,7 +316,7 @@ fn scores_within_bounds(kernel: &str) {
 
 /// The logits of the pairs numbered `which`, once their token counts are seen to be right.
 fn score(scorer: &Scorer, which: &[usize], golden: &Golden) -> Vec<Vec<f32>> {
-    let pairs = pairs();
+    let pairs = golden.pairs();
     let texts: Vec<(&str, &str)> = which
         .iter()
         .map(|i| (pairs[*i].instruction.as_str(), pairs[*i].response.as_str()))

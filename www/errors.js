@@ -26,7 +26,7 @@ const WORDS = {
   "out-of-memory": [
     "The graphics memory is full",
     "Close other tabs and programs that draw much, then try again.",
-    "Or choose a smaller model.",
+    "Or hold the weights in fewer bits, or choose a smaller model.",
   ],
   quota: [
     "The browser grants too little storage to keep the model",
@@ -49,7 +49,7 @@ const WORDS = {
     "Check the spelling. A hub id is owner/name, with @revision after it if need be.",
     "A model needs config.json, tokenizer.json and its weights (model.safetensors or pytorch_model.bin).",
   ],
-  config: ["This model is of another kind", "cappy runs RoBERTa models for sequence classification only."],
+  config: ["This model is of another kind", "cappy runs RoBERTa, XLM-RoBERTa, BERT and DistilBERT models for sequence classification."],
   tokenizer: ["The tokenizer does not fit the model", "Check that tokenizer.json belongs to this model and is whole."],
   checkpoint: [
     "The file of weights is broken",

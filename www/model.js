@@ -1,12 +1,13 @@
+import { askCost } from "./cost.js";
 import { announce, byId, fillFacts } from "./dom.js";
 import { codeOf, hideError, showError } from "./errors.js";
 import { showKept } from "./kept.js";
 import { LoadingView } from "./progress.js";
+import { DEMO_IN, dtypeOf, NAMES, WeightsChoice } from "./weights.js";
 import { inBytes, inMillions } from "./words.js";
 
 /** @typedef {import("./cappy-web/index.js").Scorer} Scorer */
 /** @typedef {import("./cappy-web/index.js").Info} Info */
-/** @typedef {import("./cappy-web/index.js").Cost} Cost */
 /** @typedef {import("./cappy-web/index.js").LoadOptions} LoadOptions */
 
 /**
@@ -32,11 +33,17 @@ export class ModelPanel {
   #scorer = null;
   /** @type {Wish} the last one, for trying again */
   #wish = DEMO;
+  /** @type {Wish | null} what the present model was asked for by */
+  #loaded = null;
   /** @type {AbortController | null} stops what is going on */
   #stop = null;
   /** @type {Promise<unknown>} while somebody scores with the model, it is not put away */
   #inUse = Promise.resolve();
   #view = new LoadingView();
+  #weights = new WeightsChoice(() => {
+    this.#change.focus();
+    void this.load(this.#loaded ?? this.#wish);
+  });
   #name = byId("model-name", HTMLElement);
   #about = byId("model-about", HTMLElement);
   #chooser = byId("chooser", HTMLElement);
@@ -119,8 +126,11 @@ export class ModelPanel {
     try {
       const cappy = await thePackage();
       if (typeof wish.source === "string" && !(await this.#agreed(wish, wish.source, signal))) return;
-      const scorer = await cappy.Scorer.load(wish.source, {
-        ...wish.options,
+      const { held } = this.#weights;
+      // The demo model is here in several forms, smaller to download; others are rounded while they load.
+      const demo = wish.source === undefined ? DEMO_IN[held] : undefined;
+      const scorer = await cappy.Scorer.load(demo ?? wish.source, {
+        ...(demo ? { cache: false } : { ...wish.options, dtype: await dtypeOf(held) }),
         signal,
         onProgress: (progress) => this.#stop === stop && this.#view.update(progress),
       });
@@ -154,7 +164,7 @@ export class ModelPanel {
     const cost = await stoppable(probe(source, wish.options ?? {}), signal);
     if (cost.download <= SMALL) return true;
     this.#view.end();
-    const yes = await askCost(cost, wish.options?.cache !== false, signal);
+    const yes = await askCost(cost, this.#weights, wish.options?.cache !== false, signal);
     if (!yes) {
       this.cancel();
       this.#open(true);
@@ -172,6 +182,7 @@ export class ModelPanel {
     const old = this.#scorer;
     if (old) void this.#inUse.finally(() => old.dispose());
     this.#scorer = scorer;
+    this.#loaded = wish;
     const info = scorer.info();
     const isDemo = wish.source === undefined;
     const name = typeof wish.source === "string" ? info.model : wish.name;
@@ -183,7 +194,7 @@ export class ModelPanel {
     fillFacts(byId("facts", HTMLElement), factsOf(info));
     byId("facts-line", HTMLElement).textContent = shortly(info);
     byId("facts-box", HTMLElement).hidden = false;
-    announce(`Ready: ${this.#name.textContent}`);
+    announce(`Ready: ${this.#name.textContent}, weights in ${NAMES[info.weights]}`);
   }
 
   #cancelled() {
@@ -201,7 +212,11 @@ export class ModelPanel {
     if (!open) return;
     const load = (/** @type {string} */ model) => void this.load(this.#named(model, true));
     const fail = (/** @type {unknown} */ error) => showError("model-error", error, () => this.#open(true));
-    thePackage().then((cappy) => showKept(cappy, load, fail), fail);
+    thePackage().then((cappy) => {
+      void showKept(cappy, load, fail);
+      const { source, options } = this.#loaded ?? this.#wish;
+      void this.#weights.lookUp(cappy.probe, source, options);
+    }, fail);
   }
 
   /**
@@ -225,43 +240,6 @@ export class ModelPanel {
 }
 
 /**
- * Shows what a download costs and waits for the answer.
- * @param {Cost} cost
- * @param {boolean} keep whether the download is to be kept
- * @param {AbortSignal} signal stops the question
- * @returns {Promise<boolean>}
- */
-function askCost({ model, bytes, download, gpuBytes, weights, quota }, keep, signal) {
-  const title = byId("cost-title", HTMLElement);
-  title.textContent = `Download ${inBytes(download)} for ${model}?`;
-  fillFacts(byId("cost-facts", HTMLElement), [
-    ["Download", inBytes(download)],
-    ["Already kept here", inBytes(bytes - download)],
-    ["Graphics memory", inBytes(gpuBytes)],
-    ["Storage that is free", quota === null ? "the browser does not say" : inBytes(quota)],
-    ["Weights", weights],
-  ]);
-  const warning = byId("cost-warning", HTMLElement);
-  warning.hidden = !(keep && quota !== null && quota < download);
-  warning.textContent =
-    "The browser grants less storage than that. Close this, untick “Keep the download in this browser” and look it up again.";
-  byId("cost", HTMLElement).hidden = false;
-  title.focus();
-  return new Promise((resolve) => {
-    const end = new AbortController();
-    const answer = (/** @type {boolean} */ yes) => {
-      end.abort();
-      byId("cost", HTMLElement).hidden = true;
-      byId("change-model", HTMLElement).focus();
-      resolve(yes);
-    };
-    byId("cost-go", HTMLElement).addEventListener("click", () => answer(true), { signal: end.signal });
-    byId("cost-no", HTMLElement).addEventListener("click", () => answer(false), { signal: end.signal });
-    signal.addEventListener("abort", () => answer(false), { signal: end.signal });
-  });
-}
-
-/**
  * The result of `work`, or an error as soon as `signal` aborts: `probe` itself takes no signal.
  * @template T
  * @param {Promise<T>} work
@@ -279,9 +257,9 @@ function stoppable(work, signal) {
  * Which adapter and which path, in a line.
  * @param {Info} info
  */
-function shortly({ adapter, dtype, parameters }) {
+function shortly({ adapter, dtype, weights, parameters }) {
   const where = adapter.software ? "Runs on the processor, in software (slow)" : "Runs on the GPU";
-  return [where, adapterName(adapter), dtype, `${inMillions(parameters)} parameters`].join(" · ");
+  return [where, adapterName(adapter), dtype, `weights in ${NAMES[weights]}`, `${inMillions(parameters)} parameters`].join(" · ");
 }
 
 /** @param {Info["adapter"]} adapter */
@@ -294,14 +272,15 @@ function adapterName({ vendor, architecture, description }) {
  * @param {Info} info
  * @returns {[string, string][]}
  */
-function factsOf({ adapter, dtype, note, parameters, fileBytes, gpuBytes, format, maxTokens, worker }) {
+function factsOf({ adapter, dtype, weights, note, parameters, fileBytes, gpuBytes, format, maxTokens, worker }) {
   /** @type {[string, string][]} */
   const facts = [
     ["Adapter", adapterName(adapter)],
     ["Runs on", adapter.software ? "the processor, in software (slow)" : "the GPU"],
     ["Path taken", `${dtype} kernels`],
     ["Parameters", inMillions(parameters)],
-    ["Weights", `${inBytes(fileBytes)}, ${format}`],
+    ["Weights held in", NAMES[weights]],
+    ["Weights stored in", `${inBytes(fileBytes)}, ${format}`],
     ["Graphics memory", inBytes(gpuBytes)],
     ["Longest pair", `${maxTokens} tokens`],
     ["Thread", worker ? "a worker" : "the page's own"],

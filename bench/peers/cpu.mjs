@@ -11,11 +11,12 @@ import { lavapipe } from "../../tests/web/hosts.mjs";
 const THREADS = 2;
 
 /** All that can run here; what cannot is named on standard error. */
-export async function cpuContestants({ root, site, shape, cappy, python }) {
+export async function cpuContestants({ root, site, shape, dtypes, cappy, python, oursAlone }) {
   const folder = join(root, "target/peers", shape);
   const contestants = [];
-  if (existsSync(cappy)) contestants.push(native(cappy, folder));
+  if (existsSync(cappy)) contestants.push(...["gpu", "cpu"].flatMap((device) => dtypes.map((dtype) => native(cappy, folder, device, dtype))));
   else say(`no ${cappy}: ours natively is left out; cargo build --release makes it`);
+  if (oursAlone) return contestants;
   for (const precision of ["fp32", "q8"]) contestants.push(wasm(site, shape, precision));
   if (hasTorch(python)) {
     for (const precision of ["fp32", "bf16"]) contestants.push(torch(python, folder, precision));
@@ -26,14 +27,16 @@ export async function cpuContestants({ root, site, shape, cappy, python }) {
 }
 
 /** The command line: a line of JSON in, a line of JSON out. */
-function native(cappy, folder) {
+function native(cappy, folder, device, dtype) {
+  const rounded = dtype !== "f16";
+  const model = join(folder, rounded ? `model-${dtype}` : "model");
   let workloads;
   let program;
   const methods = {
     prepare: async ({ address }) => { workloads = await (await fetch(address)).json(); },
     async enter() {
       const begin = performance.now();
-      program = openProgram(cappy, ["score", "--model", join(folder, "model")], {
+      program = openProgram(cappy, ["score", "--model", model, "--device", device, "--dtype", rounded ? dtype : "auto"], {
         env: lavapipe(), read: (line) => ({ result: JSON.parse(line) }),
       });
       // It has no other sign that the model is loaded.
@@ -51,7 +54,8 @@ function native(cappy, folder) {
     memory: async () => program.peakBytes(),
   };
   return {
-    name: "ours, native on lavapipe", precision: "ours",
+    name: `ours${rounded ? `, ${dtype}` : ""}, native ${device === "gpu" ? "on lavapipe" : "without a GPU"}`,
+    dtype, device, precision: rounded ? `ours ${dtype}` : "ours",
     call: (method, argument) => methods[method](argument), close: () => program?.close(),
   };
 }

@@ -88,3 +88,27 @@ export const hosts = {
 
 /** A Node without a GPU, for WebAssembly. */
 export const openPlainNode = () => openNode([], {});
+
+/** The hosts for what needs no GPU, by name; `call` is that of the process for a number of threads. */
+export const wasmHosts = {
+  "wasm-node": () => openNodes(),
+  "wasm-firefox": (site) => openOnePage(openFirefox, site),
+  "wasm-chromium": (site) => openOnePage(openChromium, site),
+};
+
+async function openOnePage(open, site) {
+  const page = await openPage(open, site);
+  return { ...page, call: () => page.call };
+}
+
+function openNodes() {
+  const nodes = new Map();
+  const node = (threads = 1) => {
+    if (!nodes.has(threads)) nodes.set(threads, openPlainNode());
+    return nodes.get(threads);
+  };
+  return {
+    inNode: true, call: (threads) => node(threads).call, module: node().module,
+    close: () => Promise.all([...nodes.values()].map(({ close }) => close())),
+  };
+}

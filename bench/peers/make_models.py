@@ -6,9 +6,11 @@
 Writes to target/peers/
     workloads.json            the texts, and their ids for those who take ids
     SHAPE/model/              the checkpoint that we load; the others have the same weights
+    SHAPE/model-q8/           the same with its weights rounded by `cappy convert`, and model-q4
     SHAPE/plain-fp32.onnx     and fused-fp32, plain-fp16, fused-fp16: see graphs.py
     SHAPE/plain-q8.onnx       weights and activations of matmuls in 8 bits
     SHAPE/expected.json       onnxruntime's fp32 scores of every workload, on the CPU
+    SHAPE/expected-q8.json    the same of the weights in model-q8, and -q4 of those in model-q4
 
 The fp32 graphs hold the checkpoint's f16 numbers, so that all compute the same function. A file
 that is there already is kept; delete the folder to make everything anew.
@@ -16,6 +18,7 @@ that is there already is kept; delete the folder to make everything anew.
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -38,7 +41,9 @@ SEED = 1
 # Layers, width, heads and words, as `Shape` in src/bench.rs has them.
 SHAPES = {"mini": (4, 256, 4, 8192), "base": (12, 768, 12, 50265), "large": (24, 1024, 16, 50265)}
 # Not longer than some minutes on two cores.
-EXPECTED = {"mini": None, "base": ["W1", "W2", "W3"], "large": ["W2", "S4"]}
+EXPECTED = {"mini": None, "base": ["W1", "W2", "W3", "W4"], "large": ["W2", "W4", "S4"]}
+# What our weights are rounded to.
+QUANTISED = ["q8", "q4"]
 
 
 def config(shape):
@@ -58,14 +63,17 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
+def cargo_run(*arguments):
+    """Runs a program of the crate."""
+    subprocess.run(["cargo", "run", "--quiet", "--release", *arguments], cwd=ROOT, check=True)
+
+
 def make_checkpoint(folder, shape):
     """Random weights in f16, made by the crate itself."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "asked.json").write_text(json.dumps(config(shape)))
-    subprocess.run(
-        ["cargo", "run", "--quiet", "--release", "--example", "random_checkpoint", "--",
-         folder / "asked.json", str(SEED), "plain", TOKENIZER, folder, "f16"],
-        cwd=ROOT, check=True)
+    cargo_run("--example", "random_checkpoint", "--",
+              folder / "asked.json", str(SEED), "plain", TOKENIZER, folder, "f16")
 
 
 def make_graphs(folder, shape):
@@ -79,7 +87,7 @@ def make_graphs(folder, shape):
                 onnx.save(build(config(shape), tensors, dtype), file)
                 say(f"{file.relative_to(ROOT)} {file.stat().st_size / 2**20:.1f} MiB")
     quantised = folder / "plain-q8.onnx"
-    # At the large shape only one pair is measured, and only on the GPU.
+    # At the large shape few pairs are measured, and only on the GPU.
     if shape != "large" and not quantised.exists():
         quantize_dynamic(folder / "plain-fp32.onnx", quantised, weight_type=QuantType.QInt8)
         say(f"{quantised.relative_to(ROOT)} {quantised.stat().st_size / 2**20:.1f} MiB")
@@ -89,6 +97,35 @@ def scores(session, ids, batch=64):
     """The logit of every row."""
     parts = [ids[i:i + batch] for i in range(0, len(ids), batch)]
     return np.concatenate([session.run(["logits"], workloads.feeds(part))[0][:, 0] for part in parts])
+
+
+def expected_of(session, shape, all_workloads):
+    """The scores of every variant of the workloads that the shape is measured at."""
+    return {
+        name: [scores(session, variant["ids"]).tolist() for variant in workload["variants"]]
+        for name, workload in all_workloads.items() if EXPECTED[shape] is None or name in EXPECTED[shape]
+    }
+
+
+def make_quantised(folder, shape, dtype, all_workloads):
+    """Our weights rounded, and the scores of what they became.
+
+    A rounded model is to the bit an f16 model, so `convert` writes what its weights are, and
+    kernels that read blocks of integers have no excuse to be further off than those that read f16.
+    """
+    model = folder / f"model-{dtype}"
+    if not (model / "model.safetensors").exists():
+        cargo_run("--", "convert", folder / "model", model, "--dtype", dtype)
+    expected = folder / f"expected-{dtype}.json"
+    if expected.exists():
+        return
+    expanded = folder / f"expanded-{dtype}"
+    cargo_run("--", "convert", model, expanded, "--dtype", "f16")
+    graph = graphs.fused(config(shape), load_file(expanded / "model.safetensors"), "float32")
+    shutil.rmtree(expanded)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    expected.write_text(json.dumps({"scores": expected_of(session, shape, all_workloads)}))
+    say(f"{shape}: {expected.name}")
 
 
 def make_expected(folder, shape, all_workloads):
@@ -101,10 +138,7 @@ def make_expected(folder, shape, all_workloads):
     apart = float(np.abs(scores(plain, probe) - scores(fused, probe)).max())
     if not apart < 1e-4:
         raise SystemExit(f"{shape}: the two graphs differ by {apart}")
-    expected = {
-        name: [scores(fused, variant["ids"]).tolist() for variant in workload["variants"]]
-        for name, workload in all_workloads.items() if EXPECTED[shape] is None or name in EXPECTED[shape]
-    }
+    expected = expected_of(fused, shape, all_workloads)
     # Without the sets of `--scaling`, so that it says the same of every shape.
     counted = [np.concatenate(variants) for name, variants in expected.items() if name in workloads.LENGTHS]
     everything = np.concatenate(counted)
@@ -129,6 +163,8 @@ def main():
         make_graphs(folder, shape)
         if not (folder / "expected.json").exists():
             make_expected(folder, shape, all_workloads)
+        for dtype in QUANTISED:
+            make_quantised(folder, shape, dtype, all_workloads)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 
+import { isOurs } from "./contest.mjs";
+
 const PANEL = { width: 300, height: 250, left: 56, top: 46, gap: 30, bottom: 76 };
 // Told apart without colour, too: by the shape of the mark and by dashes.
 const STYLES = [
   { colour: "blue", dash: "" }, { colour: "orange", dash: "5 3" }, { colour: "green", dash: "2 3" },
-  { colour: "purple", dash: "8 3 2 3" }, { colour: "grey", dash: "1 3" },
+  { colour: "purple", dash: "8 3 2 3" }, { colour: "grey", dash: "1 3" }, { colour: "red", dash: "3 1" }, { colour: "teal", dash: "12 3" },
 ];
 
 // GitHub shows an SVG as an image: it cannot know the page's colours, but it does know light and dark.
@@ -15,9 +17,10 @@ const CSS = `
   text { font: 12px system-ui, sans-serif; fill: #24292f; } .title { font-weight: 600; font-size: 13px; }
   .grid { stroke: #d0d7de; } .line { fill: none; stroke-width: 2; } .mark { stroke-width: 1.5; fill: #fff; }
   .blue { stroke: #0969da; } .orange { stroke: #bc4c00; } .green { stroke: #1a7f37; } .purple { stroke: #8250df; } .grey { stroke: #6e7781; }
+  .red { stroke: #cf222e; } .teal { stroke: #1b7c83; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; } .grid { stroke: #3d444d; } .mark { fill: #0d1117; }
-    .blue { stroke: #58a6ff; } .orange { stroke: #f0883e; } .green { stroke: #3fb950; } .purple { stroke: #bc8cff; } .grey { stroke: #8b949e; }
+    .blue { stroke: #58a6ff; } .orange { stroke: #f0883e; } .green { stroke: #3fb950; } .purple { stroke: #bc8cff; } .grey { stroke: #8b949e; } .red { stroke: #ff7b72; } .teal { stroke: #39c5cf; }
   }`;
 
 /** What one host measured of the mini shape: `{ name: [[real tokens, seconds], ...] }`, from few tokens to many. */
@@ -95,7 +98,7 @@ ${[...body, ...legend].join("\n")}
 
 /** Ours are discs, theirs squares. */
 function mark(name, x, y, colour) {
-  return name.startsWith("ours")
+  return isOurs(name)
     ? `<circle class="mark ${colour}" cx="${x}" cy="${y}" r="4"/>`
     : `<rect class="mark ${colour}" x="${x - 3.5}" y="${y - 3.5}" width="7" height="7"/>`;
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 
-import { bestOfTheirs } from "./contest.mjs";
+import { bestOfTheirs, isOurs } from "./contest.mjs";
 
 const MIB = 2 ** 20;
 const seconds = (s) => `${s < 10 ? s.toPrecision(3) : s.toFixed(1)} s`;
@@ -25,6 +25,7 @@ export function markdown({ date, command, machine, busyCores, versions, download
       (busyCores > 0.2 ? ` **Other work kept ${busyCores.toFixed(1)} cores busy when this began.**` : ""),
     "",
   ];
+  if (mode !== "scaling") lines.push(...times(Object.values(hosts)));
   for (const host of Object.values(hosts)) {
     const { description, vendor, f16 } = host.adapter ?? {};
     lines.push(`### ${host.title}`, "");
@@ -32,27 +33,29 @@ export function markdown({ date, command, machine, busyCores, versions, download
     for (const [shape, { failed }] of Object.entries(host.shapes)) {
       if (failed) lines.push(`**${shape}: broken off.** ${failed}`, "");
     }
-    lines.push(...(mode === "scaling" ? scaling(host) : [...times(host), ...firstRuns(host), ...memory(host)]));
+    lines.push(...(mode === "scaling" ? scaling(host) : [...firstRuns(host), ...memory(host)]));
   }
   if (mode !== "scaling") lines.push("### Download before the model", "", ...sizes(downloads));
   return `${lines.join("\n").trimEnd()}\n`;
 }
 
-/** A row a contestant. Ratios are of medians: how many times as long as ours. */
-function times(host) {
-  const rows = casesOf(host).flatMap(({ shape, workload, realTokens, paddedTokens, runs, skipped }) => {
-    const what = [shape, workload, `${realTokens} / ${paddedTokens}`];
-    if (skipped) return [[...what, "", `not measured: ${skipped}`, "", "", "", ""]];
-    const ours = Object.entries(runs).find(([name]) => name.startsWith("ours"))?.[1];
+/** A row a contestant, of all hosts. Ratios are of medians: how many times as long as our first, f16 unless it was left out. */
+function times(hosts) {
+  const percent = (share) => (share === undefined ? "" : `${(100 * share).toFixed(2)}%`);
+  const rowsOf = (host) => casesOf(host).flatMap(({ shape, workload, realTokens, paddedTokens, runs, skipped }) => {
+    const what = [host.title, shape, workload, `${realTokens} / ${paddedTokens}`];
+    if (skipped) return [[...what, "", `not measured: ${skipped}`, "", "", "", "", ""]];
+    const ours = Object.keys(runs).find(isOurs);
     const best = bestOfTheirs(runs)?.[0];
-    return Object.entries(runs).map(([name, { refused, median, min, max, samples, error }]) => {
-      if (refused) return [...what, name, `left out: ${refused}`, "", "", "", ""];
-      const ratio = ours && !name.startsWith("ours") ? `${(median / ours.median).toFixed(2)}` : "";
+    return Object.entries(runs).map(([name, { refused, median, min, max, samples, error, own }]) => {
+      if (refused) return [...what, name, `left out: ${refused}`, "", "", "", "", ""];
+      const ratio = ours && name !== ours ? `${(median / runs[ours].median).toFixed(2)}` : "";
       return [...what, name, seconds(median), `${seconds(min)} to ${seconds(max)}`, samples.length,
-        name === best ? `**${ratio}**` : ratio, `${(100 * error).toFixed(2)}%`];
+        name === best ? `**${ratio}**` : ratio, percent(error), percent(own)];
     });
   });
-  return table(["shape", "workload", "tokens, real / padded", "who", "median :", "range", "runs :", "times ours :", "largest error :"], rows);
+  return table(["host", "shape", "workload", "tokens, real / padded", "who", "median :", "range", "runs :", "times ours :", "largest error :",
+    "beside its own weights :"], hosts.flatMap(rowsOf));
 }
 
 function firstRuns({ shapes }) {

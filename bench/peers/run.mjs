@@ -5,10 +5,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { serve } from "../../tests/web/hosts.mjs";
-import { bestOfTheirs, contest, Referee, say } from "./contest.mjs";
+import { bestOfTheirs, contest, isOurs, Referee, say } from "./contest.mjs";
 import { cpuContestants } from "./cpu.mjs";
 import { downloads } from "./downloads.mjs";
-import { hosts, noShaderCache } from "./hosts.mjs";
+import { hosts, noShaderCache, wasmHosts } from "./hosts.mjs";
 import { machine } from "./machine.mjs";
 import { otherWork } from "./quiet.mjs";
 import { markdown } from "./report.mjs";
@@ -16,9 +16,12 @@ import { plot } from "./plot.mjs";
 
 const HELP = `npm run bench:peers -- [OPTION...]
 
-  --hosts LIST      of dawn, firefox, chromium, cpu (all)
+  --hosts LIST      of dawn, firefox, chromium, cpu (all four), and without a GPU, in WebAssembly:
+                    wasm-node, wasm-firefox, wasm-chromium
   --shapes LIST     of mini, base, large (all)
-  --workloads LIST  of W1, W2, W3, S2, S4, S8 (all; S for the plot, and at the mini shape alone)
+  --workloads LIST  of W1, W2, W3, W4, S2, S4, S8 (all; S for the plot, and at the mini shape alone)
+  --dtypes LIST     of f16, q8, q4: how our weights are held, a row each (all)
+  --ours            leave out the others, to compare ours among themselves
   --scaling         instead: our time per token at 16 to 1,024 candidates, mini, dawn and firefox
   --rounds N        calls of each, in turn (5; 3 where a call takes longer than 20 s)
   --longest S       leave out what would take longer than this a call (300 s)
@@ -30,16 +33,23 @@ const HELP = `npm run bench:peers -- [OPTION...]
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CPU = "CPU, each in a process of its own";
+const WASM_TITLES = {
+  "wasm-node": "Node, WebAssembly", "wasm-firefox": "Firefox, WebAssembly", "wasm-chromium": "Chromium, WebAssembly",
+};
 const MODELS = join(ROOT, "target/peers");
 /** Both of onnxruntime-web's WebGPU backends: `webgpu` is the new one, `jsep` the one before. */
 const BACKENDS = { webgpu: "ort.webgpu.min.mjs", jsep: "ort.all.min.mjs" };
 const GRAPHS = ["plain", "fused"];
+/** Where nobody has a GPU, theirs by threads. A page that is not isolated gives one. */
+const THEIRS_IN_WASM = { "wasm-node": [["q8", 1], ["q8", 2], ["fp32", 1]], others: [["q8", 1], ["fp32", 1]] };
+const LEAD_IN_WASM = 1.5;
 /** How much slower than their best the others may be and still go on; at base only the best does. */
 const LEAD = { mini: 1.5, base: 1, large: 1 };
 
 const { values: options } = parseArgs({
   options: {
     hosts: { type: "string" }, shapes: { type: "string" }, workloads: { type: "string" },
+    dtypes: { type: "string", default: "f16,q8,q4" }, ours: { type: "boolean" },
     scaling: { type: "boolean" }, rounds: { type: "string", default: "5" }, longest: { type: "string", default: "300" },
     "no-first": { type: "boolean" }, help: { type: "boolean" }, out: { type: "string", default: join(MODELS, "results.json") },
     cappy: { type: "string", default: join(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "release/cappy") },
@@ -53,6 +63,7 @@ if (options.help) {
 const list = (given, usual) => given?.split(",") ?? usual;
 const hostNames = list(options.hosts, options.scaling ? ["dawn", "firefox"] : [...Object.keys(hosts), "cpu"]);
 const shapes = list(options.shapes, options.scaling ? ["mini"] : ["mini", "base", "large"]);
+const dtypes = options.scaling ? ["f16"] : options.dtypes.split(",");
 const rounds = Number(options.rounds);
 const longest = Number(options.longest);
 
@@ -77,23 +88,48 @@ function save() {
 
 /** What a shape is measured at. */
 function workloadsOf(shape) {
-  const usual = { mini: ["W2", "S2", "S4", "S8", "W1", "W3"], base: ["W2", "W1", "W3"], large: ["W2"] }[shape];
+  const usual = { mini: ["W2", "W4", "S2", "S4", "S8", "W1", "W3"], base: ["W2", "W4", "W1", "W3"], large: ["W2", "W4"] }[shape];
   return options.workloads ? usual.filter((name) => options.workloads.split(",").includes(name)) : usual;
+}
+
+/** Ours by how weights are held, each from files of its own. */
+function oursAt(shape) {
+  return dtypes.map((dtype) => {
+    const folder = dtype === "f16" ? "model" : `model-${dtype}`;
+    if (!existsSync(join(MODELS, shape, folder))) throw new Error(`target/peers/${shape}/${folder} is missing: run bench/peers/make_models.py`);
+    return {
+      name: dtype === "f16" ? "ours" : `ours, ${dtype}`, kind: "ours", dtype,
+      precision: dtype === "f16" ? "ours" : `ours ${dtype}`, model: `${site.url}/target/peers/${shape}/${folder}`,
+    };
+  });
 }
 
 /** Ours and theirs in a host with a GPU. */
 function contestantsOf(host, shape, f16) {
   const precision = f16 ? "fp16" : "fp32";
-  const ours = {
-    name: "ours", kind: "ours", precision: "ours",
-    module: host.module("dist/index.js"), model: `${site.url}/target/peers/${shape}/model`,
-  };
+  const ours = oursAt(shape).map((entry) => ({ ...entry, module: host.module("dist/index.js") }));
   const theirs = Object.entries(BACKENDS).flatMap(([backend, file]) => GRAPHS.map((graph) => ({
     name: `onnxruntime-web ${backend}, ${graph}`, kind: "theirs", precision, provider: "webgpu",
     module: host.module(`node_modules/onnxruntime-web/dist/${file}`),
     model: `${site.url}/target/peers/${shape}/${graph}-${precision}.onnx`,
   })));
-  return [ours, ...(options.scaling ? [] : theirs)].map((contestant) => ({ ...contestant, call: host.call }));
+  return [...ours, ...(options.scaling || options.ours ? [] : theirs)].map((contestant) => ({ ...contestant, call: host.call }));
+}
+
+/** Ours and theirs in a host without a GPU. */
+function wasmContestantsOf(hostName, host, shape) {
+  const folder = `${site.url}/target/peers/${shape}`;
+  // Without the option it would compute with 16-bit integers, whatever was rounded before.
+  const ours = oursAt(shape).map((entry) => ({
+    ...entry, device: "cpu", module: host.module("dist/index.js"),
+    options: { cache: false, device: "cpu", dtype: entry.dtype === "f16" ? "auto" : entry.dtype },
+  }));
+  const theirs = (THEIRS_IN_WASM[hostName] ?? THEIRS_IN_WASM.others).map(([precision, threads]) => ({
+    name: `onnxruntime-web wasm ${precision}, ${threads} thread${threads > 1 ? "s" : ""}`, kind: "theirs", precision, threads, provider: "wasm",
+    module: host.module(`node_modules/onnxruntime-web/dist/ort.${host.inNode ? "node" : "wasm"}.min.mjs`),
+    model: `${folder}/plain-${precision}.onnx`,
+  }));
+  return [...ours, ...(options.ours ? [] : theirs)].map((contestant) => ({ ...contestant, call: host.call(contestant.threads) }));
 }
 
 const prepare = (call) => call("prepare", { address: `${site.url}/target/peers/workloads.json` });
@@ -101,7 +137,11 @@ const sizeOf = (workload) => {
   const { pairs, realTokens, paddedTokens } = sizes[workload];
   return { pairs, realTokens, paddedTokens };
 };
-const expectedOf = (shape) => JSON.parse(readFileSync(join(MODELS, shape, "expected.json")));
+function refereeOf(shape) {
+  const read = (name) => JSON.parse(readFileSync(join(MODELS, shape, name)));
+  const rounded = dtypes.filter((dtype) => dtype !== "f16").map((dtype) => [dtype, read(`expected-${dtype}.json`)]);
+  return new Referee(shape, read("expected.json"), Object.fromEntries(rounded));
+}
 
 /** `call` is no plain data and stays here. */
 const enter = ({ call, ...contestant }) => call("enter", contestant);
@@ -111,7 +151,6 @@ const theirBest = {};
 
 async function measureOnGpu(name, shape, into) {
   const { open } = hosts[name];
-  const expected = expectedOf(shape);
   const host = await open(site);
   let contestants;
   try {
@@ -120,14 +159,14 @@ async function measureOnGpu(name, shape, into) {
     // One of theirs takes 3 GB there, so it has to be the one that was best before.
     if (shape === "large") {
       const best = theirBest[name] ?? "onnxruntime-web webgpu, plain";
-      contestants = contestants.filter(({ name }) => ["ours", best].includes(name));
+      contestants = contestants.filter(({ name }) => isOurs(name) || name === best);
     }
     await prepare(host.call);
     for (const contestant of contestants) {
       const options = contestant.kind === "ours" ? { cache: false } : undefined;
       into.contestants[contestant.name] = (await enter({ ...contestant, options })).info;
     }
-    const referee = new Referee(shape, expected);
+    const referee = refereeOf(shape);
     if (options.scaling) {
       const runs = await referee.interleave(contestants, scaling, rounds);
       for (const workload of scaling) into.cases[workload] = { ...sizeOf(workload), runs: runs[workload] };
@@ -136,7 +175,7 @@ async function measureOnGpu(name, shape, into) {
     const limits = { rounds, longest, lead: LEAD[shape] };
     contestants = await contest(referee, contestants, workloadsOf(shape), sizes, limits, (workload, result) => {
       into.cases[workload] = result;
-      if (result.runs) [theirBest[name]] = bestOfTheirs(result.runs);
+      if (result.runs) theirBest[name] = bestOfTheirs(result.runs)?.[0];
       save();
     });
   } finally {
@@ -144,7 +183,7 @@ async function measureOnGpu(name, shape, into) {
   }
   if (options["no-first"]) return;
   for (const contestant of contestants) {
-    into.first[contestant.name] = await firstRun(open, contestant, new Referee(shape, expected));
+    into.first[contestant.name] = await firstRun(open, contestant, refereeOf(shape));
     save();
   }
 }
@@ -165,9 +204,25 @@ async function firstRun(open, contestant, referee) {
   }
 }
 
+/** Without a GPU, in one page, or a process for each number of threads: theirs keeps the first it is told. */
+async function measureInWasm(name, shape, into) {
+  const host = await wasmHosts[name](site);
+  try {
+    const contestants = wasmContestantsOf(name, host, shape);
+    for (const contestant of contestants) {
+      await prepare(contestant.call);
+      into.contestants[contestant.name] = (await enter(contestant)).info;
+    }
+    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes,
+      { rounds, longest, lead: LEAD_IN_WASM }, (workload, result) => { into.cases[workload] = result; save(); });
+  } finally {
+    await host.close();
+  }
+}
+
 /** Ours natively beside what runs on a CPU, each in a process of its own. */
 async function measureOnCpu(shape, into) {
-  const contestants = await cpuContestants({ root: ROOT, site, shape, ...options });
+  const contestants = await cpuContestants({ root: ROOT, site, shape, ...options, dtypes, oursAlone: options.ours });
   try {
     for (const contestant of contestants) {
       await prepare(contestant.call);
@@ -176,7 +231,7 @@ async function measureOnCpu(shape, into) {
       say(`${shape} ${contestant.name}: loaded in ${seconds.toFixed(2)} s`);
     }
     const limits = { rounds, longest, lead: Infinity };
-    await contest(new Referee(shape, expectedOf(shape)), contestants, workloadsOf(shape), sizes, limits,
+    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes, limits,
       (workload, result) => { into.cases[workload] = result; save(); });
     for (const { name, call } of contestants) into.contestants[name].peakBytes = await call("memory");
   } finally {
@@ -186,12 +241,13 @@ async function measureOnCpu(shape, into) {
 
 try {
   for (const name of hostNames) {
-    const { title } = results.hosts[name] = { title: hosts[name]?.title ?? CPU, shapes: {} };
+    const { title } = results.hosts[name] = { title: hosts[name]?.title ?? WASM_TITLES[name] ?? CPU, shapes: {} };
     for (const shape of shapes) {
       say(`${title}, ${shape}`);
       const into = results.hosts[name].shapes[shape] = { contestants: {}, cases: {}, first: {} };
       try {
         if (name === "cpu") await measureOnCpu(shape, into);
+        else if (name in wasmHosts) await measureInWasm(name, shape, into);
         else await measureOnGpu(name, shape, into);
       } catch (error) {
         // What others did or will do still counts.

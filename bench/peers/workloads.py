@@ -33,6 +33,8 @@ LENGTHS = {
     "S4": (96, even(8, 120, 4)),
     "S8": (96, even(8, 120, 8)),
 }
+# Few tokens, so that reading weights counts for as much as it ever does.
+SHORT = {"W4": (16, even(4, 16, 4))}
 # Does our time follow the real tokens alone? More and more candidates of the same mixture of
 # lengths; then as many tokens in candidates of one length.
 MIXTURE = even(4, 60, 16)
@@ -94,7 +96,8 @@ def tokens(ids):
 
 def make_all(tokenizer):
     """All workloads by name."""
-    everything = {**LENGTHS, **SCALING}
+    # In this order, because a place in it is a seed.
+    everything = {**LENGTHS, **SCALING, **SHORT}
     return {name: make(tokenizer, lengths, seed) for seed, (name, lengths) in enumerate(everything.items())}
 
 

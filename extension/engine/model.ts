@@ -145,7 +145,8 @@ export class Model {
   #count(held: Held, change: number): void {
     held.working += change;
     if (this.#held !== held) return;
-    const { dtype, adapter, gpuBytes, maxTokens } = held.scorer!.info();
+    const { dtype: path, weights, adapter, gpuBytes, maxTokens } = held.scorer!.info();
+    const dtype = weights === "f16" ? path : weights;
     const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`.trim();
     this.#tell({
       phase: "ready", model: held.name, adaptation: held.adaptation, dtype, adapter: name, gpuBytes, maxTokens, working: held.working,

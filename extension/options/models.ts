@@ -57,7 +57,8 @@ export class ModelChooser {
     problem.textContent = known ? "" : "Write a whole address, with https:// at its start.";
     if (!known) return this.#url.focus();
     const url = new URL(text).href;
-    void askToDownload(byId("url-cost", HTMLElement), { source: url, name: url }, () => void this.#use({ kind: "url", url }));
+    const remote = { source: url, model: { kind: "url" as const, url }, name: url };
+    void askToDownload(byId("url-cost", HTMLElement), remote, () => void this.#use(remote.model));
   }
 
   async #listFolders(used: string): Promise<void> {

@@ -11,6 +11,16 @@ import { ModelChooser } from "./models.js";
 import { SitesView } from "./sites.js";
 import { StoredView } from "./stock.js";
 
+/** What the ways of holding weights mean. */
+const WEIGHTS: Record<Settings["dtype"], string> = {
+  auto: "Cappy-large in 4 bits, other models as they are stored.",
+  f16: "Two bytes a weight. Needs an adapter that reads f16, which most do.",
+  f32: "Two bytes a weight, unpacked while reading. Runs on every adapter, slower on some.",
+  q8: "Half of the graphics memory. Scores change a little.",
+  q4: "A third of the graphics memory. Scores change more: ranks of answers that are close may change.",
+};
+const SAME_DOWNLOAD = "A download is as large with all of them: weights are rounded while they load.";
+
 /** How long "Saved" stands on the page, in ms. */
 const SHOWN = 2500;
 
@@ -53,6 +63,7 @@ void stored.refresh();
 
 function show(settings: Settings): void {
   dtype.value = settings.dtype;
+  byId("dtype-help", HTMLElement).textContent = `${WEIGHTS[settings.dtype]} ${SAME_DOWNLOAD}`;
   // Not while somebody writes in it.
   if (document.activeElement !== idle) idle.value = String(settings.idleMinutes);
   on.checked = settings.on;

@@ -28,7 +28,7 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
   ],
   "out-of-memory": [
     "The graphics memory is full",
-    "Close other tabs and programs that draw much, then try again. Or choose the embedded model.",
+    "Close other tabs and programs that draw much, then try again. Or choose fewer bits for weights, or the embedded model: see the options.",
   ],
   quota: [
     "The browser grants too little storage for the model",
@@ -44,7 +44,7 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
     "There is no such model, or a file of it is missing",
     "A model needs config.json, tokenizer.json and weights: model.safetensors or pytorch_model.bin.",
   ],
-  config: ["This model is of another kind", "Only RoBERTa models for sequence classification can be used."],
+  config: ["This model is of another kind", "Only RoBERTa, XLM-RoBERTa, BERT and DistilBERT models for sequence classification can be used."],
   tokenizer: ["The tokenizer does not fit the model", "Check that tokenizer.json belongs to this model and is whole."],
   checkpoint: ["The file of weights is broken", "It may have been cut short. Delete the model in the options and fetch it again."],
   integrity: ["A file is not the one that was expected", "Delete the model in the options and fetch it again."],
@@ -52,7 +52,7 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
   input: ["This cannot be used", "The message below says what is wrong with it."],
   "device-lost": ["The graphics device went away, twice", "The driver may have restarted. Try again."],
   gpu: ["The graphics adapter failed", "Try again. If it stays, update the browser and the graphics driver."],
-  "not-finite": ["A score came out as no number", "The model or the driver is at fault. Try another model or numbers in f32: see the options."],
+  "not-finite": ["A score came out as no number", "The model or the driver is at fault. Try another model, or weights that are read as f32: see the options."],
   worker: ["The background worker stopped", "Try again. If it stays, the device may lack memory."],
   disposed: ["The model was put away", "Trying again loads it anew."],
 };

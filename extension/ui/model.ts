@@ -9,7 +9,7 @@ import { Rate } from "./rate.js";
 import { inBytes, nameOf, phaseOf } from "./words.js";
 
 /** The larger model, which has to be downloaded. */
-export const LARGE: Remote = { source: "btan2/cappy-large", name: "Cappy-large" };
+export const LARGE: Remote = { source: "btan2/cappy-large", model: { kind: "large" }, name: "Cappy-large" };
 
 type Progress = Extract<EngineState, { bytes: number }>;
 

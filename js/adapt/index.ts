@@ -6,7 +6,7 @@ import { CappyError } from "../error.js";
 import { persist } from "../loader/index.js";
 import { RemoteEngine } from "../remote.js";
 import type { Origin } from "../scorer.js";
-import { messageOf } from "../thrown.js";
+import { isOtherArchitecture, messageOf } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./kept.js";
 import type { Job, Settings } from "./protocol.js";
@@ -43,7 +43,7 @@ export async function adapt(
   const { adaptation: _, ...loading } = options;
   const base = typeof source === "string" && /^[\w.-]+\/[\w.-]+$/.test(source) ? source : null;
   const job: Job = { source, options: loading, base, lessons: linesOf(lessons), settings, keep };
-  const { files, ...rest } = await (worker ? trainRemotely : train)(job, { signal, onPlan, onProgress });
+  const { files, ...rest } = await (worker ? trainRemotely : train)(job, { signal, onPlan, onProgress }).catch(refuse);
   const { depth } = settings;
   const name = keep ?? `${depth}, ${rest.history.steps.length} steps`;
   return { name, depth, ...rest, files: files.map(({ name, bytes }) => new File([bytes], name)) };
@@ -56,9 +56,20 @@ export async function loadAdapted(
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
   const adapted = { ...options, adaptation: await appliedOf(adaptation) };
-  return worker
-    ? RemoteEngine.load(openWorker, source, adapted, listening)
-    : Engine.load(module, source, adapted, listening);
+  try {
+    return await (worker
+      ? RemoteEngine.load(openWorker, source, adapted, listening)
+      : Engine.load(module, source, adapted, listening));
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+/** Throws `error`; what the module for adapting says of other families is said in the package's words. */
+function refuse(error: unknown): never {
+  if (!isOtherArchitecture(error)) throw error;
+  const what = "is no RoBERTa, and this package adapts no other; the command line adapts XLM-RoBERTa, too";
+  throw new CappyError("input", "model", what, { cause: error });
 }
 
 const openWorker = () =>

@@ -35,7 +35,21 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
   files.push(...parts);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const kept = files.reduce((sum, file) => sum + file.kept, 0);
-  return { model: model.description, bytes, download: bytes - kept, gpuBytes, weights: weights.name, quota };
+  const gpuBytesAs = bytesAs(((await json(config)) ?? {}) as Record<string, number>);
+  return { model: model.description, bytes, download: bytes - kept, gpuBytes, gpuBytesAs, weights: weights.name, quota };
+}
+
+/** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
+function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
+  const hidden = (config.hidden_size ?? config.dim)!;
+  const inner = (config.intermediate_size ?? config.hidden_dim)!;
+  const layers = (config.num_hidden_layers ?? config.n_layers)!;
+  // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
+  const held = (layer: number, head: number, word: number) =>
+    layers * (layer * (4 * hidden + 2 * inner) * hidden + 18 * hidden + 2 * inner)
+    + (head * hidden + word * config.vocab_size! + 2 * config.max_position_embeddings!) * hidden;
+  const [f16, q8, q4] = [held(2, 2, 2), held(17 / 16, 17 / 16, 1), held(17 / 32, 17 / 16, 1)];
+  return f16 ? { f16, q8, q4 } : null;
 }
 
 /** The files that an index of shards names, each once. Throws `checkpoint` for another kind of JSON. */
@@ -75,13 +89,15 @@ async function numbersInSafetensors(file: OpenFile): Promise<number> {
   const start = await file.peek(0, 8);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
   if (length > Math.min(MOST, file.size - 8)) throw broken(`says its header has ${length} bytes`);
-  const header = parse(file.name, await file.peek(8, 8 + length)) as Record<string, { shape?: unknown }>;
+  const header = parse(file.name, await file.peek(8, 8 + length)) as Record<string, { shape?: unknown; dtype?: unknown }>;
   let numbers = 0;
   for (const [name, tensor] of Object.entries(header ?? {})) {
     if (name === "__metadata__") continue;
     const shape = tensor?.shape;
     if (!Array.isArray(shape) || !shape.every(Number.isSafeInteger)) throw broken(`${name} has no shape`);
-    numbers += shape.reduce((product: number, side: number) => product * side, 1);
+    // Quantised ones stay the bytes that they are.
+    const share = tensor.dtype === "I8" || tensor.dtype === "U8" ? 0.5 : 1;
+    numbers += share * shape.reduce((product: number, side: number) => product * side, 1);
   }
   return numbers;
 }

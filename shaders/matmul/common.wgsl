@@ -11,6 +11,7 @@ const GELU: u32 = 1u;
 const TANH: u32 = 2u;
 const RESIDUAL: u32 = 3u;
 const STORE_F32: u32 = 4u;
+const RELU: u32 = 5u;
 
 struct Params {
     rows: u32,         // rows of a and out, counted from the first of the buffers
@@ -22,25 +23,18 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// a, pairs [rows, a_stride2], is binding 1 and w, pairs [panels, k2, PANEL], is binding 2 of each
-// variant, in groups of its own choice.
+// a, pairs [rows, a_stride2], is binding 1 of each variant, in groups of its own choice. w is binding
+// 2, in prelude_weights_f16.wgsl, prelude_weights_q8.wgsl or prelude_weights_q4.wgsl: the same code
+// reads any of them, word by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 @group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
-// f16 for STORE, GELU and TANH: one vec2 is four numbers. f32 for the others: two vec2 are four.
+// f16 for STORE, GELU, TANH and RELU: one vec2 is four numbers. f32 for the others: two vec2 are four.
 @group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
 
 // Four columns of weights: the even and the odd number of each pair.
 struct Columns {
     even: vec4<f32>,
     odd: vec4<f32>,
-}
-
-fn columns(pairs: vec4<u32>) -> Columns {
-    let x = unpack2x16float(pairs.x);
-    let y = unpack2x16float(pairs.y);
-    let z = unpack2x16float(pairs.z);
-    let w = unpack2x16float(pairs.w);
-    return Columns(vec4(x.x, y.x, z.x, w.x), vec4(x.y, y.y, z.y, w.y));
 }
 
 // erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
@@ -69,6 +63,8 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
         case GELU: { out[at] = pack(gelu(x)); }
         // tanh of a large argument overflows in some drivers; it is 1 to f32 beyond 10.
         case TANH: { out[at] = pack(tanh(clamp(x, vec4(-10.0), vec4(10.0)))); }
+        // max() may make a number of NaN.
+        case RELU: { out[at] = pack(select(x, vec4(0.0), x < vec4(0.0))); }
         default: {
             var y = x;
             if params.epilogue == RESIDUAL {

@@ -15,7 +15,6 @@ const COLUMNS4: u32 = COLUMNS / 4u;
 const TILE: u32 = SIDE * SIDE;
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<f16>>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
 var<workgroup> a_tile: array<vec4<f16>, ROWS * STEP4>;     // [row, group of k]
 var<workgroup> w_tile: array<vec4<f16>, STEP * COLUMNS4>;  // [k, group of columns]
@@ -43,7 +42,8 @@ fn main(
 ) {
     let first_row = params.first_row + group.y * ROWS;
     let first_column4 = group.x * COLUMNS4;
-    let from_w = first_column4 / (PANEL / 4u) * params.k2 * (PANEL / 4u) + first_column4 % (PANEL / 4u);
+    let panel = first_column4 / (PANEL / 4u);
+    let from_w = panel * (params.k2 / WORD) * (PANEL / 4u) + first_column4 % (PANEL / 4u);
     let a_stride4 = params.a_stride2 / 2u;
     let my_a = subgroup / 2u * 4u * SIDE * STEP4;
     let my_w = subgroup % 2u * 2u * (SIDE / 4u);
@@ -65,7 +65,9 @@ fn main(
         for (var i = lane; i < STEP / 2u * COLUMNS4; i += LANES) {
             let pair = i / COLUMNS4;
             let column4 = i % COLUMNS4;
-            let fresh = columns(w[from_w + (k + pair) * (PANEL / 4u) + column4]);
+            let words = w[from_w + (k + pair) / WORD * (PANEL / 4u) + column4];
+            let within = (first_column4 + column4) % (PANEL / 4u);
+            let fresh = columns(words, (k + pair) % WORD, scale(panel, k + pair, within));
             w_tile[2u * pair * COLUMNS4 + column4] = vec4<f16>(fresh.even);
             w_tile[(2u * pair + 1u) * COLUMNS4 + column4] = vec4<f16>(fresh.odd);
         }

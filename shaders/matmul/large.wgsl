@@ -14,18 +14,16 @@ const STEP: u32 = 8u;      // of k, in workgroup memory at a time
 const STEP4: u32 = 2u;     // groups of four in it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
 var<workgroup> a_tile: array<vec4<f32>, 2u * ROWS * STEP4>;        // [buffer, row, group of k]
 var<workgroup> w_tile: array<vec4<f32>, 2u * STEP * COLUMNS / 4u>;  // [buffer, k, group of columns]
 
 // Puts one row of a and, by the first half of the invocations, four columns of a pair into a buffer.
-fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, w_pairs: vec4<u32>) {
+fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, fresh: Columns) {
     let to_a = (buffer * ROWS + lane) * STEP4;
     a_tile[to_a] = vec4(unpack2x16float(a_pairs.x), unpack2x16float(a_pairs.y));
     a_tile[to_a + 1u] = vec4(unpack2x16float(a_pairs.z), unpack2x16float(a_pairs.w));
     if lane < LANES / 2u {
-        let fresh = columns(w_pairs);
         let to_w = (buffer * STEP + lane / (COLUMNS / 4u) * 2u) * (COLUMNS / 4u) + lane % (COLUMNS / 4u);
         w_tile[to_w] = fresh.even;
         w_tile[to_w + COLUMNS / 4u] = fresh.odd;
@@ -40,7 +38,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     let first_row = params.first_row + group.y * ROWS;
     // Rows past the end read the last one and are not stored.
     let from_a = min(first_row + lane, params.rows - 1u) * (params.a_stride2 / 4u);
-    let from_w = group.x * params.k2 * (PANEL / 4u) + lane % (LANES / 2u);
+    let within = lane % (PANEL / 4u);
+    let from_w = group.x * (params.k2 / WORD) * (PANEL / 4u) + within;
+    let from_k = lane % (LANES / 2u) / (PANEL / 4u);
     let steps = params.k2 / (STEP / 2u);
 
     var near0 = vec4(0.0);
@@ -59,14 +59,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     var far5 = vec4(0.0);
     var far6 = vec4(0.0);
     var far7 = vec4(0.0);
-    fill(0u, lane, a[from_a], w[from_w]);
+    let first_w = w[from_w + from_k / WORD * (PANEL / 4u)];
+    fill(0u, lane, a[from_a], columns(first_w, from_k % WORD, scale(group.x, from_k, within)));
     workgroupBarrier();
     for (var step = 0u; step < steps; step++) {
         let buffer = step % 2u;
         // The last step reads itself again, which nobody uses.
         let next = min(step + 1u, steps - 1u);
         let next_a = a[from_a + next];
-        let next_w = w[from_w + next * (LANES / 2u)];
+        let k = next * (STEP / 2u) + from_k;
+        let next_w = w[from_w + k / WORD * (PANEL / 4u)];
+        let next_scale = scale(group.x, k, within);
         for (var k4 = 0u; k4 < STEP4; k4++) {
             // Rows of an invocation are LANES_Y apart: neighbours read neighbouring memory.
             let at_a = (buffer * ROWS + y) * STEP4 + k4;
@@ -152,7 +155,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
             near7 = fma(vec4(a7.w), near_w3, near7);
             far7 = fma(vec4(a7.w), far_w3, far7);
         }
-        fill(1u - buffer, lane, next_a, next_w);
+        fill(1u - buffer, lane, next_a, columns(next_w, k % WORD, next_scale));
         workgroupBarrier();
     }
     let column4 = group.x * (COLUMNS / 4u) + x;

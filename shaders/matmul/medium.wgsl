@@ -12,17 +12,15 @@ const STEP: u32 = 16u;     // of k, in workgroup memory at a time
 const STEP4: u32 = 4u;     // groups of four in it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
 var<workgroup> a_tile: array<vec4<f32>, 2u * STEP4 * ROWS>;        // [buffer, group of k, row]
 var<workgroup> w_tile: array<vec4<f32>, 2u * STEP * COLUMNS / 4u>;  // [buffer, k, group of columns]
 
 // Puts half a row of a, and four columns of a pair, into a buffer.
-fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, w_pairs: vec4<u32>) {
+fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, fresh: Columns) {
     let to_a = (buffer * STEP4 + lane % 2u * 2u) * ROWS + lane / 2u;
     a_tile[to_a] = vec4(unpack2x16float(a_pairs.x), unpack2x16float(a_pairs.y));
     a_tile[to_a + ROWS] = vec4(unpack2x16float(a_pairs.z), unpack2x16float(a_pairs.w));
-    let fresh = columns(w_pairs);
     let to_w = (buffer * STEP + lane / LANES_X * 2u) * LANES_X + lane % LANES_X;
     w_tile[to_w] = fresh.even;
     w_tile[to_w + LANES_X] = fresh.odd;
@@ -38,21 +36,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     let from_a = min(first_row + lane / 2u, params.rows - 1u) * (params.a_stride2 / 4u) + lane % 2u;
     // Tiles are half a panel wide.
     let panel = group.x / 2u;
-    let from_w = (panel * params.k2 + lane / LANES_X) * (PANEL / 4u) + group.x % 2u * LANES_X + lane % LANES_X;
+    let within = group.x % 2u * LANES_X + lane % LANES_X;
+    let from_w = panel * (params.k2 / WORD) * (PANEL / 4u) + within;
+    let from_k = lane / LANES_X;
     let steps = params.k2 / (STEP / 2u);
 
     var sum0 = vec4(0.0);
     var sum1 = vec4(0.0);
     var sum2 = vec4(0.0);
     var sum3 = vec4(0.0);
-    fill(0u, lane, a[from_a], w[from_w]);
+    let first_w = w[from_w + from_k / WORD * (PANEL / 4u)];
+    fill(0u, lane, a[from_a], columns(first_w, from_k % WORD, scale(panel, from_k, within)));
     workgroupBarrier();
     for (var step = 0u; step < steps; step++) {
         let buffer = step % 2u;
         // The last step reads itself again, which nobody uses.
         let next = min(step + 1u, steps - 1u);
         let next_a = a[from_a + next * (STEP / 8u)];
-        let next_w = w[from_w + next * (STEP / 2u) * (PANEL / 4u)];
+        let k = next * (STEP / 2u) + from_k;
+        let next_w = w[from_w + k / WORD * (PANEL / 4u)];
+        let next_scale = scale(panel, k, within);
         for (var k4 = 0u; k4 < STEP4; k4++) {
             let at_a = (buffer * STEP4 + k4) * ROWS + y;
             let a0 = a_tile[at_a];
@@ -69,7 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
             sum2 = fma(vec4(a2.w), w3, fma(vec4(a2.z), w2, fma(vec4(a2.y), w1, fma(vec4(a2.x), w0, sum2))));
             sum3 = fma(vec4(a3.w), w3, fma(vec4(a3.z), w2, fma(vec4(a3.y), w1, fma(vec4(a3.x), w0, sum3))));
         }
-        fill(1u - buffer, lane, next_a, next_w);
+        fill(1u - buffer, lane, next_a, columns(next_w, k % WORD, next_scale));
         workgroupBarrier();
     }
     let column4 = group.x * LANES_X + x;

@@ -12,7 +12,6 @@ const ROWS: u32 = 8u;      // rows of a workgroup's tile
 const COLUMNS: u32 = 16u;  // columns of a workgroup's tile
 
 @group(0) @binding(1) var<storage, read> a: array<u32>;
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;
 
 var<workgroup> slices: array<vec4<f32>, SLICES * ROWS * LANES_X>;  // [slice, row, group of columns]
 
@@ -45,9 +44,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     var sum6 = vec4(0.0);
     var sum7 = vec4(0.0);
     let column4 = group.x * LANES_X + x;
-    let from_w = column4 / (PANEL / 4u) * params.k2 * (PANEL / 4u) + column4 % (PANEL / 4u);
+    let panel = column4 / (PANEL / 4u);
+    let within = column4 % (PANEL / 4u);
+    let from_w = panel * (params.k2 / WORD) * (PANEL / 4u) + within;
     for (var k = slice; k < params.k2; k += SLICES) {
-        let fresh = columns(w[from_w + k * (PANEL / 4u)]);
+        let words = w[from_w + k / WORD * (PANEL / 4u)];
+        let fresh = columns(words, k % WORD, scale(panel, k, within));
         sum0 = step(sum0, a[a0 + k], fresh);
         sum1 = step(sum1, a[a1 + k], fresh);
         sum2 = step(sum2, a[a2 + k], fresh);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::session::{Adaptation, History};
 use super::settings::{Depth, Settings};
 use crate::checkpoint::{
-    ADAPTED_MATRICES, Checkpoint, Dtype, Writer, adapter_config, adapter_shapes, read_all,
+    ADAPTED_MATRICES, Checkpoint, Dtype, Writer, adapter_config, adapter_shapes, small_files,
     tensor_shapes,
 };
 use crate::encoder::training::Tensor;
@@ -18,19 +18,6 @@ const PREFIX: &str = "base_model.model.";
 
 /// Rows that are copied at once.
 const COPY_ROWS: usize = 512;
-
-/// What a model has besides weights.
-const SMALL_FILES: [&str; 6] = [
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "vocab.json",
-    "merges.txt",
-];
-
-/// The most bytes that any of them has.
-const MOST_SMALL_BYTES: u64 = 64 << 20;
 
 /// The version of [`Kept`] and of the file beside it.
 const VERSION: u32 = 1;
@@ -142,15 +129,10 @@ impl Adaptation {
     /// # Errors
     /// What reading them gives.
     pub async fn small_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
-        let mut found = Vec::new();
-        if let Some(files) = &self.files {
-            for name in SMALL_FILES {
-                if let Some(bytes) = read_all(&**files, name, MOST_SMALL_BYTES).await? {
-                    found.push((name, bytes));
-                }
-            }
+        match &self.files {
+            Some(files) => small_files(&**files).await,
+            None => Ok(Vec::new()),
         }
-        Ok(found)
     }
 
     /// What an adapter adds to the matrix called `name`.

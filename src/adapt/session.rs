@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{Depth, Plan, Settings, fit};
 use super::{Example, Prepared};
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, Files};
+use crate::checkpoint::{Checkpoint, Files, WeightFormat};
 use crate::config::Config;
 use crate::encoder::self_test;
 use crate::encoder::training::{Features, Input, Tensor, Training, Update};
@@ -129,7 +129,8 @@ impl Adaptation {
         }
         let train = encode(&tokenizer, &set.train)?;
         let held_out = encode(&tokenizer, &set.held_out)?;
-        let (gpu, tuned, _) = open_proven(&options, self_test).await?;
+        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, WeightFormat::F16).await;
+        let (gpu, tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
         let longest = train.iter().chain(&held_out).map(|pair| pair.encoded.ids.len()).max();
         let longest = longest.unwrap_or(1);
         // There and back is three times as much work.
@@ -407,7 +408,12 @@ mod tests {
     #[test]
     fn runs_end_where_tokens_or_pairs_do() {
         let pair = |tokens: usize| Pair {
-            encoded: Encoded { ids: vec![0; tokens], position_ids: vec![0; tokens], truncated: 0 },
+            encoded: Encoded {
+                ids: vec![0; tokens],
+                position_ids: vec![0; tokens],
+                type_ids: vec![0; tokens],
+                truncated: 0,
+            },
             label: 0.0,
         };
         let pairs: Vec<Pair> = [3, 4, 9, 1, 1, 1].into_iter().map(pair).collect();

@@ -368,6 +368,7 @@ mod tests {
             let options = Options {
                 shape,
                 dtype,
+                weights: crate::checkpoint::WeightFormat::F16,
                 tokens: None,
                 scaling: false,
                 software: false,

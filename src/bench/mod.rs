@@ -15,8 +15,8 @@ use serde::Serialize;
 use web_time::Instant;
 
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, RandomProfile, tensor_shapes};
-use crate::config::Config;
+use crate::checkpoint::{Checkpoint, RandomProfile, WeightFormat, tensor_shapes};
+use crate::config::{Config, Family};
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Dtype, Gpu};
@@ -61,6 +61,7 @@ impl Shape {
             Shape::Large => (24, 1024, 16, 50_265),
         };
         Config {
+            family: Family::Roberta,
             vocab_size,
             hidden_size,
             num_hidden_layers,
@@ -82,6 +83,8 @@ pub struct Options<'a> {
     pub shape: Shape,
     /// How kernels read f16 numbers.
     pub dtype: Dtype,
+    /// How matrices are held.
+    pub weights: WeightFormat,
     /// Tokens of the batch, rounded up to whole pairs of 128; by default 4,096 on a GPU and 256
     /// on a software adapter.
     pub tokens: Option<usize>,
@@ -119,7 +122,7 @@ pub async fn run(
     let gpu = Gpu::open(options.dtype).await?;
     let config = options.shape.config();
     tell.say("choosing kernels", 0.0)?;
-    let tuned = tune(&gpu, options.kernel, None).await?;
+    let tuned = tune(&gpu, options.weights, options.kernel, None).await?;
     let software = options.software || tuned.choice.is_software();
     let tokens = tokens(&gpu, &options);
     let budget = batch_tokens(&tuned, &config, None);
@@ -140,8 +143,9 @@ pub async fn run(
             stopped = tell.say("making random weights", 0.1 + 0.3 * share);
         }
     };
+    let (choice, weights) = (tuned.choice, Some(options.weights));
     let encoder =
-        Encoder::load(&gpu, &checkpoint, &config, tuned.choice, room, &mut loaded).await?;
+        Encoder::load(&gpu, &checkpoint, &config, choice, weights, room, &mut loaded).await?;
     stopped?;
     gpu.finish().await?;
     let load_seconds = start.elapsed().as_secs_f64();
@@ -184,7 +188,8 @@ pub async fn run(
         let wanted = shapes.iter().filter(|(name, _)| wanted(name));
         wanted.map(|(_, shape)| shape.iter().product::<usize>() as u64).sum()
     };
-    let weight_bytes = 2 * numbers(|name| !name.contains("embeddings"));
+    let weight_bytes =
+        numbers(|name| !name.contains("embeddings")) * options.weights.bits() as u64 / 8;
     Ok(Report {
         cappy_bench: report::FORMAT,
         version: env!("CARGO_PKG_VERSION"),
@@ -195,6 +200,7 @@ pub async fn run(
         gpu_bytes,
         adapter: gpu.adapter().clone(),
         dtype: gpu.dtype(),
+        weights: options.weights,
         tokens,
         kernels: tuned.choice.describe(),
         tuning_seconds: tuned.seconds,
@@ -222,6 +228,7 @@ fn pairs(config: &Config, lengths: &[usize]) -> Vec<Encoded> {
             .map(|i| ((pair * 7919 + i * 104_729) % config.vocab_size) as u32)
             .collect(),
         position_ids: (0..tokens as u32).map(|i| i + offset).collect(),
+        type_ids: vec![0; tokens],
         truncated: 0,
     };
     lengths.iter().enumerate().map(pair).collect()

@@ -7,6 +7,7 @@ use super::peaks::Peaks;
 use super::scaling::Scaling;
 use super::{Dtype, Shape};
 use crate::batch::Batch;
+use crate::checkpoint::WeightFormat;
 use crate::gpu::AdapterSummary;
 
 /// The number of this format of reports. A later one that cannot be compared has another.
@@ -34,6 +35,8 @@ pub struct Report {
     pub adapter: AdapterSummary,
     /// How kernels read f16 numbers there.
     pub dtype: Dtype,
+    /// How matrices are held.
+    pub weights: WeightFormat,
     /// Tokens of the batch, in pairs of 128.
     pub tokens: usize,
     /// The variants of matmul that ran, by name.

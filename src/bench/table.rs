@@ -24,7 +24,7 @@ impl Report {
              first     {:10.2} s         the first batch, with compilation",
             format!("{:?}", self.shape).to_lowercase(),
             self.parameters as f64 / 1e6,
-            format!("{:?}", self.dtype).to_lowercase(),
+            format!("{:?}, weights in {}", self.dtype, self.weights).to_lowercase(),
             self.adapter.name,
             self.adapter.backend,
             self.adapter.driver,

@@ -79,6 +79,10 @@ pub(super) async fn apply(
     files: &dyn Files,
     config: &Config,
 ) -> Result<()> {
+    if !config.family.is_roberta() {
+        let message = format!("is for RoBERTa's layers; this is {}", config.family.architecture());
+        return Err(Error::new(ErrorKind::Input, files.describe(), message));
+    }
     let Some(source) = files.open(ADAPTER_WEIGHTS).await? else {
         let message = format!("has no {ADAPTER_WEIGHTS}");
         return Err(Error::new(ErrorKind::NotFound, files.describe(), message));

@@ -16,6 +16,8 @@ pub mod hub;
 mod memory;
 mod names;
 mod open;
+mod quantised;
+mod quantised_view;
 mod random;
 mod safetensors;
 pub mod source;
@@ -24,6 +26,8 @@ mod torch;
 mod view;
 #[cfg(feature = "adapt")]
 mod write;
+#[cfg(feature = "adapt")]
+mod write_quantised;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,15 +40,25 @@ pub use self::directory::Directory;
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;
 pub use self::names::tensor_shapes;
+#[cfg(all(feature = "adapt", feature = "cpu", not(target_arch = "wasm32")))]
+pub(crate) use self::quantised::LEAST_EXPONENT;
+pub use self::quantised::{Quantised, WeightFormat, scheme};
 pub use self::random::RandomProfile;
+#[cfg(feature = "adapt")]
+pub use self::source::small_files;
 pub use self::source::{ByteSource, Files, LocalFuture, read_all};
 pub use self::tensor::Tensor;
 #[cfg(all(feature = "adapt", not(target_arch = "wasm32")))]
 pub use self::write::write_file;
 #[cfg(feature = "adapt")]
 pub use self::write::{Writer, write_model};
+#[cfg(all(feature = "adapt", feature = "cpu", not(target_arch = "wasm32")))]
+pub(crate) use self::write_quantised::QuantisedWriter;
+#[cfg(feature = "adapt")]
+pub use self::write_quantised::{Rounding, write_quantised};
 
 use self::adapter::LowRank;
+use self::quantised_view::QuantisedView;
 use self::random::RandomTensor;
 use self::view::{Element, View};
 use crate::config::Config;
@@ -64,6 +78,7 @@ pub struct Checkpoint {
 /// One tensor, wherever its numbers come from.
 enum Held {
     Stored(View),
+    Quantised(QuantisedView),
     Random(Vec<usize>, RandomTensor),
 }
 
@@ -85,7 +100,7 @@ impl Checkpoint {
     ///
     /// ```
     /// # let config = cappy::Config {
-    /// #     vocab_size: 11, hidden_size: 6, num_hidden_layers: 1, num_attention_heads: 2,
+    /// #     family: cappy::Family::Roberta, vocab_size: 11, hidden_size: 6, num_hidden_layers: 1, num_attention_heads: 2,
     /// #     intermediate_size: 10, max_position_embeddings: 9, type_vocab_size: 1,
     /// #     layer_norm_eps: 1e-5, pad_token_id: 1, labels: vec!["LABEL_0".into()],
     /// # };
@@ -134,14 +149,14 @@ impl Checkpoint {
     }
 
     /// The tensor that is called `name` in a checkpoint of the whole classifier. In one of the bare
-    /// encoder it is found without its `roberta.`.
+    /// encoder it is found without its `roberta.`, `bert.` or `distilbert.`.
     ///
     /// # Errors
     /// [`ErrorKind::Checkpoint`] naming the tensor when there is none of this name, when its shape
     /// is not `shape`, or when it is not made of f32, f16 or bf16.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor<'_>> {
         let refuse = |what: String| Error::new(ErrorKind::Checkpoint, name, what);
-        let bare = || name.strip_prefix(names::PREFIX).and_then(|bare| self.tensors.get(bare));
+        let bare = || names::bare(name).and_then(|bare| self.tensors.get(bare));
         let held = self.tensors.get(name).or_else(bare).ok_or_else(|| {
             let near = names::near(name, self.names());
             refuse(match &near[..] {
@@ -151,9 +166,10 @@ impl Checkpoint {
         })?;
         let (found, dtype) = match held {
             Held::Random(shape, _) => (shape, Dtype::F32),
+            Held::Quantised(QuantisedView { shape, .. }) => (shape, Dtype::F16),
             Held::Stored(View { shape, element: Element::Float(dtype), .. }) => (shape, *dtype),
-            Held::Stored(View { element: Element::Other(other), .. }) => {
-                return Err(refuse(format!("is made of {other}, expected f32, f16 or bf16")));
+            Held::Stored(View { element, .. }) => {
+                return Err(refuse(format!("is made of {element}, expected f32, f16 or bf16")));
             }
         };
         if found != shape {
@@ -166,6 +182,7 @@ impl Checkpoint {
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|held| match held {
             Held::Stored(view) => &view.shape[..],
+            Held::Quantised(view) => &view.shape[..],
             Held::Random(shape, _) => shape,
         })
     }
@@ -173,6 +190,15 @@ impl Checkpoint {
     /// Bytes of all files with weights, or what random weights would take in f32.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
+    }
+
+    /// How its matrices are stored; where they differ, those in the fewest bits.
+    pub fn weight_format(&self) -> WeightFormat {
+        let formats = self.tensors.values().map(|held| match held {
+            Held::Quantised(view) => view.format,
+            _ => WeightFormat::F16,
+        });
+        formats.min_by_key(|format| format.bits()).unwrap_or(WeightFormat::F16)
     }
 
     /// What the weights come from, for people: "safetensors", "torch zip, 2 shards", "random".

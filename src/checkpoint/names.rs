@@ -1,46 +1,43 @@
-//! The names and shapes of a RoBERTa classifier's tensors.
+//! The names and shapes of a classifier's tensors.
 
-use crate::config::Config;
+use crate::config::{Config, FAMILIES, Module};
 
-/// What stands before the encoder's names in a checkpoint of the whole classifier, and is left out
-/// in one of the bare encoder.
-pub(super) const PREFIX: &str = "roberta.";
+/// A name as it stands in a checkpoint of the bare encoder.
+pub(super) fn bare(name: &str) -> Option<&str> {
+    FAMILIES.iter().find_map(|family| name.strip_prefix(family.prefix()))
+}
 
 /// Every tensor that a model of this shape computes with, in the order of the forward pass, and its
 /// shape: matrices are `[outputs, inputs]`, tables `[rows, hidden]`, the rest vectors.
 pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let mut tensors = Vec::new();
-    let mut add = |name: String, shape: &[usize]| tensors.push((name, shape.to_vec()));
-
     for (table, rows) in [
-        ("word", config.vocab_size),
-        ("position", config.max_position_embeddings),
-        ("token_type", config.type_vocab_size),
+        (Module::Words, config.vocab_size),
+        (Module::Positions, config.max_position_embeddings),
+        (Module::TokenTypes, config.type_vocab_size),
     ] {
-        add(format!("roberta.embeddings.{table}_embeddings.weight"), &[rows, hidden]);
-    }
-    add("roberta.embeddings.LayerNorm.weight".into(), &[hidden]);
-    add("roberta.embeddings.LayerNorm.bias".into(), &[hidden]);
-    for layer in 0..config.num_hidden_layers {
-        for (part, shape) in [
-            ("attention.self.query", &[hidden, hidden] as &[usize]),
-            ("attention.self.key", &[hidden, hidden]),
-            ("attention.self.value", &[hidden, hidden]),
-            ("attention.output.dense", &[hidden, hidden]),
-            ("attention.output.LayerNorm", &[hidden]),
-            ("intermediate.dense", &[inner, hidden]),
-            ("output.dense", &[hidden, inner]),
-            ("output.LayerNorm", &[hidden]),
-        ] {
-            add(format!("roberta.encoder.layer.{layer}.{part}.weight"), shape);
-            add(format!("roberta.encoder.layer.{layer}.{part}.bias"), &shape[..1]);
+        if rows > 0 {
+            tensors.push((table.weight(config.family), vec![rows, hidden]));
         }
     }
-    for (part, outputs) in [("dense", hidden), ("out_proj", config.labels.len())] {
-        add(format!("classifier.{part}.weight"), &[outputs, hidden]);
-        add(format!("classifier.{part}.bias"), &[outputs]);
+    let mut add = |module: Module, shape: &[usize]| {
+        let name = module.name(config.family);
+        tensors.push((format!("{name}.weight"), shape.to_vec()));
+        tensors.push((format!("{name}.bias"), shape[..1].to_vec()));
+    };
+    add(Module::EmbedNorm, &[hidden]);
+    for index in 0..config.num_hidden_layers {
+        for module in [Module::Query, Module::Key, Module::Value, Module::AttentionOut] {
+            add(module(index), &[hidden, hidden]);
+        }
+        add(Module::AttentionNorm(index), &[hidden]);
+        add(Module::Up(index), &[inner, hidden]);
+        add(Module::Down(index), &[hidden, inner]);
+        add(Module::FfnNorm(index), &[hidden]);
     }
+    add(Module::Dense, &[hidden, hidden]);
+    add(Module::Project, &[config.labels.len(), hidden]);
     tensors
 }
 
@@ -62,10 +59,12 @@ pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::config::Family;
 
     /// Small enough to read in a test, with no two sizes alike.
     pub(crate) fn small_config() -> Config {
         Config {
+            family: Family::Roberta,
             vocab_size: 11,
             hidden_size: 6,
             num_hidden_layers: 2,
@@ -103,6 +102,55 @@ pub(super) mod tests {
         ] {
             assert_eq!(shape(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    #[cfg(feature = "families")]
+    fn each_family_has_its_names() {
+        for (family, types, tensors, names) in [
+            (
+                Family::XlmRoberta,
+                1,
+                5 + 2 * 16 + 4,
+                &["roberta.embeddings.LayerNorm.bias", "classifier.out_proj.weight"][..],
+            ),
+            (
+                Family::Bert,
+                2,
+                5 + 2 * 16 + 4,
+                &[
+                    "bert.embeddings.token_type_embeddings.weight",
+                    "bert.encoder.layer.1.attention.output.LayerNorm.bias",
+                    "bert.pooler.dense.weight",
+                    "classifier.bias",
+                ],
+            ),
+            (
+                Family::DistilBert,
+                0,
+                4 + 2 * 16 + 4,
+                &[
+                    "distilbert.embeddings.position_embeddings.weight",
+                    "distilbert.transformer.layer.0.attention.q_lin.weight",
+                    "distilbert.transformer.layer.0.attention.out_lin.bias",
+                    "distilbert.transformer.layer.1.sa_layer_norm.weight",
+                    "distilbert.transformer.layer.1.ffn.lin2.bias",
+                    "distilbert.transformer.layer.1.output_layer_norm.bias",
+                    "pre_classifier.bias",
+                    "classifier.weight",
+                ],
+            ),
+        ] {
+            let config = Config { family, type_vocab_size: types, ..small_config() };
+            let all = tensor_shapes(&config);
+            assert_eq!(all.len(), tensors, "{family:?}");
+            for wanted in names {
+                assert!(all.iter().any(|(name, _)| name == wanted), "{family:?}: {wanted}");
+            }
+        }
+        assert_eq!(bare("bert.pooler.dense.bias"), Some("pooler.dense.bias"));
+        assert_eq!(bare("distilbert.embeddings"), Some("embeddings"));
+        assert_eq!(bare("classifier.bias"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::quantised_view::pair_scales;
 use super::source::{ByteSource, Files, read_all};
 use super::view::View;
 use super::{Checkpoint, Held, safetensors, torch};
@@ -50,7 +51,7 @@ pub(super) async fn open(files: &dyn Files) -> Result<Checkpoint> {
             let tensors = format.tensors(&*source).await?;
             let tensors = tensors.into_iter().map(|(name, view)| (name, Held::Stored(view)));
             return Ok(Checkpoint {
-                tensors: tensors.collect(),
+                tensors: pair_scales(tensors.collect())?,
                 low_rank: Vec::new(),
                 format: format.name().into(),
                 file_bytes: source.size(),
@@ -121,6 +122,7 @@ async fn open_shards(
         checkpoint.file_bytes = checkpoint.file_bytes.saturating_add(source.size());
         checkpoint.sources.push(source);
     }
+    checkpoint.tensors = pair_scales(checkpoint.tensors)?;
     Ok(checkpoint)
 }
 

@@ -30,7 +30,8 @@ pub(super) struct RandomTensor {
 
 impl RandomTensor {
     pub(super) fn new(name: &str, row_len: usize, seed: u32, profile: RandomProfile) -> Self {
-        let (spread, mean) = if name.ends_with("LayerNorm.weight") {
+        let norm = name.ends_with("LayerNorm.weight") || name.ends_with("layer_norm.weight");
+        let (spread, mean) = if norm {
             (0.5, 1.0)
         } else if name.ends_with(".bias") {
             (0.2, 0.0)
@@ -42,7 +43,7 @@ impl RandomTensor {
         };
         let outlier = match profile {
             RandomProfile::Plain => None,
-            RandomProfile::Outliers if name.ends_with("LayerNorm.weight") => Some(0.0625),
+            RandomProfile::Outliers if norm => Some(0.0625),
             RandomProfile::Outliers
                 if name.ends_with(".output.dense.weight") && !name.contains("attention") =>
             {

@@ -39,6 +39,8 @@ pub(super) async fn tensors(source: &dyn ByteSource) -> Result<Vec<(String, View
             FileDtype::F32 => Element::Float(Dtype::F32),
             FileDtype::F16 => Element::Float(Dtype::F16),
             FileDtype::BF16 => Element::Float(Dtype::BF16),
+            FileDtype::I8 => Element::Integers("I8"),
+            FileDtype::U8 => Element::Integers("U8"),
             other => Element::Other(format!("{other:?}")),
         };
         let start = data + info.data_offsets.0 as u64;

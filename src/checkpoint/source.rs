@@ -46,6 +46,36 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
     read_exact(&*source, 0..size).await.map(Some)
 }
 
+/// What a model has besides weights.
+#[cfg(feature = "adapt")]
+const SMALL_FILES: [&str; 6] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+];
+
+/// The most bytes that any of them has.
+#[cfg(feature = "adapt")]
+const MOST_SMALL_BYTES: u64 = 64 << 20;
+
+/// The files of a model besides its weights, as far as the folder has them.
+///
+/// # Errors
+/// As [`read_all`].
+#[cfg(feature = "adapt")]
+pub async fn small_files(files: &dyn Files) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for name in SMALL_FILES {
+        if let Some(bytes) = read_all(files, name, MOST_SMALL_BYTES).await? {
+            found.push((name, bytes));
+        }
+    }
+    Ok(found)
+}
+
 /// Reads `range` after checking that the file reaches that far, so that a length found in a file
 /// never makes memory be reserved that the file cannot fill.
 pub(super) async fn read_exact(source: &dyn ByteSource, range: Range<u64>) -> Result<Vec<u8>> {

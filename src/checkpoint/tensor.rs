@@ -4,9 +4,12 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::ops::Range;
 
+use half::f16;
+
 use super::adapter::LowRank;
 use super::dtype::Dtype;
-use super::names::PREFIX;
+use super::names;
+use super::quantised::{Quantised, WeightFormat};
 use super::{Checkpoint, Held};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -20,6 +23,8 @@ pub struct Tensor<'a> {
     low_rank: Option<&'a LowRank>,
     /// A of the adapter, kept after the first rows because every row needs the whole of it.
     a: OnceCell<Vec<f32>>,
+    /// All scales of a quantised matrix, kept for the file to be read from front to back.
+    scales: OnceCell<Vec<f16>>,
 }
 
 impl<'a> Tensor<'a> {
@@ -31,12 +36,11 @@ impl<'a> Tensor<'a> {
         dtype: Dtype,
     ) -> Self {
         // Where the encoder was asked for by its bare names, adapters still have the others.
-        let is_this = |other: &&LowRank| {
-            other.matrix == name || other.matrix.strip_prefix(PREFIX) == Some(name)
-        };
+        let is_this =
+            |other: &&LowRank| other.matrix == name || names::bare(&other.matrix) == Some(name);
         let low_rank = checkpoint.low_rank.iter().find(is_this);
-        let a = OnceCell::new();
-        Tensor { checkpoint, name: name.to_owned(), held, shape, dtype, low_rank, a }
+        let (a, scales) = (OnceCell::new(), OnceCell::new());
+        Tensor { checkpoint, name: name.to_owned(), held, shape, dtype, low_rank, a, scales }
     }
 
     /// The name that was asked for.
@@ -49,9 +53,79 @@ impl<'a> Tensor<'a> {
         self.shape
     }
 
-    /// What its numbers are stored as.
+    /// What its numbers are stored as; f16 for quantised ones, which are numbers of f16.
     pub fn dtype(&self) -> Dtype {
         self.dtype
+    }
+
+    /// How a matrix is stored, as far as [`Tensor::read_quantised`] can give it.
+    pub fn weight_format(&self) -> WeightFormat {
+        match self.held {
+            Held::Quantised(view) if !self.is_adapted() => view.format,
+            _ => WeightFormat::F16,
+        }
+    }
+
+    /// Inputs that share a scale, of a quantised matrix.
+    pub fn block(&self) -> Option<usize> {
+        match self.held {
+            Held::Quantised(view) => Some(view.block),
+            _ => None,
+        }
+    }
+
+    /// Whether an adapter adds something to it.
+    pub fn is_adapted(&self) -> bool {
+        self.low_rank.is_some()
+    }
+
+    /// Bytes of `rows` of it in its file.
+    pub fn stored_bytes(&self, rows: usize) -> u64 {
+        let numbers = (rows * self.row_len()) as u64;
+        match self.held {
+            Held::Quantised(view) => {
+                let scales = rows * self.row_len().div_ceil(view.block);
+                numbers * view.format.bits() as u64 / 8 + 2 * scales as u64
+            }
+            _ => numbers * self.dtype.size() as u64,
+        }
+    }
+
+    /// The integers and scales of `rows` of a matrix that is stored so.
+    ///
+    /// # Errors
+    /// As [`Tensor::read_rows`], and where [`Tensor::weight_format`] is f16.
+    pub async fn read_quantised(&self, rows: Range<usize>) -> Result<Quantised> {
+        self.check_rows(&rows)?;
+        let Held::Quantised(view) = self.held else {
+            return Err(Error::new(ErrorKind::Checkpoint, &self.name, "is not quantised"));
+        };
+        let source = &*self.checkpoint.sources[view.integers.file];
+        if self.scales.get().is_none() {
+            let source = &*self.checkpoint.sources[view.scales_file()];
+            let scales = view.scales(&self.name, source).await?;
+            // Another reader of this tensor may have been faster, with the same numbers.
+            let _ = self.scales.set(scales);
+        }
+        view.rows(source, self.scales.get().map(Vec::as_slice).unwrap_or_default(), rows).await
+    }
+
+    /// `rows` in a quantised format: as they are stored, or rounded to it.
+    ///
+    /// # Errors
+    /// As [`Tensor::read_rows`] and [`Quantised::round`].
+    pub async fn read_as(
+        &self,
+        format: WeightFormat,
+        block: usize,
+        rows: Range<usize>,
+    ) -> Result<Quantised> {
+        if (self.weight_format(), self.block()) == (format, Some(block)) {
+            return self.read_quantised(rows).await;
+        }
+        let mut numbers = Vec::with_capacity(rows.len() * self.row_len());
+        self.read_rows(rows, &mut numbers).await?;
+        Quantised::round(&self.name, format, &numbers, self.row_len(), block)
     }
 
     /// The size of the first dimension; 1 for a single number.
@@ -94,12 +168,21 @@ impl<'a> Tensor<'a> {
         read
     }
 
-    async fn append_rows(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+    fn check_rows(&self, rows: &Range<usize>) -> Result<()> {
         if rows.start > rows.end || rows.end > self.rows() {
             let message = format!("has {} rows, none at {rows:?}", self.rows());
             return Err(Error::new(ErrorKind::Checkpoint, &self.name, message));
         }
+        Ok(())
+    }
+
+    async fn append_rows(&self, rows: Range<usize>, out: &mut Vec<f32>) -> Result<()> {
+        self.check_rows(&rows)?;
         match self.held {
+            Held::Quantised(view) => {
+                self.read_quantised(rows).await?.expand(self.row_len(), view.block, out);
+                Ok(())
+            }
             Held::Stored(view) => {
                 let source = &*self.checkpoint.sources[view.file];
                 view.append_rows(source, self.dtype, rows, out).await

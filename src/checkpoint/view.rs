@@ -1,5 +1,6 @@
 //! Where a tensor's numbers stand in a file, and reading rows of them.
 
+use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -16,8 +17,20 @@ const MOST_SPAN: usize = 4 << 20;
 pub(super) enum Element {
     /// One that weights may be made of.
     Float(Dtype),
+    /// A byte with one or more small integers, called so.
+    Integers(&'static str),
     /// Anything else, by its name. Such a tensor may stand in a file but not be asked for.
     Other(String),
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Element::Float(dtype) => write!(f, "{dtype}"),
+            Element::Integers(name) => f.write_str(name),
+            Element::Other(name) => f.write_str(name),
+        }
+    }
 }
 
 /// A run of bytes that one or more tensors look at.
@@ -99,6 +112,25 @@ impl View {
             return append_span(source, start, dtype, span, out).await;
         }
         self.append_strided(source, start, dtype, rows, out).await
+    }
+
+    /// The bytes of `rows`, which the shape has, of a view of integers.
+    pub(super) async fn read_integers(
+        &self,
+        source: &dyn ByteSource,
+        rows: Range<usize>,
+    ) -> Result<Vec<u8>> {
+        let row_len: usize = self.shape.iter().skip(1).product();
+        match self.storage {
+            Storage::At(start) if self.is_dense() => {
+                let at = |row: usize| start + (self.offset + row * row_len) as u64;
+                read_exact(source, at(rows.start)..at(rows.end)).await
+            }
+            _ => {
+                let message = "has integers in another order than that of their rows";
+                Err(Error::new(ErrorKind::Checkpoint, source.name(), message))
+            }
+        }
     }
 
     fn is_dense(&self) -> bool {

@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 const BLOCK: usize = 16 << 10;
 
 /// Numbers of a model that are read at once.
-const NUMBERS_AT_ONCE: usize = 1 << 20;
+pub(super) const NUMBERS_AT_ONCE: usize = 1 << 20;
 
 /// Writes one `safetensors` file.
 ///
@@ -41,9 +41,8 @@ const NUMBERS_AT_ONCE: usize = 1 << 20;
 pub struct Writer<W> {
     out: W,
     file: String,
-    dtype: Dtype,
-    /// Names and counts of numbers, the last tensor first.
-    left: Vec<(String, usize)>,
+    /// Names, formats and counts of numbers, the last tensor first.
+    left: Vec<(String, FileDtype, usize)>,
     /// Numbers of the current tensor that were written.
     written: usize,
     bytes: Vec<u8>,
@@ -57,33 +56,48 @@ impl<W: Write> Writer<W> {
     /// [`ErrorKind::Io`] when `out` cannot be written, [`ErrorKind::Input`] for bf16, which is not
     /// written, and for names or shapes that no file can have.
     pub fn new(
-        mut out: W,
+        out: W,
         file: &str,
         tensors: &[(String, Vec<usize>)],
         dtype: Dtype,
     ) -> Result<Writer<W>> {
-        let refuse = |what: String| Error::new(ErrorKind::Input, file, what);
         let stored = match dtype {
             Dtype::F32 => FileDtype::F32,
             Dtype::F16 => FileDtype::F16,
-            Dtype::BF16 => return Err(refuse("is to be of bf16, which is not written".into())),
+            Dtype::BF16 => {
+                let what = "is to be of bf16, which is not written";
+                return Err(Error::new(ErrorKind::Input, file, what));
+            }
         };
+        let with_dtype =
+            |(name, shape): &(String, Vec<usize>)| (name.clone(), shape.clone(), stored);
+        Writer::mixed(out, file, tensors.iter().map(with_dtype).collect())
+    }
+
+    /// The same for tensors of several formats: F32, F16, I8 or U8.
+    pub(super) fn mixed(
+        mut out: W,
+        file: &str,
+        tensors: Vec<(String, Vec<usize>, FileDtype)>,
+    ) -> Result<Writer<W>> {
+        let refuse = |what: String| Error::new(ErrorKind::Input, file, what);
         let mut infos = Vec::with_capacity(tensors.len());
         let mut left = Vec::with_capacity(tensors.len());
         let mut end = 0usize;
-        for (name, shape) in tensors {
+        for (name, shape, dtype) in &tensors {
             let count = shape.iter().try_fold(1usize, |count, size| count.checked_mul(*size));
             let begin = end;
-            let size = count.and_then(|count| count.checked_mul(dtype.size()));
+            let bytes = dtype.bitsize() / 8;
+            let size = count.and_then(|count| count.checked_mul(bytes));
             end = size
                 .and_then(|size| begin.checked_add(size))
                 .ok_or_else(|| refuse(format!("cannot hold {name} of shape {shape:?}")))?;
             let info =
-                TensorInfo { dtype: stored, shape: shape.clone(), data_offsets: (begin, end) };
+                TensorInfo { dtype: *dtype, shape: shape.clone(), data_offsets: (begin, end) };
             infos.push((name.clone(), info));
-            left.push((name.clone(), (end - begin) / dtype.size()));
+            left.push((name.clone(), *dtype, (end - begin) / bytes));
         }
-        let mut names: Vec<_> = tensors.iter().map(|(name, _)| name).collect();
+        let mut names: Vec<_> = tensors.iter().map(|(name, ..)| name).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(refuse(format!("has two tensors called {}", twice[0])));
@@ -101,8 +115,7 @@ impl<W: Write> Writer<W> {
         written.map_err(|error| unwritable(file, error))?;
 
         left.reverse();
-        let mut writer =
-            Writer { out, file: file.to_owned(), dtype, left, written: 0, bytes: Vec::new() };
+        let mut writer = Writer { out, file: file.to_owned(), left, written: 0, bytes: Vec::new() };
         writer.skip_full();
         Ok(writer)
     }
@@ -115,20 +128,11 @@ impl<W: Write> Writer<W> {
     /// f16, [`ErrorKind::Input`] when there are more numbers than it has, and [`ErrorKind::Io`].
     /// The file is then of no use.
     pub fn write(&mut self, numbers: &[f32]) -> Result<()> {
-        let Some((name, count)) = self.left.last() else {
-            let message = format!("is full; {} numbers are too many", numbers.len());
-            return Err(Error::new(ErrorKind::Input, &self.file, message));
-        };
-        let refuse = |kind, what| Err(Error::new(kind, format!("{}: {name}", self.file), what));
-        if numbers.len() > count - self.written {
-            let left = count - self.written;
-            let what = format!("takes {left} more numbers, there are {}", numbers.len());
-            return refuse(ErrorKind::Input, what);
-        }
+        let dtype = self.room(numbers.len())?;
         for block in numbers.chunks(BLOCK) {
             self.bytes.clear();
-            let fits = match self.dtype {
-                Dtype::F32 => append(block, &mut self.bytes, f32::is_finite, f32::to_le_bytes),
+            let fits = match dtype {
+                FileDtype::F32 => append(block, &mut self.bytes, f32::is_finite, f32::to_le_bytes),
                 _ => {
                     let fits = |number: f32| f16::from_f32(number).is_finite();
                     append(block, &mut self.bytes, fits, |number| {
@@ -137,10 +141,8 @@ impl<W: Write> Writer<W> {
                 }
             };
             if let Err(number) = fits {
-                return refuse(
-                    ErrorKind::NotFinite,
-                    format!("{number} does not fit {}", self.dtype),
-                );
+                let what = format!("{number} does not fit {}", format!("{dtype:?}").to_lowercase());
+                return Err(self.refuse(ErrorKind::NotFinite, what));
             }
             self.out.write_all(&self.bytes).map_err(|error| unwritable(&self.file, error))?;
         }
@@ -149,9 +151,40 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Writes the next bytes of a tensor of I8 or U8.
+    pub(super) fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.room(bytes.len())?;
+        self.out.write_all(bytes).map_err(|error| unwritable(&self.file, error))?;
+        self.written += bytes.len();
+        self.skip_full();
+        Ok(())
+    }
+
+    /// What the next numbers are stored as, if there is room for so many of them.
+    fn room(&self, numbers: usize) -> Result<FileDtype> {
+        let Some((_, dtype, count)) = self.left.last() else {
+            let message = format!("is full; {numbers} numbers are too many");
+            return Err(Error::new(ErrorKind::Input, &self.file, message));
+        };
+        let left = count - self.written;
+        if numbers > left {
+            let what = format!("takes {left} more numbers, there are {numbers}");
+            return Err(self.refuse(ErrorKind::Input, what));
+        }
+        Ok(*dtype)
+    }
+
+    fn refuse(&self, kind: ErrorKind, what: String) -> Error {
+        let at_fault = match self.tensor() {
+            Some(name) => format!("{}: {name}", self.file),
+            None => self.file.clone(),
+        };
+        Error::new(kind, at_fault, what)
+    }
+
     /// The tensor that the next numbers belong to; `None` when all are written.
     pub fn tensor(&self) -> Option<&str> {
-        self.left.last().map(|(name, _)| &name[..])
+        self.left.last().map(|(name, ..)| &name[..])
     }
 
     /// Ends the file and gives back what it was written to.
@@ -159,9 +192,9 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// [`ErrorKind::Input`] naming the tensor that lacks numbers, and [`ErrorKind::Io`].
     pub fn finish(mut self) -> Result<W> {
-        if let Some((name, count)) = self.left.last() {
+        if let Some((_, _, count)) = self.left.last() {
             let what = format!("lacks {} of its {count} numbers", count - self.written);
-            return Err(Error::new(ErrorKind::Input, format!("{}: {name}", self.file), what));
+            return Err(self.refuse(ErrorKind::Input, what));
         }
         self.out.flush().map_err(|error| unwritable(&self.file, error))?;
         Ok(self.out)
@@ -169,7 +202,7 @@ impl<W: Write> Writer<W> {
 
     /// Goes on to the next tensor where the current one has all its numbers.
     fn skip_full(&mut self) {
-        while self.left.pop_if(|(_, count)| *count == self.written).is_some() {
+        while self.left.pop_if(|(_, _, count)| *count == self.written).is_some() {
             self.written = 0;
         }
     }

@@ -5,15 +5,12 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
-use crate::ops::{Choice, Matrix, Storage, blocks, stride};
-
-/// A pair has at least the four special tokens of its template.
-const LEAST_TOKENS: usize = 4;
+use crate::ops::{Choice, Matrix, Storage, blocks, embed, stride};
 
 /// Everything a forward pass reads and writes besides weights. T is the most tokens of a batch,
 /// P the most pairs.
 pub(super) struct Activations {
-    pub ids: Buffer,            // [T] of (word, position)
+    pub ids: Buffer,            // [T] of (word, position, type)
     pub first_rows: Buffer,     // [P] row of each pair's <s>
     pub tasks: Buffer,          // attention of every token
     pub first_tasks: Buffer,    // [P] attention of <s>
@@ -29,13 +26,14 @@ pub(super) struct Activations {
     pub blocks: Option<Buffer>, // the input of a matmul, once more, where the variant wants blocks
 }
 
-fn most_pairs(tokens: usize) -> usize {
-    tokens.div_ceil(LEAST_TOKENS)
+/// Pairs of T tokens, each of which has at least the special tokens of its template.
+fn most_pairs(config: &Config, tokens: usize) -> usize {
+    tokens.div_ceil(config.family.template_tokens())
 }
 
 /// Tasks of T tokens: one for every full tile, and one more for each pair's rest.
-fn most_tasks(tokens: usize) -> usize {
-    tokens / QUERIES as usize + most_pairs(tokens)
+fn most_tasks(config: &Config, tokens: usize) -> usize {
+    tokens / QUERIES as usize + most_pairs(config, tokens)
 }
 
 /// Bytes of `blocks`: the widest input of a matmul.
@@ -56,21 +54,21 @@ pub(super) fn bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
         + 2 * (stride(3 * heads.width()) + stride(heads.width()))
         + 2 * stride(config.intermediate_size);
     let a_pair = 8 * hidden + 4 * stride(config.labels.len());
-    let rows = tokens * a_token + most_pairs(tokens) * a_pair;
+    let rows = tokens * a_token + most_pairs(config, tokens) * a_pair;
     rows as u64 + blocks_bytes(config, choice, tokens)
 }
 
 impl Activations {
     pub fn new(gpu: &Gpu, config: &Config, choice: &Choice, tokens: usize) -> Result<Activations> {
         let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
-        let (hidden, pairs) = (config.hidden_size, most_pairs(tokens));
+        let (hidden, pairs) = (config.hidden_size, most_pairs(config, tokens));
         let f16 = |label, rows, width| Matrix::zeros(gpu, label, rows, width, Storage::F16);
         let f32 = |label, rows, width| Matrix::zeros(gpu, label, rows, width, Storage::F32);
         let of = |label, count, size| gpu.buffer(label, (count * size) as u64);
         Ok(Activations {
-            ids: of("ids", tokens, 8)?,
+            ids: of("ids", tokens, embed::ID_BYTES as usize)?,
             first_rows: of("first rows", pairs, 4)?,
-            tasks: of("tasks", most_tasks(tokens), size_of::<Task>())?,
+            tasks: of("tasks", most_tasks(config, tokens), size_of::<Task>())?,
             first_tasks: of("first tasks", pairs, size_of::<Task>())?,
             sum: f32("sum", tokens, hidden)?,
             hidden: f16("hidden", tokens, hidden)?,

@@ -1,4 +1,4 @@
-//! The forward pass of RoBERTa with its classification head.
+//! The forward pass of RoBERTa and its like, with their classification heads.
 
 mod activations;
 mod self_test;
@@ -7,7 +7,7 @@ pub mod training;
 mod weights;
 
 use crate::batch::Batch;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan};
@@ -30,7 +30,8 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Streams the weights of `checkpoint` to the GPU. `loaded` is told the bytes of weights read
+    /// Streams the weights of `checkpoint` to the GPU, where matrices are held in `format`, or as
+    /// they are stored. `loaded` is told the bytes of weights read
     /// so far, as f32 numbers of 4 bytes counted by their size in the file.
     ///
     /// # Errors
@@ -40,13 +41,15 @@ impl Encoder {
         checkpoint: &Checkpoint,
         config: &Config,
         choice: Choice,
+        format: Option<WeightFormat>,
         batch_tokens: usize,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Encoder> {
+        let part_bytes = gpu.max_binding_bytes();
         Ok(Encoder {
             config: config.clone(),
             choice,
-            weights: weights::load(gpu, checkpoint, config, loaded).await?,
+            weights: weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?,
             activations: Activations::new(gpu, config, &choice, batch_tokens)?,
         })
     }
@@ -108,10 +111,8 @@ impl Encoder {
         let most = choice.most_flops;
         let by = |variant| Way { variant, most_flops: most, blocks: x.blocks.as_ref() };
 
-        let mut steps = vec![
-            embed("embed", tokens, &x.ids, &w.tables, &x.sum)?,
-            layer_norm("embed norm", tokens, &x.sum, &w.embed_norm, &x.hidden)?,
-        ];
+        let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.sum)?;
+        steps.push(layer_norm("embed norm", tokens, &x.sum, &w.embed_norm, &x.hidden)?);
         let all_tokens = by(choice.tokens(tokens));
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
@@ -140,7 +141,11 @@ impl Encoder {
         let head = |label, a, w, epilogue, out| {
             matmul(label, by(choice.pairs), pairs, a, w, epilogue, out)
         };
-        steps.extend(head("head dense", &x.first_hidden, &w.dense, Epilogue::Tanh, &x.head)?);
+        let activation = match self.config.family.is_distilbert() {
+            true => Epilogue::Relu,
+            false => Epilogue::Tanh,
+        };
+        steps.extend(head("head dense", &x.first_hidden, &w.dense, activation, &x.head)?);
         steps.extend(head("head out", &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
         Ok(Plan { steps })
     }
@@ -152,6 +157,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::RandomProfile;
+    use crate::config::Family;
     use crate::gpu::Dtype;
     use crate::reference;
     use crate::tokenizer::Encoded;
@@ -164,6 +170,7 @@ mod tests {
         labels: usize,
     ) -> Config {
         Config {
+            family: Family::Roberta,
             vocab_size: 101,
             hidden_size: heads * head_size,
             num_hidden_layers: layers,
@@ -181,6 +188,7 @@ mod tests {
         Encoded {
             ids: (0..tokens).map(|i| ((i * 37 + salt * 11) % 101) as u32).collect(),
             position_ids: (2..).take(tokens).collect(),
+            type_ids: vec![0; tokens],
             truncated: 0,
         }
     }
@@ -208,6 +216,20 @@ mod tests {
         assert!(!close(&logits[..1], &logits, 0.5));
     }
 
+    /// What the twin makes of a checkpoint of random weights.
+    fn twin(config: &Config, checkpoint: &Checkpoint, pairs: &[Encoded]) -> Vec<Vec<f32>> {
+        let shapes = crate::checkpoint::tensor_shapes(config);
+        let tensor = |name: &str| {
+            let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
+            let mut values = Vec::new();
+            let tensor = checkpoint.get(name, shape).unwrap();
+            block_on(tensor.read_rows(0..tensor.rows(), &mut values));
+            values
+        };
+        let logits = |pair| reference::logits(config, &tensor, &Batch::new(from_ref(pair)).ids);
+        pairs.iter().map(logits).collect()
+    }
+
     #[test]
     fn logits_equal_the_twin_and_do_not_depend_on_company() {
         for config in [
@@ -217,20 +239,9 @@ mod tests {
             config(2, 1, 128, 257, 1),
         ] {
             let checkpoint = Checkpoint::random(&config, 7, RandomProfile::Plain);
-            let shapes = crate::checkpoint::tensor_shapes(&config);
-            let tensor = |name: &str| {
-                let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
-                let mut values = Vec::new();
-                let tensor = checkpoint.get(name, shape).unwrap();
-                block_on(tensor.read_rows(0..tensor.rows(), &mut values));
-                values
-            };
             let pairs: Vec<Encoded> =
                 [4, 88, 17, 33, 1, 64].iter().enumerate().map(|(i, &n)| sequence(n, i)).collect();
-            let expected: Vec<Vec<f32>> = pairs
-                .iter()
-                .map(|pair| reference::logits(&config, &tensor, &Batch::new(from_ref(pair)).ids))
-                .collect();
+            let expected = twin(&config, &checkpoint, &pairs);
             for dtype in [Dtype::F16, Dtype::F32] {
                 let gpu = block_on(Gpu::open(dtype));
                 let encoder = block_on(Encoder::load(
@@ -238,6 +249,7 @@ mod tests {
                     &checkpoint,
                     &config,
                     Choice::safe(),
+                    None,
                     300,
                     &mut |_| {},
                 ));
@@ -252,6 +264,42 @@ mod tests {
                         block_on(encoder.logits(&gpu, &Batch::new(from_ref(pair)), &|| false));
                     assert_eq!(bits(&alone[0]), bits(together), "{config:?} {dtype:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "families")]
+    fn every_family_equals_its_twin_with_words_in_one_part_or_many() {
+        let gpu = block_on(Gpu::open(Dtype::F16));
+        for (family, types) in [(Family::XlmRoberta, 1), (Family::Bert, 2), (Family::DistilBert, 0)]
+        {
+            let config = Config { family, type_vocab_size: types, ..config(2, 2, 25, 210, 2) };
+            let checkpoint = Checkpoint::random(&config, 7, RandomProfile::Plain);
+            let mut pairs = [sequence(40, 1), sequence(3, 2), sequence(70, 3)];
+            for pair in &mut pairs {
+                let types = config.family.token_types();
+                pair.type_ids = (0..pair.ids.len()).map(|at| (at / 2 % types) as u32).collect();
+            }
+            let expected = twin(&config, &checkpoint, &pairs);
+            // Of 128 bytes a row: one part, 5 parts of 25 rows at the most, one for each word.
+            for (part_bytes, parts) in [(u64::MAX, 1), (25 * 128, 5), (1, 101)] {
+                let choice = Choice::safe();
+                let mut silent = |_: u64| {};
+                let weights =
+                    weights::load(&gpu, &checkpoint, &config, None, part_bytes, &mut silent);
+                let encoder = Encoder {
+                    choice,
+                    weights: block_on(weights),
+                    activations: Activations::new(&gpu, &config, &choice, 200).unwrap(),
+                    config: config.clone(),
+                };
+                assert_eq!(encoder.weights.tables.word.len(), parts);
+                let logits = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));
+                assert!(
+                    close(&logits, &expected, 1e-2),
+                    "{family:?} {part_bytes}: {logits:?} is not {expected:?}"
+                );
             }
         }
     }

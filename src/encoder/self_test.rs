@@ -5,8 +5,8 @@
 
 use super::Encoder;
 use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, RandomProfile};
-use crate::config::Config;
+use crate::checkpoint::{Checkpoint, RandomProfile, WeightFormat};
+use crate::config::{Config, Family};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::Gpu;
 use crate::ops::Choice;
@@ -15,22 +15,25 @@ use crate::tokenizer::Encoded;
 /// The tokens of each pair.
 const LENGTHS: [usize; 3] = [5, 41, 18];
 
-/// What the CPU twin makes of them, in f32.
-const KNOWN: [f32; 3] = [0.6803, -0.1218, -0.0445];
+/// What the CPU twin makes of them in f32, with weights of each [`WeightFormat`].
+const KNOWN: [[f32; 3]; 3] =
+    [[0.6803, -0.1218, -0.0445], [0.6725, -0.1202, -0.0449], [0.5522, -0.2792, -0.1439]];
 
 /// How far f16 storage may move them; it moves them by 0.0005.
 const TOLERANCE: f32 = 0.005;
 
-/// Runs the known pairs.
+/// Runs the known pairs with weights of `format`.
 ///
 /// # Errors
 /// [`ErrorKind::Gpu`] when a score is not what it should be, or depends on the size of the batch,
 /// and what the GPU itself says.
-pub async fn self_test(gpu: &Gpu, choice: Choice) -> Result<()> {
+pub async fn self_test(gpu: &Gpu, choice: Choice, format: WeightFormat) -> Result<()> {
     let (config, pairs) = model();
     let checkpoint = Checkpoint::random(&config, SEED, RandomProfile::Plain);
     let tokens = LENGTHS.iter().sum();
-    let mut encoder = Encoder::load(gpu, &checkpoint, &config, choice, tokens, &mut |_| {}).await?;
+    let held = Some(format);
+    let mut encoder =
+        Encoder::load(gpu, &checkpoint, &config, choice, held, tokens, &mut |_| {}).await?;
     // Once for each variant that a batch may meet, and cut into pieces once.
     let few = Choice { few_rows: usize::MAX, ..choice };
     let many = Choice { few_rows: 0, most_flops: 0, ..choice };
@@ -39,7 +42,7 @@ pub async fn self_test(gpu: &Gpu, choice: Choice) -> Result<()> {
         encoder.choose(choice);
         let logits = encoder.logits(gpu, &Batch::new(&pairs), &|| false).await?;
         let scores: Vec<f32> = logits.iter().map(|logits| logits[0]).collect();
-        compare(&scores)?;
+        compare(&scores, &KNOWN[format as usize])?;
         all.push(scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>());
     }
     if all[0] == all[1] {
@@ -49,13 +52,13 @@ pub async fn self_test(gpu: &Gpu, choice: Choice) -> Result<()> {
     Err(Error::new(ErrorKind::Gpu, "self-test", what))
 }
 
-fn compare(scores: &[f32]) -> Result<()> {
+fn compare(scores: &[f32], known: &[f32]) -> Result<()> {
     // Written so that NaN is a difference.
     let close = |(got, known): (&f32, &f32)| (got - known).abs() <= TOLERANCE;
-    if scores.len() == KNOWN.len() && scores.iter().zip(&KNOWN).all(close) {
+    if scores.len() == known.len() && scores.iter().zip(known).all(close) {
         return Ok(());
     }
-    let what = format!("this adapter computes {scores:?} where {KNOWN:?} is right");
+    let what = format!("this adapter computes {scores:?} where {known:?} is right");
     Err(Error::new(ErrorKind::Gpu, "self-test", what))
 }
 
@@ -63,6 +66,7 @@ const SEED: u32 = 20;
 
 fn model() -> (Config, Vec<Encoded>) {
     let config = Config {
+        family: Family::Roberta,
         vocab_size: 97,
         hidden_size: 84,
         num_hidden_layers: 2,
@@ -77,6 +81,7 @@ fn model() -> (Config, Vec<Encoded>) {
     let pair = |(salt, tokens): (usize, usize)| Encoded {
         ids: (0..tokens).map(|i| ((i * 37 + salt * 11) % 97) as u32).collect(),
         position_ids: (2..).take(tokens).collect(),
+        type_ids: vec![0; tokens],
         truncated: 0,
     };
     (config, LENGTHS.into_iter().enumerate().map(pair).collect())
@@ -87,46 +92,62 @@ mod tests {
     use std::slice::from_ref;
 
     use super::*;
+    use crate::checkpoint::{Quantised, scheme};
     use crate::gpu::Dtype;
     use crate::reference;
+
+    const FORMATS: [WeightFormat; 3] = [WeightFormat::F16, WeightFormat::Q8, WeightFormat::Q4];
 
     #[test]
     fn what_is_known_is_what_the_twin_computes() {
         let (config, pairs) = model();
         let checkpoint = Checkpoint::random(&config, SEED, RandomProfile::Plain);
         let shapes = crate::checkpoint::tensor_shapes(&config);
-        let tensor = |name: &str| {
-            let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
-            let mut values = Vec::new();
-            let tensor = checkpoint.get(name, shape).unwrap();
-            pollster::block_on(tensor.read_rows(0..tensor.rows(), &mut values)).unwrap();
-            values
-        };
-        let twin: Vec<f32> = pairs
-            .iter()
-            .map(|pair| reference::logits(&config, &tensor, &Batch::new(from_ref(pair)).ids)[0])
-            .collect();
-        assert!(
-            twin.iter().zip(KNOWN).all(|(twin, known)| (twin - known).abs() < 1e-3),
-            "{twin:?}"
-        );
+        for format in FORMATS {
+            let tensor = |name: &str| {
+                let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
+                let tensor = checkpoint.get(name, shape).unwrap();
+                let mut values = Vec::new();
+                pollster::block_on(tensor.read_rows(0..tensor.rows(), &mut values)).unwrap();
+                let (format, block) = scheme(name, shape, format);
+                if format == WeightFormat::F16 {
+                    return values;
+                }
+                let rounded = Quantised::round(name, format, &values, shape[1], block).unwrap();
+                values.clear();
+                rounded.expand(shape[1], block, &mut values);
+                values
+            };
+            let twin: Vec<f32> = pairs
+                .iter()
+                .map(|pair| reference::logits(&config, &tensor, &Batch::new(from_ref(pair)).ids)[0])
+                .collect();
+            let known = KNOWN[format as usize];
+            assert!(
+                twin.iter().zip(known).all(|(twin, known)| (twin - known).abs() < 1e-3),
+                "{format}: {twin:?}"
+            );
+        }
     }
 
     #[test]
     fn it_passes_here_on_both_paths() {
         for dtype in [Dtype::F16, Dtype::F32] {
             let gpu = pollster::block_on(Gpu::open(dtype)).unwrap();
-            pollster::block_on(self_test(&gpu, Choice::safe())).unwrap();
+            for format in FORMATS {
+                pollster::block_on(self_test(&gpu, Choice::safe(), format)).unwrap();
+            }
         }
     }
 
     #[test]
     fn wrong_scores_fail() {
-        assert!(compare(&KNOWN).is_ok());
-        let [a, b, c] = KNOWN;
+        let known = KNOWN[0];
+        assert!(compare(&known, &known).is_ok());
+        let [a, b, c] = known;
         for wrong in [[b, a, c], [a, b, f32::NAN], [a, b, c + 0.1], [0.0; 3]] {
-            assert_eq!(compare(&wrong).unwrap_err().kind(), ErrorKind::Gpu, "{wrong:?}");
+            assert_eq!(compare(&wrong, &known).unwrap_err().kind(), ErrorKind::Gpu, "{wrong:?}");
         }
-        assert!(compare(&[a, b]).is_err());
+        assert!(compare(&[a, b], &known).is_err());
     }
 }

@@ -3,13 +3,13 @@
 
 use std::ops::Range;
 
-use crate::checkpoint::{Checkpoint, Tensor};
-use crate::config::Config;
+use crate::checkpoint::{Checkpoint, Quantised, Tensor, WeightFormat, scheme};
+use crate::config::{Config, Family, Module};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::ops::attention::Heads;
 use crate::ops::matmul::PANEL;
-use crate::ops::{Matrix, Storage, embed, layer_norm, matmul, padded_vector};
+use crate::ops::{Matrix, Storage, embed, layer_norm, matmul};
 
 /// Rows of a table that are read at once.
 const TABLE_ROWS: usize = 512;
@@ -19,7 +19,7 @@ pub(super) struct Weights {
     pub tables: embed::Tables,
     pub embed_norm: layer_norm::Weights,
     pub layers: Vec<Layer>,
-    pub dense: matmul::Weights,   // [hidden, hidden]
+    pub dense: matmul::Weights,   // [hidden, hidden] of the head
     pub project: matmul::Weights, // [labels, hidden]
 }
 
@@ -33,48 +33,64 @@ pub(super) struct Layer {
     pub down_norm: layer_norm::Weights,
 }
 
+/// Streams the weights to the GPU; the word table in parts of at most `part_bytes`.
 pub(super) async fn load(
     gpu: &Gpu,
     checkpoint: &Checkpoint,
     config: &Config,
+    format: Option<WeightFormat>,
+    part_bytes: u64,
     loaded: &mut dyn FnMut(u64),
 ) -> Result<Weights> {
-    let mut loader = Loader { gpu, checkpoint, eps: config.layer_norm_eps, bytes: 0, loaded };
+    let (family, eps) = (config.family, config.layer_norm_eps);
+    let mut loader = Loader { gpu, checkpoint, format, family, eps, bytes: 0, loaded };
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
 
-    let embeddings = "roberta.embeddings";
-    let word = format!("{embeddings}.word_embeddings.weight");
-    let position = format!("{embeddings}.position_embeddings.weight");
-    let token_type = format!("{embeddings}.token_type_embeddings.weight");
+    let words = config.vocab_size;
+    let table = checkpoint.get(&Module::Words.weight(family), &[words, hidden])?;
+    let storage = match loader.held_as(&table) {
+        WeightFormat::Q8 => Storage::Q8,
+        _ => Storage::F16,
+    };
+    let most = (part_bytes / storage.row_bytes(hidden) as u64).max(1) as usize;
+    let mut word = Vec::new();
+    for first in (0..words).step_by(most) {
+        let part = first..words.min(first.saturating_add(most));
+        word.push(loader.table(Module::Words, words, part, hidden, storage).await?);
+    }
     let tables = embed::Tables {
-        word: loader.table(&word, config.vocab_size, hidden).await?,
-        position: loader.table(&position, config.max_position_embeddings, hidden).await?,
-        token_type: {
-            let tensor = checkpoint.get(&token_type, &[config.type_vocab_size, hidden])?;
-            let row = loader.read(&tensor, 0..1).await?;
-            padded_vector(gpu, &token_type, &row).await?
+        word,
+        position: {
+            let rows = config.max_position_embeddings;
+            loader.table(Module::Positions, rows, 0..rows, hidden, Storage::F16).await?
+        },
+        token_type: match config.type_vocab_size {
+            0 => Matrix::zeros(gpu, "no token types", 1, hidden, Storage::F32)?,
+            rows => {
+                let used = 0..family.token_types().min(rows);
+                loader.table(Module::TokenTypes, rows, used, hidden, Storage::F32).await?
+            }
         },
     };
-    let embed_norm = loader.norm(&format!("{embeddings}.LayerNorm"), hidden).await?;
+    let embed_norm = loader.norm(Module::EmbedNorm, hidden).await?;
 
     let mut layers = Vec::with_capacity(config.num_hidden_layers);
     for index in 0..config.num_hidden_layers {
-        let layer = format!("roberta.encoder.layer.{index}");
+        let qkv = [Module::Query(index), Module::Key(index), Module::Value(index)];
+        let out = Module::AttentionOut(index);
         layers.push(Layer {
-            qkv: loader.qkv(&format!("{layer}.attention.self"), hidden, heads).await?,
-            out: loader
-                .dense(&format!("{layer}.attention.output.dense"), hidden, hidden, Some(heads))
-                .await?,
-            out_norm: loader.norm(&format!("{layer}.attention.output.LayerNorm"), hidden).await?,
-            up: loader.dense(&format!("{layer}.intermediate.dense"), hidden, inner, None).await?,
-            down: loader.dense(&format!("{layer}.output.dense"), inner, hidden, None).await?,
-            down_norm: loader.norm(&format!("{layer}.output.LayerNorm"), hidden).await?,
+            qkv: loader.qkv(qkv, hidden, heads).await?,
+            out: loader.dense(out, hidden, hidden, Some(heads)).await?,
+            out_norm: loader.norm(Module::AttentionNorm(index), hidden).await?,
+            up: loader.dense(Module::Up(index), hidden, inner, None).await?,
+            down: loader.dense(Module::Down(index), inner, hidden, None).await?,
+            down_norm: loader.norm(Module::FfnNorm(index), hidden).await?,
         });
     }
     let labels = config.labels.len();
-    let dense = loader.dense("classifier.dense", hidden, hidden, None).await?;
-    let project = loader.dense("classifier.out_proj", hidden, labels, None).await?;
+    let dense = loader.dense(Module::Dense, hidden, hidden, None).await?;
+    let project = loader.dense(Module::Project, hidden, labels, None).await?;
     gpu.finish().await?;
     Ok(Weights { tables, embed_norm, layers, dense, project })
 }
@@ -82,6 +98,9 @@ pub(super) async fn load(
 struct Loader<'a> {
     gpu: &'a Gpu,
     checkpoint: &'a Checkpoint,
+    /// How matrices are to be held, if not as they are stored.
+    format: Option<WeightFormat>,
+    family: Family,
     eps: f32,
     bytes: u64,
     loaded: &'a mut dyn FnMut(u64),
@@ -91,10 +110,15 @@ impl Loader<'_> {
     /// Reads rows of `tensor` and counts their bytes.
     async fn read(&mut self, tensor: &Tensor<'_>, rows: Range<usize>) -> Result<Vec<f32>> {
         let mut values = Vec::with_capacity(rows.len() * tensor.row_len());
-        tensor.read_rows(rows, &mut values).await?;
-        self.bytes += (values.len() * tensor.dtype().size()) as u64;
-        (self.loaded)(self.bytes);
+        tensor.read_rows(rows.clone(), &mut values).await?;
+        self.count(tensor, rows.len());
         Ok(values)
+    }
+
+    /// Tells that so many rows were read.
+    fn count(&mut self, tensor: &Tensor<'_>, rows: usize) {
+        self.bytes += tensor.stored_bytes(rows);
+        (self.loaded)(self.bytes);
     }
 
     async fn vector(&mut self, name: &str, length: usize) -> Result<Vec<f32>> {
@@ -102,67 +126,145 @@ impl Loader<'_> {
         self.read(&tensor, 0..length).await
     }
 
-    async fn table(&mut self, name: &str, rows: usize, width: usize) -> Result<Matrix> {
-        let tensor = self.checkpoint.get(name, &[rows, width])?;
-        let matrix = Matrix::zeros(self.gpu, name, rows, width, Storage::F16)?;
-        for first in (0..rows).step_by(TABLE_ROWS) {
-            let values = self.read(&tensor, first..rows.min(first + TABLE_ROWS)).await?;
-            matrix.write_rows(self.gpu, name, first, &values).await?;
+    /// Some `rows` of a table that has `of` of them.
+    async fn table(
+        &mut self,
+        module: Module,
+        of: usize,
+        rows: Range<usize>,
+        width: usize,
+        storage: Storage,
+    ) -> Result<Matrix> {
+        let name = module.weight(self.family);
+        let tensor = self.checkpoint.get(&name, &[of, width])?;
+        let matrix = Matrix::zeros(self.gpu, &name, rows.len(), width, storage)?;
+        for first in rows.clone().step_by(TABLE_ROWS) {
+            let run = first..rows.end.min(first + TABLE_ROWS);
+            let to = first - rows.start;
+            if storage == Storage::Q8 {
+                self.count(&tensor, run.len());
+                let values = tensor.read_as(WeightFormat::Q8, width, run).await?;
+                matrix.write_quantised_rows(self.gpu, &name, to, &values).await?;
+            } else {
+                let values = self.read(&tensor, run).await?;
+                matrix.write_rows(self.gpu, &name, to, &values).await?;
+            }
         }
         Ok(matrix)
     }
 
-    async fn norm(&mut self, name: &str, width: usize) -> Result<layer_norm::Weights> {
+    async fn norm(&mut self, module: Module, width: usize) -> Result<layer_norm::Weights> {
+        let name = module.name(self.family);
         let gamma = self.vector(&format!("{name}.weight"), width).await?;
         let beta = self.vector(&format!("{name}.bias"), width).await?;
-        layer_norm::Weights::new(self.gpu, name, &gamma, &beta, self.eps).await
+        layer_norm::Weights::new(self.gpu, &name, &gamma, &beta, self.eps).await
+    }
+
+    /// How to hold a matrix. What an adapter changes is on no grid of integers any more.
+    fn held_as(&self, tensor: &Tensor<'_>) -> WeightFormat {
+        match self.format {
+            _ if tensor.is_adapted() => WeightFormat::F16,
+            Some(format) => scheme(tensor.name(), tensor.shape(), format).0,
+            None => tensor.weight_format(),
+        }
+    }
+
+    /// Rows of `tensor`, rounded to `format`.
+    async fn rounded(
+        &mut self,
+        tensor: &Tensor<'_>,
+        format: WeightFormat,
+        rows: Range<usize>,
+    ) -> Result<Quantised> {
+        self.count(tensor, rows.len());
+        tensor.read_as(format, format.block(), rows).await
     }
 
     /// A dense layer. With `input_heads`, its inputs are heads that lie padded in memory.
     async fn dense(
         &mut self,
-        name: &str,
+        module: Module,
         inputs: usize,
         outputs: usize,
         input_heads: Option<Heads>,
     ) -> Result<matmul::Weights> {
+        let name = &module.name(self.family);
         let weight = self.checkpoint.get(&format!("{name}.weight"), &[outputs, inputs])?;
         let bias = self.vector(&format!("{name}.bias"), outputs).await?;
-        let padded_inputs = input_heads.map_or(inputs, Heads::width);
-        let packed = matmul::Weights::zeros(self.gpu, name, padded_inputs, &bias).await?;
+        let padded_heads = input_heads.filter(|heads| heads.padded_size() != heads.size);
+        let padded_inputs = padded_heads.map_or(inputs, Heads::width);
+        let format = self.held_as(&weight);
+        // Between padded heads, blocks of integers would begin elsewhere: such ones are expanded.
+        let held = if padded_heads.is_some() { WeightFormat::F16 } else { format };
+        let packed = matmul::Weights::of(self.gpu, name, held, padded_inputs, &bias).await?;
         for (panel, rows) in panels(outputs).enumerate() {
-            let mut values = self.read(&weight, rows).await?;
-            if let Some(heads) = input_heads {
-                values = pad_heads(&values, heads);
+            if format == WeightFormat::F16 {
+                let values = pad_heads(self.read(&weight, rows).await?, padded_heads);
+                packed.write_panel(self.gpu, weight.name(), panel, &values).await?;
+                continue;
             }
-            packed.write_panel(self.gpu, weight.name(), panel, &values).await?;
+            let rounded = self.rounded(&weight, format, rows).await?;
+            if held == format {
+                packed.write_quantised(self.gpu, weight.name(), panel, &rounded).await?;
+            } else {
+                let mut values = Vec::new();
+                rounded.expand(inputs, format.block(), &mut values);
+                let values = pad_heads(values, padded_heads);
+                packed.write_panel(self.gpu, weight.name(), panel, &values).await?;
+            }
         }
         Ok(packed)
     }
 
     /// Query, key and value as one matrix whose output heads lie padded in memory.
-    async fn qkv(&mut self, name: &str, inputs: usize, heads: Heads) -> Result<matmul::Weights> {
+    async fn qkv(
+        &mut self,
+        modules: [Module; 3],
+        inputs: usize,
+        heads: Heads,
+    ) -> Result<matmul::Weights> {
         let outputs = heads.count * heads.size;
         let mut parts = Vec::new();
         let mut bias = Vec::new();
-        for part in ["query", "key", "value"] {
-            let weight = format!("{name}.{part}.weight");
+        let names = modules.map(|module| module.name(self.family));
+        for name in &names {
+            let weight = format!("{name}.weight");
             parts.push(self.checkpoint.get(&weight, &[outputs, inputs])?);
-            let part_bias = self.vector(&format!("{name}.{part}.bias"), outputs).await?;
-            bias.extend(pad_heads(&part_bias, heads));
+            let part_bias = self.vector(&format!("{name}.bias"), outputs).await?;
+            bias.extend(pad_heads(part_bias, Some(heads)));
         }
-        let packed = matmul::Weights::zeros(self.gpu, name, inputs, &bias).await?;
+        let name = &names[0];
+        let format = self.held_as(&parts[0]);
+        let alike = parts.iter().all(|part| self.held_as(part) == format);
+        let format = if alike { format } else { WeightFormat::F16 };
+        let packed = matmul::Weights::of(self.gpu, name, format, inputs, &bias).await?;
         for (panel, rows) in panels(bias.len()).enumerate() {
-            let mut values = Vec::with_capacity(rows.len() * inputs);
-            for (part, weight) in parts.iter().enumerate() {
-                for run in part_rows(rows.clone(), part, heads) {
+            let runs = (0..parts.len()).flat_map(|part| {
+                part_rows(rows.clone(), part, heads).into_iter().map(move |run| (part, run))
+            });
+            if format == WeightFormat::F16 {
+                let mut values = Vec::with_capacity(rows.len() * inputs);
+                for (part, run) in runs {
                     match run {
-                        Run::Read(rows) => values.extend(self.read(weight, rows).await?),
+                        Run::Read(rows) => values.extend(self.read(&parts[part], rows).await?),
                         Run::Zeros(rows) => values.resize(values.len() + rows * inputs, 0.0),
                     }
                 }
+                packed.write_panel(self.gpu, name, panel, &values).await?;
+                continue;
             }
-            packed.write_panel(self.gpu, name, panel, &values).await?;
+            let mut values = Quantised::default();
+            for (part, run) in runs {
+                match run {
+                    Run::Read(rows) => {
+                        values.append(self.rounded(&parts[part], format, rows).await?);
+                    }
+                    Run::Zeros(rows) => {
+                        values.append(Quantised::zeros(rows, inputs, format.block()))
+                    }
+                }
+            }
+            packed.write_quantised(self.gpu, name, panel, &values).await?;
         }
         Ok(packed)
     }
@@ -175,7 +277,8 @@ fn panels(outputs: usize) -> impl Iterator<Item = Range<usize>> {
 }
 
 /// Puts the zeros behind each head of `values` that fill it up to its padded size.
-fn pad_heads(values: &[f32], heads: Heads) -> Vec<f32> {
+fn pad_heads(values: Vec<f32>, heads: Option<Heads>) -> Vec<f32> {
+    let Some(heads) = heads else { return values };
     let fill = heads.padded_size() - heads.size;
     let mut padded = Vec::with_capacity(values.len() / heads.size * heads.padded_size());
     for head in values.chunks_exact(heads.size) {
@@ -248,7 +351,7 @@ mod tests {
     #[test]
     fn heads_are_padded_one_by_one() {
         let heads = Heads { count: 2, size: 3 };
-        let padded = pad_heads(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], heads);
+        let padded = pad_heads(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], Some(heads));
         assert_eq!(padded, [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
     }
 }

@@ -109,7 +109,7 @@ impl Gpu {
             name: info.name.clone(),
             backend: info.backend.to_string(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            device_type: format!("{:?}", info.device_type).to_lowercase(),
+            device_type: format!("{:?}", info.device_type).to_ascii_lowercase(),
             f16: adapter.features().contains(wgpu::Features::SHADER_F16),
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
@@ -197,6 +197,12 @@ impl Gpu {
     /// Bytes of GPU memory handed out by [`Gpu::buffer`] so far.
     pub fn allocated_bytes(&self) -> u64 {
         self.allocated.get()
+    }
+
+    /// The most bytes that [`Gpu::buffer`] makes a buffer of.
+    pub fn max_binding_bytes(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_storage_buffer_binding_size.min(limits.max_buffer_size)
     }
 
     /// Makes a zeroed storage buffer of at least `bytes` bytes, called `label` in messages.

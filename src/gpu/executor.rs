@@ -73,8 +73,8 @@ impl Executor {
     pub(super) fn new(device: &wgpu::Device, dtype: Dtype, subgroup_size: u32) -> Executor {
         Executor {
             prelude: match dtype {
-                Dtype::F16 => include_str!("../../shaders/prelude_f16.wgsl"),
-                Dtype::F32 | Dtype::Auto => include_str!("../../shaders/prelude_f32.wgsl"),
+                Dtype::F16 => shader!("prelude_f16"),
+                Dtype::F32 | Dtype::Auto => shader!("prelude_f32"),
             },
             subgroup_size,
             layouts: HashMap::new(),
@@ -127,11 +127,11 @@ fn pipeline(device: &wgpu::Device, prelude: &str, kernel: &Kernel, subgroup_size
     let mut lanes = None;
     let enable = match kernel.needs {
         Needs::Subgroups if cfg!(target_arch = "wasm32") => {
-            include_str!("../../shaders/prelude_subgroups.wgsl")
+            shader!("prelude_subgroups")
         }
         Needs::CooperativeMatrices { subgroups } => {
             lanes = Some(("LANES", f64::from(subgroups * subgroup_size)));
-            include_str!("../../shaders/prelude_cooperative.wgsl")
+            shader!("prelude_cooperative")
         }
         _ => "",
     };

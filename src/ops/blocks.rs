@@ -14,7 +14,7 @@ pub const ROWS: u32 = 8;
 /// The kernel of `shaders/blocks.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "blocks",
-    sources: &[include_str!("../../shaders/blocks.wgsl")],
+    sources: &[shader!("blocks")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

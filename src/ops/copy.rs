@@ -18,7 +18,7 @@ const MOST_WORKGROUPS: u32 = 65_535;
 /// The kernel of `shaders/copy.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "copy",
-    sources: &[include_str!("../../shaders/copy.wgsl")],
+    sources: &[shader!("copy")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

@@ -9,10 +9,13 @@ use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
 /// Invocations of a workgroup. = shaders/embed.wgsl
 pub const LANES: u32 = 64;
 
+/// Bytes of the ids of a token.
+pub const ID_BYTES: u64 = 12;
+
 /// The kernel of `shaders/embed.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "embed",
-    sources: &[include_str!("../../shaders/embed.wgsl")],
+    sources: &[shader!("embed")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };
@@ -21,21 +24,27 @@ pub static KERNEL: Kernel = Kernel {
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     stride4: u32,
+    first_word: u32,
+    words: u32,
+    quantised: u32,
 }
 
-/// The tables. A token type other than 0 never occurs with RoBERTa, so only that row is kept.
+/// The tables. That of words may be larger than one binding (250,002 rows of 1024 are 512 MB, and
+/// 128 MiB is what every adapter has), so it comes in parts. Looking words up on the host instead
+/// would keep the whole table in host memory, where a browser has less room for it than on the GPU.
 #[derive(Debug)]
 pub struct Tables {
-    /// `[vocab_size, hidden_size]`, f16.
-    pub word: Matrix,
+    /// `[vocab_size, hidden_size]`, f16 or q8: parts whose rows follow on each other.
+    pub word: Vec<Matrix>,
     /// `[max_position_embeddings, hidden_size]`, f16.
     pub position: Matrix,
-    /// `[hidden_size]`, f32, padded with zeros to the stride.
-    pub token_type: Buffer,
+    /// `[token types, hidden_size]`, f32.
+    pub token_type: Matrix,
 }
 
-/// `out[..tokens] = word[ids.word] + position[ids.position] + token_type`; `ids` holds pairs of
-/// u32 a token, (word, position), each inside its table.
+/// `out[..tokens] = word[ids.word] + position[ids.position] + token_type[ids.type]`; `ids` holds
+/// three u32 a token, (word, position, type), each inside its table. A step for each part of the
+/// word table writes the tokens whose word it has.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -45,68 +54,103 @@ pub fn embed(
     ids: &Buffer,
     tables: &Tables,
     out: &Matrix,
-) -> Result<Step> {
+) -> Result<Vec<Step>> {
     let width = out.width;
+    let fits = |table: &Matrix, storage| table.width == width && table.storage == storage;
     check(
         KERNEL.name,
         label,
         tokens <= out.rows
-            && ids.size() >= 8 * tokens as u64
-            && tables.word.width == width
-            && tables.position.width == width
-            && tables.word.storage == Storage::F16
-            && tables.position.storage == Storage::F16
+            && ids.size() >= ID_BYTES * tokens as u64
+            && tables.word.iter().all(|part| fits(part, Storage::F16) || fits(part, Storage::Q8))
+            && fits(&tables.position, Storage::F16)
+            && fits(&tables.token_type, Storage::F32)
             && out.storage == Storage::F32,
     )?;
-    let params = Params { stride4: stride4(width) };
     let numbers = (tokens * width) as u64;
-    Ok(Step {
-        kernel: &KERNEL,
-        label,
-        params: bytemuck::bytes_of(&params).to_vec(),
-        buffers: vec![
-            ids.clone(),
-            tables.word.buffer.clone(),
-            tables.position.buffer.clone(),
-            tables.token_type.clone(),
-            out.buffer.clone(),
-        ],
-        workgroups: [stride4(width).div_ceil(LANES), tokens as u32, 1],
-        work: Work { flops: 2 * numbers, bytes: 8 * numbers },
-    })
+    let mut first_word = 0;
+    let step = |part: &Matrix| {
+        let quantised = u32::from(part.storage == Storage::Q8);
+        let words = part.rows as u32;
+        let params = Params { stride4: stride4(width), first_word, words, quantised };
+        first_word += words;
+        Step {
+            kernel: &KERNEL,
+            label,
+            params: bytemuck::bytes_of(&params).to_vec(),
+            buffers: vec![
+                ids.clone(),
+                part.buffer.clone(),
+                tables.position.buffer.clone(),
+                tables.token_type.buffer.clone(),
+                out.buffer.clone(),
+            ],
+            workgroups: [stride4(width).div_ceil(LANES), tokens as u32, 1],
+            work: Work { flops: 2 * numbers, bytes: 8 * numbers },
+        }
+    };
+    Ok(tables.word.iter().map(step).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::padded_vector;
+    use crate::checkpoint::{Quantised, WeightFormat};
     use crate::ops::testing::{self, Case};
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_its_twin_at_awkward_sizes_in_one_part_or_several() {
         for gpu in testing::gpus() {
-            for (tokens, vocab, positions, width) in
-                [(1, 3, 5, 1), (9, 50, 20, 100), (70, 11, 90, 300)]
-            {
+            for (tokens, vocab, positions, types, width, part) in [
+                (1, 3, 5, 1, 1, 3),
+                (9, 50, 20, 2, 100, 50),
+                (70, 11, 90, 3, 300, 4),
+                (70, 11, 90, 1, 64, 1),
+            ] {
                 let mut case = Case::new(width);
-                let word = case.f16_values(vocab * width, 1.0);
+                let mut word = case.f16_values(vocab * width, 1.0);
                 let position = case.f16_values(positions * width, 1.0);
-                let token_type = case.values(width, 1.0);
-                let ids: Vec<[u32; 2]> =
-                    (0..tokens).map(|_| [case.below(vocab), case.below(positions)]).collect();
-                let expected = reference::embed(&ids, &word, &position, &token_type);
+                let token_type = case.values(types * width, 1.0);
+                let ids: Vec<[u32; 3]> = (0..tokens)
+                    .map(|_| [case.below(vocab), case.below(positions), case.below(types)])
+                    .collect();
+                let quantised = width == 300;
+                let format = WeightFormat::Q8;
+                let rounded = Quantised::round("word", format, &word, width, width).unwrap();
+                if quantised {
+                    word.clear();
+                    rounded.expand(width, width, &mut word);
+                }
+                let expected = reference::embed(&ids, &word, &position, &token_type, width);
                 let got = testing::block_on(async {
+                    let mut parts = Vec::new();
+                    for (nth, rows) in word.chunks(part * width).enumerate() {
+                        if !quantised {
+                            parts.push(testing::matrix(&gpu, rows, width, Storage::F16).await?);
+                            continue;
+                        }
+                        let count = rows.len() / width;
+                        let matrix = Matrix::zeros(&gpu, "part", count, width, Storage::Q8)?;
+                        let first = nth * part;
+                        let rows = Quantised {
+                            integers: rounded.integers[first * width..][..count * width].to_vec(),
+                            scales: rounded.scales[first..first + count].to_vec(),
+                        };
+                        matrix.write_quantised_rows(&gpu, "part", 0, &rows).await?;
+                        parts.push(matrix);
+                    }
                     let tables = Tables {
-                        word: testing::matrix(&gpu, &word, width, Storage::F16).await?,
+                        word: parts,
                         position: testing::matrix(&gpu, &position, width, Storage::F16).await?,
-                        token_type: padded_vector(&gpu, "token type", &token_type).await?,
+                        token_type: testing::matrix(&gpu, &token_type, width, Storage::F32).await?,
                     };
                     let ids = gpu.buffer_of("ids", &ids).await?;
                     let out = Matrix::zeros(&gpu, "out", tokens + 1, width, Storage::F32)?;
                     testing::poison(&gpu, &out).await?;
-                    let step = embed("test", tokens, &ids, &tables, &out)?;
-                    testing::run(&gpu, vec![step], &out, tokens).await
+                    let steps = embed("test", tokens, &ids, &tables, &out)?;
+                    assert_eq!(steps.len(), vocab.div_ceil(part));
+                    testing::run(&gpu, steps, &out, tokens).await
                 });
                 testing::assert_close(&got, &expected, 1e-6);
             }

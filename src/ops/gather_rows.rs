@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/gather_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "gather_rows",
-    sources: &[include_str!("../../shaders/gather_rows.wgsl")],
+    sources: &[shader!("gather_rows")],
     storage: &[Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/layer_norm.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "layer_norm",
-    sources: &[include_str!("../../shaders/layer_norm.wgsl")],
+    sources: &[shader!("layer_norm")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

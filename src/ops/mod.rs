@@ -15,10 +15,12 @@ pub mod multiply_add_stored;
 pub(crate) mod testing;
 #[cfg(feature = "adapt")]
 pub mod training;
+mod weights;
 
 pub use choice::Choice;
 use half::f16;
 
+use crate::checkpoint::Quantised;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Buffer, Gpu};
 
@@ -33,6 +35,19 @@ pub enum Storage {
     F16,
     /// Four bytes each.
     F32,
+    /// A byte each, and behind every row the f32 that its bytes are multiplied by.
+    Q8,
+}
+
+impl Storage {
+    /// Bytes between the rows of a matrix of `width`.
+    pub fn row_bytes(self, width: usize) -> usize {
+        match self {
+            Storage::F16 => stride(width) * 2,
+            Storage::F32 => stride(width) * 4,
+            Storage::Q8 => stride(width) + 4,
+        }
+    }
 }
 
 /// A matrix on the GPU, rows one after the other.
@@ -57,11 +72,7 @@ impl Matrix {
         width: usize,
         storage: Storage,
     ) -> Result<Matrix> {
-        let size = match storage {
-            Storage::F16 => 2,
-            Storage::F32 => 4,
-        };
-        let buffer = gpu.buffer(label, (rows * stride(width) * size) as u64)?;
+        let buffer = gpu.buffer(label, (rows * storage.row_bytes(width)) as u64)?;
         Ok(Matrix { buffer, rows, width, storage })
     }
 
@@ -93,7 +104,31 @@ impl Matrix {
                 }
                 gpu.write(&self.buffer, (first_row * stride * 4) as u64, &padded).await
             }
+            Storage::Q8 => check("rows", label, false),
         }
+    }
+
+    /// Writes `rows`, one scale each, from `first_row` on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Gpu`] where they do not fit.
+    pub async fn write_quantised_rows(
+        &self,
+        gpu: &Gpu,
+        label: &str,
+        first_row: usize,
+        rows: &Quantised,
+    ) -> Result<()> {
+        let row_bytes = self.storage.row_bytes(self.width);
+        let fits = rows.integers.len() == rows.scales.len() * self.width;
+        check("rows", label, self.storage == Storage::Q8 && fits)?;
+        let mut bytes = vec![0u8; rows.scales.len() * row_bytes];
+        let from = rows.integers.chunks_exact(self.width).zip(&rows.scales);
+        for (to, (integers, scale)) in bytes.chunks_exact_mut(row_bytes).zip(from) {
+            to[..self.width].copy_from_slice(bytemuck::cast_slice(integers));
+            to[row_bytes - 4..].copy_from_slice(&scale.to_f32().to_le_bytes());
+        }
+        gpu.write(&self.buffer, (first_row * row_bytes) as u64, &bytes).await
     }
 }
 

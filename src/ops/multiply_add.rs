@@ -15,7 +15,7 @@ const FLOPS_PER_ROUND: u64 = 12 * 4 * 2;
 /// The kernel of `shaders/multiply_add.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "multiply_add",
-    sources: &[include_str!("../../shaders/multiply_add.wgsl")],
+    sources: &[shader!("multiply_add")],
     storage: &[Access::Write],
     needs: Needs::Nothing,
 };

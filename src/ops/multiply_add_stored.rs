@@ -41,7 +41,7 @@ impl Tile {
 /// The kernel of `shaders/multiply_add_stored.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "multiply_add_stored",
-    sources: &[include_str!("../../shaders/multiply_add_stored.wgsl")],
+    sources: &[shader!("multiply_add_stored")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

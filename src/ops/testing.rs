@@ -77,6 +77,7 @@ pub(crate) async fn run(
     let words = gpu.read_f32(&out.buffer, out.buffer.size() as usize / 4).await?;
     let numbers: Vec<f32> = match out.storage {
         Storage::F32 => words,
+        Storage::Q8 => unreachable!("no kernel writes bytes"),
         Storage::F16 => {
             bytemuck::cast_slice::<f32, f16>(&words).iter().map(|x| x.to_f32()).collect()
         }

@@ -7,7 +7,7 @@ mod finite_differences;
 #[cfg(feature = "adapt")]
 mod torch_gradients;
 
-use crate::config::Config;
+use crate::config::{Config, Module};
 
 /// `a w^T + bias`: a is `[rows, inputs]`, w `[outputs, inputs]`. Sums are kept in f64, so that
 /// the twin is the better of the two.
@@ -58,13 +58,19 @@ pub fn layer_norm(x: &[f32], gamma: &[f32], beta: &[f32], eps: f32) -> Vec<f32> 
     out
 }
 
-/// `word[id] + position[id] + token_type` for each (word, position).
-pub fn embed(ids: &[[u32; 2]], word: &[f32], position: &[f32], token_type: &[f32]) -> Vec<f32> {
-    let width = token_type.len();
+/// `word[id] + position[id] + token_type[id]` for each (word, position, type).
+pub fn embed(
+    ids: &[[u32; 3]],
+    word: &[f32],
+    position: &[f32],
+    token_type: &[f32],
+    width: usize,
+) -> Vec<f32> {
     let row = |table: &[f32], id: u32| table[id as usize * width..][..width].to_vec();
     ids.iter()
-        .flat_map(|&[word_id, position_id]| {
+        .flat_map(|&[word_id, position_id, type_id]| {
             let (word, position) = (row(word, word_id), row(position, position_id));
+            let token_type = row(token_type, type_id);
             (0..width).map(|i| word[i] + position[i] + token_type[i]).collect::<Vec<_>>()
         })
         .collect()
@@ -173,38 +179,41 @@ pub fn copy(x: &[f32], before: &[f32]) -> Vec<f32> {
     [x, &before[x.len()..]].concat()
 }
 
-/// Logits `[labels]` of one sequence of (word, position), by every twin in turn. `tensor` gives
-/// the numbers of a tensor by its name, all shapes follow from `config`.
-pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 2]]) -> Vec<f32> {
+/// Logits `[labels]` of one sequence of (word, position, type), by every twin in turn. `tensor`
+/// gives the numbers of a tensor by its name, all shapes follow from `config`.
+pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 3]]) -> Vec<f32> {
     let (width, heads) = (config.hidden_size, config.num_attention_heads);
-    let dense = |name: &str, x: &[f32], inputs: usize| {
-        matmul(x, &tensor(&format!("{name}.weight")), &tensor(&format!("{name}.bias")), inputs)
-    };
-    let norm = |name: &str, x: &[f32]| {
-        let gamma = tensor(&format!("{name}.weight"));
-        layer_norm(x, &gamma, &tensor(&format!("{name}.bias")), config.layer_norm_eps)
-    };
+    let weight = |module: Module| tensor(&module.weight(config.family));
+    let bias = |module: Module| tensor(&format!("{}.bias", module.name(config.family)));
+    let dense = |module, x: &[f32], inputs| matmul(x, &weight(module), &bias(module), inputs);
+    let norm =
+        |module, x: &[f32]| layer_norm(x, &weight(module), &bias(module), config.layer_norm_eps);
     let add = |a: Vec<f32>, b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
 
-    let table = |name: &str| tensor(&format!("roberta.embeddings.{name}_embeddings.weight"));
-    let token_type = table("token_type")[..width].to_vec();
-    let mut x = embed(ids, &table("word"), &table("position"), &token_type);
-    x = norm("roberta.embeddings.LayerNorm", &x);
+    let token_type = match config.type_vocab_size {
+        0 => vec![0.0; width],
+        _ => weight(Module::TokenTypes),
+    };
+    let mut x = embed(ids, &weight(Module::Words), &weight(Module::Positions), &token_type, width);
+    x = norm(Module::EmbedNorm, &x);
     for layer in 0..config.num_hidden_layers {
-        let layer = format!("roberta.encoder.layer.{layer}");
-        let part = |name: &str| dense(&format!("{layer}.attention.self.{name}"), &x, width);
-        let (q, k, v) = (part("query"), part("key"), part("value"));
+        let part = |module: fn(usize) -> Module| dense(module(layer), &x, width);
+        let (q, k, v) = (part(Module::Query), part(Module::Key), part(Module::Value));
         let context = self_attention([&q, &k, &v], heads, config.head_size());
-        x = add(dense(&format!("{layer}.attention.output.dense"), &context, width), &x);
-        x = norm(&format!("{layer}.attention.output.LayerNorm"), &x);
-        let up = dense(&format!("{layer}.intermediate.dense"), &x, width);
+        x = add(dense(Module::AttentionOut(layer), &context, width), &x);
+        x = norm(Module::AttentionNorm(layer), &x);
+        let up = dense(Module::Up(layer), &x, width);
         let inner: Vec<f32> = up.into_iter().map(gelu).collect();
-        let down = dense(&format!("{layer}.output.dense"), &inner, config.intermediate_size);
-        x = norm(&format!("{layer}.output.LayerNorm"), &add(down, &x));
+        let down = dense(Module::Down(layer), &inner, config.intermediate_size);
+        x = norm(Module::FfnNorm(layer), &add(down, &x));
     }
+    let activation = match config.family.is_distilbert() {
+        true => |x: f32| x.max(0.0),
+        false => f32::tanh,
+    };
     let head: Vec<f32> =
-        dense("classifier.dense", &x[..width], width).into_iter().map(f32::tanh).collect();
-    dense("classifier.out_proj", &head, width)
+        dense(Module::Dense, &x[..width], width).into_iter().map(activation).collect();
+    dense(Module::Project, &head, width)
 }
 
 /// Attention of one sequence on unpadded q, k and v: packs them as the kernel's rows and unpacks

@@ -3,8 +3,8 @@
 //! The `tokenizers` crate can read `tokenizer.json` itself, but panics on some broken files (a
 //! character map that is not base64, a truncation shorter than the pair template, a prefix longer
 //! than its token), which wasm could not survive, and accepts parts that would silently give
-//! other ids than a RoBERTa expects. So only the parts that a RoBERTa tokenizer consists of are
-//! read, and its builders are given nothing that they could stumble over.
+//! other ids than a model expects. So only the parts that tokenizers of the known families consist of
+//! are read, and its builders are given nothing that they could stumble over.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
-use super::parts::{NormalizerStep, Parts, Special, refuse};
+#[cfg(feature = "families")]
+use super::families;
+use super::normalization::steps;
+use super::parts::{Bpe, Model, Parts, refuse};
+use super::template::{Template, template};
 use crate::error::Result;
 
 #[derive(Deserialize)]
@@ -76,23 +80,6 @@ enum RawMerges {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
-enum RawNormalizer {
-    Sequence {
-        normalizers: Vec<RawNormalizer>,
-    },
-    #[serde(rename = "NFC")]
-    Nfc,
-    #[serde(rename = "NFD")]
-    Nfd,
-    #[serde(rename = "NFKC")]
-    Nfkc,
-    #[serde(rename = "NFKD")]
-    Nfkd,
-    Lowercase,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type", deny_unknown_fields)]
 enum RawPreTokenizer {
     ByteLevel {
         add_prefix_space: bool,
@@ -102,28 +89,8 @@ enum RawPreTokenizer {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(tag = "type")]
-enum RawPostProcessor {
-    RobertaProcessing { sep: Special, cls: Special },
-    TemplateProcessing { pair: Vec<RawPiece>, special_tokens: HashMap<String, RawSpecialToken> },
-    ByteLevel {},
-    Sequence { processors: Vec<RawPostProcessor> },
-}
-
-#[derive(Deserialize)]
-enum RawPiece {
-    SpecialToken { id: String },
-    Sequence { id: String },
-}
-
-#[derive(Deserialize)]
-struct RawSpecialToken {
-    ids: Vec<u32>,
-}
-
 /// Reads the part called `field`; `type` names are answered with those that are supported.
-fn part<T: DeserializeOwned>(file: &str, field: &str, value: Value) -> Result<T> {
+pub(super) fn part<T: DeserializeOwned>(file: &str, field: &str, value: Value) -> Result<T> {
     if value.is_null() {
         return Err(refuse(format!("{file}: {field}"), "is missing"));
     }
@@ -141,21 +108,15 @@ pub(super) fn from_json(file: &str, json: &[u8]) -> Result<Parts> {
     if let Some(version) = raw.version.filter(|version| version != "1.0") {
         return Err(refuse(format!("{file}: version"), format!("is {version:?}, not \"1.0\"")));
     }
-    let mut parts = model(file, raw.model)?;
-
-    let RawPreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } =
-        part(file, "pre_tokenizer", raw.pre_tokenizer)?;
-    if use_regex == Some(false) {
-        return Err(refuse(format!("{file}: pre_tokenizer"), "does not split text into words"));
-    }
-    parts.add_prefix_space = add_prefix_space;
-
+    let model = model(file, raw.model, raw.pre_tokenizer)?;
+    let mut normalizers = Vec::new();
     if !raw.normalizer.is_null() {
-        normalizers(part(file, "normalizer", raw.normalizer)?, &mut parts.normalizers);
+        steps(part(file, "normalizer", raw.normalizer)?, &mut normalizers)
+            .map_err(|why| refuse(format!("{file}: normalizer"), why))?;
     }
-    (parts.cls, parts.sep) = template(part(file, "post_processor", raw.post_processor)?)
+    let template = template(part(file, "post_processor", raw.post_processor)?)
         .map_err(|why| refuse(format!("{file}: post_processor"), why))?;
-    parts.added_tokens = raw
+    let added_tokens = raw
         .added_tokens
         .into_iter()
         .map(|token| {
@@ -167,19 +128,36 @@ pub(super) fn from_json(file: &str, json: &[u8]) -> Result<Parts> {
             (added, token.id)
         })
         .collect();
-    Ok(parts)
+    Ok(Parts { model, normalizers, added_tokens, template })
 }
 
-/// Reads the BPE model in `tokenizer.json`.
-fn model(file: &str, mut value: Value) -> Result<Parts> {
+/// Reads the model in `tokenizer.json`, and how it splits texts into words.
+fn model(file: &str, value: Value, pre_tokenizer: Value) -> Result<Model> {
     // Asked first, because the fields of another model would make a less helpful message.
-    if let Some(kind) = value.get_mut("type").filter(|kind| *kind != "BPE") {
-        return Err(refuse(
-            format!("{file}: model"),
-            format!("is of type {kind}, only \"BPE\" is supported"),
-        ));
+    match value.get("type") {
+        #[cfg(feature = "families")]
+        Some(kind) if kind == "Unigram" => {
+            families::unigram(file, value, pre_tokenizer).map(Model::Unigram)
+        }
+        #[cfg(feature = "families")]
+        Some(kind) if kind == "WordPiece" => {
+            families::word_piece(file, value, pre_tokenizer).map(Model::WordPiece)
+        }
+        Some(kind) if kind != "BPE" => {
+            let known = match cfg!(feature = "families") {
+                true => "\"BPE\", \"Unigram\" and \"WordPiece\" are",
+                false => "only \"BPE\" is",
+            };
+            let what = format!("is of type {kind}, {known} supported");
+            Err(refuse(format!("{file}: model"), what))
+        }
+        _ => bpe(file, value, pre_tokenizer).map(Model::Bpe),
     }
-    let raw: RawModel = part(file, "model", value)?;
+}
+
+/// Reads a byte-level BPE model and its pre-tokenizer.
+fn bpe(file: &str, model: Value, pre_tokenizer: Value) -> Result<Bpe> {
+    let raw: RawModel = part(file, "model", model)?;
     for (field, set) in [
         ("dropout", raw.dropout.is_some_and(|dropout| dropout != 0.0)),
         ("continuing_subword_prefix", raw.continuing_subword_prefix.is_some_and(|s| !s.is_empty())),
@@ -202,68 +180,19 @@ fn model(file: &str, mut value: Value) -> Result<Parts> {
     for (index, merge) in merges.iter().enumerate() {
         check_merge(merge, &raw.vocab).map_err(|why| refuse(at_merge(index), why))?;
     }
-    Ok(Parts {
+    let RawPreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } =
+        part(file, "pre_tokenizer", pre_tokenizer)?;
+    if use_regex == Some(false) {
+        return Err(refuse(format!("{file}: pre_tokenizer"), "does not split text into words"));
+    }
+    Ok(Bpe {
         vocab: raw.vocab,
         merges,
         unk_token: raw.unk_token,
         fuse_unk: raw.fuse_unk == Some(true),
         ignore_merges: raw.ignore_merges == Some(true),
-        ..Parts::default()
+        add_prefix_space,
     })
-}
-
-/// Flattens nested sequences.
-fn normalizers(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) {
-    match raw {
-        RawNormalizer::Sequence { normalizers: all } => {
-            all.into_iter().for_each(|one| normalizers(one, into));
-        }
-        RawNormalizer::Nfc => into.push(NormalizerStep::Nfc),
-        RawNormalizer::Nfd => into.push(NormalizerStep::Nfd),
-        RawNormalizer::Nfkc => into.push(NormalizerStep::Nfkc),
-        RawNormalizer::Nfkd => into.push(NormalizerStep::Nfkd),
-        RawNormalizer::Lowercase => into.push(NormalizerStep::Lowercase),
-    }
-}
-
-/// The two special tokens of a post-processor that lays a pair out as RoBERTa does.
-fn template(raw: RawPostProcessor) -> Result<(Special, Special), String> {
-    match raw {
-        RawPostProcessor::RobertaProcessing { sep, cls } => Ok((cls, sep)),
-        RawPostProcessor::TemplateProcessing { pair, special_tokens } => {
-            use RawPiece::{Sequence, SpecialToken};
-            let wrong = || "does not lay a pair out as <s> A </s></s> B </s>".to_string();
-            let [
-                SpecialToken { id: cls },
-                Sequence { id: first },
-                SpecialToken { id: sep },
-                SpecialToken { id: middle },
-                Sequence { id: second },
-                SpecialToken { id: end },
-            ] = pair.as_slice()
-            else {
-                return Err(wrong());
-            };
-            if first != "A" || second != "B" || sep != middle || sep != end || cls == sep {
-                return Err(wrong());
-            }
-            let token = |name: &String| match special_tokens.get(name).map(|t| t.ids.as_slice()) {
-                Some([id]) => Ok((name.clone(), *id)),
-                _ => Err(format!("has not one id for {name:?}")),
-            };
-            Ok((token(cls)?, token(sep)?))
-        }
-        RawPostProcessor::ByteLevel {} => Err("has no pair template".into()),
-        RawPostProcessor::Sequence { processors } => {
-            // ByteLevel as a post-processor changes offsets only.
-            let mut templates =
-                processors.into_iter().filter(|one| !matches!(one, RawPostProcessor::ByteLevel {}));
-            match (templates.next(), templates.next()) {
-                (Some(one), None) => template(one),
-                _ => Err("has not exactly one pair template".into()),
-            }
-        }
-    }
 }
 
 /// Reads `vocab.json` and `merges.txt` and adds RoBERTa's own special tokens and layout.
@@ -298,7 +227,12 @@ pub(super) fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<Parts
             Ok((AddedToken::from(content, true).lstrip(token == "<mask>"), id))
         })
         .collect::<Result<_>>()?;
-    Ok(Parts { vocab, merges, added_tokens, cls, sep, ..Parts::default() })
+    Ok(Parts {
+        model: Model::Bpe(Bpe { vocab, merges, ..Bpe::default() }),
+        normalizers: Vec::new(),
+        added_tokens,
+        template: Template { cls, sep, doubled: true, second_type: 0 },
+    })
 }
 
 fn split_merge(line: &str) -> Result<(String, String), String> {

@@ -1,25 +1,34 @@
 //! Pairs of texts to token ids and position ids, and how much was cut off.
 
+#[cfg(feature = "families")]
+mod charsmap;
+#[cfg(feature = "families")]
+mod families;
 mod files;
+mod normalization;
 mod parts;
+mod template;
 
 use std::fmt;
 
 use crate::checkpoint::source::Files;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(not(feature = "families"))]
+use parts::Ids as _;
 
-/// The special tokens that the pair template puts around the two texts: `<s>` and three `</s>`.
-const TEMPLATE_TOKENS: usize = 4;
-
-/// No tokenizer file of this family is near this size; RoBERTa's takes 2 MB.
+/// No tokenizer file is near this size; RoBERTa's takes 2 MB, XLM-RoBERTa's 17 MB.
 const MOST_FILE_BYTES: u64 = 256 << 20;
 
 /// From runs of a million alike characters on, the pattern that splits text into words gives up
 /// without a word, and the rest of the text would get other ids than in Python.
 const LONGEST_WORD: usize = 990_000;
 
-/// A RoBERTa tokenizer: byte-level BPE and the pair layout `<s> A </s></s> B </s>`.
+/// A tokenizer: from pairs of texts to what the model takes.
+///
+/// RoBERTa's is byte-level BPE with the pair layout `<s> A </s></s> B </s>`. With the feature
+/// `families` there are XLM-RoBERTa's, which is Unigram with the same layout, and BERT's, which is
+/// WordPiece with `[CLS] A [SEP] B [SEP]`.
 ///
 /// The splitting, merging and matching of special tokens is done by the `tokenizers` crate. The
 /// files are read here, strictly, so that a broken or unknown one is refused with a name.
@@ -44,22 +53,33 @@ const LONGEST_WORD: usize = 990_000;
 /// ```
 pub struct Tokenizer {
     /// Without truncation, padding or template: those are done here.
-    inner: parts::Inner,
-    /// `<s>`, the token whose last hidden state is scored.
+    inner: parts::AnyIds,
+    /// Whether a regular expression splits texts into words.
+    by_pattern: bool,
+    /// `<s>` or `[CLS]`, the token whose last hidden state is scored.
     cls: u32,
-    /// `</s>`, twice between the texts and once at the end.
+    /// `</s>` or `[SEP]`, between the texts and at the end.
     sep: u32,
-    pad: u32,
+    /// How many of them stand between the texts.
+    separators: usize,
+    /// The token type of the second text and the separator after it.
+    second_type: u32,
+    /// The token that positions are counted over and from, with RoBERTa.
+    padding: Option<u32>,
     max_tokens: usize,
 }
 
 /// One pair as the model takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
-    /// Token ids, special tokens included; at least 4 and at most [`Config::max_tokens`].
+    /// Token ids, special tokens included: at least 4 (with BERT 3) and at most
+    /// [`Config::max_tokens`].
     pub ids: Vec<u32>,
     /// The row of the position table for each token.
     pub position_ids: Vec<u32>,
+    /// The row of the token type table for each token: with BERT 0 up to the first separator and 1
+    /// from there on, otherwise 0.
+    pub type_ids: Vec<u32>,
     /// How many tokens were cut from the ends of the two texts together.
     pub truncated: usize,
 }
@@ -100,8 +120,9 @@ impl Tokenizer {
     /// truncation and padding settings are left aside.
     ///
     /// # Errors
-    /// [`ErrorKind::Tokenizer`] naming the part that is broken, is not RoBERTa's (another model,
-    /// pre-tokenizer or pair layout), or does not fit `config`'s vocabulary or padding token.
+    /// [`ErrorKind::Tokenizer`] naming the part that is broken, is not one of those that are known
+    /// (another model, pre-tokenizer, normalizer or pair layout), or does not fit `config`'s
+    /// vocabulary, padding token or token types.
     pub fn from_json(file: &str, json: &[u8], config: &Config) -> Result<Tokenizer> {
         files::from_json(file, json)?.build(file, config)
     }
@@ -118,27 +139,33 @@ impl Tokenizer {
         files::from_vocab_and_merges(vocab, merges)?.build("vocab.json", config)
     }
 
-    /// Encodes a pair as `<s> instruction </s></s> response </s>`. Nothing is trimmed. A pair of
+    /// Encodes a pair as `<s> instruction </s></s> response </s>`, or as
+    /// `[CLS] instruction [SEP] response [SEP]` where the tokenizer says so. Nothing is trimmed. A pair of
     /// more than [`Config::max_tokens`] tokens loses tokens from the end of the longer text until
     /// it fits, or of both when they are equally long.
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when a text has a run of 990,000 characters that are all spaces, all
-    /// letters, all digits or all other signs.
+    /// letters, all digits or all other signs, and the tokenizer is byte-level BPE.
     pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
         let first = self.encode(instruction)?;
         let second = self.encode(response)?;
-        let room = self.max_tokens - TEMPLATE_TOKENS;
+        let special = 2 + self.separators;
+        let room = self.max_tokens - special;
         let (kept_first, kept_second) = longest_first(first.len(), second.len(), room);
 
-        let mut ids = Vec::with_capacity(kept_first + kept_second + TEMPLATE_TOKENS);
+        let mut ids = Vec::with_capacity(kept_first + kept_second + special);
         ids.push(self.cls);
         ids.extend_from_slice(&first[..kept_first]);
-        ids.extend([self.sep, self.sep]);
+        ids.extend(std::iter::repeat_n(self.sep, self.separators));
+        let of_first = ids.len();
         ids.extend_from_slice(&second[..kept_second]);
         ids.push(self.sep);
         Ok(Encoded {
-            position_ids: position_ids(&ids, self.pad),
+            position_ids: position_ids(&ids, self.padding),
+            type_ids: (0..ids.len())
+                .map(|at| if at < of_first { 0 } else { self.second_type })
+                .collect(),
             ids,
             truncated: first.len() + second.len() - kept_first - kept_second,
         })
@@ -148,16 +175,12 @@ impl Tokenizer {
     /// `tokenizers` crate spares its list of all combinations of what was cut from both texts,
     /// which grows with the product of their lengths.
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = if text.len() < LONGEST_WORD {
-            self.inner.encode_fast(text, false)
-        } else {
-            self.inner.encode_char_offsets(text, false)
-        };
-        let encoding = encoding.map_err(|source| {
+        let long = self.by_pattern && text.len() >= LONGEST_WORD;
+        let encoding = self.inner.tokens(text, long).map_err(|source| {
             Error::new(ErrorKind::Tokenizer, "tokenizer", format!("cannot encode: {source}"))
                 .with_source(source)
         })?;
-        if text.len() >= LONGEST_WORD {
+        if long {
             check_words(&encoding)?;
         }
         Ok(encoding.get_ids().to_vec())
@@ -189,7 +212,7 @@ fn check_words(encoding: &tokenizers::Encoding) -> Result<()> {
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokenizer")
-            .field("vocab_size", &self.inner.get_vocab_size(true))
+            .field("vocab_size", &self.inner.vocab_size())
             .field("max_tokens", &self.max_tokens)
             .finish_non_exhaustive()
     }
@@ -223,8 +246,9 @@ fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
 }
 
 /// RoBERTa counts positions from `pad + 1` over the tokens that are not padding; padding itself
-/// has position `pad`, also where somebody wrote it in the text.
-fn position_ids(ids: &[u32], pad: u32) -> Vec<u32> {
+/// has position `pad`, also where somebody wrote it in the text. The others count from 0.
+fn position_ids(ids: &[u32], pad: Option<u32>) -> Vec<u32> {
+    let Some(pad) = pad else { return (0..ids.len() as u32).collect() };
     let mut position = pad;
     ids.iter()
         .map(|&id| {
@@ -238,5 +262,7 @@ fn position_ids(ids: &[u32], pad: u32) -> Vec<u32> {
         .collect()
 }
 
+#[cfg(all(test, feature = "families"))]
+mod family_tests;
 #[cfg(test)]
 mod tests;

@@ -120,7 +120,8 @@ impl WasmAdaptation {
             }
         };
         let load = LoadOptions {
-            dtype: parse_dtype(&dtype).map_err(fail)?,
+            dtype: parse_dtype(&dtype).map_err(fail)?.0,
+            weights: None,
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
             kernel: kernel.as_deref(),
             tuning: tuning.as_deref(),

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{fail, parse_dtype, to_js};
 use crate::bench::{Options, Shape};
+use crate::checkpoint::WeightFormat;
 use crate::{Error, ErrorKind};
 
 /// Measures a shape; `software` says that the adapter is a CPU, which wgpu does not learn from a
@@ -31,9 +32,11 @@ pub async fn bench(
             return Err(fail(Error::new(ErrorKind::Input, "shape", what)));
         }
     };
+    let (dtype, weights) = parse_dtype(&dtype).map_err(fail)?;
     let options = Options {
         shape,
-        dtype: parse_dtype(&dtype).map_err(fail)?,
+        dtype,
+        weights: weights.unwrap_or(WeightFormat::F16),
         tokens: None,
         scaling,
         software,

@@ -11,8 +11,14 @@ use js_sys::Function;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
+#[cfg(not(feature = "cpu"))]
+use crate::Dtype;
+#[cfg(not(feature = "cpu"))]
+use crate::checkpoint::WeightFormat;
 use crate::checkpoint::browser::JsFiles;
-use crate::{Dtype, Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+#[cfg(feature = "cpu")]
+use crate::cpu::Numbers;
+use crate::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
 
 #[cfg(feature = "adapt")]
 pub use adapt::WasmAdaptation;
@@ -37,11 +43,13 @@ pub struct WasmScorer(Scorer);
 impl WasmScorer {
     /// Loads the model in `files`, as the adapter in `adaptation` changes it, and opens the GPU.
     /// `progress(bytes, total)` is told how many bytes of weights are on the GPU. Only the module
-    /// with the feature `adapt` takes adapters.
+    /// with the feature `adapt` takes adapters. The one with the feature `cpu` opens no GPU, and its
+    /// `dtype` is how the CPU keeps weights.
     ///
     /// # Errors
     /// `{ code, atFault, what }`; see [`ErrorKind::code`].
     #[expect(clippy::too_many_arguments, reason = "JavaScript names them; see js/engine.ts")]
+    #[cfg_attr(feature = "cpu", expect(unused_variables))]
     pub async fn load(
         files: JsFiles,
         adaptation: Option<JsFiles>,
@@ -59,9 +67,26 @@ impl WasmScorer {
                     progress.call2(&JsValue::NULL, &(bytes as f64).into(), &(total as f64).into());
             }
         };
+        #[cfg(not(feature = "cpu"))]
+        let (dtype, weights) = parse_dtype(&dtype).map_err(fail)?;
         let options = LoadOptions {
-            dtype: parse_dtype(&dtype).map_err(fail)?,
+            #[cfg(not(feature = "cpu"))]
+            dtype,
+            #[cfg(not(feature = "cpu"))]
+            weights,
+            #[cfg(feature = "cpu")]
+            dtype: Default::default(),
+            #[cfg(feature = "cpu")]
+            weights: None,
+            #[cfg(feature = "cpu")]
+            device: crate::Device::Cpu,
+            #[cfg(feature = "cpu")]
+            numbers: parse_numbers(&dtype).map_err(fail)?,
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
+            // The CPU runs none; JavaScript names the one for adapters that are CPUs.
+            #[cfg(feature = "cpu")]
+            kernel: None,
+            #[cfg(not(feature = "cpu"))]
             kernel: kernel.as_deref(),
             tuning: tuning.as_deref(),
             adaptation: adaptation.map(|files| Box::new(files) as _),
@@ -100,13 +125,30 @@ impl WasmScorer {
     }
 }
 
-fn parse_dtype(dtype: &str) -> Result<Dtype, Error> {
-    match dtype {
-        "auto" => Ok(Dtype::Auto),
-        "f16" => Ok(Dtype::F16),
-        "f32" => Ok(Dtype::F32),
+#[cfg(feature = "cpu")]
+fn parse_numbers(weights: &str) -> Result<Option<Numbers>, Error> {
+    match weights {
+        "auto" => Ok(None),
+        "i16" => Ok(Some(Numbers::I16)),
+        "i8" => Ok(Some(Numbers::I8)),
         other => {
-            let what = format!("is {other:?}; auto, f16 and f32 are known");
+            let what = format!("is {other:?}; auto, i16 and i8 are known");
+            Err(Error::new(ErrorKind::Input, "cpuWeights", what))
+        }
+    }
+}
+
+/// How kernels read f16 numbers, and how matrices are held if not as they are stored.
+#[cfg(not(feature = "cpu"))]
+fn parse_dtype(dtype: &str) -> Result<(Dtype, Option<WeightFormat>), Error> {
+    match dtype {
+        "auto" => Ok((Dtype::Auto, None)),
+        "f16" => Ok((Dtype::F16, Some(WeightFormat::F16))),
+        "f32" => Ok((Dtype::F32, Some(WeightFormat::F16))),
+        "q8" => Ok((Dtype::Auto, Some(WeightFormat::Q8))),
+        "q4" => Ok((Dtype::Auto, Some(WeightFormat::Q4))),
+        other => {
+            let what = format!("is {other:?}; auto, f16, f32, q8 and q4 are known");
             Err(Error::new(ErrorKind::Input, "dtype", what))
         }
     }

@@ -3,7 +3,7 @@
  * Build first: scripts/build-extension.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -70,6 +70,10 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     await page.locator("#saved", { hasText: "Saved" }).waitFor();
     await button(page, "Load now").click();
     await page.getByRole("heading", { name: "This graphics adapter is too small for the model" }).waitFor();
+    await page.locator("#dtype").selectOption("q4");
+    await page.locator("#dtype-help", { hasText: /A third of the graphics memory.+rounded while they load/ }).waitFor();
+    await button(page, "Load now").click();
+    await page.locator("#model", { hasText: "Ready · q4 · " }).waitFor();
     await page.locator("#dtype").selectOption("f32");
     await button(page, "Load now").click();
     await page.locator("#model", { hasText: /Ready · f32 · .+ of graphics memory/ }).waitFor();
@@ -106,13 +110,18 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     assert.deepEqual(await granted(), []);
   }));
 
-  test("a model from a folder is checked, copied and used", () => pages.options(async (page) => {
+  test("a model from a folder is checked, copied and used as it is stored", () => pages.options(async (page) => {
+    const files = {};
+    for (const name of Object.keys(pages.files)) {
+      const at = name === "model.safetensors" ? `q4/${name}` : name;
+      files[name] = await readFile(new URL(`../../models/cappy-mini/${at}`, import.meta.url));
+    }
     const folder = await mkdtemp(join(tmpdir(), "Möder model "));
     try {
-      await writeFile(join(folder, "config.json"), pages.files["config.json"]);
+      await writeFile(join(folder, "config.json"), files["config.json"]);
       await page.locator("#folder-input").setInputFiles(folder);
       await page.locator("#folder-error code", { hasText: "missing: tokenizer.json, model.safetensors or pytorch_model.bin" }).waitFor();
-      for (const [name, bytes] of Object.entries({ ...pages.files, "README.md": "x" })) await writeFile(join(folder, name), bytes);
+      for (const [name, bytes] of Object.entries({ ...files, "README.md": "x" })) await writeFile(join(folder, name), bytes);
       await page.locator("#folder-input").setInputFiles(folder);
       await page.getByRole("heading", { name: /^Copy \d.+ into this browser\?$/ }).waitFor();
       assert.match(await page.locator("#folder-name").inputValue(), /^M-der-model-\w+$/);
@@ -125,12 +134,12 @@ describe("the popup and the options", { skip: noBrowser }, () => {
       await page.getByText("Cancelled. Nothing was stored.").waitFor();
       assert.deepEqual((await inStorage()).picked, {});
       await slowWrites(page, 0);
-      await page.locator("#files-input").setInputFiles(Object.keys(pages.files).map((name) => join(folder, name)));
+      await page.locator("#files-input").setInputFiles(Object.keys(files).map((name) => join(folder, name)));
       await page.locator("#folder-name").fill("mine");
       await button(page, "Copy and use").click();
-      await page.locator("#model", { hasText: /^Folder mineReady/ }).waitFor();
+      await page.locator("#model", { hasText: /^Folder mineReady · q4/ }).waitFor();
       assert.deepEqual((await pages.settings()).model, { kind: "folder", name: "mine" });
-      assert.deepEqual((await inStorage()).picked.mine, Object.fromEntries(Object.entries(pages.files).map(([name, { length }]) => [name, length])));
+      assert.deepEqual((await inStorage()).picked.mine, Object.fromEntries(Object.entries(files).map(([name, { length }]) => [name, length])));
       await button(page, "Delete folder mine").click();
       await page.locator("#deleted", { hasText: "Deleted folder mine." }).waitFor();
       assert.deepEqual((await inStorage()).picked, {});

@@ -184,13 +184,18 @@ describe("the side panel", { skip: noBrowser }, () => {
       const headers = { "access-control-allow-origin": "*", "access-control-expose-headers": "etag, content-length", etag: '"1"', "accept-ranges": "bytes" };
       if (!size) return route.fulfill({ status: 404, headers });
       if (route.request().method() === "HEAD") return route.fulfill({ headers: { ...headers, "content-length": String(size) } });
-      return route.fulfill({ headers, body: JSON.stringify({ torch_dtype: "float32" }).padEnd(600) });
+      const config = { torch_dtype: "float32", hidden_size: 1024, intermediate_size: 4096, num_hidden_layers: 24, vocab_size: 50265, max_position_embeddings: 514 };
+      return route.fulfill({ headers, body: JSON.stringify(config).padEnd(600) });
     });
     await button(page, "Use Cappy-large").click();
     await page.getByRole("heading", { name: "Download 1.43 GB for Cappy-large?" }).waitFor();
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Download 1.43 GB for Cappy-large?");
     const notice = await page.locator("#cost").innerText();
-    for (const fact of ["To download\n1.43 GB", "Stored already\n0 bytes", "Graphics memory\n712 MB", "huggingface.co", "goes on later"]) {
+    // In 4 bits, because nothing else was chosen.
+    for (const fact of [
+      "To download\n1.43 GB", "Stored already\n0 bytes", "Graphics memory\n215 MB", "huggingface.co", "goes on later",
+      "in 4 bits. Of graphics memory they take 711 MB in 16 bits, 375 MB in 8 and 215 MB in 4",
+    ]) {
       assert.ok(notice.includes(fact), notice);
     }
     await button(page, "Not now").click();

@@ -2,18 +2,20 @@
 
 Run by hand, after changing a model, a text or the recipe of the random weights:
 
-    pip install torch transformers tokenizers numpy
+    pip install torch transformers tokenizers numpy sentencepiece
     python tests/golden/make_golden.py                     # everything
     python tests/golden/make_golden.py --only cappy-mini   # one model, with the stored tokenizer
 
-The tests need none of these packages. The reference is transformers'
-RobertaForSequenceClassification in f32 on the CPU, every pair alone, without padding.
+The tests need none of these packages. The reference are transformers' classes of the models'
+families in f32 on the CPU, every pair alone, without padding.
 
 Writes beside itself
     tokenizer.json              a byte-level BPE tokenizer, trained on texts.corpus()
+    tokenizers/                 those of other families, by family_tokenizers.py
     pairs.json                  the pairs of texts.pairs()
     random_values.json          samples and checksums of random_weights.tensor()
-    tokens-<tokenizer>.json     ids, position ids and cut tokens of every pair, by most tokens
+    tokens-<tokenizer>.json     ids, position ids, token types and cut tokens of every pair, by most
+                                tokens
     models/<name>.json          config, scores, and how far rounding moves them
 """
 
@@ -28,8 +30,9 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import RobertaConfig, RobertaForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, RobertaForSequenceClassification
 
+import family_tokenizers
 import random_weights
 import texts
 
@@ -84,6 +87,64 @@ RANDOM_MODELS = {
 }
 
 
+def family(architecture, model_type, **changed):
+    """A config.json of another family."""
+    config = {**shape(0, 0, 0, 0), "architectures": [f"{architecture}ForSequenceClassification"]}
+    config = {**config, "model_type": model_type, **changed}
+    if model_type in ("bert", "distilbert"):
+        for field in ("bos_token_id", "eos_token_id"):
+            config.pop(field)
+        config |= {"pad_token_id": 0}
+    if model_type == "distilbert":
+        names = {
+            "hidden_size": "dim",
+            "num_hidden_layers": "n_layers",
+            "num_attention_heads": "n_heads",
+            "intermediate_size": "hidden_dim",
+            "hidden_act": "activation",
+        }
+        config = {names.get(field, field): value for field, value in config.items()}
+        for field in ("type_vocab_size", "layer_norm_eps"):
+            config.pop(field)
+    return config
+
+
+def sizes(hidden, heads, ffn, layers, vocab, positions, labels=("LABEL_0",), types=1, eps=1e-5):
+    config = shape(hidden, heads, ffn, layers, vocab, positions, labels)
+    config |= {"type_vocab_size": types, "layer_norm_eps": eps}
+    return {field: config[field] for field in config if field not in ("architectures", "model_type", "pad_token_id")}
+
+
+# name: (config, seed, tokenizer)
+FAMILY_MODELS = {
+    "xlm-roberta": (
+        family("XLMRoberta", "xlm-roberta", **sizes(96, 3, 200, 2, 1300, 514)),
+        1,
+        "xlm-roberta",
+    ),
+    "xlm-roberta-labels": (
+        family("XLMRoberta", "xlm-roberta", **sizes(64, 2, 150, 2, 1202, 1100, ("no", "maybe", "yes"))),
+        1,
+        "xlm-roberta-m3",
+    ),
+    "bert-two-labels": (
+        family("Bert", "bert", **sizes(60, 3, 130, 3, 1200, 512, ("NEGATIVE", "POSITIVE"), 2, 1e-12)),
+        1,
+        "bert-uncased",
+    ),
+    "bert-cased": (
+        family("Bert", "bert", **sizes(128, 2, 300, 2, 1210, 40, types=2, eps=1e-12)),
+        1,
+        "bert-cased",
+    ),
+    "distilbert": (
+        family("DistilBert", "distilbert", **sizes(96, 4, 256, 2, 1200, 512, ("NEGATIVE", "POSITIVE"))),
+        1,
+        "bert-uncased",
+    ),
+}
+
+
 def write(path, fields, a_line_each=()):
     """Writes JSON in ASCII: a line for every field, and one for each item of some of them."""
 
@@ -132,7 +193,7 @@ def train_tokenizer():
 def random_values():
     """Samples of every kind of tensor, and a checksum over all of its values."""
     config = shape(70, 2, 90, 1, vocab=300, positions=20)
-    model = RobertaForSequenceClassification(roberta_config(config))
+    model = blank(config)
     tensors = []
     for seed, profile in ((1, "plain"), (0xDEADBEEF, "plain"), (1, "outliers")):
         for name, tensor in model.state_dict().items():
@@ -153,29 +214,42 @@ def random_values():
 
 
 def most_tokens(config):
-    """The most tokens of a pair: 512, or what the position table allows."""
-    return min(512, config["max_position_embeddings"] - (config["pad_token_id"] + 1))
+    """The most tokens of a pair: 512 (XLM-RoBERTa's 1024), or what the position table allows."""
+    if config["model_type"] in ("bert", "distilbert"):
+        return min(512, config["max_position_embeddings"])
+    most = 1024 if config["model_type"] == "xlm-roberta" else 512
+    return min(most, config["max_position_embeddings"] - (config["pad_token_id"] + 1))
 
 
-def encode(tokenizer, length, pad):
-    """Ids, position ids and the count of cut tokens of every pair, at most `length` tokens each."""
+def encode(tokenizer, length, pad, spelled=lambda text: text):
+    """Ids, position ids, the count of tokens of type 0 and that of cut tokens of every pair, at most
+    `length` tokens each."""
     position_ids = transformers.models.roberta.modeling_roberta.RobertaEmbeddings.create_position_ids_from_input_ids
     encoded = []
     for _, a, b in texts.pairs():
+        a, b = spelled(a), spelled(b)
         tokenizer.no_truncation()
         whole = len(tokenizer.encode(a, b).ids)
         tokenizer.enable_truncation(length, strategy="longest_first", direction="right")
-        ids = tokenizer.encode(a, b).ids
-        positions = position_ids(torch.tensor([ids]), pad)[0].tolist()
-        encoded.append({"ids": ids, "position_ids": positions, "truncated": whole - len(ids)})
+        got = tokenizer.encode(a, b)
+        ids = got.ids
+        if pad is None:
+            positions = list(range(len(ids)))
+        else:
+            positions = position_ids(torch.tensor([ids]), pad)[0].tolist()
+        pair = {"ids": ids, "position_ids": positions, "truncated": whole - len(ids)}
+        if any(got.type_ids):
+            assert got.type_ids == sorted(got.type_ids) and max(got.type_ids) == 1
+            pair["of_type_0"] = got.type_ids.count(0)
+        encoded.append(pair)
     return encoded
 
 
-def tokens(name, path, lengths, pad=1):
+def tokens(name, path, lengths, pad=1, spelled=lambda text: text):
     """Writes the tokens file of the tokenizer at `path` and returns its content by length."""
     tokenizer = Tokenizer.from_file(str(path))
     tokenizer.no_padding()
-    by_length = {length: encode(tokenizer, length, pad) for length in lengths}
+    by_length = {length: encode(tokenizer, length, pad, spelled) for length in lengths}
     fields = {"magic": "cappy-golden-tokens"}
     for length, encoded in by_length.items():
         fields[str(length)] = encoded
@@ -200,13 +274,31 @@ def random_tokens():
     return by_length
 
 
-def roberta_config(config):
-    return RobertaConfig(**config, attn_implementation="eager")
+def family_tokens(names):
+    """The tokens of the models of other families, by model."""
+    by_model = {}
+    for tokenizer in family_tokenizers.NAMES:
+        configs = {name: config for name, (config, _, its) in FAMILY_MODELS.items() if its == tokenizer}
+        if not set(configs) & set(names):
+            continue
+        lengths = sorted({most_tokens(config) for config in configs.values()}, reverse=True)
+        pad = None if tokenizer.startswith("bert") else 1
+        spelled = lambda text: family_tokenizers.spelled(text, tokenizer)
+        by_length = tokens(tokenizer, family_tokenizers.path(tokenizer), lengths, pad, spelled)
+        by_model |= {name: by_length[most_tokens(config)] for name, config in configs.items()}
+    return by_model
+
+
+def blank(config):
+    """The model without weights of ours."""
+    kind = {field: value for field, value in config.items() if field != "model_type"}
+    config = AutoConfig.for_model(config["model_type"], **kind)
+    return AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")
 
 
 def random_model(config, seed, profile):
     """The model with weights by the recipe."""
-    model = RobertaForSequenceClassification(roberta_config(config))
+    model = blank(config)
     state = {
         name: torch.from_numpy(random_weights.tensor(name, tuple(tensor.shape), seed, profile))
         for name, tensor in model.state_dict().items()
@@ -221,7 +313,11 @@ def score(model, encoded, pad):
     with torch.inference_mode():
         for pair in encoded:
             ids = torch.tensor([pair["ids"]])
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
+            inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            if model.config.model_type == "bert":
+                first = pair["of_type_0"]
+                inputs["token_type_ids"] = torch.tensor([[0] * first + [1] * (ids.shape[1] - first)])
+            logits = model(**inputs).logits[0]
             rows.append(logits.double().numpy())
     return np.stack(rows)
 
@@ -233,8 +329,9 @@ def watch_ffn(model):
     def note(_module, _inputs, output):
         largest[0] = max(largest[0], output.abs().max().item())
 
-    for layer in model.roberta.encoder.layer:
-        layer.output.dense.register_forward_hook(note)
+    for name, module in model.named_modules():
+        if name.endswith((".ffn.lin2", ".output.dense")) and "attention" not in name:
+            module.register_forward_hook(note)
     return largest
 
 
@@ -244,7 +341,7 @@ def store_in_f16(model):
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
             module.register_forward_pre_hook(lambda _, inputs: (inputs[0].half().float(),))
-        if isinstance(module, torch.nn.LayerNorm) or name.endswith(("query", "key", "value")):
+        if isinstance(module, torch.nn.LayerNorm) or name.endswith(("query", "key", "value", "q_lin", "k_lin", "v_lin")):
             module.register_forward_hook(lambda _module, _inputs, output: output.half().float())
 
 
@@ -308,20 +405,29 @@ def mini():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", action="append", choices=[*RANDOM_MODELS, "cappy-mini"])
+    parser.add_argument("--only", action="append", choices=[*RANDOM_MODELS, *FAMILY_MODELS, "cappy-mini"])
     only = parser.parse_args().only
     torch.set_num_threads(2)
 
     if only is None:
         train_tokenizer()
+        family_tokenizers.train()
         pairs = [{"kind": kind, "instruction": a, "response": b} for kind, a, b in texts.pairs()]
         write(HERE / "pairs.json", {"magic": "cappy-golden-pairs", "pairs": pairs}, a_line_each=["pairs"])
         random_values()
-    names = only or [*RANDOM_MODELS, "cappy-mini"]
+    names = only or [*RANDOM_MODELS, *FAMILY_MODELS, "cappy-mini"]
     by_length = random_tokens() if set(names) & set(RANDOM_MODELS) else {}
+    by_model = family_tokens(names)
     for name in names:
         if name == "cappy-mini":
             mini()
+            continue
+        if name in FAMILY_MODELS:
+            config, seed, tokenizer = FAMILY_MODELS[name]
+            source = {"seed": seed, "profile": "plain", "tokens": f"tokens-{tokenizer}.json"}
+            source["tokenizer"] = f"tokenizers/{tokenizer}.json"
+            model = random_model(config, seed, "plain")
+            golden(name, model, config, by_model[name], source, {"of_std": BOUND})
             continue
         config, seed, profile = RANDOM_MODELS[name]
         source = {"seed": seed, "profile": profile, "tokens": "tokens-random.json"}

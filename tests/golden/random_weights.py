@@ -32,10 +32,8 @@ def mix(h):
 
 def spread_and_mean(name, shape):
     """The width of a tensor's uniform distribution and its centre."""
-    if name.endswith("LayerNorm.weight"):
+    if name.endswith(("LayerNorm.weight", "layer_norm.weight")):
         return np.float32(0.5), np.float32(1)
-    if name.endswith("LayerNorm.bias"):
-        return np.float32(0.2), np.float32(0)
     if name.endswith("_embeddings.weight"):
         return np.float32(2), np.float32(0)
     if name.endswith(".bias"):
@@ -45,7 +43,7 @@ def spread_and_mean(name, shape):
 
 
 def tensor(name, shape, seed, profile="plain"):
-    """The tensor called `name` in the state dict of `RobertaForSequenceClassification`."""
+    """The tensor called `name` in the state dict of a classifier."""
     assert profile in PROFILES, profile
     key = np.uint32(fnv1a32(name.encode()) ^ ((seed * 0x9E3779B9) & 0xFFFFFFFF))
     index = np.arange(math.prod(shape), dtype=np.uint32)
@@ -60,6 +58,6 @@ def tensor(name, shape, seed, profile="plain"):
         outlier = np.arange(shape[0]) % 61 == 7
         if name.endswith(".output.dense.weight") and "attention" not in name:
             value[outlier] *= np.float32(512)
-        elif name.endswith("LayerNorm.weight"):
+        elif name.endswith(("LayerNorm.weight", "layer_norm.weight")):
             value[outlier] *= np.float32(0.0625)
     return value

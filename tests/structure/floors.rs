@@ -15,9 +15,9 @@ const ROOMS: [(u8, &[&str]); 12] = [
     (1, &["rouge"]),
     (2, &["gpu"]),
     (3, &["ops"]),
-    (4, &["encoder", "batch"]),
+    (4, &["encoder", "batch", "cpu"]),
     (4, &["tune"]),
-    (5, &["scorer", "rank", "bench", "adapt", "eval"]),
+    (5, &["scorer", "engine", "rank", "bench", "adapt", "convert", "eval"]),
     (6, &["web"]),
     (6, &["bin"]),
 ];

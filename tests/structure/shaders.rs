@@ -13,6 +13,9 @@ const PRELUDES: [(&str, Capabilities); 2] = [
     ("prelude_f32", Capabilities::SHADER_FLOAT16_IN_FLOAT32),
 ];
 
+/// How the variants of matmul read their weights.
+const WEIGHTS: [&str; 3] = ["prelude_weights_f16", "prelude_weights_q8", "prelude_weights_q4"];
+
 // WebGPU's default limits, which every adapter has.
 const MOST_INVOCATIONS: u32 = 256;
 const MOST_WORKGROUP_BYTES: u32 = 16 << 10;
@@ -51,6 +54,21 @@ pub fn check_validity(files: &[File]) -> Vec<String> {
 
 /// What is put before a shader, in each way that it may be, and what it may use then.
 fn preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
+    let plain = plain_preludes(shader);
+    if !shader.path.starts_with("shaders/matmul/") {
+        return plain;
+    }
+    let with = |weights| {
+        plain.iter().map(move |(names, capabilities)| {
+            let names = names.iter().copied().chain([weights]).collect();
+            (names, *capabilities)
+        })
+    };
+    WEIGHTS.into_iter().flat_map(with).collect()
+}
+
+/// The same without what reads the weights of a matmul.
+fn plain_preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
     match shader.stem() {
         // These run only where the adapter has what they need.
         "cooperative" => {
@@ -70,25 +88,25 @@ fn preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
 pub fn check_bindings(files: &[File]) -> Vec<String> {
     let mut problems = Vec::new();
     for shader in kernels(files) {
-        let prelude = files.iter().find(|file| file.stem() == "prelude_f32");
-        let prelude = prelude.map_or("", |file| file.text.as_str());
-        // What does not even parse is told by the check of validity.
-        let Ok(module) = naga::front::wgsl::parse_str(&format!(
-            "{prelude}\n{}\n{}",
-            common(files, shader),
-            shader.text
-        )) else {
-            continue;
-        };
-        let mut bindings: Vec<(u32, u32)> = module
-            .global_variables
-            .iter()
-            .filter_map(|(_, variable)| variable.binding.as_ref())
-            .map(|binding| (binding.group, binding.binding))
-            .collect();
-        bindings.sort_unstable();
-        if !bindings.iter().copied().eq((0..bindings.len() as u32).map(|binding| (0, binding))) {
-            problems.push(format!("{}: (group, binding) are {bindings:?}", shader.path));
+        let weights = if shader.path.starts_with("shaders/matmul/") { &WEIGHTS[..] } else { &[""] };
+        for weights in weights {
+            let text = |stem: &str| {
+                files.iter().find(|file| file.stem() == stem).map_or("", |file| file.text.as_str())
+            };
+            let parts = [text("prelude_f32"), common(files, shader), text(weights), &shader.text];
+            // What does not even parse is told by the check of validity.
+            let Ok(module) = naga::front::wgsl::parse_str(&parts.join("\n")) else { continue };
+            let mut bindings: Vec<(u32, u32)> = module
+                .global_variables
+                .iter()
+                .filter_map(|(_, variable)| variable.binding.as_ref())
+                .map(|binding| (binding.group, binding.binding))
+                .collect();
+            bindings.sort_unstable();
+            let expected = (0..bindings.len() as u32).map(|binding| (0, binding));
+            if !bindings.iter().copied().eq(expected) {
+                problems.push(format!("{}: (group, binding) are {bindings:?}", shader.path));
+            }
         }
     }
     problems

@@ -23,8 +23,9 @@ export const chromiumArgs = [
 /**
  * Serves folders and single files under an address with a path of its own, as a plain web server does.
  * `mounts` are pairs of an address below that path and what is there; the first that has a file gives it.
+ * What was answered is noted in `sent`: files by name, and their bytes.
  */
-export async function serve(mounts) {
+export async function serve(mounts, sent = []) {
   const base = "/some/where/";
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url, "http://local").pathname);
@@ -33,8 +34,9 @@ export async function serve(mounts) {
       if (!name.startsWith(at)) continue;
       try {
         const bytes = await readFile(at === name ? where : join(where, name.slice(at.length)));
-        response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream" });
+        response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "content-length": bytes.length });
         response.end(bytes);
+        if (request.method === "GET") sent.push({ name, bytes: bytes.length });
         return;
       } catch (error) {
         if (error.code !== "ENOENT" && error.code !== "EISDIR") throw error;

@@ -45,13 +45,15 @@ function failHere(place) {
 export class Scorer {
   #model;
   #software;
+  #weights;
   #disposed = false;
   #adapted;
 
-  static async load(source, { signal, onProgress, cache, headers } = {}) {
-    globalThis.fakeLoads = [...(globalThis.fakeLoads ?? []), { source: describe(source), cache, headers }];
+  static async load(source, { signal, onProgress, cache, headers, dtype = "auto" } = {}) {
+    globalThis.fakeLoads = [...(globalThis.fakeLoads ?? []), { source: describe(source), cache, headers, dtype }];
     const phases = typeof source === "string" ? ["download", "load"] : ["load"];
-    const total = typeof source === "string" ? 1_420_000_000 : 2_500_000;
+    const demo = demoIn(source);
+    const total = demo ? DEMO[demo] : typeof source === "string" ? 1_420_000_000 : 2_500_000;
     for (const phase of phases) {
       for (let part = 0; part <= 20; part += 1) {
         check(signal);
@@ -61,12 +63,14 @@ export class Scorer {
       }
     }
     if (typeof source === "string" && cache !== false) kept.set(source, { bytes: total, complete: true });
-    return new Scorer(describe(source), source === undefined);
+    const stored = demo ?? "f16";
+    return new Scorer(describe(source), demo !== undefined, dtype === "q8" || dtype === "q4" ? dtype : stored);
   }
 
-  constructor(model, software) {
+  constructor(model, software, weights) {
     this.#model = model;
     this.#software = software;
+    this.#weights = weights;
   }
 
   async *stream(instruction, candidates, { signal } = {}) {
@@ -115,7 +119,7 @@ export class Scorer {
     return {
       adaptation: this.#adapted?.name ?? "", model: this.#model, format: "safetensors", parameters: this.#software ? 1_240_000 : 355_000_000,
       fileBytes: this.#software ? 2_500_000 : 1_420_000_000, gpuBytes: 711_000_000, maxTokens: 512,
-      labels: ["score"], dtype: this.#software ? "f32" : "f16", batchTokens: 4096, kernels: "lanes", tuningSeconds: 0, worker: true, losses: 0,
+      labels: ["score"], output: "a score", dtype: this.#software ? "f32" : "f16", weights: this.#weights, batchTokens: 4096, kernels: "lanes", tuningSeconds: 0, worker: true, losses: 0,
       note: this.#software ? "the adapter has no shader-f16" : "",
       adapter: {
         vendor: "fake", architecture: "paper", description: "A fake adapter", software: this.#software,
@@ -133,10 +137,12 @@ export class Scorer {
 export async function probe(source) {
   await pause(step);
   failHere("probe");
-  const bytes = 1_420_000_000;
+  const demo = demoIn(source);
+  const bytes = demo ? DEMO[demo] : 1_420_000_000;
   const download = kept.has(source) ? 0 : bytes;
   const quota = query.has("quota") ? Number(query.get("quota")) : 20e9;
-  return { model: source, bytes, download, gpuBytes: 711_000_000, weights: "pytorch_model.bin", quota };
+  const gpuBytesAs = demo ? DEMO : { f16: 711_000_000, q8: 375_000_000, q4: 215_000_000 };
+  return { model: source, bytes, download, gpuBytes: gpuBytesAs[demo ?? "f16"], gpuBytesAs, weights: "pytorch_model.bin", quota };
 }
 
 export async function keptModels() {
@@ -149,6 +155,15 @@ export async function deleteAdaptation(name) {
 
 export async function deleteKept(model) {
   kept.delete(model);
+}
+
+/** The demo model's bytes, however they are asked for. */
+const DEMO = { f16: 2_500_000, q8: 1_600_000, q4: 1_250_000 };
+
+/** In what bits the demo model comes from this source; `undefined` for another model. */
+function demoIn(source) {
+  if (source === undefined) return "f16";
+  return /\/models\/cappy-mini-(q8|q4)\/$/.exec(typeof source === "string" ? source : "")?.[1];
 }
 
 function describe(source) {

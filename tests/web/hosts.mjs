@@ -12,10 +12,12 @@ const TYPES = {
   ".json": "application/json", ".wasm": "application/wasm",
 };
 
-/** Serves `root`, and `mounts` (address to folder) beside it. Every page is empty. */
+/** Serves `root`, and `mounts` (address to folder) beside it. Every page is empty. `log` has a line a request. */
 export async function serve(root, mounts = {}) {
+  const log = [];
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://local").pathname));
+    log.push(`${request.method} ${path}`);
     if (path === "/") {
       response.writeHead(200, { "content-type": TYPES[".html"] }).end("<!doctype html><title>test</title>");
       return;
@@ -42,6 +44,7 @@ export async function serve(root, mounts = {}) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
+    log,
     url: `http://127.0.0.1:${server.address().port}`,
     close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   };

@@ -1,74 +1,15 @@
 /**
- * The demo page in a real browser. The first part runs it on a fake of the package (fake-cappy.mjs),
- * where states are provoked; the second on the built site, with the real model on a software adapter.
+ * The demo page in a real browser, on a fake of the package (fake-cappy.mjs), where states are
+ * provoked. site.test.mjs has the page as it is built.
  *
  * CHROME_PATH  the browser, if it is not in a usual place
- * CAPPY_SITE   the built site's folder; without it the second part is skipped
  */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
-import { examples } from "../../www/examples.js";
-import { chromiumArgs, chromiumPath, serve } from "./browser.mjs";
+import { noBrowser, ranked, ready, setUp, texts, values, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
-const site = process.env.CAPPY_SITE;
-
-/** Serves `mounts` and opens pages that must not complain, nor ask another origin for anything. */
-function setUp(mounts) {
-  let browser, server;
-  before(async () => {
-    server = await serve(mounts);
-    browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-  return async (query, act, options = {}) => {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    context.setDefaultTimeout(10_000);
-    const page = await context.newPage();
-    const complaints = [];
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-    });
-    page.on("pageerror", (error) => complaints.push(String(error)));
-    context.on("request", (request) => {
-      if (!request.url().startsWith(server.url)) complaints.push(`request to ${request.url()}`);
-    });
-    await page.addInitScript(() => {
-      addEventListener("securitypolicyviolation", (event) => {
-        console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
-      });
-    });
-    try {
-      await page.goto(server.url + query);
-      await act(page, context);
-      assert.deepEqual(complaints, []);
-    } finally {
-      await context.close();
-    }
-  };
-}
-
-const ready = (page, name = "Demo model") => page.locator("#model-name", { hasText: name }).waitFor();
-const ranked = (page) => page.locator("#copy").waitFor();
-const texts = (page) => page.locator(".result .text").allTextContents();
-const values = (page, selector) => page.locator(selector).evaluateAll((all) => all.map(({ value }) => value));
-
-async function write(page, instruction, candidates) {
-  await page.getByRole("button", { name: "Forget it" }).click();
-  await page.locator("#instruction").fill(instruction);
-  while ((await page.locator(".candidate").count()) < candidates.length) await page.locator("#add").click();
-  for (const [at, text] of candidates.entries()) {
-    await page.getByRole("textbox", { name: `Candidate ${at + 1}`, exact: true }).fill(text);
-  }
-}
 
 describe("the page on a fake of the package", { skip: noBrowser }, () => {
   const open = setUp([
@@ -85,7 +26,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await ready(page);
       assert.match(await page.locator("#model-about").textContent(), /Small and made for demos/);
       const line = await page.locator("#facts-line").textContent();
-      assert.match(line, /software \(slow\) · A fake adapter, fake paper · f32 · 1\.24 million parameters/);
+      assert.match(line, /software \(slow\) · A fake adapter, fake paper · f32 · weights in 16 bits · 1\.24 million parameters/);
       await page.locator("#facts-line").click();
       const facts = await page.locator("#facts").innerText();
       for (const fact of ["711 MB", "512 tokens", "2.50 MB, safetensors", "no shader-f16"]) assert.ok(facts.includes(fact), facts);
@@ -214,8 +155,9 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator("#loading-cancel").click();
       await page.locator("#model-about", { hasText: "cancelled" }).waitFor();
       assert.equal(await page.locator("#rank").getAttribute("aria-disabled"), "true");
-      await page.locator("#rank").click({ force: true });
-      assert.match(await page.locator("#task-status").textContent(), /no model yet/i);
+      // By the keyboard: what the ways of holding weights cost comes in, and moves the button.
+      await page.locator("#rank").press("Enter");
+      await page.locator("#task-status", { hasText: /no model yet/i }).waitFor();
       await page.getByRole("button", { name: "Load the demo model" }).click();
       await ready(page);
       await page.keyboard.press("Control+Enter");
@@ -236,7 +178,8 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Download 1.42 GB for btan2/cappy-large?" }).waitFor();
       const facts = await page.locator("#cost-facts").innerText();
-      for (const fact of ["0 bytes", "711 MB", "900 MB", "pytorch_model.bin"]) assert.ok(facts.includes(fact), facts);
+      for (const fact of ["0 bytes", "900 MB", "pytorch_model.bin"]) assert.ok(facts.includes(fact), facts);
+      assert.match(await page.locator("#cost-weights").innerText(), /As they are stored\s+download 1.42 GB, graphics memory 711 MB/);
       assert.equal(await page.locator("#cost-warning").isVisible(), true);
       await page.getByRole("button", { name: "Not now" }).click();
       await ready(page);
@@ -268,6 +211,47 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       );
       await ready(page, "files of this device");
       assert.equal(await page.evaluate(() => fakeLoads[1].source), "config.json, model.safetensors");
+    }));
+
+  test("offers how weights are held, with what each takes, and keeps the choice", () =>
+    open("", async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Change model" }).click();
+      const group = page.getByRole("group", { name: "How weights are held" });
+      await group.getByText("fewer bits are a smaller download").waitFor();
+      for (const [name, costs] of [
+        ["As they are stored", "download 2.50 MB, graphics memory 2.50 MB"], ["16 bits (f16)", "download 2.50 MB, graphics memory 2.50 MB"],
+        ["8 bits (q8)", "download 1.60 MB, graphics memory 1.60 MB"], ["4 bits (q4)", "download 1.25 MB, graphics memory 1.25 MB"],
+      ]) assert.ok((await group.locator("label", { hasText: name }).innerText()).endsWith(costs), name);
+      // Arrows choose, and load nothing yet.
+      await group.getByRole("radio", { name: /As they are stored/ }).focus();
+      for (let down = 0; down < 3; down += 1) await page.keyboard.press("ArrowDown");
+      assert.equal(await page.evaluate(() => fakeLoads.length), 1);
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await page.locator("#facts-line", { hasText: "weights in 4 bits" }).waitFor();
+      assert.equal(await page.locator("#announce").textContent(), "Ready: Demo model, weights in 4 bits");
+      assert.equal(await page.evaluate(() => document.activeElement.id), "change-model");
+      assert.match(await page.evaluate(() => fakeLoads[1].source), /\/models\/cappy-mini-q4\/$/);
+      await page.reload();
+      await page.locator("#facts-line", { hasText: "weights in 4 bits" }).waitFor();
+      assert.equal(await page.locator("#model-name").innerText(), "Demo model");
+
+      // A model from elsewhere is the same download; the question before it offers the choice, too.
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.getByLabel("Hub id").fill("btan2/cappy-large");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Download 1.42 GB" }).waitFor();
+      assert.equal(await group.getByRole("radio", { name: "4 bits (q4)" }).isChecked(), true);
+      assert.match(await group.innerText(), /4 bits \(q4\).*\s+download 1.42 GB, graphics memory 215 MB[^]*The download stays the same/);
+      await group.getByRole("radio", { name: "8 bits (q8)" }).check();
+      assert.equal(await page.locator("#weights-apply").isVisible(), false);
+      await page.getByRole("button", { name: "Download and load" }).click();
+      await page.locator("#facts-line", { hasText: "weights in 8 bits" }).waitFor();
+      assert.deepEqual(await page.evaluate(() => [fakeLoads[1].source, fakeLoads[1].dtype]), ["btan2/cappy-large", "q8"]);
+      await page.getByRole("button", { name: "Change model" }).click();
+      await group.getByText("nothing to download, graphics memory 711 MB").first().waitFor();
+      assert.equal(await page.locator("#weights-apply").isVisible(), true);
     }));
 
   const mark = (page, text, how) => page.locator(".result", { hasText: text }).getByRole("button", { name: new RegExp(`is ${how}$`) });
@@ -484,30 +468,5 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.route("**/cappy-web/index.js", (route) => route.fulfill({ status: 200, contentType: "text/javascript", body: "throw new Error('broken')" }));
       await page.reload();
       await page.locator("#model-error code", { hasText: "broken" }).waitFor();
-    }));
-});
-
-const noSite = !site ? "CAPPY_SITE is not set" : false;
-
-describe("the built site", { skip: noBrowser || noSite }, () => {
-  const open = setUp([["", site ?? ""]]);
-
-  test("loads the demo model and ranks every example rightly", { timeout: 90_000 }, () =>
-    open("", async (page) => {
-      assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
-      await page.locator("#model-name", { hasText: "Demo model" }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
-      assert.equal(await page.locator("#model-error").innerText(), "");
-      assert.match(await page.locator("#facts-line").textContent(), /software/);
-      for (const { name, candidates, best } of examples) {
-        await page.selectOption("#examples", name);
-        await page.keyboard.press("Control+Enter");
-        // A new example makes the ranking on the page stale until the next one begins.
-        await page.locator("#stale").waitFor({ state: "hidden" });
-        await page.locator("#copy").or(page.locator("#ranking-error h3")).waitFor({ timeout: 30_000 });
-        assert.equal(await page.locator("#ranking-error").innerText(), "");
-        const order = await texts(page);
-        assert.equal(order[0], candidates[best], name);
-        assert.deepEqual(order.toSorted(), candidates.toSorted());
-      }
     }));
 });

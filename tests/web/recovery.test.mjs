@@ -172,7 +172,7 @@ describe("without what it takes", () => {
     test(code, () =>
       inPage({ prelude: script, workerPrelude: script }, async (page) => {
         for (const worker of [true, false]) {
-          const got = await page.evaluate((worker) => failure(cappy.Scorer.load("/m/", { worker })), worker);
+          const got = await page.evaluate((worker) => failure(cappy.Scorer.load("/m/", { worker, device: "gpu" })), worker);
           assert.equal(got.code, code, got.message);
           assert.match(got.message, says);
         }

@@ -10,12 +10,14 @@ const dist = fileURLToPath(new URL("../../dist", import.meta.url));
 
 /**
  * Bytes with brotli at its strongest, each file alone, as servers send them. What is in `adapt/` is
- * loaded only by who adapts, scores with what was learned, or measures kernels: a WebAssembly module of its own.
+ * loaded only by who adapts, scores with what was learned, or measures kernels; what is in `cpu/`
+ * where there is no WebGPU, in place of the WebAssembly for scoring; what is in `families/` for models
+ * that are no RoBERTa. Each has a module of its own.
  */
-const LIMITS = { "for scoring": 500_000, "for adapting and measuring, on top": 600_000 };
+const LIMITS = { "": 500_000, adapt: 600_000, cpu: 560_000, families: 560_000 };
 
-/** Whether a file is loaded for adapting alone. */
-const forAdapting = (name) => /^adapt[/\\]/.test(name);
+/** The folder of what is loaded on demand alone; empty for the rest. */
+const part = (name) => /^(adapt|cpu|families)[/\\]/.exec(name)?.[1] ?? "";
 
 test("wasm and JavaScript are small with brotli", (t) => {
   const sizes = readdirSync(dist, { recursive: true })
@@ -25,8 +27,9 @@ test("wasm and JavaScript are small with brotli", (t) => {
       const params = { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length, [constants.BROTLI_PARAM_QUALITY]: 11 };
       return { name, size: brotliCompressSync(bytes, { params }).length };
     });
-  for (const [what, limit] of Object.entries(LIMITS)) {
-    const files = sizes.filter(({ name }) => forAdapting(name) === (what !== "for scoring"));
+  for (const [folder, limit] of Object.entries(LIMITS)) {
+    const what = folder || "for scoring";
+    const files = sizes.filter(({ name }) => part(name) === folder);
     const of = (ending) => files.filter(({ name }) => name.endsWith(ending)).reduce((sum, { size }) => sum + size, 0);
     const [wasm, js] = [of(".wasm"), of(".js")];
     t.diagnostic(`${what}: wasm ${wasm} bytes, JavaScript ${js} bytes, ${wasm + js} in all`);
@@ -35,12 +38,15 @@ test("wasm and JavaScript are small with brotli", (t) => {
   }
 });
 
-test("what adapting needs is imported on demand alone", () => {
+test("what adapting, the CPU and other families need is imported on demand alone", () => {
   for (const name of readdirSync(dist, { recursive: true })) {
-    if (!name.endsWith(".js") || forAdapting(name)) continue;
+    if (!name.endsWith(".js") || part(name)) continue;
     const code = readFileSync(join(dist, name), "utf8");
-    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*adapt\//, name);
-    if (name === "scorer.js") assert.match(code, /import\(\s*["']\.\/adapt\/index\.js["']\s*\)/);
+    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|cpu|families)\//, name);
+    if (name !== "scorer.js") continue;
+    for (const folder of ["adapt", "cpu", "families"]) {
+      assert.match(code, new RegExp(`import\\(\\s*["']\\./${folder}/index\\.js["']\\s*\\)`));
+    }
   }
 });
 

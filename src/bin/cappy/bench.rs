@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use cappy::bench::{Baseline, Comparison, Options, Report, Shape};
+use cappy::checkpoint::WeightFormat;
 use cappy::{Error, ErrorKind};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -23,7 +24,8 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = ShapeArg::Base)]
     shape: ShapeArg,
 
-    /// How the shaders read their numbers; `auto` takes f16 where the adapter has it
+    /// How weights are held: f16, f16 that the shaders unpack as they do where the adapter has none
+    /// (f32), or rounded to 8 or 4 bits; `auto` is f16
     #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
     dtype: DtypeArg,
 
@@ -77,6 +79,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
     let options = Options {
         shape,
         dtype: args.dtype.into(),
+        weights: args.dtype.weights().unwrap_or(WeightFormat::F16),
         tokens: args.tokens.map(|tokens| tokens as usize),
         scaling: args.scaling,
         software: false,

@@ -40,27 +40,33 @@ fn table(info: &Info) -> String {
     };
     let dtype = match info.dtype {
         Dtype::F16 => "f16",
-        Dtype::F32 => "f32 shaders over the same f16 weights",
+        Dtype::F32 => "f32 shaders that unpack f16",
         Dtype::Auto => "auto",
     };
+    let on_cpu = info.adapter.backend == "cpu";
     let kernels = match info.tuning_seconds {
+        _ if on_cpu => info.kernels.clone(),
         0.0 => format!("{}, as remembered", info.kernels),
         seconds => format!("{}, found in {seconds:.2} s", info.kernels),
     };
+    let (memory, bytes) =
+        if on_cpu { ("in memory", info.cpu_bytes) } else { ("on the GPU", info.gpu_bytes) };
     let rows = [
         ("model", model),
         ("format", info.format.clone()),
+        ("family", config.family.model_type().to_owned()),
         ("shape", shape),
         ("vocabulary", HumanCount(config.vocab_size as u64).to_string()),
-        ("longest pair", format!("{} tokens", config.max_tokens())),
+        ("longest pair", format!("{} tokens", info.max_tokens)),
         ("labels", config.labels.join(", ")),
+        ("output", info.output.to_owned()),
         ("parameters", HumanCount(info.parameters).to_string()),
         ("in files", BinaryBytes(info.file_bytes).to_string()),
-        ("on the GPU", BinaryBytes(info.gpu_bytes).to_string()),
+        (memory, BinaryBytes(bytes).to_string()),
         ("adapter", format!("{} ({}, {})", adapter.name, adapter.device_type, adapter.backend)),
         ("driver", adapter.driver.clone()),
         ("shader-f16", if adapter.f16 { "yes" } else { "no" }.to_string()),
-        ("path taken", dtype.to_string()),
+        ("path taken", format!("{dtype}, weights in {}", info.weights)),
         ("kernels", kernels),
         ("batch", format!("at most {} tokens", HumanCount(info.batch_tokens as u64))),
     ];

@@ -3,6 +3,7 @@
 mod adapt;
 mod adapt_state;
 mod bench;
+mod convert;
 mod eval;
 mod failure;
 mod info;
@@ -45,6 +46,7 @@ enum Command {
     Info(info::Args),
     Eval(eval::Args),
     Bench(bench::Args),
+    Convert(convert::Args),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
             Command::Info(args) => info::run(args).await,
             Command::Eval(args) => eval::run(args).await,
             Command::Bench(args) => bench::run(args).await,
+            Command::Convert(args) => convert::run(args).await,
         }
     });
     match outcome {

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cappy::checkpoint::Directory;
-use cappy::{Dtype, LoadOptions, ModelSource, Scorer};
+use cappy::checkpoint::{Directory, WeightFormat};
+use cappy::{Device, Dtype, LoadOptions, ModelSource, Scorer};
 use clap::ValueEnum;
 
 use crate::failure::Result;
@@ -22,7 +22,13 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
 
-    /// How the shaders read their numbers; `auto` takes f16 where the adapter has it
+    /// Where to compute; `auto` takes the CPU where there is no GPU adapter, not even a software one
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    device: DeviceArg,
+
+    /// How weights are held on the GPU: as they are stored, in f16, or rounded to 8 or 4 bits while
+    /// they load. With f32 they are f16 that the shaders unpack, as they do by themselves where the
+    /// adapter has no f16
     #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
     dtype: DtypeArg,
 
@@ -51,20 +57,52 @@ fn remember(tuning: &str) {
     }
 }
 
-/// The library's [`Dtype`] as a word on the command line.
+/// The library's [`Device`] as a word on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+enum DeviceArg {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+impl From<DeviceArg> for Device {
+    fn from(arg: DeviceArg) -> Device {
+        match arg {
+            DeviceArg::Auto => Device::Auto,
+            DeviceArg::Gpu => Device::Gpu,
+            DeviceArg::Cpu => Device::Cpu,
+        }
+    }
+}
+
+/// The library's [`Dtype`] and [`WeightFormat`] in one word on the command line.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum DtypeArg {
     Auto,
     F16,
     F32,
+    Q8,
+    Q4,
 }
 
 impl From<DtypeArg> for Dtype {
     fn from(arg: DtypeArg) -> Dtype {
         match arg {
-            DtypeArg::Auto => Dtype::Auto,
+            DtypeArg::Auto | DtypeArg::Q8 | DtypeArg::Q4 => Dtype::Auto,
             DtypeArg::F16 => Dtype::F16,
             DtypeArg::F32 => Dtype::F32,
+        }
+    }
+}
+
+impl DtypeArg {
+    /// How matrices are to be held, if not as they are stored.
+    pub fn weights(self) -> Option<WeightFormat> {
+        match self {
+            DtypeArg::Auto => None,
+            DtypeArg::F16 | DtypeArg::F32 => Some(WeightFormat::F16),
+            DtypeArg::Q8 => Some(WeightFormat::Q8),
+            DtypeArg::Q4 => Some(WeightFormat::Q4),
         }
     }
 }
@@ -75,7 +113,8 @@ impl ModelArgs {
         let remembered = remembered();
         let scorer = self.open(async |source, options| Scorer::load(source, options).await).await?;
         let tuning = &scorer.info().tuning;
-        if self.kernel.is_none() && remembered.as_ref() != Some(tuning) {
+        let tuned = self.kernel.is_none() && !tuning.is_empty();
+        if tuned && remembered.as_ref() != Some(tuning) {
             remember(tuning);
         }
         Ok(scorer)
@@ -91,7 +130,9 @@ impl ModelArgs {
         let mut progress = |progress| bar.show(progress);
         let remembered = remembered();
         let options = LoadOptions {
+            device: self.device.into(),
             dtype: self.dtype.into(),
+            weights: self.dtype.weights(),
             kernel: self.kernel.as_deref(),
             tuning: remembered.as_deref(),
             adaptation: self.adapter.as_ref().map(|path| Box::new(Directory::new(path)) as _),

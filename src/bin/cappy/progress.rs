@@ -14,17 +14,28 @@ const STEPS: &str = "learning {wide_bar} {human_pos}/{human_len} steps {eta}, {m
 const WORK: &str = "{spinner} {msg} {elapsed}";
 
 /// One bar for each file that is downloaded, then one for the load.
-#[derive(Default)]
 pub struct LoadBar {
+    load: &'static str,
     current: Option<(String, ProgressBar)>,
 }
 
+impl Default for LoadBar {
+    fn default() -> LoadBar {
+        LoadBar::called("loading")
+    }
+}
+
 impl LoadBar {
+    /// One whose second bar is called `load`.
+    pub fn called(load: &'static str) -> LoadBar {
+        LoadBar { load, current: None }
+    }
+
     /// Draws `progress`.
     pub fn show(&mut self, progress: Progress) {
         let (label, bytes, total) = match progress {
             Progress::Download { file, bytes, total } => (file, bytes, total),
-            Progress::Load { bytes, total } => ("loading".to_string(), bytes, total),
+            Progress::Load { bytes, total } => (self.load.to_string(), bytes, total),
             // A kind of progress that this version of the command line has no words for.
             _ => return,
         };

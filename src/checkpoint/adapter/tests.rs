@@ -301,3 +301,13 @@ fn a_number_that_is_not_finite_is_named_by_the_adapter() {
     let error = read(&adapted, &format!("{QUERY}.weight"), &[6, 6]).unwrap_err();
     assert_eq!(error.to_string(), format!("{}: has NaN at [1, 1]", name(QUERY, A)));
 }
+
+#[test]
+#[cfg(feature = "families")]
+fn an_adapter_does_not_fit_berts_layers() {
+    let config = Config { family: crate::config::Family::DistilBert, ..small_config() };
+    let files = files(&adapter(), Some(&settings()));
+    let error = block_on(base().with_adapter(&files, &config)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("DistilBertForSequenceClassification"), "{error}");
+}

@@ -6,8 +6,8 @@ use super::passes::NormParameters;
 use super::rooms::{Rooms, Size};
 use super::tables::Tables;
 use super::{Depth, Layer, Training};
-use crate::checkpoint::Checkpoint;
-use crate::config::Config;
+use crate::checkpoint::{Checkpoint, WeightFormat};
+use crate::config::{Config, Module};
 use crate::encoder::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Gpu, Plan};
@@ -55,6 +55,12 @@ impl Training {
         size: Size,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Training> {
+        let family = config.family;
+        if !family.is_roberta() {
+            let what =
+                format!("is a {}; RoBERTa and XLM-RoBERTa can be trained", family.architecture());
+            return Err(Error::new(ErrorKind::Input, "config.json", what));
+        }
         if config.labels.len() != 1 {
             let what =
                 format!("has {} outputs; a scorer to be trained has one", config.labels.len());
@@ -65,39 +71,38 @@ impl Training {
                 format!("has heads of {}; a multiple of 4 can be trained", config.head_size());
             return Err(Error::new(ErrorKind::Input, "config.json", what));
         }
-        let mut weights = weights::load(gpu, checkpoint, config, loaded).await?;
+        let (format, part_bytes) = (Some(WeightFormat::F16), gpu.max_binding_bytes());
+        let mut weights =
+            weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?;
         let mut builder = Builder { gpu, checkpoint, depth, parameters: Parameters::new(gpu)? };
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let mut layers = Vec::new();
         if size.through_encoder {
             for (index, w) in weights.layers.iter_mut().enumerate() {
-                let layer = format!("roberta.encoder.layer.{index}");
-                let of = |part: &str| format!("{layer}.{part}");
-                let qkv = ["query", "key", "value"]
-                    .map(|part| (of(&format!("attention.self.{part}")), hidden));
+                let of = |module: fn(usize) -> Module| module(index).name(family);
+                let qkv = [Module::Query, Module::Key, Module::Value].map(|m| (of(m), hidden));
+                let out = [(of(Module::AttentionOut), hidden)];
                 layers.push(Layer {
                     qkv: builder.dense(&mut w.qkv, &qkv).await?,
-                    out: builder
-                        .dense(&mut w.out, &[(of("attention.output.dense"), hidden)])
-                        .await?,
-                    out_norm: builder.norm(&w.out_norm, &of("attention.output.LayerNorm"))?,
-                    up: builder.dense(&mut w.up, &[(of("intermediate.dense"), inner)]).await?,
-                    down: builder.dense(&mut w.down, &[(of("output.dense"), hidden)]).await?,
-                    down_norm: builder.norm(&w.down_norm, &of("output.LayerNorm"))?,
+                    out: builder.dense(&mut w.out, &out).await?,
+                    out_norm: builder.norm(&w.out_norm, &of(Module::AttentionNorm))?,
+                    up: builder.dense(&mut w.up, &[(of(Module::Up), inner)]).await?,
+                    down: builder.dense(&mut w.down, &[(of(Module::Down), hidden)]).await?,
+                    down_norm: builder.norm(&w.down_norm, &of(Module::FfnNorm))?,
                 });
             }
         }
         let tables = match depth {
             Depth::Full => {
-                let norm = builder.norm(&weights.embed_norm, "roberta.embeddings.LayerNorm")?;
+                let norm = builder.norm(&weights.embed_norm, &Module::EmbedNorm.name(family))?;
                 Some(Tables::new(&mut builder, config, &weights.tables, norm, size.tokens).await?)
             }
             _ => None,
         };
         builder.depth = Depth::Full;
-        let dense =
-            builder.dense(&mut weights.dense, &[("classifier.dense".into(), hidden)]).await?;
-        let project = [("classifier.out_proj".into(), 1)];
+        let dense = [(Module::Dense.name(family), hidden)];
+        let dense = builder.dense(&mut weights.dense, &dense).await?;
+        let project = [(Module::Project.name(family), 1)];
         let project = builder.dense(&mut weights.project, &project).await?;
         let training = Training {
             config: config.clone(),

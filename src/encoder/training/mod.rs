@@ -187,7 +187,7 @@ impl Training {
         steps.extend(self.dense.refresh(parameters, &w.dense)?);
         steps.extend(self.project.refresh(parameters, &w.project)?);
         if let Some(tables) = &self.tables {
-            steps.extend(tables.refresh(parameters, &w.tables)?);
+            steps.extend(tables.refresh(parameters)?);
         }
         Ok(steps)
     }

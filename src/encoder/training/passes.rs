@@ -54,10 +54,8 @@ impl Training {
     /// From ids to `<s>` after the last layer.
     pub(super) fn encode(&self, batch: &Batch) -> Result<Vec<Step>> {
         let (w, x, tokens) = (&self.weights, &self.rooms, batch.tokens());
-        let mut steps = vec![
-            embed("embed", tokens, &x.ids, &w.tables, &x.embed_sum)?,
-            layer_norm("embed norm", tokens, &x.embed_sum, &w.embed_norm, &x.hidden[0])?,
-        ];
+        let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.embed_sum)?;
+        steps.push(layer_norm("embed norm", tokens, &x.embed_sum, &w.embed_norm, &x.hidden[0])?);
         for index in 0..w.layers.len() {
             steps.extend(self.layer(batch, index)?);
         }

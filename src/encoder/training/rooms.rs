@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
 use crate::ops::training::attention_backward;
-use crate::ops::{Choice, Matrix, Storage, blocks, padded_vector, stride};
+use crate::ops::{Choice, Matrix, Storage, blocks, embed, padded_vector, stride};
 
 /// What one layer's way back reads.
 pub(super) struct Saved {
@@ -166,7 +166,7 @@ impl Rooms {
         let tiles_back = tiles(attention_backward::TILE as usize);
         let stats = attention_backward::stats_bytes(back, heads).max(16 * back as u64);
         Ok(Rooms {
-            ids: of("ids", tokens, 8)?,
+            ids: of("ids", tokens, embed::ID_BYTES as usize)?,
             first_rows: of("first rows", pairs, 4)?,
             tasks: of("tasks", tiles(QUERIES as usize), size_of::<Task>())?,
             first_tasks: of("first tasks", pairs, size_of::<Task>())?,

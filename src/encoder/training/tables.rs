@@ -4,7 +4,7 @@ use super::load::Builder;
 use super::parameters::{Parameter, Parameters, Part};
 use super::passes::NormParameters;
 use crate::batch::Batch;
-use crate::config::Config;
+use crate::config::{Config, Module};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Step};
 use crate::ops::training::round_table::round_table;
@@ -23,6 +23,8 @@ struct Share {
     first: usize,
     rows: usize,
     parameter: usize,
+    table: Matrix, // what lookups read: the part of the table that has these rows
+    at: usize,     // from its row `at` on
     runs: Buffer,  // [T] of Run
     order: Buffer, // [T] u32
 }
@@ -47,15 +49,13 @@ impl Tables {
         norm: NormParameters,
         tokens: usize,
     ) -> Result<Tables> {
-        let embeddings = "roberta.embeddings";
-        let word = format!("{embeddings}.word_embeddings.weight");
-        let position = format!("{embeddings}.position_embeddings.weight");
-        let token_type = format!("{embeddings}.token_type_embeddings.weight");
-        let row = vec![Part { name: token_type, rows: config.hidden_size }];
+        let name = |module: Module| module.weight(config.family);
+        let row = vec![Part { name: name(Module::TokenTypes), rows: config.hidden_size }];
+        let positions = std::slice::from_ref(&tables.position);
         Ok(Tables {
-            word: shares(builder, &word, &tables.word, tokens).await?,
-            position: shares(builder, &position, &tables.position, tokens).await?,
-            token_type: builder.vector(&tables.token_type, row)?,
+            word: shares(builder, &name(Module::Words), &tables.word, tokens).await?,
+            position: shares(builder, &name(Module::Positions), positions, tokens).await?,
+            token_type: builder.vector(&tables.token_type.buffer, row)?,
             norm,
             padding: config.pad_token_id,
         })
@@ -67,7 +67,7 @@ impl Tables {
         for (shares, column) in [(&self.word, 0), (&self.position, 1)] {
             for Share { first, rows, runs: buffer, order: order_buffer, .. } in shares {
                 // Tokens of other shares count as padding, too.
-                let within = |id: &[u32; 2]| {
+                let within = |id: &[u32; 3]| {
                     let id = id[column];
                     let row = (id as usize).checked_sub(*first).filter(|row| row < rows);
                     row.filter(|_| id != self.padding).map_or(u32::MAX, |row| row as u32)
@@ -99,40 +99,43 @@ impl Tables {
     }
 
     /// Brings the tables that lookups read up to date.
-    pub fn refresh(&self, parameters: &Parameters, tables: &embed::Tables) -> Result<Vec<Step>> {
-        let of = |shares: &[Share], table: &Matrix| {
-            let refresh = |share: &Share| {
-                let master = &parameters.list[share.parameter].master;
-                round_table("round tables", master, share.first, table)
-            };
-            shares.iter().map(refresh).collect::<Result<Vec<_>>>()
+    pub fn refresh(&self, parameters: &Parameters) -> Result<Vec<Step>> {
+        let refresh = |share: &Share| {
+            let master = &parameters.list[share.parameter].master;
+            round_table("round tables", master, share.at, &share.table)
         };
-        let mut steps = of(&self.word, &tables.word)?;
-        steps.extend(of(&self.position, &tables.position)?);
-        Ok(steps)
+        self.word.iter().chain(&self.position).map(refresh).collect()
     }
 }
 
+/// Cuts the parts of a table into shares.
 async fn shares(
     builder: &mut Builder<'_>,
     name: &str,
-    table: &Matrix,
+    table: &[Matrix],
     tokens: usize,
 ) -> Result<Vec<Share>> {
-    let most = (SHARE_BYTES / (4 * stride(table.width))).clamp(1, SHARE_ROWS);
+    let all = table.iter().map(|part| part.rows).sum();
     let mut shares = Vec::new();
-    for first in (0..table.rows).step_by(most) {
-        let rows = most.min(table.rows - first);
-        let parts = vec![Part { name: name.to_owned(), rows }];
-        let master = builder.master(&parts, &[table.rows], first, table.width).await?;
-        let parameter = Parameter::new(builder.gpu, parts, false, master)?;
-        shares.push(Share {
-            first,
-            rows,
-            parameter: builder.parameters.add(parameter),
-            runs: builder.gpu.buffer("runs", (tokens * size_of::<Run>()) as u64)?,
-            order: builder.gpu.buffer("order", 4 * tokens as u64)?,
-        });
+    let mut first = 0;
+    for part in table {
+        let most = (SHARE_BYTES / (4 * stride(part.width))).clamp(1, SHARE_ROWS);
+        for at in (0..part.rows).step_by(most) {
+            let rows = most.min(part.rows - at);
+            let parts = vec![Part { name: name.to_owned(), rows }];
+            let master = builder.master(&parts, &[all], first, part.width).await?;
+            let parameter = Parameter::new(builder.gpu, parts, false, master)?;
+            shares.push(Share {
+                first,
+                rows,
+                parameter: builder.parameters.add(parameter),
+                table: part.clone(),
+                at,
+                runs: builder.gpu.buffer("runs", (tokens * size_of::<Run>()) as u64)?,
+                order: builder.gpu.buffer("order", 4 * tokens as u64)?,
+            });
+            first += rows;
+        }
     }
     Ok(shares)
 }

@@ -82,6 +82,7 @@ impl Golden {
         let encoded = pairs.clone().map(|pair| Encoded {
             ids: pair.ids.clone(),
             position_ids: pair.positions.clone(),
+            type_ids: vec![0; pair.ids.len()],
             truncated: 0,
         });
         (Batch::new(&encoded.collect::<Vec<_>>()), pairs.map(|pair| pair.label).collect())
@@ -281,4 +282,21 @@ fn going_on_from_a_state_changes_no_bit() {
         })
         .unwrap();
     }
+}
+
+#[test]
+#[cfg(feature = "families")]
+fn other_families_are_refused() {
+    let config = Config { family: crate::config::Family::Bert, ..golden().config() };
+    let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
+    let size =
+        Size { tokens: 64, pairs: 4, step_pairs: 4, recompute: false, through_encoder: false };
+    let error = pollster::block_on(async {
+        let gpu = Gpu::open(Dtype::F16).await?;
+        let (choice, depth) = (Choice::safe(), Depth::Head);
+        Training::load(&gpu, &checkpoint, &config, choice, depth, size, &mut |_| {}).await
+    });
+    let error = error.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    assert!(error.to_string().contains("BertForSequenceClassification"), "{error}");
 }

@@ -12,10 +12,7 @@ pub const HEADS: u32 = 2;
 pub static VARIANT: Variant = Variant {
     kernel: Kernel {
         name: "attention lanes",
-        sources: &[
-            include_str!("../../../shaders/attention/common.wgsl"),
-            include_str!("../../../shaders/attention/lanes.wgsl"),
-        ],
+        sources: &[shader!("attention/common"), shader!("attention/lanes")],
         storage: STORAGE,
         needs: Needs::Nothing,
     },

@@ -10,10 +10,7 @@ pub const LANES: u32 = 64;
 pub static VARIANT: Variant = Variant {
     kernel: Kernel {
         name: "attention tiles",
-        sources: &[
-            include_str!("../../../shaders/attention/common.wgsl"),
-            include_str!("../../../shaders/attention/tiles.wgsl"),
-        ],
+        sources: &[shader!("attention/common"), shader!("attention/tiles")],
         storage: STORAGE,
         needs: Needs::Nothing,
     },

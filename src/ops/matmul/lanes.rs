@@ -1,6 +1,6 @@
 //! For adapters that are CPUs: wide register tiles, no workgroup memory.
 
-use super::{Order, STORAGE, Variant};
+use super::{Order, Variant, kernels};
 use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/lanes.wgsl
@@ -13,15 +13,11 @@ pub const COLUMNS: u32 = 64;
 /// The variant of `shaders/matmul/lanes.wgsl`.
 pub static VARIANT: Variant = Variant {
     name: "lanes",
-    kernel: Kernel {
-        name: "matmul lanes",
-        sources: &[
-            include_str!("../../../shaders/matmul/common.wgsl"),
-            include_str!("../../../shaders/matmul/lanes.wgsl"),
-        ],
-        storage: STORAGE,
-        needs: Needs::Nothing,
-    },
+    kernels: kernels!(
+        ["matmul lanes", "matmul lanes q8", "matmul lanes q4"],
+        Needs::Nothing,
+        shader!("matmul/lanes")
+    ),
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,

@@ -1,6 +1,6 @@
 //! For GPUs and many rows: a tile through workgroup memory, 8 x 8 sums an invocation.
 
-use super::{Order, STORAGE, Variant};
+use super::{Order, Variant, kernels};
 use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/large.wgsl
@@ -13,15 +13,11 @@ pub const COLUMNS: u32 = 64;
 /// The variant of `shaders/matmul/large.wgsl`.
 pub static VARIANT: Variant = Variant {
     name: "large",
-    kernel: Kernel {
-        name: "matmul large",
-        sources: &[
-            include_str!("../../../shaders/matmul/common.wgsl"),
-            include_str!("../../../shaders/matmul/large.wgsl"),
-        ],
-        storage: STORAGE,
-        needs: Needs::Nothing,
-    },
+    kernels: kernels!(
+        ["matmul large", "matmul large q8", "matmul large q4"],
+        Needs::Nothing,
+        shader!("matmul/large")
+    ),
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,

@@ -1,6 +1,6 @@
 //! For GPUs and few rows: small tiles through workgroup memory, so that there are enough of them.
 
-use super::{Order, STORAGE, Variant};
+use super::{Order, Variant, kernels};
 use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/medium.wgsl
@@ -13,15 +13,11 @@ pub const COLUMNS: u32 = 32;
 /// The variant of `shaders/matmul/medium.wgsl`.
 pub static VARIANT: Variant = Variant {
     name: "medium",
-    kernel: Kernel {
-        name: "matmul medium",
-        sources: &[
-            include_str!("../../../shaders/matmul/common.wgsl"),
-            include_str!("../../../shaders/matmul/medium.wgsl"),
-        ],
-        storage: STORAGE,
-        needs: Needs::Nothing,
-    },
+    kernels: kernels!(
+        ["matmul medium", "matmul medium q8", "matmul medium q4"],
+        Needs::Nothing,
+        shader!("matmul/medium")
+    ),
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,

@@ -8,13 +8,13 @@ pub mod medium;
 pub mod rows;
 pub mod subgroup;
 
-use bytemuck::{Pod, Zeroable};
-use half::f16;
-
 use super::blocks::blocks;
-use super::{Matrix, Storage, check, padded_vector, stride, stride4, to_f16};
+pub use super::weights::Weights;
+use super::{Matrix, Storage, check, stride4};
+use crate::checkpoint::WeightFormat;
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
+use bytemuck::{Pod, Zeroable};
 
 /// Columns of a weight panel. = shaders/matmul/common.wgsl
 pub const PANEL: u32 = 64;
@@ -28,20 +28,45 @@ pub const TANH: u32 = 2;
 pub const RESIDUAL: u32 = 3;
 /// [`Epilogue::StoreF32`]. = shaders/matmul/common.wgsl
 pub const STORE_F32: u32 = 4;
+/// [`Epilogue::Relu`]. = shaders/matmul/common.wgsl
+pub const RELU: u32 = 5;
 
-/// Inputs are padded with zeros to a multiple of this: the most of k that a variant takes a step.
-const INPUTS_UNIT: usize = 32;
-
-/// The bindings of every variant.
+/// The bindings of every variant with weights in f16.
 const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
+/// The same with quantised weights, whose scales come last.
+const STORAGE_SCALED: &[Access] =
+    &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Read];
+
+/// What is put before every variant.
+const COMMON: &str = shader!("matmul/common");
+/// How a variant reads its weights.
+const F16: &str = shader!("matmul/prelude_weights_f16");
+const Q8: &str = shader!("matmul/prelude_weights_q8");
+const Q4: &str = shader!("matmul/prelude_weights_q4");
+
+/// The kernel of a variant for each [`WeightFormat`]: its names, and its sources after those of
+/// [`COMMON`] and of the weights.
+macro_rules! kernels {
+    ($names:expr, $needs:expr, $($source:expr),+) => {{
+        use super::{COMMON, F16, Q4, Q8, STORAGE, STORAGE_SCALED};
+        let [f16, q8, q4] = $names;
+        let needs = $needs;
+        [
+            Kernel { name: f16, sources: &[COMMON, F16, $($source),+], storage: STORAGE, needs },
+            Kernel { name: q8, sources: &[COMMON, Q8, $($source),+], storage: STORAGE_SCALED, needs },
+            Kernel { name: q4, sources: &[COMMON, Q4, $($source),+], storage: STORAGE_SCALED, needs },
+        ]
+    }};
+}
+use kernels;
 
 /// One of the shaders that do the same work, each the fastest somewhere.
 #[derive(Debug)]
 pub struct Variant {
     /// What `info` and options call it: its file under `shaders/matmul/`.
     pub name: &'static str,
-    /// Its shader.
-    pub kernel: Kernel,
+    /// Its shader for each [`WeightFormat`], in order.
+    pub kernels: [Kernel; 3],
     /// Rows of a workgroup's tile.
     pub rows: u32,
     /// Columns of a workgroup's tile.
@@ -81,9 +106,14 @@ pub static VARIANTS: &[&Variant] = &[
 ];
 
 impl Variant {
+    /// Its shader for weights of this format.
+    pub fn kernel(&self, format: WeightFormat) -> &Kernel {
+        &self.kernels[format as usize]
+    }
+
     /// Whether it runs on the adapter of `gpu`.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
-        match self.kernel.needs {
+        match self.kernels[0].needs {
             Needs::Nothing => true,
             Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::LANES,
             Needs::CooperativeMatrices { .. } => {
@@ -125,109 +155,12 @@ pub enum Epilogue<'a> {
     Gelu,
     /// Bias and tanh; out is f16.
     Tanh,
+    /// Bias and the larger of that and 0; out is f16.
+    Relu,
     /// Bias and this matrix of out's shape added; out is f32.
     Residual(&'a Matrix),
     /// Bias; out is f32.
     StoreF32,
-}
-
-/// A weight matrix `[outputs, inputs]` in panels of pairs: `[outputs / PANEL, inputs / 2, PANEL]`,
-/// each pair two neighbouring inputs of one output in a u32. So the invocations of a tile read
-/// neighbouring memory, and each load brings two numbers. Inputs are padded with zeros to a
-/// multiple of 32, outputs to one of [`PANEL`].
-#[derive(Debug)]
-pub struct Weights {
-    panels: Buffer,
-    bias: Buffer,
-    inputs: usize,
-    outputs: usize,
-}
-
-impl Weights {
-    /// Zeroed weights, to be filled by [`Weights::write_panel`], with their bias.
-    pub async fn zeros(gpu: &Gpu, label: &str, inputs: usize, bias: &[f32]) -> Result<Weights> {
-        let outputs = bias.len();
-        let bytes = stride(outputs) * inputs.next_multiple_of(INPUTS_UNIT) * 2;
-        Ok(Weights {
-            panels: gpu.buffer(label, bytes as u64)?,
-            bias: padded_vector(gpu, label, bias).await?,
-            inputs,
-            outputs,
-        })
-    }
-
-    /// Weights whose panels, of `inputs` and `outputs`, and bias lie in these buffers.
-    #[cfg(feature = "adapt")]
-    pub fn over(panels: Buffer, bias: Buffer, inputs: usize, outputs: usize) -> Weights {
-        Weights { panels, bias, inputs, outputs }
-    }
-
-    /// Whether the buffers are large enough.
-    #[cfg(feature = "adapt")]
-    pub fn fits(&self) -> bool {
-        let pairs = stride(self.outputs) as u64 * u64::from(self.pairs());
-        self.panels.size() >= 4 * pairs && self.bias.size() >= 4 * stride(self.outputs) as u64
-    }
-
-    /// Pairs of inputs of an output, as they lie in memory.
-    pub fn pairs(&self) -> u32 {
-        (self.inputs.next_multiple_of(INPUTS_UNIT) / 2) as u32
-    }
-
-    /// Numbers that each output sums over.
-    #[cfg(feature = "adapt")]
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// How many sums there are.
-    #[cfg(feature = "adapt")]
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// The panels as they lie in memory.
-    #[cfg(feature = "adapt")]
-    pub fn panel_buffer(&self) -> &Buffer {
-        &self.panels
-    }
-
-    /// The bias, f32, padded with zeros.
-    #[cfg(feature = "adapt")]
-    pub fn bias_buffer(&self) -> &Buffer {
-        &self.bias
-    }
-
-    /// How many panels there are to fill.
-    pub fn panels(&self) -> usize {
-        stride(self.outputs) / PANEL as usize
-    }
-
-    /// Fills panel `panel` from `rows`: up to [`PANEL`] rows of `inputs` numbers, the outputs
-    /// from `panel * PANEL` on.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::Checkpoint`] naming `label` where f16 cannot hold a number.
-    pub async fn write_panel(
-        &self,
-        gpu: &Gpu,
-        label: &str,
-        panel: usize,
-        rows: &[f32],
-    ) -> Result<()> {
-        let (width, inputs) = (PANEL as usize, self.inputs.next_multiple_of(INPUTS_UNIT));
-        check("matmul", label, panel < self.panels() && rows.len() <= width * self.inputs)?;
-        let mut packed = vec![[f16::ZERO; 2]; inputs / 2 * width];
-        let mut row_f16 = vec![f16::ZERO; inputs];
-        for (column, row) in rows.chunks_exact(self.inputs).enumerate() {
-            to_f16(label, row, &mut row_f16[..self.inputs])?;
-            let pairs = row_f16.as_chunks::<2>().0;
-            for (to, pair) in packed[column..].iter_mut().step_by(width).zip(pairs) {
-                *to = *pair;
-            }
-        }
-        gpu.write(&self.panels, (panel * packed.len() * 4) as u64, &packed).await
-    }
 }
 
 /// `out[..rows] = epilogue(a[..rows] w^T + bias)`. `a` is f16. One step, or several for runs of
@@ -245,12 +178,13 @@ pub fn matmul(
     out: &Matrix,
 ) -> Result<Vec<Step>> {
     let Way { variant, most_flops, blocks: room } = way;
-    let kernel = &variant.kernel;
+    let kernel = variant.kernel(w.format);
     // A kernel that reads no residual is given the bias to bind.
     let (epilogue, residual, storage) = match epilogue {
         Epilogue::Store => (STORE, &w.bias, Storage::F16),
         Epilogue::Gelu => (GELU, &w.bias, Storage::F16),
         Epilogue::Tanh => (TANH, &w.bias, Storage::F16),
+        Epilogue::Relu => (RELU, &w.bias, Storage::F16),
         Epilogue::StoreF32 => (STORE_F32, &w.bias, Storage::F32),
         Epilogue::Residual(residual) => {
             let same = residual.width == out.width && residual.rows >= rows;
@@ -279,6 +213,8 @@ pub fn matmul(
         _ => &a.buffer,
     };
     let (n, k) = (w.outputs as u64, w.inputs as u64);
+    let scale_bytes = w.scales.as_ref().map_or(0, |_| n * k / w.format.block() as u64 * 2);
+    let weight_bytes = n * k * w.format.bits() as u64 / 8 + scale_bytes;
     let out_bytes = if storage == Storage::F16 { 2 } else { 4 };
     let residual_bytes = if epilogue == RESIDUAL { 2 } else { 0 };
     let tile = variant.rows as usize;
@@ -298,13 +234,11 @@ pub fn matmul(
             kernel,
             label,
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: vec![
-                a_buffer.clone(),
-                w.panels.clone(),
-                w.bias.clone(),
-                residual.clone(),
-                out.buffer.clone(),
-            ],
+            buffers: [a_buffer, &w.panels, &w.bias, residual, &out.buffer]
+                .into_iter()
+                .chain(&w.scales)
+                .cloned()
+                .collect(),
             workgroups: [
                 stride4(w.outputs) * 4 / variant.columns,
                 (m as u32).div_ceil(variant.rows),
@@ -312,7 +246,7 @@ pub fn matmul(
             ],
             work: Work {
                 flops: 2 * m * n * k,
-                bytes: 2 * (m * k + n * k) + m * n * (out_bytes + residual_bytes),
+                bytes: 2 * m * k + weight_bytes + m * n * (out_bytes + residual_bytes),
             },
         }
     };
@@ -323,6 +257,7 @@ pub fn matmul(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Quantised;
     use crate::ops::testing::{self, Case};
     use crate::reference;
 
@@ -330,37 +265,57 @@ mod tests {
     const SIZES: &[(usize, usize, usize)] =
         &[(1, 1, 1), (1, 70, 3), (7, 25, 65), (33, 100, 130), (135, 257, 63), (128, 64, 64)];
 
-    /// What a variant makes of repeatable data, and the twin of it.
+    const F16: (WeightFormat, bool) = (WeightFormat::F16, false);
+
+    /// What a variant makes of repeatable data, and the twin of it. Weights are rounded to a format,
+    /// and maybe expanded to f16 again.
     async fn run(
         gpu: &Gpu,
         variant: &'static Variant,
+        (format, expanded): (WeightFormat, bool),
         (m, k, n): (usize, usize, usize),
         epilogue: u32,
         most_flops: u64,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let mut case = Case::new(m * 31 + k * 7 + n);
-        let a = case.f16_values(m * k, 1.0);
+        let a_values = case.f16_values(m * k, 1.0);
         let w = case.f16_values(n * k, 1.0 / (k as f32).sqrt());
         let bias = case.values(n, 0.5);
-        let residual = case.f16_values(m * n, 1.0);
-        let mut expected = reference::matmul(&a, &w, &bias, k);
-        for (value, residual) in expected.iter_mut().zip(&residual) {
+        let residual_values = case.f16_values(m * n, 1.0);
+        let a = testing::matrix(gpu, &a_values, k, Storage::F16).await?;
+        let residual = testing::matrix(gpu, &residual_values, n, Storage::F16).await?;
+        let kept = if expanded { WeightFormat::F16 } else { format };
+        let weights = Weights::of(gpu, "w", kept, k, &bias).await?;
+        let mut held = Vec::new();
+        for (panel, rows) in w.chunks(PANEL as usize * k).enumerate() {
+            let begin = held.len();
+            if format == WeightFormat::F16 {
+                held.extend_from_slice(rows);
+            } else {
+                let rounded = Quantised::round("w", format, rows, k, format.block())?;
+                rounded.expand(k, format.block(), &mut held);
+                if !expanded {
+                    weights.write_quantised(gpu, "w", panel, &rounded).await?;
+                }
+            }
+            if kept == WeightFormat::F16 {
+                weights.write_panel(gpu, "w", panel, &held[begin..]).await?;
+            }
+        }
+        let mut expected = reference::matmul(&a_values, &held, &bias, k);
+        for (value, residual) in expected.iter_mut().zip(&residual_values) {
             *value = match epilogue {
                 GELU => reference::gelu(*value),
                 TANH => value.tanh(),
+                RELU => value.max(0.0),
                 RESIDUAL => *value + residual,
                 _ => *value,
             };
         }
-        let a = testing::matrix(gpu, &a, k, Storage::F16).await?;
-        let residual = testing::matrix(gpu, &residual, n, Storage::F16).await?;
-        let weights = Weights::zeros(gpu, "w", k, &bias).await?;
-        for (panel, rows) in w.chunks(PANEL as usize * k).enumerate() {
-            weights.write_panel(gpu, "w", panel, rows).await?;
-        }
         let (epilogue, storage) = match epilogue {
             GELU => (Epilogue::Gelu, Storage::F16),
             TANH => (Epilogue::Tanh, Storage::F16),
+            RELU => (Epilogue::Relu, Storage::F16),
             RESIDUAL => (Epilogue::Residual(&residual), Storage::F32),
             STORE_F32 => (Epilogue::StoreF32, Storage::F32),
             _ => (Epilogue::Store, Storage::F16),
@@ -382,12 +337,33 @@ mod tests {
                         (STORE, 2e-3),
                         (GELU, 2e-3),
                         (TANH, 1e-3),
+                        (RELU, 2e-3),
                         (RESIDUAL, 1e-5),
                         (STORE_F32, 1e-5),
                     ] {
-                        let run = run(&gpu, variant, size, epilogue, u64::MAX);
+                        let run = run(&gpu, variant, F16, size, epilogue, u64::MAX);
                         let (got, expected) = testing::block_on(run);
                         testing::assert_close(&got, &expected, tolerance);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn quantised_weights_give_the_bits_of_the_f16_weights_that_they_stand_for() {
+        for gpu in testing::gpus() {
+            for variant in VARIANTS.iter().filter(|variant| variant.runs_on(&gpu)) {
+                for size in [(33, 200, 130), (9, 31, 64)] {
+                    for format in [WeightFormat::Q8, WeightFormat::Q4] {
+                        let run = |expanded| {
+                            let weights = (format, expanded);
+                            let run = run(&gpu, variant, weights, size, STORE_F32, u64::MAX);
+                            testing::block_on(run)
+                        };
+                        let ((got, twin), (expected, _)) = (run(false), run(true));
+                        assert!(got == expected, "{} {format} {size:?}", variant.name);
+                        testing::assert_close(&got, &twin, 1e-5);
                     }
                 }
             }
@@ -416,7 +392,8 @@ mod tests {
         let gpu = &testing::gpus()[0];
         let size = (150, 300, 70);
         let bits = |variant: &'static Variant, most_flops| {
-            let (got, _) = testing::block_on(run(gpu, variant, size, STORE_F32, most_flops));
+            let run = run(gpu, variant, F16, size, STORE_F32, most_flops);
+            let (got, _) = testing::block_on(run);
             got.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         };
         for variant in VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {

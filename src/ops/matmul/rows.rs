@@ -1,6 +1,6 @@
 //! For GPUs and a handful of rows: k shared out among invocations.
 
-use super::{Order, STORAGE, Variant};
+use super::{Order, Variant, kernels};
 use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/rows.wgsl
@@ -13,15 +13,11 @@ pub const COLUMNS: u32 = 16;
 /// The variant of `shaders/matmul/rows.wgsl`.
 pub static VARIANT: Variant = Variant {
     name: "rows",
-    kernel: Kernel {
-        name: "matmul rows",
-        sources: &[
-            include_str!("../../../shaders/matmul/common.wgsl"),
-            include_str!("../../../shaders/matmul/rows.wgsl"),
-        ],
-        storage: STORAGE,
-        needs: Needs::Nothing,
-    },
+    kernels: kernels!(
+        ["matmul rows", "matmul rows q8", "matmul rows q4"],
+        Needs::Nothing,
+        shader!("matmul/rows")
+    ),
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sliced,

@@ -1,6 +1,6 @@
 //! As `lanes`, with rows handed on within a subgroup of eight invocations.
 
-use super::{Order, STORAGE, Variant};
+use super::{Order, Variant, kernels};
 use crate::gpu::{Kernel, Needs};
 
 /// Invocations of a workgroup. = shaders/matmul/subgroup.wgsl
@@ -13,15 +13,11 @@ pub const COLUMNS: u32 = 64;
 /// The variant of `shaders/matmul/subgroup.wgsl`.
 pub static VARIANT: Variant = Variant {
     name: "subgroup",
-    kernel: Kernel {
-        name: "matmul subgroup",
-        sources: &[
-            include_str!("../../../shaders/matmul/common.wgsl"),
-            include_str!("../../../shaders/matmul/subgroup.wgsl"),
-        ],
-        storage: STORAGE,
-        needs: Needs::Subgroups,
-    },
+    kernels: kernels!(
+        ["matmul subgroup", "matmul subgroup q8", "matmul subgroup q4"],
+        Needs::Subgroups,
+        shader!("matmul/subgroup")
+    ),
     rows: ROWS,
     columns: COLUMNS,
     order: Order::Sequential,

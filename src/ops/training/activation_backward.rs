@@ -16,10 +16,7 @@ pub const GELU: u32 = 1;
 /// The kernel of `shaders/training/activation_backward.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "activation_backward",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/activation_backward.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/activation_backward")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

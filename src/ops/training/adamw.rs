@@ -16,7 +16,7 @@ const ACROSS: u32 = 32_768;
 /// The kernel of `shaders/training/adamw.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "adamw",
-    sources: &[include_str!("../../../shaders/training/adamw.wgsl")],
+    sources: &[shader!("training/adamw")],
     storage: &[Access::Read, Access::Write, Access::Write, Access::Write, Access::Write],
     needs: Needs::Nothing,
 };

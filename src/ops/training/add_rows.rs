@@ -13,7 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/add_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "add_rows",
-    sources: &[include_str!("../../../shaders/training/add_rows.wgsl")],
+    sources: &[shader!("training/add_rows")],
     storage: &[Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

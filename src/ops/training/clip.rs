@@ -10,7 +10,7 @@ use crate::ops::check;
 /// The kernel of `shaders/training/clip.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "clip",
-    sources: &[include_str!("../../../shaders/training/clip.wgsl")],
+    sources: &[shader!("training/clip")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

@@ -14,7 +14,7 @@ pub const COLUMNS: u32 = 4;
 /// The kernel of `shaders/training/column_sums.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "column_sums",
-    sources: &[include_str!("../../../shaders/training/column_sums.wgsl")],
+    sources: &[shader!("training/column_sums")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

@@ -13,10 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/gelu.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "gelu",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/gelu.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/gelu")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

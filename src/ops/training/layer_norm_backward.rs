@@ -13,7 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/layer_norm_backward.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "layer_norm_backward",
-    sources: &[include_str!("../../../shaders/training/layer_norm_backward.wgsl")],
+    sources: &[shader!("training/layer_norm_backward")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
     needs: Needs::Nothing,
 };

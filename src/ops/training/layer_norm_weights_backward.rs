@@ -15,7 +15,7 @@ pub const COLUMNS: u32 = 4;
 /// The kernel of `shaders/training/layer_norm_weights_backward.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "layer_norm_weights_backward",
-    sources: &[include_str!("../../../shaders/training/layer_norm_weights_backward.wgsl")],
+    sources: &[shader!("training/layer_norm_weights_backward")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
     needs: Needs::Nothing,
 };

@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/lora_a_backward.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "lora_a_backward",
-    sources: &[include_str!("../../../shaders/training/lora_a_backward.wgsl")],
+    sources: &[shader!("training/lora_a_backward")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

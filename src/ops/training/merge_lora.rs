@@ -14,10 +14,7 @@ pub const PANEL: u32 = 64;
 /// The kernel of `shaders/training/merge_lora.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "merge_lora",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/merge_lora.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/merge_lora")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

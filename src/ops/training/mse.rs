@@ -13,7 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/mse.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "mse",
-    sources: &[include_str!("../../../shaders/training/mse.wgsl")],
+    sources: &[shader!("training/mse")],
     storage: &[Access::Read, Access::Read, Access::Write, Access::Write],
     needs: Needs::Nothing,
 };

@@ -17,7 +17,7 @@ pub const PANEL4: u32 = 16;
 /// The kernel of `shaders/training/pack_columns.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "pack_columns",
-    sources: &[include_str!("../../../shaders/training/pack_columns.wgsl")],
+    sources: &[shader!("training/pack_columns")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

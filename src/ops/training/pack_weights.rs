@@ -14,10 +14,7 @@ pub const PANEL: u32 = 64;
 /// The kernel of `shaders/training/pack_weights.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "pack_weights",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/pack_weights.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/pack_weights")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

@@ -13,10 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/round_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "round_rows",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/round_rows.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/round_rows")],
     storage: &[Access::Read, Access::Write, Access::Write],
     needs: Needs::Nothing,
 };

@@ -13,10 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/round_table.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "round_table",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/round_table.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/round_table")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

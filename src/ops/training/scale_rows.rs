@@ -13,7 +13,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/scale_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "scale_rows",
-    sources: &[include_str!("../../../shaders/training/scale_rows.wgsl")],
+    sources: &[shader!("training/scale_rows")],
     storage: &[Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

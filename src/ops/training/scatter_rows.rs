@@ -12,7 +12,7 @@ pub const LANES: u32 = 64;
 /// The kernel of `shaders/training/scatter_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "scatter_rows",
-    sources: &[include_str!("../../../shaders/training/scatter_rows.wgsl")],
+    sources: &[shader!("training/scatter_rows")],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

@@ -16,7 +16,7 @@ pub const SUMS: usize = 64;
 /// The kernel of `shaders/training/sum_of_squares.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "sum_of_squares",
-    sources: &[include_str!("../../../shaders/training/sum_of_squares.wgsl")],
+    sources: &[shader!("training/sum_of_squares")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

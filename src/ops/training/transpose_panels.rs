@@ -14,7 +14,7 @@ pub const PANEL: u32 = 64;
 /// The kernel of `shaders/training/transpose_panels.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "transpose_panels",
-    sources: &[include_str!("../../../shaders/training/transpose_panels.wgsl")],
+    sources: &[shader!("training/transpose_panels")],
     storage: &[Access::Read, Access::Write],
     needs: Needs::Nothing,
 };

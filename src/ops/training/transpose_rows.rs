@@ -13,10 +13,7 @@ pub const LANES: u32 = 32;
 /// The kernel of `shaders/training/transpose_rows.wgsl`.
 pub static KERNEL: Kernel = Kernel {
     name: "transpose_rows",
-    sources: &[
-        include_str!("../../../shaders/training/common.wgsl"),
-        include_str!("../../../shaders/training/transpose_rows.wgsl"),
-    ],
+    sources: &[shader!("training/common"), shader!("training/transpose_rows")],
     storage: &[Access::Read, Access::Write, Access::Write],
     needs: Needs::Nothing,
 };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
@@ -449,7 +449,7 @@ test("probe tells what a load would cost", async () => {
   const cost = await probe(`${site.url}/m`, {});
   assert.deepEqual(cost, {
     model: `${site.url}/m/`, bytes: small + tensors.length, download: small + tensors.length,
-    gpuBytes: 32, weights: "model.safetensors", quota: null,
+    gpuBytes: 32, gpuBytesAs: null, weights: "model.safetensors", quota: null,
   });
   // Kept bytes count, and asking keeps nothing.
   await same(await openWeights(), tensors);
@@ -472,4 +472,24 @@ test("probe tells what a load would cost", async () => {
   assert.equal((await probe(`${site.url}/m`, {})).gpuBytes, 160);
   delete site.files["/m/two.bin"];
   await fails(probe(`${site.url}/m`, {}), "not-found", /two\.bin/);
+});
+
+test("probe tells what weights take that are rounded while they load", async () => {
+  const read = (name) => readFile(new URL(`../../../models/cappy-mini/${name}`, import.meta.url));
+  const costs = {};
+  for (const [format, weights] of [["f16", "model.safetensors"], ["q8", "q8/model.safetensors"], ["q4", "q4/model.safetensors"]]) {
+    site.files = { "/m/model.safetensors": await read(weights) };
+    for (const name of ["config.json", "tokenizer.json"]) site.files[`/m/${name}`] = await read(name);
+    costs[format] = await probe(`${site.url}/m`, {});
+  }
+  const foretold = costs.f16.gpuBytesAs;
+  // Two of four layers are one step finer, and nothing but layers differs between q4 and q8.
+  const expected = { f16: foretold.f16, q4: (foretold.q4 + foretold.q8) / 2 };
+  for (const [format, bytes] of Object.entries(expected)) {
+    const stored = costs[format].gpuBytes;
+    assert.ok(Math.abs(stored / bytes - 1) <= 0.01, `${format}: ${bytes}, stored ${stored}`);
+  }
+  assert.ok(foretold.q8 < costs.q8.gpuBytes && costs.q8.gpuBytes < (foretold.q8 + foretold.f16) / 2);
+  for (const { gpuBytesAs } of Object.values(costs)) assert.deepEqual(gpuBytesAs, foretold);
+  assert.ok(costs.q4.download < costs.q8.download && costs.q8.download < costs.f16.download);
 });

@@ -9,8 +9,8 @@ pub const LANES: u32 = 16;
 pub static KERNEL: Kernel = Kernel {
     name: "attention_backward keys",
     sources: &[
-        include_str!("../../../../shaders/training/attention_backward/common.wgsl"),
-        include_str!("../../../../shaders/training/attention_backward/keys.wgsl"),
+        shader!("training/attention_backward/common"),
+        shader!("training/attention_backward/keys"),
     ],
     storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
     needs: Needs::Nothing,

@@ -1,9 +1,16 @@
-//! `config.json` of a RoBERTa sequence classifier, checked before anything is loaded.
+//! `config.json` of a sequence classifier, checked before anything is loaded.
+
+mod family;
+mod module;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use family::FAMILIES;
+pub use family::Family;
+use family::SUPPORTED;
+pub use module::Module;
 
 /// The largest head size the attention kernel holds in registers.
 pub const MAX_HEAD_SIZE: usize = 128;
@@ -26,6 +33,9 @@ pub const MAX_HEAD_SIZE: usize = 128;
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Config {
+    /// Which class of models it is one of.
+    #[serde(rename = "model_type")]
+    pub family: Family,
     /// Rows of the word table.
     pub vocab_size: usize,
     /// Width of the residual stream.
@@ -36,13 +46,13 @@ pub struct Config {
     pub num_attention_heads: usize,
     /// Width of the feed-forward network's inside.
     pub intermediate_size: usize,
-    /// Rows of the position table, two of which RoBERTa never uses for text.
+    /// Rows of the position table, of which RoBERTa never uses the first two for text.
     pub max_position_embeddings: usize,
-    /// Rows of the token type table; only row 0 is used by RoBERTa.
+    /// Rows of the token type table; RoBERTa uses row 0 alone, DistilBERT has no table: 0.
     pub type_vocab_size: usize,
     /// Added to the variance in every LayerNorm.
     pub layer_norm_eps: f32,
-    /// The token that keeps position `pad_token_id` wherever it stands.
+    /// The padding token. With RoBERTa it keeps position `pad_token_id` wherever it stands.
     pub pad_token_id: u32,
     /// The name of each output, in order. One name means regression: the score is its raw logit.
     pub labels: Vec<String>,
@@ -55,10 +65,15 @@ struct RawConfig {
     architectures: Option<Vec<String>>,
     model_type: Option<String>,
     vocab_size: Option<usize>,
+    #[cfg_attr(feature = "families", serde(alias = "dim"))]
     hidden_size: Option<usize>,
+    #[cfg_attr(feature = "families", serde(alias = "n_layers"))]
     num_hidden_layers: Option<usize>,
+    #[cfg_attr(feature = "families", serde(alias = "n_heads"))]
     num_attention_heads: Option<usize>,
+    #[cfg_attr(feature = "families", serde(alias = "hidden_dim"))]
     intermediate_size: Option<usize>,
+    #[cfg_attr(feature = "families", serde(alias = "activation"))]
     hidden_act: Option<String>,
     max_position_embeddings: Option<usize>,
     type_vocab_size: Option<usize>,
@@ -80,25 +95,20 @@ impl Config {
     /// [`ErrorKind::Config`] naming the field that is missing, of the wrong type, or asks for an
     /// architecture, activation or position embedding that is not RoBERTa's.
     pub fn from_json(file: &str, json: &[u8]) -> Result<Config> {
-        let refuse = |field: &str, why: String| {
-            Error::new(ErrorKind::Config, format!("{file}: {field}"), why)
-        };
         let raw: RawConfig = serde_json::from_slice(json).map_err(|source| {
             Error::new(ErrorKind::Config, file, format!("is not a model config: {source}"))
         })?;
+        let family = family(file, &raw)?;
+        let refuse = |field: &'static str, why: String| {
+            Error::new(ErrorKind::Config, format!("{file}: {}", family.field(field)), why)
+        };
 
-        let only = |field: &str, value: Option<&str>, known: &str| match value {
+        let only = |field: &'static str, value: Option<&str>, known: &str| match value {
             Some(value) if value == known => Ok(()),
             Some(value) => Err(refuse(field, format!("is {value:?}, only {known:?} is supported"))),
             None => Err(refuse(field, format!("is missing, expected {known:?}"))),
         };
-        let architectures = raw.architectures.as_deref().unwrap_or_default();
-        only(
-            "architectures",
-            architectures.first().map(String::as_str),
-            "RobertaForSequenceClassification",
-        )?;
-        only("model_type", raw.model_type.as_deref(), "roberta")?;
+        only("model_type", raw.model_type.as_deref(), family.model_type())?;
         only("hidden_act", raw.hidden_act.as_deref(), "gelu")?;
         only(
             "position_embedding_type",
@@ -116,12 +126,13 @@ impl Config {
             }
         }
 
-        let size = |field: &str, value: Option<usize>, most: usize| match value {
+        let size = |field: &'static str, value: Option<usize>, most: usize| match value {
             Some(value) if (1..=most).contains(&value) => Ok(value),
             Some(value) => Err(refuse(field, format!("is {value}, expected 1 to {most}"))),
             None => Err(refuse(field, "is missing".into())),
         };
         let config = Config {
+            family,
             vocab_size: size("vocab_size", raw.vocab_size, 1 << 20)?,
             hidden_size: size("hidden_size", raw.hidden_size, 1 << 13)?,
             num_hidden_layers: size("num_hidden_layers", raw.num_hidden_layers, 1 << 10)?,
@@ -132,8 +143,11 @@ impl Config {
                 raw.max_position_embeddings,
                 1 << 16,
             )?,
-            type_vocab_size: size("type_vocab_size", raw.type_vocab_size, 1 << 10)?,
-            layer_norm_eps: match raw.layer_norm_eps {
+            type_vocab_size: match family.is_distilbert() {
+                true => 0,
+                false => size("type_vocab_size", raw.type_vocab_size, 1 << 10)?,
+            },
+            layer_norm_eps: match family.fixed_eps().or(raw.layer_norm_eps) {
                 Some(eps) if eps > 0.0 && eps < 1.0 => eps as f32,
                 Some(eps) => {
                     return Err(refuse("layer_norm_eps", format!("is {eps}, expected 0 to 1")));
@@ -142,6 +156,8 @@ impl Config {
             },
             pad_token_id: raw
                 .pad_token_id
+                // BERT's positions do not hang on it.
+                .or((!family.is_roberta()).then_some(0))
                 .ok_or_else(|| refuse("pad_token_id", "is missing".into()))?,
             labels: labels(raw.id2label, raw.num_labels).map_err(|why| refuse("id2label", why))?,
         };
@@ -170,8 +186,8 @@ impl Config {
                 format!("{} is outside vocab_size {}", config.pad_token_id, config.vocab_size),
             ));
         }
-        // The pair template alone takes four tokens: <s> </s></s> </s>.
-        let least_positions = config.pad_token_id as usize + 1 + 4;
+        // What the pair's template alone takes.
+        let least_positions = config.first_position() + family.template_tokens();
         if config.max_position_embeddings < least_positions {
             return Err(refuse(
                 "max_position_embeddings",
@@ -189,9 +205,48 @@ impl Config {
         self.hidden_size / self.num_attention_heads
     }
 
-    /// The most tokens of a pair, special tokens included: 512, or what the position table allows.
+    /// The position of a sequence's first token.
+    pub fn first_position(&self) -> usize {
+        if self.family.is_roberta() { self.pad_token_id as usize + 1 } else { 0 }
+    }
+
+    /// The most tokens of a pair, special tokens included: what the position table allows, and 512
+    /// at the most, with XLM-RoBERTa 1,024. The table of bge-reranker-v2-m3 has room for 8,192, but
+    /// every batch must hold the longest pair, and would take 16 times the memory; its authors' own
+    /// code cuts at 512 unless told otherwise.
     pub fn max_tokens(&self) -> usize {
-        (self.max_position_embeddings - (self.pad_token_id as usize + 1)).min(512)
+        (self.max_position_embeddings - self.first_position()).min(self.family.most_tokens())
+    }
+
+    /// What the output means, for people.
+    pub fn output(&self) -> &'static str {
+        if self.labels.len() > 1 {
+            return "a raw logit for each label, in their order; softmax makes probabilities of them";
+        }
+        match self.family {
+            Family::Roberta => {
+                "a score, the raw logit: higher is better; about 0 to 1 where the model learned such \
+                 scores, as Cappy did"
+            }
+            #[cfg(feature = "families")]
+            _ => {
+                "the relevance, a raw logit: any real number, higher is better; its sigmoid is the \
+                 probability for rerankers such as bge-reranker and ms-marco-MiniLM"
+            }
+        }
+    }
+}
+
+/// The family that `architectures` names.
+fn family(file: &str, raw: &RawConfig) -> Result<Family> {
+    let refuse =
+        |why: String| Err(Error::new(ErrorKind::Config, format!("{file}: architectures"), why));
+    let Some(named) = raw.architectures.as_deref().unwrap_or_default().first() else {
+        return refuse(format!("is missing; {SUPPORTED}"));
+    };
+    match FAMILIES.iter().find(|family| family.architecture() == named) {
+        Some(family) => Ok(*family),
+        None => refuse(format!("is {named:?}; {SUPPORTED}")),
     }
 }
 
@@ -221,79 +276,4 @@ fn labels(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn valid() -> Value {
-        serde_json::json!({
-            "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
-            "vocab_size": 100, "hidden_size": 48, "num_hidden_layers": 2,
-            "num_attention_heads": 2, "intermediate_size": 96, "hidden_act": "gelu",
-            "max_position_embeddings": 40, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
-            "pad_token_id": 1, "id2label": { "0": "LABEL_0" }, "use_cache": true,
-        })
-    }
-
-    fn parse(config: &Value) -> Result<Config> {
-        Config::from_json("config.json", config.to_string().as_bytes())
-    }
-
-    #[test]
-    fn valid_config_is_read() {
-        let config = parse(&valid()).unwrap();
-        assert_eq!((config.head_size(), config.max_tokens()), (24, 38));
-    }
-
-    #[test]
-    fn each_needed_field_is_named_when_missing() {
-        for field in [
-            "architectures",
-            "model_type",
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "hidden_act",
-            "max_position_embeddings",
-            "type_vocab_size",
-            "layer_norm_eps",
-            "pad_token_id",
-        ] {
-            let mut config = valid();
-            config.as_object_mut().unwrap().remove(field);
-            let error = parse(&config).unwrap_err();
-            assert_eq!(error.at_fault(), format!("config.json: {field}"));
-        }
-    }
-
-    #[test]
-    fn each_unsupported_value_is_named() {
-        for (field, value) in [
-            ("architectures", serde_json::json!(["RobertaForMaskedLM"])),
-            ("model_type", "bert".into()),
-            ("hidden_act", "relu".into()),
-            ("position_embedding_type", "relative_key".into()),
-            ("num_attention_heads", 5.into()),
-            ("hidden_size", 0.into()),
-            ("layer_norm_eps", (-1.0).into()),
-            ("pad_token_id", 100.into()),
-            ("max_position_embeddings", 5.into()),
-            ("is_decoder", true.into()),
-            ("quantization_config", serde_json::json!({"bits": 4})),
-            ("id2label", serde_json::json!({"1": "LABEL_1"})),
-        ] {
-            let mut config = valid();
-            config[field] = value;
-            let error = parse(&config).unwrap_err();
-            assert_eq!(error.at_fault(), format!("config.json: {field}"));
-        }
-    }
-
-    #[test]
-    fn two_labels_are_the_default() {
-        let mut config = valid();
-        config.as_object_mut().unwrap().remove("id2label");
-        assert_eq!(parse(&config).unwrap().labels, ["LABEL_0", "LABEL_1"]);
-    }
-}
+mod tests;

@@ -1,0 +1,19 @@
+/** Scoring with XLM-RoBERTa, BERT and DistilBERT. The rest of the package imports it for models that are no RoBERTa. */
+
+import { Engine, type Listening } from "../engine.js";
+import { RemoteEngine } from "../remote.js";
+import type { Origin } from "../scorer.js";
+import type { LoadProgress } from "../types.js";
+import * as module from "./wasm.js";
+
+/** An engine that knows more families of models, and refuses the rest by name. */
+export function loadOfFamily(
+  { source, options, worker }: Origin,
+  listening: Listening<LoadProgress>,
+): Promise<Engine | RemoteEngine> {
+  return worker
+    ? RemoteEngine.load(openWorker, source, options, listening)
+    : Engine.load(module, source, options, listening);
+}
+
+const openWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy families" });

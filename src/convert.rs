@@ -1,0 +1,102 @@
+//! A model written once more, in f16 or quantised.
+
+use std::io::Write;
+
+use crate::checkpoint::{self, Rounding, tensor_shapes};
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+use crate::cpu::write_calibrated;
+use crate::error::Result;
+use crate::scorer::{ModelSource, Opened, Progress, open};
+
+/// What messages call the file.
+const FILE: &str = "model.safetensors";
+
+/// A model that is to be written.
+///
+/// ```
+/// use cappy::checkpoint::{Checkpoint, MemoryFiles, WeightFormat};
+/// use cappy::{Conversion, ModelSource};
+/// # pollster::block_on(async {
+/// let conversion = Conversion::open(ModelSource::Embedded, &mut |_| {}).await?;
+/// let q4 = conversion.write(Vec::new(), WeightFormat::Q4, &mut |_| {}).await?;
+/// let files = MemoryFiles::new("memory").with("model.safetensors", q4);
+/// assert_eq!(Checkpoint::open(&files).await?.weight_format(), WeightFormat::Q4);
+/// # Ok::<(), cappy::Error>(())
+/// # }).unwrap();
+/// ```
+pub struct Conversion(Opened);
+
+impl Conversion {
+    /// Reads what a model has besides its numbers. Downloads from the hub block the calling thread.
+    ///
+    /// # Errors
+    /// As [`crate::Scorer::load`].
+    pub async fn open(
+        source: ModelSource,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Conversion> {
+        open(source, progress).await.map(Conversion)
+    }
+
+    /// The model's files besides its weights, to be put beside the new ones.
+    ///
+    /// # Errors
+    /// What reading them gives.
+    pub async fn small_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        match &self.0.files {
+            Some(files) => checkpoint::small_files(&**files).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes `model.safetensors` and gives `out` back. Which tensors are rounded is told by
+    /// [`checkpoint::scheme`]. What a scorer computes with the file is what it computes with the
+    /// model itself when that is loaded with [`crate::LoadOptions::weights`] of its format, to the
+    /// bit, unless some layers are finer.
+    ///
+    /// # Errors
+    /// As [`checkpoint::write_quantised`].
+    pub async fn write<W: Write>(
+        &self,
+        out: W,
+        rounding: impl Into<Rounding>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<W> {
+        let Opened { config, checkpoint, .. } = &self.0;
+        let mut tell = self.tell(progress);
+        checkpoint::write_quantised(checkpoint, config, out, FILE, rounding.into(), &mut tell).await
+    }
+
+    /// The same with matrices rounded for what they read: `pairs`, each an instruction and a
+    /// response, without scores, are of the kind that will be scored. Some hundreds of them do; more
+    /// take longer. Computed on the CPU.
+    ///
+    /// # Errors
+    /// As [`write_calibrated`], and those of tokenizing.
+    #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+    pub async fn write_calibrated<W: Write>(
+        &self,
+        out: W,
+        rounding: impl Into<Rounding>,
+        pairs: &[(&str, &str)],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<W> {
+        let Opened { config, checkpoint, tokenizer, .. } = &self.0;
+        let encode =
+            |(instruction, response): &(&str, &str)| tokenizer.encode_pair(instruction, response);
+        let pairs = pairs.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let mut tell = self.tell(progress);
+        write_calibrated(checkpoint, config, out, FILE, rounding.into(), &pairs, &mut tell).await
+    }
+
+    /// Makes of numbers written, bytes read.
+    fn tell(&self, progress: &mut dyn FnMut(Progress)) -> impl FnMut(u64) {
+        let numbers = |(_, shape): &(String, Vec<usize>)| shape.iter().product::<usize>() as f64;
+        let all: f64 = tensor_shapes(&self.0.config).iter().map(numbers).sum();
+        let total = self.0.checkpoint.file_bytes();
+        move |numbers: u64| {
+            let bytes = (total as f64 * numbers as f64 / all) as u64;
+            progress(Progress::Load { bytes: bytes.min(total), total });
+        }
+    }
+}

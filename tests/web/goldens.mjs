@@ -1,0 +1,33 @@
+// The models of tests/golden/models, as files, and what PyTorch made of them.
+import { execFile } from "node:child_process";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const run = promisify(execFile);
+
+const read = async (name) => JSON.parse(await readFile(join(root, "tests/golden", name), "utf8"));
+
+/** What is known of a golden model. */
+export const golden = (name) => read(`models/${name}.json`);
+
+/** Writes a golden model of random weights below `folder`; the crate makes them from their seed. */
+export async function makeModel(name, folder) {
+  const { source } = await golden(name);
+  if (source.directory) return;
+  await mkdir(join(folder, name));
+  const tokenizer = `tests/golden/${source.tokenizer ?? "tokenizer.json"}`;
+  await run("cargo", ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--",
+    `tests/golden/models/${name}.json`, String(source.seed), source.profile, tokenizer, join(folder, name)], { cwd: root });
+}
+
+/** The pairs as a golden model was given them: BERT writes special tokens in another way. */
+export async function pairsOf({ config }) {
+  const { pairs } = await read("pairs.json");
+  if (!config.model_type.endsWith("bert")) return pairs;
+  const theirs = { "<pad>": "[PAD]", "<unk>": "[UNK]", "<s>": "[CLS]", "</s>": "[SEP]", "<mask>": "[MASK]" };
+  const written = (text) => text.replace(/<(pad|unk|s|\/s|mask)>/g, (token) => theirs[token]);
+  return pairs.map(({ instruction, response }) => ({ instruction: written(instruction), response: written(response) }));
+}

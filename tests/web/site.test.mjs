@@ -1,0 +1,63 @@
+/**
+ * The demo page as it is built, in a real browser, with the real model on a software adapter.
+ *
+ * CHROME_PATH  the browser, if it is not in a usual place
+ * CAPPY_SITE   the built site's folder; without it these tests are skipped
+ */
+import assert from "node:assert/strict";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { examples } from "../../www/examples.js";
+import { noBrowser, ranked, setUp, texts } from "./demo-page.mjs";
+
+const site = process.env.CAPPY_SITE;
+const noSite = !site ? "CAPPY_SITE is not set" : false;
+
+describe("the built site", { skip: noBrowser || noSite }, () => {
+  const sent = [];
+  const open = setUp([["", site ?? ""]], sent);
+
+  test("loads the demo model and ranks every example rightly", { timeout: 90_000 }, () =>
+    open("", async (page) => {
+      assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
+      await page.locator("#model-name", { hasText: "Demo model" }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
+      assert.equal(await page.locator("#model-error").innerText(), "");
+      assert.match(await page.locator("#facts-line").textContent(), /software/);
+      for (const { name, candidates, best } of examples) {
+        await page.selectOption("#examples", name);
+        await page.keyboard.press("Control+Enter");
+        // A new example makes the ranking on the page stale until the next one begins.
+        await page.locator("#stale").waitFor({ state: "hidden" });
+        await page.locator("#copy").or(page.locator("#ranking-error h3")).waitFor({ timeout: 30_000 });
+        assert.equal(await page.locator("#ranking-error").innerText(), "");
+        const order = await texts(page);
+        assert.equal(order[0], candidates[best], name);
+        assert.deepEqual(order.toSorted(), candidates.toSorted());
+      }
+    }));
+
+  test("the demo model in 4 bits is a smaller download", { timeout: 90_000 }, () =>
+    open("", async (page) => {
+      const bytesWith = async (weights) => {
+        await page.locator("#facts-line", { hasText: `weights in ${weights}` }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
+        assert.equal(await page.locator("#model-error").innerText(), "");
+        return sent.splice(0).filter(({ name }) => /\bmodels?\//.test(name)).reduce((sum, { bytes }) => sum + bytes, 0);
+      };
+      const filesIn = (folder) => ["config.json", "tokenizer.json", "model.safetensors"].reduce((sum, name) => sum + statSync(join(site, folder, name)).size, 0);
+      const plain = await bytesWith("16 bits");
+      assert.equal(plain, filesIn("cappy-web/model"));
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.getByRole("radio", { name: /4 bits.*download 1\.\d+ MB/ }).check();
+      sent.length = 0;
+      await page.reload();
+      const small = await bytesWith("4 bits");
+      assert.equal(small, filesIn("models/cappy-mini-q4"));
+      assert.ok(small < 0.6 * plain, `${small} bytes in place of ${plain}`);
+      const { name, candidates, best } = examples.find(({ name }) => name === "Capital city");
+      await page.selectOption("#examples", name);
+      await page.locator("#rank").click();
+      await ranked(page);
+      assert.equal((await texts(page))[0], candidates[best]);
+    }));
+});

@@ -1,0 +1,155 @@
+import { byId, part } from "./dom.js";
+import { inBytes } from "./words.js";
+
+/** @typedef {import("./cappy-web/index.js").Cost} Cost */
+/** @typedef {import("./cappy-web/index.js").Dtype} Dtype */
+/** @typedef {typeof import("./cappy-web/index.js").probe} Probe */
+/** @typedef {typeof ALL[number]} Held how a person wants weights to be held; `auto` as they are stored */
+
+const ALL = /** @type {const} */ (["auto", "f16", "q8", "q4"]);
+
+/** What the ways of holding weights are called after loading. */
+export const NAMES = { f16: "16 bits", q8: "8 bits", q4: "4 bits" };
+
+/**
+ * Where the demo model lies in fewer bits, beside this page.
+ * @type {Partial<Record<Held, string>>}
+ */
+export const DEMO_IN = Object.fromEntries(
+  ["q8", "q4"].map((held) => [held, new URL(`models/cappy-mini-${held}/`, import.meta.url).href]),
+);
+
+// Every page of an origin shares one storage; the path keeps two copies of this page apart.
+const KEY = `cappy weights ${new URL(".", import.meta.url).pathname}`;
+
+const ROUNDED =
+  "The download stays the same: what is stored in more bits is rounded while it loads, which saves graphics memory.";
+const DEMO = "The demo model comes in 16, 8 and 4 bits: fewer bits are a smaller download, too.";
+
+/** The choice of how weights are held, with what each way costs of one model. */
+export class WeightsChoice {
+  #held = kept();
+  #box = byId("weights", HTMLFieldSetElement);
+  #home = byId("weights-home", HTMLElement);
+  #note = byId("weights-note", HTMLElement);
+  #apply = byId("weights-apply", HTMLButtonElement);
+  #lookUps = 0;
+
+  /** @param {() => void} load loads the present model as it is chosen */
+  constructor(load) {
+    for (const held of ALL) {
+      const radio = part(this.#box, `[value="${held}"]`, HTMLInputElement);
+      radio.checked = held === this.#held;
+      radio.addEventListener("change", () => {
+        this.#held = held;
+        keep(held);
+      });
+    }
+    this.#apply.addEventListener("click", load);
+  }
+
+  /** What is chosen. */
+  get held() {
+    return this.#held;
+  }
+
+  /**
+   * Looks up what each way costs of a model, and shows it.
+   * @param {Probe} probe
+   * @param {Parameters<Probe>[0]} source the demo model unless given
+   * @param {Parameters<Probe>[1]} options
+   */
+  async lookUp(probe, source, options) {
+    this.#show(null, "Looking up what each takes…");
+    this.#lookUps += 1;
+    const mine = this.#lookUps;
+    try {
+      const costs = await Promise.all(ALL.map((held) => {
+        const demo = source === undefined ? DEMO_IN[held] : undefined;
+        return held === "auto" || demo ? probe(demo ?? source, demo ? { cache: false } : options) : null;
+      }));
+      if (mine !== this.#lookUps) return;
+      // The demo model is not kept: each load asks this page's server for it.
+      if (source === undefined) this.#show(costs.map((cost) => cost && { ...cost, download: cost.bytes }), DEMO);
+      else this.#show(costs, ROUNDED);
+    } catch {
+      // Loading the model says what is wrong with it, at more length.
+      if (mine === this.#lookUps) this.#show(null, "What each takes could not be looked up.");
+    }
+  }
+
+  /**
+   * Becomes a part of the question whether to download a model.
+   * @param {HTMLElement} question
+   * @param {Cost} cost
+   */
+  ask(question, cost) {
+    this.#lookUps += 1;
+    this.#show([cost], ROUNDED);
+    question.append(this.#box);
+    this.#apply.hidden = true;
+  }
+
+  /** The question is over. */
+  asked() {
+    this.#home.append(this.#box);
+    this.#apply.hidden = false;
+  }
+
+  /**
+   * @param {(Cost | null)[] | null} costs of each way, the first one's where a way has none of its own
+   * @param {string} note
+   */
+  #show(costs, note) {
+    for (const [at, held] of ALL.entries()) {
+      const cost = costs?.[at] ?? costs?.[0];
+      part(this.#box, `[value="${held}"] + span > .cost`, HTMLElement).textContent = cost ? inWords(cost, held) : "";
+    }
+    this.#note.textContent = note;
+  }
+}
+
+/**
+ * The option of `Scorer.load`. Weights of 16 bits are read as f16 where the adapter can, and unpacked
+ * where it cannot; without an adapter the CPU has them in 16 bits unless told otherwise.
+ * @param {Held} held
+ * @returns {Promise<Dtype>}
+ */
+export async function dtypeOf(held) {
+  if (held !== "f16") return held;
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) return "auto";
+  return adapter.features.has("shader-f16") ? "f16" : "f32";
+}
+
+/**
+ * @param {Cost} cost
+ * @param {Held} held
+ */
+function inWords({ download, gpuBytes, gpuBytesAs }, held) {
+  const memory = held === "auto" ? gpuBytes : gpuBytesAs?.[held];
+  return [
+    download > 0 ? `download ${inBytes(download)}` : "nothing to download",
+    `graphics memory ${memory === undefined ? "not known" : inBytes(memory)}`,
+  ].join(", ");
+}
+
+/** @returns {Held} */
+function kept() {
+  try {
+    const found = localStorage.getItem(KEY);
+    return ALL.find((held) => held === found) ?? "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+/** @param {Held} held */
+function keep(held) {
+  try {
+    if (held === "auto") localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, held);
+  } catch {
+    // Full or switched off: then it holds until the page is left.
+  }
+}
