@@ -24,8 +24,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 // a, pairs [rows, a_stride2], is binding 1 of each variant, in groups of its own choice. w is binding
-// 2, in prelude_weights_f16.wgsl, prelude_weights_q8.wgsl or prelude_weights_q4.wgsl: the same code
-// reads any of them, word by word.
+// 2, in prelude_weights_f16.wgsl or prelude_weights_quantised.wgsl: the same code reads either, word
+// by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 @group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
 // f16 for STORE, GELU, TANH and RELU: one vec2 is four numbers. f32 for the others: two vec2 are four.

@@ -14,7 +14,11 @@ const PRELUDES: [(&str, Capabilities); 2] = [
 ];
 
 /// How the variants of matmul read their weights.
-const WEIGHTS: [&str; 3] = ["prelude_weights_f16", "prelude_weights_q8", "prelude_weights_q4"];
+const WEIGHTS: [&[&str]; 3] = [
+    &["prelude_weights_f16"],
+    &["prelude_q8", "prelude_weights_quantised"],
+    &["prelude_q4", "prelude_weights_quantised"],
+];
 
 // WebGPU's default limits, which every adapter has.
 const MOST_INVOCATIONS: u32 = 256;
@@ -58,9 +62,9 @@ fn preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
     if !shader.path.starts_with("shaders/matmul/") {
         return plain;
     }
-    let with = |weights| {
+    let with = |weights: &'static [&'static str]| {
         plain.iter().map(move |(names, capabilities)| {
-            let names = names.iter().copied().chain([weights]).collect();
+            let names = names.iter().chain(weights).copied().collect();
             (names, *capabilities)
         })
     };
@@ -88,12 +92,15 @@ fn plain_preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
 pub fn check_bindings(files: &[File]) -> Vec<String> {
     let mut problems = Vec::new();
     for shader in kernels(files) {
-        let weights = if shader.path.starts_with("shaders/matmul/") { &WEIGHTS[..] } else { &[""] };
+        let weights =
+            if shader.path.starts_with("shaders/matmul/") { &WEIGHTS[..] } else { &[&[][..]] };
         for weights in weights {
             let text = |stem: &str| {
                 files.iter().find(|file| file.stem() == stem).map_or("", |file| file.text.as_str())
             };
-            let parts = [text("prelude_f32"), common(files, shader), text(weights), &shader.text];
+            let mut parts = vec![text("prelude_f32"), common(files, shader)];
+            parts.extend(weights.iter().map(|stem| text(stem)));
+            parts.push(&shader.text);
             // What does not even parse is told by the check of validity.
             let Ok(module) = naga::front::wgsl::parse_str(&parts.join("\n")) else { continue };
             let mut bindings: Vec<(u32, u32)> = module

@@ -41,20 +41,21 @@ const STORAGE_SCALED: &[Access] =
 const COMMON: &str = shader!("matmul/common");
 /// How a variant reads its weights.
 const F16: &str = shader!("matmul/prelude_weights_f16");
-const Q8: &str = shader!("matmul/prelude_weights_q8");
-const Q4: &str = shader!("matmul/prelude_weights_q4");
+const QUANTISED: &str = shader!("matmul/prelude_weights_quantised");
+const Q8: &str = shader!("matmul/prelude_q8");
+const Q4: &str = shader!("matmul/prelude_q4");
 
 /// The kernel of a variant for each [`WeightFormat`]: its names, and its sources after those of
 /// [`COMMON`] and of the weights.
 macro_rules! kernels {
     ($names:expr, $needs:expr, $($source:expr),+) => {{
-        use super::{COMMON, F16, Q4, Q8, STORAGE, STORAGE_SCALED};
+        use super::{COMMON, F16, Q4, Q8, QUANTISED, STORAGE, STORAGE_SCALED};
         let [f16, q8, q4] = $names;
-        let needs = $needs;
+        let (needs, storage) = ($needs, STORAGE_SCALED);
         [
             Kernel { name: f16, sources: &[COMMON, F16, $($source),+], storage: STORAGE, needs },
-            Kernel { name: q8, sources: &[COMMON, Q8, $($source),+], storage: STORAGE_SCALED, needs },
-            Kernel { name: q4, sources: &[COMMON, Q4, $($source),+], storage: STORAGE_SCALED, needs },
+            Kernel { name: q8, sources: &[COMMON, Q8, QUANTISED, $($source),+], storage, needs },
+            Kernel { name: q4, sources: &[COMMON, Q4, QUANTISED, $($source),+], storage, needs },
         ]
     }};
 }

@@ -1,11 +1,11 @@
-// Weights in integers of 4 bits, put before a variant. A weight is its integer times the scale of its
-// block. That product has no more digits than f16 holds, so it is exact, and sums are the same bits
-// as with weights that were expanded to f16 before.
+// Weights in integers of 8 or 4 bits, put before a variant. A weight is its integer times the scale
+// of its block. That product has no more digits than f16 holds, so it is exact, and sums are the same
+// bits as with weights that were expanded to f16 before.
 
-const WORD: u32 = 4u;    // pairs of an output in a word
-const BLOCK2: u32 = 32u; // pairs of an output that share a scale
+const WORD: u32 = 16u / BITS;    // pairs of an output in a word
+const BLOCK2: u32 = 128u / BITS; // pairs of an output that share a scale
 
-@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [panels, k2 / WORD, PANEL], 8 integers each
+@group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [panels, k2 / WORD, PANEL]
 @group(0) @binding(6) var<storage, read> scales: array<vec4<u32>>;  // [panels, blocks / 2, PANEL], two blocks' f16 each
 
 // What the integers of four columns, at pair k, are multiplied by.
@@ -19,8 +19,9 @@ fn scale(panel: u32, k: u32, column4: u32) -> vec4<f32> {
 // The pair of four columns that stands at `pair` in their words.
 fn columns(words: vec4<u32>, pair: u32, scale: vec4<f32>) -> Columns {
     // Up to the sign bit, and down again with the sign.
-    let up = 28u - pair * 8u;
-    let even = vec4<i32>(words << vec4(up)) >> vec4(28u);
-    let odd = vec4<i32>(words << vec4(up - 4u)) >> vec4(28u);
+    let down = 32u - BITS;
+    let up = down - pair * 2u * BITS;
+    let even = vec4<i32>(words << vec4(up)) >> vec4(down);
+    let odd = vec4<i32>(words << vec4(up - BITS)) >> vec4(down);
     return Columns(vec4<f32>(even) * scale, vec4<f32>(odd) * scale);
 }

@@ -1,0 +1,3 @@
+// For prelude_weights_quantised.wgsl.
+
+const BITS: u32 = 4u;  // of an integer
