@@ -1,8 +1,6 @@
 //! Attention of each sequence over itself.
 
-use rten_simd::SimdOp;
-use rten_vecmath::Softmax;
-
+use super::curves::softmax;
 use super::parallel;
 use super::products::{View, multiply};
 
@@ -61,11 +59,7 @@ fn attend(qkv: &[f32], heads: Heads, head: usize, queries: usize, out: &mut [f32
 
     let mut scores = vec![0.0; queries * tokens];
     multiply(q, k_transposed, &mut scores);
-    let scale = 1.0 / (size as f32).sqrt();
-    for scores in scores.chunks_exact_mut(tokens) {
-        scores.iter_mut().for_each(|score| *score *= scale);
-        Softmax::new_mut(scores).dispatch();
-    }
+    softmax(&mut scores, tokens, 1.0 / (size as f32).sqrt());
     let weights = View { data: &scores, rows: queries, columns: tokens, strides: [tokens, 1] };
     multiply(weights, v, out);
 }

@@ -5,13 +5,21 @@
 //! the blocks of a row are added in their order. So a row's result depends neither on the rows
 //! beside it nor on the machine.
 
+use std::array::from_fn;
+use std::hint::black_box;
+use std::slice::from_ref;
+
 use bytemuck::{Pod, cast, cast_mut, cast_slice};
 use wide::{f32x4, i16x8, i32x4};
 
 use super::parallel;
+use super::products::store;
 
 /// Inputs that share a scale.
 const BLOCK: usize = 32;
+
+/// Pairs of neighbouring inputs in a block.
+const PAIRS: usize = BLOCK / 2;
 
 /// Output columns of a panel: two vectors of sums.
 const COLUMNS: usize = 8;
@@ -21,7 +29,7 @@ const COLUMNS: usize = 8;
 const ROWS: usize = 4;
 
 /// Bytes of rows that stay in a cache while all panels pass by.
-const CACHED_BYTES: usize = 256 << 10;
+const CACHED_BYTES: usize = 1 << 20;
 
 /// The largest weight and activation beside each other, such that [`BLOCK`] of their products add
 /// up to less than 2^31.
@@ -90,35 +98,28 @@ pub(super) struct Matrix {
     inputs: usize,
     outputs: usize,
     bits: Bits,
-    packed: Vec<i16x8>,          // [panels, inputs / 2, vectors]
+    packed: Vec<i16x8>,          // [panels, blocks, PAIRS, vectors]
     scales: Vec<[f32; COLUMNS]>, // [panels, blocks]
 }
 
-/// Rows of activations in whole numbers.
+/// Rows of activations in whole numbers, [`ROWS`] to a tile. Zeros fill up the last tile: a kernel
+/// of its own for fewer rows would cost more than it saves.
 struct Rows {
-    /// Two neighbours in an i32, the rows of a tile side by side: `[tiles, inputs / 2, ROWS]`. The
-    /// last tile may have fewer rows.
-    pairs: Vec<i32>,
-    scales: Vec<f32>, // [rows, blocks]
-}
-
-/// Up to [`ROWS`] of them.
-struct Tile<'a> {
-    pairs: &'a [i32],
-    scales: &'a [f32],
+    /// Two neighbours in an i32, the rows of a tile side by side: `[tiles, blocks]`.
+    pairs: Vec<[[i32; ROWS]; PAIRS]>,
+    scales: Vec<[f32; ROWS]>, // [tiles, blocks]
 }
 
 impl Matrix {
     /// Zeros, for [`Matrix::set_row`] to fill.
     pub fn zeros(bits: Bits, inputs: usize, outputs: usize) -> Matrix {
-        let panels = outputs.div_ceil(COLUMNS);
-        let vectors = inputs.div_ceil(2) * panels * bits.vectors();
+        let blocks = inputs.div_ceil(BLOCK) * outputs.div_ceil(COLUMNS);
         Matrix {
             inputs,
             outputs,
             bits,
-            packed: vec![i16x8::splat(0); vectors],
-            scales: vec![[0.0; COLUMNS]; inputs.div_ceil(BLOCK) * panels],
+            packed: vec![i16x8::splat(0); blocks * PAIRS * bits.vectors()],
+            scales: vec![[0.0; COLUMNS]; blocks],
         }
     }
 
@@ -130,15 +131,14 @@ impl Matrix {
     /// Rounds and packs the weights of one output.
     pub fn set_row(&mut self, output: usize, weights: &[f32]) {
         let (panel, column) = (output / COLUMNS, output % COLUMNS);
-        let vectors = self.inputs.div_ceil(2) * self.bits.vectors();
-        let panel_packed = &mut self.packed[panel * vectors..][..vectors];
-        let blocks = self.inputs.div_ceil(BLOCK);
-        let packed_blocks = panel_packed.chunks_mut(BLOCK / 2 * self.bits.vectors());
-        for ((block, weights), packed) in weights.chunks(BLOCK).enumerate().zip(packed_blocks) {
-            let (scale, per_unit) = scale(weights, self.bits.most().0);
-            self.scales[panel * blocks + block][column] = scale;
-            for (i, weight) in weights.iter().enumerate() {
-                let number = round(weight * per_unit);
+        let first = panel * self.inputs.div_ceil(BLOCK);
+        let packed_blocks = self.packed.chunks_exact_mut(PAIRS * self.bits.vectors()).skip(first);
+        let blocks = packed_blocks.zip(&mut self.scales[first..]);
+        for (weights, (packed, scales)) in weights.chunks(BLOCK).zip(blocks) {
+            let (scale, numbers) = round(weights, self.bits.most().0);
+            scales[column] = scale;
+            let numbers: [i16; BLOCK] = cast(numbers);
+            for (i, number) in numbers.into_iter().enumerate() {
                 let (pair, lane, half) = (i / 2, column % 4 * 2 + i % 2, column / 4);
                 match self.bits {
                     Bits::Sixteen => packed[2 * pair + half].as_mut_array()[lane] = number,
@@ -157,80 +157,73 @@ impl Matrix {
         let x = Rows::new(x, self.inputs, self.bits.most().1);
         let cached = CACHED_BYTES / (size_of::<i16>() * self.inputs) + 1;
         let at_once = count.div_ceil(parallel::threads()).clamp(1, cached);
-        let at_once = at_once.next_multiple_of(ROWS);
-        parallel::chunks(out, at_once * self.outputs, |chunk, out| match self.bits {
-            Bits::Sixteen => self.multiply_rows::<Sixteen>(&x, chunk * at_once, bias, out),
-            Bits::Eight => self.multiply_rows::<Eight>(&x, chunk * at_once, bias, out),
+        let tiles = at_once.div_ceil(ROWS);
+        parallel::chunks(out, tiles * ROWS * self.outputs, |chunk, out| match self.bits {
+            Bits::Sixteen => self.multiply_rows::<Sixteen>(&x, chunk * tiles, bias, out),
+            Bits::Eight => self.multiply_rows::<Eight>(&x, chunk * tiles, bias, out),
         });
     }
 
-    /// The same for rows from `first` on.
+    /// The same for tiles from `first` on.
     fn multiply_rows<S: Stored>(&self, x: &Rows, first: usize, bias: &[f32], out: &mut [f32]) {
-        let (pairs, blocks) = (self.inputs.div_ceil(2), self.inputs.div_ceil(BLOCK));
-        let packed: &[S::Pair] = cast_slice(&self.packed);
-        let panels = packed.chunks_exact(pairs).zip(self.scales.chunks_exact(blocks));
+        let blocks = self.inputs.div_ceil(BLOCK);
+        let packed: &[[S::Pair; PAIRS]] = cast_slice(&self.packed);
+        let panels = packed.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
         for (panel, (weights, scales)) in panels.enumerate() {
             let column = panel * COLUMNS;
             let columns = COLUMNS.min(self.outputs - column);
             let mut panel_bias = [0.0; COLUMNS];
             panel_bias[..columns].copy_from_slice(&bias[column..][..columns]);
             let panel_bias: [f32x4; 2] = cast(panel_bias);
-            for (tile, out) in out.chunks_mut(ROWS * self.outputs).enumerate() {
-                let (row, count) = (first + tile * ROWS, out.len() / self.outputs);
-                let x = Tile {
-                    pairs: &x.pairs[row * pairs..][..count * pairs],
-                    scales: &x.scales[row * blocks..][..count * blocks],
-                };
+            let tiles = out.chunks_mut(ROWS * self.outputs);
+            let next = &packed[packed.len().min((panel + 1) * blocks)..];
+            let mut coming = next[..next.len().min(blocks)].chunks(blocks.div_ceil(tiles.len()));
+            for (tile, out) in tiles.enumerate() {
+                touch(coming.next().unwrap_or_default());
+                let at = (first + tile) * blocks;
+                let x = (&x.pairs[at..][..blocks], &x.scales[at..][..blocks]);
                 let mut sums = [panel_bias; ROWS];
-                match count {
-                    1 => multiply_tile::<S, 1>(&x, weights, scales, &mut sums),
-                    2 => multiply_tile::<S, 2>(&x, weights, scales, &mut sums),
-                    3 => multiply_tile::<S, 3>(&x, weights, scales, &mut sums),
-                    _ => multiply_tile::<S, ROWS>(&x, weights, scales, &mut sums),
-                }
-                for (out, sums) in out.chunks_exact_mut(self.outputs).zip(sums) {
-                    let sums: [f32; COLUMNS] = cast(sums);
-                    out[column..][..columns].copy_from_slice(&sums[..columns]);
+                multiply_tile::<S>(x, (weights, scales), &mut sums);
+                for (out, sums) in out.chunks_exact_mut(self.outputs).zip(&sums) {
+                    store(*sums, &mut out[column..][..columns]);
                 }
             }
         }
     }
 }
 
-/// Adds the products of `R` rows and a panel to `sums`. A function of its own: in a large one,
+/// Reads a number of each cache line, so that all are near when they are needed: WebAssembly has no
+/// instruction for that.
+fn touch<T: Pod>(blocks: &[T]) {
+    for block in blocks {
+        let lines: &[[i32; 16]] = cast_slice(from_ref(block));
+        black_box(lines.iter().fold(0, |all, line| all | line[0]));
+    }
+}
+
+/// Adds the products of a tile and a panel to `sums`. A function of its own: in a large one,
 /// browsers' compilers would keep the sums on the stack.
 #[inline(never)]
-fn multiply_tile<S: Stored, const R: usize>(
-    x: &Tile,
-    weights: &[S::Pair],
-    scales: &[[f32; COLUMNS]],
+fn multiply_tile<S: Stored>(
+    x: (&[[[i32; ROWS]; PAIRS]], &[[f32; ROWS]]),
+    weights: (&[[S::Pair; PAIRS]], &[[f32; COLUMNS]]),
     sums: &mut [[f32x4; 2]; ROWS],
 ) {
-    let pairs = x.pairs.as_chunks::<R>().0.chunks(BLOCK / 2);
-    let blocks = pairs.zip(weights.chunks(BLOCK / 2)).zip(scales).enumerate();
-    for (block, ((pairs, weights), scales)) in blocks {
-        let mut whole = [[i32x4::splat(0); 2]; R];
-        let mut add = |pairs: &[i32; R], weights: S::Pair| {
-            let [left, right] = S::expand(weights);
+    let blocks = x.0.iter().zip(x.1).zip(weights.0.iter().zip(weights.1));
+    for ((pairs, row_scales), (weights, scales)) in blocks {
+        let mut whole = [[i32x4::splat(0); 2]; ROWS];
+        // One pair a turn: of two, LLVM makes an order that V8 has too few registers for.
+        for (pairs, weights) in pairs.iter().zip(weights) {
+            let [left, right] = S::expand(*weights);
             for (pair, whole) in pairs.iter().zip(&mut whole) {
                 let x: i16x8 = cast(i32x4::splat(*pair));
                 whole[0] += x.dot(left);
                 whole[1] += x.dot(right);
             }
-        };
-        // Two a turn: neither compiler unrolls this.
-        let ((pairs, last_pair), (weights, last_weight)) =
-            (pairs.as_chunks::<2>(), weights.as_chunks::<2>());
-        for (pairs, weights) in pairs.iter().zip(weights) {
-            add(&pairs[0], weights[0]);
-            add(&pairs[1], weights[1]);
-        }
-        for (pairs, weights) in last_pair.iter().zip(last_weight) {
-            add(pairs, *weights);
         }
         let scales: [f32x4; 2] = cast(*scales);
-        for (row, (sums, whole)) in sums.iter_mut().zip(whole).enumerate() {
-            let scale = f32x4::splat(x.scales[row * (x.scales.len() / R) + block]);
+        for ((sums, whole), scale) in sums.iter_mut().zip(whole).zip(row_scales) {
+            let scale = f32x4::splat(*scale);
             sums[0] += f32x4::from_i32x4(whole[0]) * (scales[0] * scale);
             sums[1] += f32x4::from_i32x4(whole[1]) * (scales[1] * scale);
         }
@@ -240,26 +233,22 @@ fn multiply_tile<S: Stored, const R: usize>(
 impl Rows {
     /// Rounds rows of `width` numbers to at most `most` units of their block's scale.
     fn new(x: &[f32], width: usize, most: f32) -> Rows {
-        let (stride, blocks) = (width.div_ceil(2), width.div_ceil(BLOCK));
-        let rows = x.len() / width;
-        let mut pairs = vec![0; rows * stride];
-        let mut scales = Vec::with_capacity(rows * blocks);
-        let tiles = x.chunks(ROWS * width).zip(pairs.chunks_mut(ROWS * stride));
-        for (tile, pairs) in tiles {
-            let tile_rows = tile.len() / width;
-            for (row, numbers) in tile.chunks_exact(width).enumerate() {
-                let blocks = numbers.chunks(BLOCK).zip(pairs.chunks_mut(BLOCK / 2 * tile_rows));
-                for (numbers, pairs) in blocks {
-                    let (scale, per_unit) = scale(numbers, most);
-                    scales.push(scale);
-                    let mut whole = [0; BLOCK];
-                    for (whole, x) in whole.iter_mut().zip(numbers) {
-                        *whole = round(x * per_unit);
-                    }
-                    let places = pairs.iter_mut().skip(row).step_by(tile_rows);
-                    for (pair, two) in places.zip(whole.as_chunks::<2>().0) {
-                        *pair = cast(*two);
-                    }
+        let (tiles, blocks) = (x.len().div_ceil(ROWS * width), width.div_ceil(BLOCK));
+        let mut pairs = vec![[[0; ROWS]; PAIRS]; tiles * blocks];
+        let mut scales = vec![[0.0; ROWS]; tiles * blocks];
+        let rounded = pairs.chunks_exact_mut(blocks).zip(scales.chunks_exact_mut(blocks));
+        for (tile, (pairs, scales)) in x.chunks(ROWS * width).zip(rounded) {
+            for (block, (pairs, scales)) in pairs.iter_mut().zip(scales).enumerate() {
+                let mut rows = [[i16x8::splat(0); BLOCK / 8]; ROWS];
+                for ((row, numbers), scale) in
+                    rows.iter_mut().zip(tile.chunks_exact(width)).zip(scales)
+                {
+                    let numbers = &numbers[block * BLOCK..];
+                    (*scale, *row) = round(&numbers[..numbers.len().min(BLOCK)], most);
+                }
+                for (four, pairs) in pairs.as_chunks_mut().0.iter_mut().enumerate() {
+                    let rows: [f32x4; ROWS] = rows.map(|row| cast(row[four]));
+                    *pairs = cast::<[f32x4; ROWS], [[i32; ROWS]; 4]>(f32x4::transpose(rows));
                 }
             }
         }
@@ -267,23 +256,35 @@ impl Rows {
     }
 }
 
-/// The nearest whole number, ties to even. Beyond 2^23 an f32 has no place for fractions: what was
-/// added puts the number into its lowest bits.
-fn round(x: f32) -> i16 {
+/// What one unit stands for, such that the largest of up to [`BLOCK`] `numbers` becomes `most`
+/// units, and all of them in units. Where there are fewer, zeros follow.
+fn round(numbers: &[f32], most: f32) -> (f32, [i16x8; BLOCK / 8]) {
+    let numbers: [f32x4; BLOCK / 4] = match numbers.as_array::<BLOCK>() {
+        Some(numbers) => cast(*numbers),
+        None => {
+            let mut padded = [0.0; BLOCK];
+            padded[..numbers.len()].copy_from_slice(numbers);
+            cast(padded)
+        }
+    };
+    let (scale, per_unit) = scale(&numbers, most);
+    // Beyond 2^23 an f32 has no place for fractions: adding puts the nearest whole number, of two
+    // the even one, into its lowest bits.
     const WHOLE: f32 = 1.5 * (1 << 23) as f32;
-    (x + WHOLE).to_bits() as i16
+    let whole = |x: f32x4| -> i32x4 {
+        let bits: i32x4 = cast(x * per_unit + WHOLE);
+        bits - WHOLE.to_bits() as i32
+    };
+    let pairs = numbers.as_chunks::<2>().0;
+    (scale, from_fn(|i| i16x8::from_i32x8_saturate(cast(pairs[i].map(whole)))))
 }
 
 /// What `most` stands for, such that the largest of `numbers` becomes that; and its inverse.
-fn scale(numbers: &[f32], most: f32) -> (f32, f32) {
-    // As whole numbers what is not finite is the largest, and vector instructions compare them.
-    let mut lanes = [0; 16];
-    for group in numbers.chunks(lanes.len()) {
-        for (lane, x) in lanes.iter_mut().zip(group) {
-            *lane = x.abs().to_bits().max(*lane);
-        }
-    }
-    let largest = f32::from_bits(lanes.into_iter().fold(0, u32::max));
+fn scale(numbers: &[f32x4; BLOCK / 4], most: f32) -> (f32, f32) {
+    // As whole numbers what is not finite is the largest.
+    let bits = numbers.map(|x| cast::<f32x4, i32x4>(x) & i32x4::splat(i32::MAX));
+    let lanes = bits.into_iter().fold(i32x4::splat(0), i32x4::max);
+    let largest = f32::from_bits(lanes.to_array().into_iter().fold(0, i32::max) as u32);
     let scale = largest / most;
     if !scale.is_finite() {
         // Every sum that it is part of becomes NaN.

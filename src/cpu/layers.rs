@@ -1,9 +1,6 @@
 //! What stands between the dense layers, row by row.
 
-use rten_simd::SimdUnaryOp;
-use rten_vecmath::Gelu;
-
-use super::parallel;
+use super::{curves, parallel};
 
 /// Numbers that a thread takes at once, about.
 const SHARE: usize = 1 << 14;
@@ -41,7 +38,7 @@ impl Norm {
 }
 
 /// The sum of `of` each number, in lanes that vector instructions can add side by side.
-fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+pub(super) fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; 16];
     for group in numbers.chunks(lanes.len()) {
         lanes.iter_mut().zip(group).for_each(|(lane, &x)| *lane += of(x));
@@ -49,11 +46,9 @@ fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum()
 }
 
-/// GELU by erf of each number. The error function is off by less than 7e-7.
+/// GELU by erf of each number.
 pub(super) fn gelu(x: &mut [f32]) {
-    parallel::chunks(x, SHARE, |_, x| {
-        Gelu {}.map_mut(x);
-    });
+    parallel::chunks(x, SHARE, |_, x| curves::gelu(x));
 }
 
 /// tanh of each number.

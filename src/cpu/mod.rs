@@ -4,6 +4,7 @@
 mod attention;
 #[cfg(all(feature = "adapt", not(target_arch = "wasm32")))]
 mod calibrate;
+mod curves;
 mod dense;
 mod forward;
 mod integer;

@@ -1,5 +1,8 @@
 //! Products of small f32 matrices, as attention needs them.
 
+use bytemuck::cast;
+use wide::f32x4;
+
 /// A matrix somewhere in `data`.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
@@ -8,6 +11,23 @@ pub(super) struct View<'a> {
     pub columns: usize,
     /// From a number to the one below it, and to the one on its right.
     pub strides: [usize; 2],
+}
+
+/// The first numbers of `sums`, into all of `out`.
+#[inline]
+pub(super) fn store(sums: [f32x4; 2], out: &mut [f32]) {
+    let sums: [f32; 8] = cast(sums);
+    match out.as_mut_array() {
+        Some(out) => *out = sums,
+        None => store_some(&sums, out),
+    }
+}
+
+/// Inlined it would be one with the copy of all, of a length that is not known: a slow call out of
+/// WebAssembly.
+#[inline(never)]
+fn store_some(sums: &[f32], out: &mut [f32]) {
+    out.copy_from_slice(&sums[..out.len()]);
 }
 
 /// `a b`, into `out`, `[a.rows, b.columns]`.
@@ -35,7 +55,7 @@ mod portable {
     use bytemuck::cast;
     use wide::f32x4;
 
-    use super::View;
+    use super::{View, store};
 
     /// Rows and columns of a tile: its eight sums and what they are made of fill the sixteen
     /// registers of x86.
@@ -43,17 +63,10 @@ mod portable {
     const COLUMNS: usize = 8;
 
     pub fn multiply(a: View, b: View, out: &mut [f32]) {
-        let mut panel = vec![[f32x4::ZERO; 2]; b.rows];
+        let mut panel = vec![[0.0; COLUMNS]; b.rows];
         for column in (0..b.columns).step_by(COLUMNS) {
             let columns = COLUMNS.min(b.columns - column);
-            for (k, packed) in panel.iter_mut().enumerate() {
-                let first = k * b.strides[0] + column * b.strides[1];
-                let mut numbers = [0.0; COLUMNS];
-                for (i, number) in numbers[..columns].iter_mut().enumerate() {
-                    *number = b.data[first + i * b.strides[1]];
-                }
-                *packed = cast(numbers);
-            }
+            pack(b, column, columns, &mut panel);
             for (tile, out) in out.chunks_mut(ROWS * b.columns).enumerate() {
                 let row = tile * ROWS;
                 match out.len() / b.columns {
@@ -66,11 +79,29 @@ mod portable {
         }
     }
 
+    /// Some columns of `b`, side by side.
+    fn pack(b: View, first: usize, columns: usize, panel: &mut [[f32; COLUMNS]]) {
+        if columns == COLUMNS && b.strides[1] == 1 {
+            for (k, packed) in panel.iter_mut().enumerate() {
+                let row = &b.data[k * b.strides[0] + first..];
+                *packed = *row.first_chunk().expect("the view is inside its data");
+            }
+            return;
+        }
+        // Column by column: a vector read right after its numbers were written would wait for them.
+        for column in 0..columns {
+            let numbers = &b.data[(first + column) * b.strides[1]..];
+            for (packed, number) in panel.iter_mut().zip(numbers.iter().step_by(b.strides[0])) {
+                packed[column] = *number;
+            }
+        }
+    }
+
     #[inline]
     fn multiply_tile<const R: usize>(
         a: View,
         first: usize,
-        panel: &[[f32x4; 2]],
+        panel: &[[f32; COLUMNS]],
         column: usize,
         columns: usize,
         out: &mut [f32],
@@ -80,6 +111,7 @@ mod portable {
             std::array::from_fn(|r| &a.data[(first + r) * a.strides[0]..][..panel.len()]);
         let mut sums = [[f32x4::ZERO; 2]; R];
         for (k, b) in panel.iter().enumerate() {
+            let b: [f32x4; 2] = cast(*b);
             for (row, sums) in rows.iter().zip(&mut sums) {
                 let a = f32x4::splat(row[k]);
                 sums[0] += a * b[0];
@@ -88,8 +120,7 @@ mod portable {
         }
         let width = out.len() / R;
         for (out, sums) in out.chunks_exact_mut(width).zip(sums) {
-            let sums: [f32; COLUMNS] = cast(sums);
-            out[column..][..columns].copy_from_slice(&sums[..columns]);
+            store(sums, &mut out[column..][..columns]);
         }
     }
 }

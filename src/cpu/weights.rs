@@ -49,8 +49,17 @@ impl Table {
     /// Adds row `row` to `out`.
     pub fn add_row(&self, row: u32, out: &mut [f32]) {
         let row = &self.numbers[row as usize * self.width..][..self.width];
-        out.iter_mut().zip(row).for_each(|(out, number)| *out += number.to_f32());
+        out.iter_mut().zip(row).for_each(|(out, number)| *out += to_f32(*number));
     }
+}
+
+/// What `f16::to_f32` gives, without branches, so that vector instructions do it.
+fn to_f32(number: f16) -> f32 {
+    let bits = u32::from(number.to_bits());
+    // The exponent of f16 counts from -14, that of f32 from -126; so do those of subnormal numbers.
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    let special = if bits & 0x7c00 == 0x7c00 { f32::INFINITY.to_bits() } else { 0 };
+    f32::from_bits(magnitude.to_bits() | special | (bits & 0x8000) << 16)
 }
 
 impl Weights {
@@ -167,5 +176,20 @@ impl<'a> Loader<'a> {
             bias.extend(self.vector().await?);
         }
         Ok(packer.expect("a layer has parts").finish(bias))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_f16_is_the_f32_that_it_is() {
+        for bits in 0..=u16::MAX {
+            let number = f16::from_bits(bits);
+            let (got, expected) = (to_f32(number), number.to_f32());
+            let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
+            assert!(same, "{bits:#x}: {got} for {expected}");
+        }
     }
 }
