@@ -2,8 +2,8 @@
 // Rows that fill up the last block are the last row once more.
 
 // = src/ops/blocks.rs
-const LANES: u32 = 64u; // pairs of each row that a workgroup takes
-const ROWS: u32 = 8u;   // rows of a block
+const LANES: u32 = 64u; // pairs of each of the four rows that a workgroup takes
+const ROWS: u32 = 16u;  // rows of a block
 
 struct Params {
     rows: u32,      // rows of x
@@ -22,13 +22,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         return;
     }
     let last = params.rows - 1u;
-    for (var half = 0u; half < 2u; half++) {
-        let row = group.y * ROWS + half * 4u;
-        out[(group.y * params.k2 + k) * 2u + half] = vec4(
-            x[min(row, last) * params.x_stride2 + k],
-            x[min(row + 1u, last) * params.x_stride2 + k],
-            x[min(row + 2u, last) * params.x_stride2 + k],
-            x[min(row + 3u, last) * params.x_stride2 + k],
-        );
-    }
+    let row = group.y * 4u;
+    out[(row / ROWS * params.k2 + k) * (ROWS / 4u) + row % ROWS / 4u] = vec4(
+        x[min(row, last) * params.x_stride2 + k],
+        x[min(row + 1u, last) * params.x_stride2 + k],
+        x[min(row + 2u, last) * params.x_stride2 + k],
+        x[min(row + 3u, last) * params.x_stride2 + k],
+    );
 }

@@ -21,9 +21,11 @@ use crate::ops::{Choice, Matrix, Storage, blocks};
 const INPUTS: usize = 384;
 const OUTPUTS: usize = 512;
 
-/// Rows of a contest between the variants for many rows, of few (a pair or two), and of `<s>`.
+/// Rows of a contest between the variants for many rows, of few (a pair or two), between GPUs' and
+/// CPUs' variants, and of `<s>`.
 const MANY: usize = 1024;
 const FEW: usize = 128;
+const SOME: usize = 32;
 const PAIRS: usize = 8;
 
 /// Where `few` wins at [`FEW`] rows and `many` at [`MANY`], the change is between them.
@@ -78,7 +80,7 @@ pub async fn tune(
     let (mut choice, flops_per_second) = match forced {
         Some(name) => {
             let variant = named(gpu, name)?;
-            let [(_, rate)] = bench.race(&[variant], PAIRS).await?[..] else { unreachable!() };
+            let [(_, rate)] = bench.race(&[variant], SOME).await?[..] else { unreachable!() };
             (Choice::all(variant), rate)
         }
         None => bench.choose().await?,
@@ -144,7 +146,7 @@ impl<'a> Bench<'a> {
             .filter(|variant| variant.columns == lanes::COLUMNS && variant.rows == lanes::ROWS)
             .collect();
         let field: Vec<_> = candidates(&software).into_iter().chain(first).collect();
-        let (winner, rate) = self.race(&field, PAIRS * 4).await?[0];
+        let (winner, rate) = self.race(&field, SOME).await?[0];
         if winner.name != medium::VARIANT.name {
             return Ok((Choice::all(winner), rate));
         }

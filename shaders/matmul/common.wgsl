@@ -57,22 +57,21 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
         return;
     }
     let at = row * params.out_stride4 + column4;
-    let x = sum + bias[column4];
+    var x = sum + bias[column4];
     switch params.epilogue {
-        case STORE: { out[at] = pack(x); }
-        case GELU: { out[at] = pack(gelu(x)); }
+        case GELU: { x = gelu(x); }
         // tanh of a large argument overflows in some drivers; it is 1 to f32 beyond 10.
-        case TANH: { out[at] = pack(tanh(clamp(x, vec4(-10.0), vec4(10.0)))); }
+        case TANH: { x = tanh(clamp(x, vec4(-10.0), vec4(10.0))); }
         // max() may make a number of NaN.
-        case RELU: { out[at] = pack(select(x, vec4(0.0), x < vec4(0.0))); }
-        default: {
-            var y = x;
-            if params.epilogue == RESIDUAL {
-                y += load4(residual[at]);
-            }
-            let bits = bitcast<vec4<u32>>(y);
-            out[2u * at] = bits.xy;
-            out[2u * at + 1u] = bits.zw;
-        }
+        case RELU: { x = select(x, vec4(0.0), x < vec4(0.0)); }
+        case RESIDUAL: { x += load4(residual[at]); }
+        default: {}
+    }
+    // As few places that store as can be: each takes compilers of CPUs long.
+    let wide = params.epilogue == RESIDUAL || params.epilogue == STORE_F32;
+    let bits = bitcast<vec4<u32>>(x);
+    out[select(at, 2u * at, wide)] = select(pack(x), bits.xy, wide);
+    if wide {
+        out[2u * at + 1u] = bits.zw;
     }
 }

@@ -112,7 +112,8 @@ impl Encoder {
         let by = |variant| Way { variant, most_flops: most, blocks: x.blocks.as_ref() };
 
         let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.sum)?;
-        steps.push(layer_norm("embed norm", tokens, &x.sum, &w.embed_norm, &x.hidden)?);
+        let norm = choice.layer_norm();
+        steps.push(layer_norm("embed norm", norm, tokens, &x.sum, &w.embed_norm, &x.hidden)?);
         let all_tokens = by(choice.tokens(tokens));
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
@@ -133,10 +134,10 @@ impl Encoder {
             let attend = choice.attention();
             steps.extend(attention("attention", attend, most, heads, tasks, &x.qkv, &x.context)?);
             steps.extend(dense("attention out", &x.context, &layer.out, residual, sum)?);
-            steps.push(layer_norm("attention norm", rows, sum, &layer.out_norm, hidden)?);
+            steps.push(layer_norm("attention norm", norm, rows, sum, &layer.out_norm, hidden)?);
             steps.extend(dense("ffn up", hidden, &layer.up, Epilogue::Gelu, &x.inner)?);
             steps.extend(dense("ffn down", &x.inner, &layer.down, residual, sum)?);
-            steps.push(layer_norm("ffn norm", rows, sum, &layer.down_norm, hidden)?);
+            steps.push(layer_norm("ffn norm", norm, rows, sum, &layer.down_norm, hidden)?);
         }
         let head = |label, a, w, epilogue, out| {
             matmul(label, by(choice.pairs), pairs, a, w, epilogue, out)

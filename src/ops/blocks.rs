@@ -1,4 +1,4 @@
-//! Lays rows side by side in blocks of eight, for matmuls that load several rows at once.
+//! Lays rows side by side in blocks of sixteen, for matmuls that load several rows at once.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -6,10 +6,10 @@ use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
 use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
 
-/// Pairs of each row that a workgroup takes. = shaders/blocks.wgsl
+/// Pairs of each of the four rows that a workgroup takes. = shaders/blocks.wgsl
 pub const LANES: u32 = 64;
 /// Rows of a block. = shaders/blocks.wgsl
-pub const ROWS: u32 = 8;
+pub const ROWS: u32 = 16;
 
 /// The kernel of `shaders/blocks.wgsl`.
 pub static KERNEL: Kernel = Kernel {
@@ -32,7 +32,7 @@ pub fn bytes(rows: usize, width: usize) -> u64 {
     (rows.next_multiple_of(ROWS as usize) * super::stride(width) * 2) as u64
 }
 
-/// `out[row / 8, pair, row % 8] = x[row, pair]` for the first `rows` rows of `x`, which is f16, and
+/// `out[row / 16, pair, row % 16] = x[row, pair]` for the first `rows` rows of `x`, which is f16, and
 /// the first `k2` pairs of each. The last row is repeated until its block is full.
 ///
 /// # Errors
@@ -47,7 +47,7 @@ pub fn blocks(label: &'static str, rows: usize, k2: u32, x: &Matrix, out: &Buffe
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: vec![x.buffer.clone(), out.clone()],
-        workgroups: [k2.div_ceil(LANES), (rows as u32).div_ceil(ROWS), 1],
+        workgroups: [k2.div_ceil(LANES), (rows as u32).next_multiple_of(ROWS) / 4, 1],
         work: Work { flops: 0, bytes: (2 * 4 * rows) as u64 * u64::from(k2) },
     })
 }
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn too_little_room_is_refused() {
         let gpu = &testing::gpus()[0];
-        let x = Matrix::zeros(gpu, "x", 9, 8, Storage::F16).unwrap();
-        let out = gpu.buffer("out", bytes(8, 8)).unwrap();
-        assert!(blocks("test", 9, 4, &x, &out).is_err());
-        assert!(blocks("test", 8, 4, &x, &out).is_ok());
+        let x = Matrix::zeros(gpu, "x", 17, 8, Storage::F16).unwrap();
+        let out = gpu.buffer("out", bytes(16, 8)).unwrap();
+        assert!(blocks("test", 17, 4, &x, &out).is_err());
+        assert!(blocks("test", 16, 4, &x, &out).is_ok());
     }
 }

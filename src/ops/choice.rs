@@ -1,7 +1,7 @@
 //! Which variant of each kernel runs on an adapter.
 
-use super::attention;
 use super::matmul::{Variant, lanes};
+use super::{attention, layer_norm};
 
 /// The variants for one adapter, and how much work it may be given at once.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,11 @@ impl Choice {
     /// The variant of attention that goes with them.
     pub fn attention(&self) -> &'static attention::Variant {
         if self.is_software() { &attention::lanes::VARIANT } else { &attention::tiles::VARIANT }
+    }
+
+    /// The variant of layer norm that goes with them.
+    pub fn layer_norm(&self) -> &'static layer_norm::Variant {
+        if self.is_software() { &layer_norm::lanes::VARIANT } else { &layer_norm::groups::VARIANT }
     }
 
     /// Whether any of them reads its input in [`super::blocks`].

@@ -81,14 +81,14 @@ pub fn gather_rows(rows: &[u32], x: &[f32], width: usize) -> Vec<f32> {
     rows.iter().flat_map(|&row| &x[row as usize * width..][..width]).copied().collect()
 }
 
-/// Rows of `width` in blocks of eight, pair by pair: `[rows / 8, width / 2, 8, 2]`. The last row
+/// Rows of `width` in blocks of sixteen, pair by pair: `[rows / 16, width / 2, 16, 2]`. The last row
 /// fills up the last block.
 pub fn blocks(x: &[f32], width: usize) -> Vec<f32> {
     let rows = x.len() / width;
     let mut out = Vec::new();
-    for first in (0..rows).step_by(8) {
+    for first in (0..rows).step_by(16) {
         for pair in 0..width / 2 {
-            for row in first..first + 8 {
+            for row in first..first + 16 {
                 out.extend(&x[row.min(rows - 1) * width + 2 * pair..][..2]);
             }
         }

@@ -62,13 +62,22 @@ fn preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
     if !shader.path.starts_with("shaders/matmul/") {
         return plain;
     }
+    let tile = tile(shader);
     let with = |weights: &'static [&'static str]| {
         plain.iter().map(move |(names, capabilities)| {
-            let names = names.iter().chain(weights).copied().collect();
+            let names = names.iter().chain(weights).chain(tile).copied().collect();
             (names, *capabilities)
         })
     };
     WEIGHTS.into_iter().flat_map(with).collect()
+}
+
+/// What the variants of matmul for CPUs share.
+fn tile(shader: &File) -> &'static [&'static str] {
+    match shader.path.as_str() {
+        "shaders/matmul/lanes.wgsl" | "shaders/matmul/subgroup.wgsl" => &["prelude_tile"],
+        _ => &[],
+    }
 }
 
 /// The same without what reads the weights of a matmul.
@@ -99,7 +108,7 @@ pub fn check_bindings(files: &[File]) -> Vec<String> {
                 files.iter().find(|file| file.stem() == stem).map_or("", |file| file.text.as_str())
             };
             let mut parts = vec![text("prelude_f32"), common(files, shader)];
-            parts.extend(weights.iter().map(|stem| text(stem)));
+            parts.extend(weights.iter().chain(tile(shader)).map(|stem| text(stem)));
             parts.push(&shader.text);
             // What does not even parse is told by the check of validity.
             let Ok(module) = naga::front::wgsl::parse_str(&parts.join("\n")) else { continue };

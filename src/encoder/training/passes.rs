@@ -55,7 +55,15 @@ impl Training {
     pub(super) fn encode(&self, batch: &Batch) -> Result<Vec<Step>> {
         let (w, x, tokens) = (&self.weights, &self.rooms, batch.tokens());
         let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.embed_sum)?;
-        steps.push(layer_norm("embed norm", tokens, &x.embed_sum, &w.embed_norm, &x.hidden[0])?);
+        let norm = self.choice.layer_norm();
+        steps.push(layer_norm(
+            "embed norm",
+            norm,
+            tokens,
+            &x.embed_sum,
+            &w.embed_norm,
+            &x.hidden[0],
+        )?);
         for index in 0..w.layers.len() {
             steps.extend(self.layer(batch, index)?);
         }
@@ -76,15 +84,16 @@ impl Training {
             (tokens, hidden, &x.hidden[index + 1])
         };
         let (variant, most) = (self.choice.attention(), self.choice.most_flops);
+        let norm = self.choice.layer_norm();
         let tasks = x.forward_tasks(batch, last);
         steps.extend(attention("attention", variant, most, self.heads(), &tasks, qkv, context)?);
         let add = |to| Epilogue::Residual(to);
         steps.extend(self.dense("attention out", rows, context, &w.out, add(residual), out_sum)?);
-        steps.push(layer_norm("attention norm", rows, out_sum, &w.out_norm, attended)?);
+        steps.push(layer_norm("attention norm", norm, rows, out_sum, &w.out_norm, attended)?);
         steps.extend(self.dense("ffn up", rows, attended, &w.up, Epilogue::Store, pre)?);
         steps.push(gelu("gelu", rows, pre, inner)?);
         steps.extend(self.dense("ffn down", rows, inner, &w.down, add(attended), down_sum)?);
-        steps.push(layer_norm("ffn norm", rows, down_sum, &w.down_norm, out)?);
+        steps.push(layer_norm("ffn norm", norm, rows, down_sum, &w.down_norm, out)?);
         Ok(steps)
     }
 

@@ -6,7 +6,7 @@ use crate::gpu::{Kernel, Needs};
 /// Invocations of a workgroup. = shaders/matmul/lanes.wgsl
 pub const LANES: u32 = 8;
 /// Rows of a workgroup's tile. = shaders/matmul/lanes.wgsl
-pub const ROWS: u32 = 8;
+pub const ROWS: u32 = 16;
 /// Columns of a workgroup's tile. = shaders/matmul/lanes.wgsl
 pub const COLUMNS: u32 = 64;
 
@@ -16,6 +16,7 @@ pub static VARIANT: Variant = Variant {
     kernels: kernels!(
         ["matmul lanes", "matmul lanes q8", "matmul lanes q4"],
         Needs::Nothing,
+        shader!("matmul/prelude_tile"),
         shader!("matmul/lanes")
     ),
     rows: ROWS,

@@ -241,7 +241,7 @@ pub fn matmul(
                 .cloned()
                 .collect(),
             workgroups: [
-                stride4(w.outputs) * 4 / variant.columns,
+                (stride4(w.outputs) * 4).div_ceil(variant.columns),
                 (m as u32).div_ceil(variant.rows),
                 1,
             ],

@@ -6,7 +6,7 @@ use crate::gpu::{Kernel, Needs};
 /// Invocations of a workgroup. = shaders/matmul/subgroup.wgsl
 pub const LANES: u32 = 8;
 /// Rows of a workgroup's tile. = shaders/matmul/subgroup.wgsl
-pub const ROWS: u32 = 8;
+pub const ROWS: u32 = 16;
 /// Columns of a workgroup's tile. = shaders/matmul/subgroup.wgsl
 pub const COLUMNS: u32 = 64;
 
@@ -16,6 +16,7 @@ pub static VARIANT: Variant = Variant {
     kernels: kernels!(
         ["matmul subgroup", "matmul subgroup q8", "matmul subgroup q4"],
         Needs::Subgroups,
+        shader!("matmul/prelude_tile"),
         shader!("matmul/subgroup")
     ),
     rows: ROWS,
