@@ -183,14 +183,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let out_stride2 = 2u * params.out_stride4;
     let queries = select(0u, task.queries, own_head < params.heads);
+    let left = min(LANE_QUERIES, max(queries, query) - query);
     let to = (task.out_row + query) * out_stride2 + head + first_pair;
     for (var i = 0u; i < pairs; i++) {
         let even_column = even[i] / total;
         let odd_column = odd[i] / total;
-        for (var r = 0u; r < 4u; r++) {
-            if query + r < queries {
-                out[to + r * out_stride2 + i] = pack2x16float(vec2(even_column[r], odd_column[r]));
-            }
+        // One place that stores, as a loop whose end is not known stays one.
+        for (var r = 0u; r < left; r++) {
+            out[to + r * out_stride2 + i] = pack2x16float(vec2(even_column[r], odd_column[r]));
         }
     }
 }
