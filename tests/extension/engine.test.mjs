@@ -205,12 +205,15 @@ describe("the model", () => {
     assert.equal(changed.state.maxTokens, 32);
     assert.notDeepEqual(changed.scores, embedded);
 
-    // In the middle of scoring: the client begins anew.
+    // In the middle of scoring: the client begins anew. The slower model is the one that is left.
+    await host.settings(DEFAULTS);
+    assert.deepEqual(await scored(), embedded);
     const lots = Array(100).fill(ANSWERS).flat();
     const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
     await until(async () => (await lastState()).working === 1, { what: "work" });
+    await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
+    assert.deepEqual(await under, lots.map((_, i) => changed.scores[i % 4]));
     await host.settings(DEFAULTS);
-    assert.deepEqual(await under, lots.map((_, i) => embedded[i % 4]));
   });
 
   test("of a folder comes from the extension's own storage", async () => {
