@@ -270,7 +270,7 @@ describe("the model", () => {
   });
 
   test("is loaded anew when its document ends under way", async () => {
-    const lots = Array(15).fill(ANSWERS).flat();
+    const lots = Array(40).fill(ANSWERS).flat();
     const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
     await until(async () => (await lastState())?.working === 1, { what: "work" });
     await host.closeOffscreen();

@@ -59,10 +59,10 @@ test("an event page that ended is woken, also by a ranking that is under way", a
   await until(async () => (await lastState()).phase === "idle", { what: "the client to notice" });
   assert.deepEqual(await page.evaluate(() => score("Which animal barks?", ["a dog"])), [dog]);
 
-  const lots = page.evaluate(() => score("Which animal barks?", Array(400).fill("a dog")));
+  const lots = page.evaluate(() => score("Which animal barks?", Array(1500).fill("a dog")));
   await until(async () => (await lastState()).working === 1, { what: "work" });
   await host.endBackground();
-  assert.deepEqual(await lots, Array(400).fill(dog));
+  assert.deepEqual(await lots, Array(1500).fill(dog));
 });
 
 test("another model is loaded after the settings change, and failures show in the toolbar", async () => {
