@@ -5,7 +5,9 @@ import { bytesIn, entries } from "./opfs.js";
 
 /** Written last: a folder without it was not copied to its end. */
 const CONFIG = "config.json";
-const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"]];
+const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
+/** What else says how a tokenizer works; models do without. */
+const SETTINGS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 const WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
 /** A model that was copied. */
@@ -45,7 +47,7 @@ export async function planOf(chosen: readonly File[]): Promise<Plan> {
   const wanted = [CONFIG];
   const missing = here.has(CONFIG) ? [] : [CONFIG];
   const tokenizer = TOKENIZERS.find((names) => names.every((name) => here.has(name)));
-  if (tokenizer) wanted.push(...tokenizer);
+  if (tokenizer) wanted.push(...tokenizer, ...SETTINGS);
   else missing.push("tokenizer.json");
   const weights = WEIGHTS.find((name) => here.has(name));
   if (weights) wanted.push(weights);

@@ -18,8 +18,12 @@ pub use options::HubOptions;
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
-/// What a tokenizer consists of where there is no `tokenizer.json`.
-const TOKENIZER_PARTS: [&str; 2] = ["vocab.json", "merges.txt"];
+/// What a tokenizer consists of where there is no `tokenizer.json`; one of these.
+const VOCABULARIES: [&[&str]; 3] =
+    [&["vocab.json", "merges.txt"], &["vocab.txt"], &["sentencepiece.bpe.model"]];
+/// What else says how a tokenizer works, as far as it is there.
+const TOKENIZER_SETTINGS: [&str; 3] =
+    ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 /// The forms of weights, best first. One that ends in `.index.json` lists the files it needs.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
@@ -42,7 +46,7 @@ pub struct HubProgress<'a> {
 }
 
 /// Brings what is needed of the model `owner/name` or `owner/name@revision` into the cache folder
-/// and returns the snapshot's folder: `config.json`, the tokenizer, and the weights in the best
+/// and returns the snapshot's folder: `config.json`, the tokenizer with its settings, and the weights in the best
 /// form there is (safetensors before torch's own, and in any form that is already there).
 ///
 /// A revision is a branch, a tag or a commit; without one it is `main`. A connection that breaks
@@ -133,16 +137,20 @@ pub fn download(
 }
 
 /// The name of a file that a snapshot lacks for loading the model, if it lacks one. Unless
-/// `offline`, `vocab.json` and `merges.txt` only do where the hub is known to have nothing better.
+/// `offline`, a vocabulary alone only does where the hub is known to have nothing better, and what
+/// the hub may have of a tokenizer's settings must be there.
 fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     let has = |name: &str| cache.has(commit, name);
     if !has(CONFIG) {
         return Some(CONFIG.into());
     }
-    let parts_will_do = (offline || cache.is_known_absent(commit, TOKENIZER))
-        && TOKENIZER_PARTS.iter().all(|name| has(name));
-    if !has(TOKENIZER) && !parts_will_do {
+    let absent = |name: &str| offline || cache.is_known_absent(commit, name);
+    let has_vocabulary = VOCABULARIES.iter().any(|parts| parts.iter().all(|name| has(name)));
+    if !has(TOKENIZER) && !(absent(TOKENIZER) && has_vocabulary) {
         return Some(TOKENIZER.into());
+    }
+    if let Some(name) = TOKENIZER_SETTINGS.into_iter().find(|name| !has(name) && !absent(name)) {
+        return Some(name.into());
     }
     let Some(weights) = WEIGHTS.into_iter().find(|name| has(name)) else {
         return Some(WEIGHTS[0].into());
@@ -190,10 +198,18 @@ impl Plan<'_> {
     }
 
     fn tokenizer(&mut self) -> Result<()> {
-        match self.add(TOKENIZER)? {
-            true => Ok(()),
-            false => TOKENIZER_PARTS.iter().try_for_each(|name| self.need(name)),
+        for name in TOKENIZER_SETTINGS {
+            self.add(name)?;
         }
+        if self.add(TOKENIZER)? {
+            return Ok(());
+        }
+        for parts in VOCABULARIES {
+            if self.add(parts[0])? {
+                return parts[1..].iter().try_for_each(|name| self.need(name));
+            }
+        }
+        Err(self.client.no_such_file(VOCABULARIES[0][0]))
     }
 
     fn weights(&mut self) -> Result<()> {
