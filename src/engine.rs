@@ -113,7 +113,8 @@ impl Started {
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Started> {
         let format = options.weights.unwrap_or(checkpoint.weight_format());
-        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, format).await;
+        let prove =
+            async |gpu: &Gpu, choice| self_test(gpu, choice, format, config.hidden_act).await;
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
         let batch_tokens = batch_tokens(&tuned, config, options.batch_tokens);

@@ -41,7 +41,7 @@ mod tune;
 pub mod web;
 
 pub use checkpoint::{Checkpoint, RandomProfile};
-pub use config::{Config, Family, MAX_HEAD_SIZE, Module};
+pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, Module};
 #[cfg(feature = "adapt")]
 pub use convert::Conversion;
 #[cfg(feature = "cpu")]

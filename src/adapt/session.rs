@@ -121,7 +121,7 @@ impl Adaptation {
             None => &mut silent,
         };
         let model = source.describe();
-        let Opened { config, tokenizer, checkpoint: mut base, files } =
+        let Opened { config, tokenizer, checkpoint: mut base, files, .. } =
             open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
@@ -129,7 +129,8 @@ impl Adaptation {
         }
         let train = encode(&tokenizer, &set.train)?;
         let held_out = encode(&tokenizer, &set.held_out)?;
-        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, WeightFormat::F16).await;
+        let (format, activation) = (WeightFormat::F16, config.hidden_act);
+        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, format, activation).await;
         let (gpu, tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
         let longest = train.iter().chain(&held_out).map(|pair| pair.encoded.ids.len()).max();
         let longest = longest.unwrap_or(1);
