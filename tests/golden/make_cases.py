@@ -82,8 +82,10 @@ def score(folder, files, pairs):
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     scores = []
     with torch.no_grad():
-        for pair in pairs:
-            logits = model(**tokenizer(*pair, return_tensors="pt", truncation="longest_first", max_length=128)).logits
+        for first, second in pairs:
+            # As lists: by itself an empty second text would count as none.
+            tokens = tokenizer([first], [second], return_tensors="pt", truncation="longest_first", max_length=128)
+            logits = model(**tokens).logits
             scores.append(logits[0].tolist())
     return scores, None
 
