@@ -1,5 +1,5 @@
 /** Content scripts: on the pages of sites that the browser lets the extension into and the user has not switched off. */
-import { PageReport, type ToContent, VERSION } from "../messages.js";
+import { PageReport, type PageSettings, type ToContent, VERSION } from "../messages.js";
 import { readSettings } from "../settings.js";
 import { SITES, type SiteAdapter } from "../sites/index.js";
 import * as v from "valibot";
@@ -44,11 +44,22 @@ async function enter({ matches }: SiteAdapter): Promise<void> {
 
 /** Takes it off open pages. Their addresses may not be told any more, so all tabs are asked what they are. */
 async function leave({ id: adapter }: SiteAdapter): Promise<void> {
-  await Promise.all((await chrome.tabs.query({})).map(async ({ id }) => {
-    if (id === undefined) return;
-    const say = (type: "report" | "leave"): Promise<unknown> =>
-      chrome.tabs.sendMessage(id, { v: VERSION, to: "content", type } satisfies ToContent).catch(() => {});
-    const { success, output } = v.safeParse(PageReport, await say("report"));
-    if (success && output.adapter === adapter) await say("leave");
-  }));
+  await inAllTabs(async (tab) => {
+    const { success, output } = v.safeParse(PageReport, await say(tab, { v: VERSION, to: "content", type: "report" }));
+    if (success && output.adapter === adapter) await say(tab, { v: VERSION, to: "content", type: "leave" });
+  });
+}
+
+/** Tells all content scripts the settings. */
+export async function tellScripts(settings: PageSettings): Promise<void> {
+  await inAllTabs((tab) => say(tab, { v: VERSION, to: "content", type: "settings", settings }));
+}
+
+async function inAllTabs(act: (tab: number) => Promise<unknown>): Promise<void> {
+  await Promise.all((await chrome.tabs.query({})).map(({ id }) => (id === undefined ? undefined : act(id))));
+}
+
+/** Most tabs have no content script, and do not listen. */
+function say(tab: number, message: ToContent): Promise<unknown> {
+  return chrome.tabs.sendMessage(tab, message).catch(() => {});
 }

@@ -1,6 +1,5 @@
 /** Badges on one page, from when they are switched on until they are switched off. */
-import type { PageReport } from "../messages.js";
-import { forEngine, type Settings } from "../settings.js";
+import type { PageReport, PageSettings } from "../messages.js";
 import type { SiteAdapter } from "../sites/index.js";
 import { Badges, type Item } from "./badges.js";
 import { fingerprint } from "./fingerprint.js";
@@ -47,7 +46,7 @@ export class Session {
   readonly #left = new AbortController();
   readonly #beat: ReturnType<typeof setInterval>;
   readonly #gone: () => void;
-  #settings: Settings;
+  #settings: PageSettings;
   #rankings: Ranking[] = [];
   #report: PageReport | undefined;
   /** The rankings that a screen reader has heard of, by group. */
@@ -57,7 +56,7 @@ export class Session {
   #stopped = false;
 
   /** Calls `gone` when the extension is no longer there to ask. */
-  constructor(adapter: SiteAdapter, settings: Settings, gone: () => void) {
+  constructor(adapter: SiteAdapter, settings: PageSettings, gone: () => void) {
     this.#adapter = adapter;
     this.#settings = settings;
     this.#gone = gone;
@@ -90,9 +89,8 @@ export class Session {
   }
 
   /** Takes other settings over. Another model, or what it has learned, means other scores. */
-  change(settings: Settings): void {
-    const scoringOf = (of: Settings) => JSON.stringify({ ...forEngine(of), idleMinutes: 0 });
-    const another = scoringOf(this.#settings) !== scoringOf(settings);
+  change(settings: PageSettings): void {
+    const another = this.#settings.scoring !== settings.scoring;
     this.#settings = settings;
     this.#switchThumbs();
     if (another) {

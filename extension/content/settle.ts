@@ -2,6 +2,7 @@
 import type { Score } from "../messages.js";
 import type { SiteAdapter } from "../sites/adapter.js";
 import { fingerprint } from "./fingerprint.js";
+import { own } from "./own.js";
 import type { Answer } from "./read.js";
 
 /** How often an answer that never settles is scored, and how long one may stay the same and still count as being written. */
@@ -91,6 +92,6 @@ export class Tracks {
   #isStreaming(parts: Answer["parts"]): boolean {
     if (!this.#streaming) return false;
     const around = (this.#adapter.turn && parts[0].closest(this.#adapter.turn)) || parts[0];
-    return [around, ...parts].some((element) => element.matches(this.#streaming) || element.querySelector(this.#streaming));
+    return [around, ...parts].some((element) => own(element).matches(this.#streaming) || own(element).querySelector(this.#streaming));
   }
 }

@@ -1,4 +1,5 @@
 import type { EngineClient } from "../engine/client.js";
+import { onKept } from "../kept.js";
 import { onOpinions } from "../learn/store.js";
 import { changeSettings, readSettings } from "../settings.js";
 import { button, byId, make, onClick } from "../ui/dom.js";
@@ -24,7 +25,7 @@ export class StoredView {
       if (dialog.returnValue === "delete") void this.#deleteAll();
     });
     onOpinions(() => void this.refresh());
-    chrome.storage.local.onChanged.addListener(() => void this.refresh());
+    onKept(() => void this.refresh());
   }
 
   /** Looks again at what is stored. */
