@@ -40,6 +40,8 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const ModelChoice = v.variant("kind", [
   v.strictObject({ kind: v.literal("embedded") }),
   v.strictObject({ kind: v.literal("large") }),
+  /** By its id on the hub, with a revision or without: `owner/name@revision`. */
+  v.strictObject({ kind: v.literal("hub"), id: v.pipe(v.string(), v.regex(/^[\w.-]+(\/[\w.-]+)?(@\S+)?$/), v.maxLength(300)) }),
   v.strictObject({ kind: v.literal("url"), url: v.pipe(v.string(), v.url(), v.regex(/^https?:/)) }),
   v.strictObject({ kind: v.literal("folder"), name: v.pipe(v.string(), v.regex(/^[\w.-]{1,100}$/)) }),
 ]);

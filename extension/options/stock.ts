@@ -55,7 +55,7 @@ export class StoredView {
     for (const { model, bytes, complete } of models) {
       rows.push(line(model, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(model, async () => {
         const { model: choice } = await readSettings();
-        const used = choice.kind === "large" ? LARGE.source : choice.kind === "url" ? choice.url : "";
+        const used = choice.kind === "large" ? LARGE.source : choice.kind === "hub" ? choice.id : choice.kind === "url" ? choice.url : "";
         // Its name has no query, and an address may have one.
         await this.#free(used.split("?")[0] === model);
         await (await import("cappy-web")).deleteKept(model);

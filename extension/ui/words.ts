@@ -32,6 +32,7 @@ export function nameOf(choice: ModelChoice): string {
   switch (choice.kind) {
     case "embedded": return "The embedded model";
     case "large": return "Cappy-large";
+    case "hub": return choice.id;
     case "url": return withoutSecrets(choice.url);
     case "folder": return `Folder ${choice.name}`;
   }

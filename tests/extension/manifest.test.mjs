@@ -21,8 +21,8 @@ async function filesOf(browser) {
 
 test("the manifests ask for these permissions and no others", () => {
   const { chrome, firefox } = manifests;
-  assert.deepEqual(chrome.permissions.toSorted(), ["activeTab", "contextMenus", "offscreen", "sidePanel", "storage"]);
-  assert.deepEqual(firefox.permissions.toSorted(), ["activeTab", "contextMenus", "storage"]);
+  assert.deepEqual(chrome.permissions.toSorted(), ["activeTab", "contextMenus", "offscreen", "sidePanel"]);
+  assert.deepEqual(firefox.permissions.toSorted(), ["activeTab", "contextMenus"]);
   for (const manifest of [chrome, firefox]) {
     assert.deepEqual(manifest.optional_permissions, ["scripting"]);
     assert.deepEqual(manifest.optional_host_permissions.toSorted(), [

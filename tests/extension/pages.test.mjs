@@ -24,7 +24,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     site.stall = 6_000_000;
     try {
       await pages.options(async (page) => {
-        await page.locator("#url").fill("somewhere");
+        await page.locator("#url").fill("some where");
         await button(page, "Look up").click();
         assert.match(await page.locator("#url-problem").textContent(), /whole address/);
         await page.locator("#url").fill(site.url);
@@ -184,15 +184,15 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     const left = await pages.inPage(async () => {
       const { permissions, origins } = await chrome.permissions.getAll();
       return {
-        local: await chrome.storage.local.get(null), session: await chrome.storage.session.get(null),
+        databases: await indexedDB.databases(),
         caches: await caches.keys(), origins, scripting: permissions.includes("scripting"),
       };
     });
-    assert.deepEqual(left, { local: {}, session: {}, caches: [], origins: [], scripting: false });
+    assert.deepEqual(left, { databases: [], caches: [], origins: [], scripting: false });
   });
 
   test("the popup knows a site, asks, shows what is found, and switches off", async () => {
-    await pages.inPage(() => chrome.storage.local.clear());
+    await pages.host.forget();
     await pages.host.serve("https://chatgpt.com/c/1", { body: CHAT });
     const site = await pages.host.openSite("https://chatgpt.com/c/1", { body: CHAT });
     await popupOn(site, async (popup) => {
