@@ -230,8 +230,8 @@ export const ToContent = v.variant("type", [
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("report") }),
   /** The keyboard shortcut: moves the focus to the first badge in sight, or to the next one. */
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("focus-badge") }),
-  /** Takes every trace off the page. */
-  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("leave") }),
+  /** Takes every trace off the page; only off those of a host, where one is named. */
+  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("leave"), host: v.optional(v.string()) }),
 ]);
 export type ToContent = v.InferOutput<typeof ToContent>;
 

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { isOurPage } from "../engine/trust.js";
 import { PageSettings, ToContent, type ToBackground, VERSION } from "../messages.js";
-import { adapterFor } from "../sites/index.js";
+import { adapterOf, type SiteAdapter } from "../sites/index.js";
 import { reportOf } from "./report.js";
 import { Session } from "./session.js";
 import { isThere } from "./there.js";
@@ -25,20 +25,29 @@ const RUNNING = Symbol.for("cappy content script");
 const here = globalThis as { [RUNNING]?: Running };
 
 function run(): Running {
-  const adapter = adapterFor(location.href);
+  let adapter = adapterOf(location.href, document);
+  let settings: PageSettings | undefined;
   let session: Session | undefined;
   let left = false;
   /** Counts settings: an answer that was asked for before others came is out of date. */
   let told = 0;
 
-  const apply = (settings: PageSettings) => {
+  const recognised = (other: SiteAdapter) => {
+    session?.stop();
+    session = undefined;
+    adapter = other;
+    if (settings) apply(settings);
+  };
+
+  const apply = (given: PageSettings) => {
+    settings = given;
     told += 1;
     if (left) return;
     if (!settings.on || settings.sitesOff.includes(adapter.id)) {
       session?.stop();
       session = undefined;
     } else if (session) session.change(settings);
-    else session = new Session(adapter, settings, leave);
+    else session = new Session(adapter, settings, { gone: leave, recognised });
   };
 
   const hear = (message: unknown, sender: chrome.runtime.MessageSender, answer: (report: unknown) => void) => {
@@ -47,7 +56,7 @@ function run(): Running {
       case "report": return answer(session?.report() ?? reportOf(adapter));
       case "settings": return apply(message.settings);
       case "focus-badge": return session?.focusNext();
-      case "leave": return leave();
+      case "leave": return message.host === undefined || message.host === location.hostname ? leave() : undefined;
     }
   };
 

@@ -1,6 +1,6 @@
 /** Badges on one page, from when they are switched on until they are switched off. */
 import type { PageReport, PageSettings } from "../messages.js";
-import type { SiteAdapter } from "../sites/index.js";
+import { adapterOf, generic, type SiteAdapter } from "../sites/index.js";
 import { Badges, type Item } from "./badges.js";
 import { fingerprint } from "./fingerprint.js";
 import { type Group, groupsOf } from "./groups.js";
@@ -9,7 +9,7 @@ import { Opinions } from "./opinions.js";
 import { readPage } from "./read.js";
 import { reportOf } from "./report.js";
 import { Scores } from "./scores.js";
-import { type Track, Tracks } from "./settle.js";
+import { attributeOf, type Track, Tracks } from "./settle.js";
 import { Texts } from "./text.js";
 import { isThere } from "./there.js";
 import { type Variant, Variants } from "./variants.js";
@@ -46,6 +46,7 @@ export class Session {
   readonly #left = new AbortController();
   readonly #beat: ReturnType<typeof setInterval>;
   readonly #gone: () => void;
+  readonly #recognised: (adapter: SiteAdapter) => void;
   #settings: PageSettings;
   #rankings: Ranking[] = [];
   #report: PageReport | undefined;
@@ -55,14 +56,21 @@ export class Session {
   #saying: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  /** Calls `gone` when the extension is no longer there to ask. */
-  constructor(adapter: SiteAdapter, settings: PageSettings, gone: () => void) {
+  /**
+   * Calls `gone` when the extension is no longer there to ask, and `recognised` when the page turns out to be
+   * of another site: it may have been empty at first.
+   */
+  constructor(
+    adapter: SiteAdapter, settings: PageSettings,
+    { gone, recognised }: { gone: () => void; recognised: (adapter: SiteAdapter) => void },
+  ) {
     this.#adapter = adapter;
     this.#settings = settings;
     this.#gone = gone;
+    this.#recognised = recognised;
     this.#texts = new Texts(adapter.ignore);
     this.#tracks = new Tracks(adapter);
-    this.#watch = new Watch(adapter.identity ?? [], {
+    this.#watch = new Watch((adapter.identity ?? []).map(attributeOf), {
       changed: (records) => {
         this.#texts.forget(records);
         this.#badges.place();
@@ -121,6 +129,13 @@ export class Session {
     if (!isThere()) {
       this.#gone();
       return;
+    }
+    if (this.#adapter === generic) {
+      const adapter = adapterOf(location.href, document);
+      if (adapter !== generic) {
+        this.#recognised(adapter);
+        return;
+      }
     }
     const now = performance.now();
     const page = location.pathname + location.search;
