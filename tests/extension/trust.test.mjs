@@ -49,6 +49,7 @@ test("a content script cannot read or change what is kept", async (t) => {
   const [settings] = await say(page, [{ type: "page-settings" }]);
   assert.deepEqual(Object.keys(settings).toSorted(), ["badge", "learn", "on", "scoring", "sitesOff"]);
   assert.equal(settings.badge, "rank");
+  assert.deepEqual(await say(page, [{ type: "ensure-engine" }]), [{ ok: true }]);
   // The engine says what it is at, and not what grants access to a model.
   const states = await inScript(page, () => new Promise((resolve) => {
     const port = chrome.runtime.connect({ name: "cappy-engine-1" });
@@ -57,6 +58,7 @@ test("a content script cannot read or change what is kept", async (t) => {
       said.push(message);
       if (message.type === "failed") resolve(said);
     });
+    port.onDisconnect.addListener(() => resolve(["nobody listens"]));
     port.postMessage({ v: 1, type: "score", id: 1, instruction: "q", answers: ["a"] });
   }));
   assert.match(JSON.stringify(states), /127\.0\.0\.1:9\/secret\//);
