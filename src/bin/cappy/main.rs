@@ -7,7 +7,6 @@ mod convert;
 mod eval;
 mod failure;
 mod info;
-mod lines;
 mod model;
 mod output;
 mod progress;

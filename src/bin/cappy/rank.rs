@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use cappy::Score;
+use cappy::lines::Lines;
 
 use crate::failure::{Failure, Outcome, Result};
-use crate::lines::Lines;
 use crate::model::ModelArgs;
 use crate::table::Style;
 use crate::{output, progress};
