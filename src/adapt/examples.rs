@@ -64,8 +64,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Lesson>> {
             "" => Ok(None),
             line => lesson(line).map(Some),
         });
-        let refuse =
-            |what| Error::new(ErrorKind::Input, format!("{file}: line {number}"), what);
+        let refuse = |what| Error::new(ErrorKind::Input, format!("{file}: line {number}"), what);
         lessons.extend(read.map_err(refuse)?);
     }
     Ok(lessons)

@@ -99,7 +99,10 @@ mod tests {
                 r#"{"instruction": "i", "response": "r""#,
                 "is not JSON: EOF while parsing an object at column 36",
             ),
-            (r#"{"instruction": "\ud800", "response": ""}"#, "has half of a character at column 24"),
+            (
+                r#"{"instruction": "\ud800", "response": ""}"#,
+                "has half of a character at column 24",
+            ),
             (r#"{"response": "r"}"#, "field 'instruction' is missing"),
             (r#"{"instruction": "i"}"#, "field 'response' or 'responses' is missing"),
             (r#"{"instruction": 5, "response": "r"}"#, "field 'instruction' is not a string"),
