@@ -1,5 +1,13 @@
-//! What computes the scores: the GPU, or the CPU where that is asked for or there is no other way.
+//! What computes the scores: the GPU or the CPU, as asked for, or else the faster of them.
 
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+mod auto;
+
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+use std::cell::RefCell;
+
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+use self::auto::{Verdict, in_full, is_of_the_gpu, remembered_pace};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::Config;
 #[cfg(feature = "cpu")]
@@ -16,6 +24,8 @@ use crate::scorer::LoadOptions;
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::scorer::{batch_tokens, open_proven};
 use crate::tokenizer::Encoded;
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+use crate::tune::Tuned;
 
 /// Tokens of a batch on the CPU, for each thread that computes.
 #[cfg(feature = "cpu")]
@@ -29,8 +39,10 @@ const MOST_CPU_TOKENS: usize = 4096;
 #[cfg(feature = "cpu")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Device {
-    /// The GPU where there is an adapter, software or not; else the CPU. WebAssembly with the
-    /// feature `cpu` has no GPU.
+    /// The faster of GPU and CPU, as a short measurement of both finds that
+    /// [`LoadOptions::tuning`] can remember; the CPU where the GPU cannot be used. The GPU for what
+    /// only it has: [`LoadOptions::kernel`] and [`Dtype::F16`]. WebAssembly with the feature `cpu`
+    /// has no GPU.
     #[default]
     Auto,
     /// The GPU or nothing.
@@ -77,20 +89,62 @@ impl Started {
         config: &Config,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Started> {
-        if options.device == Device::Cpu {
-            return Started::on_cpu(options, checkpoint, config, loaded, None).await;
+        let only_gpu = options.dtype == Dtype::F16 || options.kernel.is_some();
+        match options.device {
+            Device::Cpu => Started::on_cpu(options, checkpoint, config, loaded, None).await,
+            Device::Auto if !only_gpu => {
+                Started::on_the_faster(options, checkpoint, config, loaded).await
+            }
+            _ => {
+                let consider = |_: &Gpu, _: &Tuned| Ok(());
+                let mut started =
+                    Started::on_gpu(options, checkpoint, config, loaded, &consider).await?;
+                started.tuning += &options.tuning.map(remembered_pace).unwrap_or_default();
+                Ok(started)
+            }
         }
-        let why = match Started::on_gpu(options, checkpoint, config, loaded).await {
-            Err(why) if why.kind() == ErrorKind::NoAdapter => why,
-            started => return started,
+    }
+
+    /// The same on the faster of GPU and CPU.
+    #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+    async fn on_the_faster(
+        options: &LoadOptions<'_>,
+        checkpoint: &Checkpoint,
+        config: &Config,
+        loaded: &mut dyn FnMut(u64),
+    ) -> Result<Started> {
+        let measured = RefCell::new(None);
+        let consider = |gpu: &Gpu, tuned: &Tuned| {
+            let verdict = Verdict::of(numbers(options), options.tuning, config, gpu, tuned);
+            let cpu_is_faster = verdict.cpu_is_faster;
+            measured.replace(Some(verdict));
+            match cpu_is_faster {
+                true => Err(Error::new(ErrorKind::AdapterTooSmall, "GPU", "is the slower way")),
+                false => Ok(()),
+            }
         };
-        // Who asks for something that only a GPU has, wants that.
-        if options.device == Device::Gpu || options.dtype == Dtype::F16 || options.kernel.is_some()
-        {
-            return Err(why);
+        let started = Started::on_gpu(options, checkpoint, config, loaded, &consider).await;
+        let measured = measured.into_inner();
+        let mut started = match started {
+            Err(why) if is_of_the_gpu(&why) => {
+                let note = match &measured {
+                    Some(verdict) if verdict.cpu_is_faster => verdict.told.clone(),
+                    _ => format!("computes on the CPU: {}", in_full(&why)),
+                };
+                Started::on_cpu(options, checkpoint, config, loaded, Some(note)).await?
+            }
+            Err(why) => return Err(why),
+            Ok(started) => {
+                let told = measured.iter().map(|verdict| verdict.told.clone());
+                let note = told.chain(started.note).collect::<Vec<_>>().join("; ");
+                Started { note: Some(note), ..started }
+            }
+        };
+        if let Some(verdict) = measured {
+            started.tuning = verdict.tuning;
+            started.tuning_seconds = verdict.seconds;
         }
-        let note = format!("computes on the CPU: {}", why.what());
-        Started::on_cpu(options, checkpoint, config, loaded, Some(note)).await
+        Ok(started)
     }
 
     /// The same without a GPU, which keeps wgpu out of the module.
@@ -104,16 +158,20 @@ impl Started {
         Started::on_cpu(options, checkpoint, config, loaded, None).await
     }
 
-    /// The same on the GPU.
+    /// The same on the GPU, unless `consider` finds a reason against it.
     #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
     pub async fn on_gpu(
         options: &LoadOptions<'_>,
         checkpoint: &Checkpoint,
         config: &Config,
         loaded: &mut dyn FnMut(u64),
+        consider: &dyn Fn(&Gpu, &Tuned) -> Result<()>,
     ) -> Result<Started> {
         let format = options.weights.unwrap_or(checkpoint.weight_format());
-        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, format).await;
+        let prove = async |gpu: &Gpu, tuned: &Tuned| {
+            consider(gpu, tuned)?;
+            self_test(gpu, tuned.choice, format).await
+        };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
         let batch_tokens = batch_tokens(&tuned, config, options.batch_tokens);
@@ -150,9 +208,7 @@ impl Started {
             let why = "is for shaders, and the CPU runs none";
             return Err(Error::new(ErrorKind::Input, option, why));
         }
-        let small = matches!(options.weights, Some(WeightFormat::Q8 | WeightFormat::Q4));
-        let asked = small.then_some(Numbers::I8);
-        let numbers = options.numbers.or(asked).unwrap_or_default();
+        let numbers = numbers(options);
         let encoder = CpuEncoder::load(checkpoint, config, numbers, loaded).await?;
         let threads = threads();
         let tokens = (CPU_TOKENS * threads).min(MOST_CPU_TOKENS);
@@ -181,6 +237,14 @@ impl Started {
             engine: Engine::Cpu(encoder),
         })
     }
+}
+
+/// What the CPU multiplies.
+#[cfg(feature = "cpu")]
+fn numbers(options: &LoadOptions<'_>) -> Numbers {
+    let small = matches!(options.weights, Some(WeightFormat::Q8 | WeightFormat::Q4));
+    let asked = small.then_some(Numbers::I8);
+    options.numbers.or(asked).unwrap_or_default()
 }
 
 impl Engine {

@@ -26,6 +26,8 @@ mod error;
 #[cfg(feature = "eval")]
 pub mod eval;
 pub mod gpu;
+#[cfg(any(feature = "adapt", feature = "eval"))]
+pub mod lines;
 pub mod ops;
 mod rank;
 #[cfg(test)]

@@ -9,12 +9,16 @@ mod dense;
 mod forward;
 mod integer;
 mod layers;
+#[cfg(not(target_arch = "wasm32"))]
+mod pace;
 mod parallel;
 mod products;
 mod weights;
 
 #[cfg(all(feature = "adapt", not(target_arch = "wasm32")))]
 pub use self::calibrate::write_calibrated;
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::pace::{pace, pace_key};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Result;
@@ -75,12 +79,7 @@ impl CpuEncoder {
 
     /// What runs, for people.
     pub fn describe(&self) -> String {
-        match self.numbers {
-            #[cfg(not(target_arch = "wasm32"))]
-            Numbers::F32 => format!("f32 ({})", dense::float_kernel()),
-            Numbers::I16 => "integers, 16-bit weights".into(),
-            Numbers::I8 => "integers, 8-bit weights".into(),
-        }
+        describe(self.numbers)
     }
 
     /// The raw logits of each pair, in order: `[pairs][labels]`. `stop` is asked before each layer.
@@ -94,6 +93,16 @@ impl CpuEncoder {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         forward::logits(&self.config, &self.weights, pairs, stop).await
+    }
+}
+
+/// What multiplies `numbers`, for people.
+fn describe(numbers: Numbers) -> String {
+    match numbers {
+        #[cfg(not(target_arch = "wasm32"))]
+        Numbers::F32 => format!("f32 ({})", dense::float_kernel()),
+        Numbers::I16 => "integers, 16-bit weights".into(),
+        Numbers::I8 => "integers, 8-bit weights".into(),
     }
 }
 
