@@ -12,7 +12,7 @@ const rankButton = byId("rank", HTMLButtonElement);
 const view = new RankingView();
 const exampleSelect = byId("examples", HTMLSelectElement);
 const editor = new TaskEditor(() => {
-  view.markStale(true);
+  view.markStale("task");
   exampleSelect.selectedIndex = 0;
 });
 /** @type {AbortController | null} stops the ranking that goes on */
@@ -20,7 +20,7 @@ let ranking = null;
 const model = new ModelPanel(() => {
   showWhetherRankable();
   teach.modelChanged();
-});
+}, () => view.markStale("model"));
 const teach = new TeachPanel(() => model.scorer, rank);
 
 setUpIntake(editor);
