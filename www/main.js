@@ -4,6 +4,7 @@ import { codeOf, hideError, isModelGone, showError } from "./errors.js";
 import { examples } from "./examples.js";
 import { setUpIntake, takeFile } from "./intake.js";
 import { ModelPanel } from "./model.js";
+import { keepForOffline } from "./offline.js";
 import { RankingView } from "./ranking.js";
 import { TaskEditor } from "./task.js";
 import { TeachPanel } from "./teach.js";
@@ -38,7 +39,7 @@ dropped((files) => {
 rankButton.addEventListener("click", () => void rank());
 byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
 showWhetherRankable();
-void model.reload();
+void model.reload().then(() => model.scorer && keepForOffline(model.scorer.info().device));
 
 /** Ranks what stands on the page. */
 async function rank() {
