@@ -4,7 +4,7 @@ import type { EngineOptions, Listening } from "./engine.js";
 import type { CappyError } from "./error.js";
 import { withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
-import { type FileProgress, type Hasher, openModel } from "./loader/index.js";
+import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
 import { toCappyError } from "./thrown.js";
 import type { AdapterInfo, LoadProgress, ModelSource } from "./types.js";
 

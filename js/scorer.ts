@@ -1,7 +1,8 @@
 import { Engine, type EngineOptions, type Listening, type TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
 import { adapterInfo } from "./gpu.js";
-import { openWorker, RemoteEngine } from "./remote.js";
+import { assetsAt } from "./loader/source.js";
+import { RemoteEngine, scoringWorker } from "./remote.js";
 import { isOtherArchitecture, messageOf } from "./thrown.js";
 import { Turns } from "./turns.js";
 import type {
@@ -11,7 +12,7 @@ import type {
 import * as module from "./wasm.js";
 
 /** All that adaptation needs; most pages never load it. */
-const adapting = () => import("./adapt/index.js");
+const adapting = () => import("./adapt/adapting.js");
 
 /** How a scorer came to be, so that another one can be made. */
 export interface Origin {
@@ -240,7 +241,7 @@ async function open(
 ): Promise<Engine | RemoteEngine> {
   if (adaptation !== undefined) return (await adapting()).loadAdapted(origin, adaptation, listening);
   const { device } = origin.options;
-  const onCpu = async (missing?: unknown) => (await import("./cpu/index.js")).loadOnCpu(origin, missing, listening);
+  const onCpu = async (missing?: unknown) => (await import("./cpu/on-cpu.js")).loadOnCpu(origin, missing, listening);
   if (device === "cpu") return onCpu();
   try {
     // Asked here first, so that a page without WebGPU does not load what needs it.
@@ -256,11 +257,11 @@ async function open(
 async function openOnGpu(origin: Origin, listening: Listening<LoadProgress>): Promise<Engine | RemoteEngine> {
   try {
     return await (origin.worker
-      ? RemoteEngine.load(openWorker, origin.source, origin.options, listening)
+      ? RemoteEngine.load(scoringWorker, origin.source, origin.options, listening)
       : Engine.load(module, origin.source, origin.options, listening));
   } catch (error) {
     if (!isOtherArchitecture(error)) throw error;
-    return (await import("./families/index.js")).loadOfFamily(origin, listening);
+    return (await import("./families/of-family.js")).loadOfFamily(origin, listening);
   }
 }
 
@@ -309,7 +310,7 @@ function absolute(source: ModelSource | undefined): ModelSource | undefined {
 }
 
 /** The options, in a form that can be sent to a worker. */
-function checked({ headers, fetch: custom, ...options }: EngineOptions): EngineOptions {
+function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOptions, "adaptation">): EngineOptions {
   const { dtype, batchTokens } = options;
   if (dtype !== undefined && !["auto", "f16", "f32", "q8", "q4"].includes(dtype)) {
     throw new CappyError("input", "dtype", `is ${JSON.stringify(dtype)}; auto, f16, f32, q8 and q4 are known`);
@@ -317,9 +318,11 @@ function checked({ headers, fetch: custom, ...options }: EngineOptions): EngineO
   if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
     throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
   }
+  const folder = assets && assetsAt(assets);
   try {
     return {
       ...options,
+      assets: folder,
       headers: headers && Object.fromEntries(new Headers(headers)),
       // The browser's own must not be called as a method of something else.
       fetch: custom && ((url, init) => custom(url, init)),

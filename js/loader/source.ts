@@ -18,7 +18,7 @@ const HUB = "https://huggingface.co";
 
 /** Where the files of `source` are, which is anything but picked files. */
 export function locate(source: string | URL | undefined, options: SourceOptions): Folder {
-  if (source === undefined) return embedded();
+  if (source === undefined) return embedded(options.assets && assetsAt(options.assets));
   if (source instanceof URL || /^([a-z][a-z0-9+.-]*:|\/|\.\.?(\/|$))/i.test(source)) return folder(source);
   return hub(source, options);
 }
@@ -28,14 +28,26 @@ export function isPicked(source: ModelSource | undefined): source is Iterable<Fi
   return typeof source === "object" && !(source instanceof URL);
 }
 
+/** The folder with a copy of this package, as an address that files' paths can be put to. */
+export function assetsAt(assets: string | URL): string {
+  try {
+    return new URL(String(assets).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
+  } catch (cause) {
+    throw new CappyError("input", "assets", `${assets} is not an address of a folder`, { cause });
+  }
+}
+
 /** The model in this package. Bundlers look for exactly this form and take the files along. */
-function embedded(): Folder {
-  const files: Record<string, URL> = {
-    "config.json": new URL("../model/config.json", import.meta.url),
-    "tokenizer.json": new URL("../model/tokenizer.json", import.meta.url),
-    "model.safetensors": new URL("../model/model.safetensors", import.meta.url),
+function embedded(assets: string | undefined): Folder {
+  const files: Record<string, () => URL> = {
+    "config.json": () => new URL("../model/config.json", import.meta.url),
+    "tokenizer.json": () => new URL("../model/tokenizer.json", import.meta.url),
+    "model.safetensors": () => new URL("../model/model.safetensors", import.meta.url),
   };
-  const url = (file: string) => files[file]?.href ?? null;
+  const url = (file: string) => {
+    const beside = files[file];
+    return beside ? (assets ? new URL(`model/${file}`, assets) : beside()).href : null;
+  };
   return { name: "the embedded model", url, keep: false, own: false };
 }
 

@@ -34,7 +34,7 @@ const PAGE = `
 `;
 
 /** All files below `folder`, by their path under `at`. */
-async function filesIn(folder, at) {
+export async function filesIn(folder, at) {
   const files = {};
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;

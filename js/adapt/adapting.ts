@@ -3,16 +3,17 @@
 import { type Applied, Engine } from "../engine.js";
 import type { Listening } from "../engine.js";
 import { CappyError } from "../error.js";
-import { persist } from "../loader/index.js";
+import { persist } from "../loader/loader.js";
 import { RemoteEngine } from "../remote.js";
 import type { Origin } from "../scorer.js";
+import type { WorkerScript } from "../start-worker.js";
 import { isOtherArchitecture, messageOf } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./kept.js";
-import type { Job, Settings } from "./protocol.js";
-import { trainRemotely } from "./remote.js";
+import type { Job, Settings } from "./train-protocol.js";
+import { trainRemotely } from "./train-remotely.js";
 import { type Told, train } from "./train.js";
-import * as module from "./wasm.js";
+import * as module from "./adapt-wasm.js";
 
 export { deleteAdaptation, keptAdaptations } from "./kept.js";
 
@@ -58,7 +59,7 @@ export async function loadAdapted(
   const adapted = { ...options, adaptation: await appliedOf(adaptation) };
   try {
     return await (worker
-      ? RemoteEngine.load(openWorker, source, adapted, listening)
+      ? RemoteEngine.load(adaptedWorker, source, adapted, listening)
       : Engine.load(module, source, adapted, listening));
   } catch (error) {
     return refuse(error);
@@ -72,8 +73,10 @@ function refuse(error: unknown): never {
   throw new CappyError("input", "model", what, { cause: error });
 }
 
-const openWorker = () =>
-  new Worker(new URL("./scoring-worker.js", import.meta.url), { type: "module", name: "cappy adapted" });
+const adaptedWorker: WorkerScript = {
+  path: "adapt/adapted-worker.js",
+  open: () => new Worker(new URL("./adapted-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
+};
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
   const { name, files } = typeof adaptation === "string" ? await readResult(adaptation)

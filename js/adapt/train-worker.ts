@@ -2,7 +2,7 @@
 
 import { proxyFetch } from "../fetch-proxy.js";
 import { toCappyError } from "../thrown.js";
-import type { FromTrainer, Job, ToTrainer } from "./protocol.js";
+import type { FromTrainer, Job, ToTrainer } from "./train-protocol.js";
 import { train } from "./train.js";
 
 const scope = globalThis as unknown as {

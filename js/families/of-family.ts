@@ -3,8 +3,9 @@
 import { Engine, type Listening } from "../engine.js";
 import { RemoteEngine } from "../remote.js";
 import type { Origin } from "../scorer.js";
+import type { WorkerScript } from "../start-worker.js";
 import type { LoadProgress } from "../types.js";
-import * as module from "./wasm.js";
+import * as module from "./family-wasm.js";
 
 /** An engine that knows more families of models, and refuses the rest by name. */
 export function loadOfFamily(
@@ -12,8 +13,11 @@ export function loadOfFamily(
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
   return worker
-    ? RemoteEngine.load(openWorker, source, options, listening)
+    ? RemoteEngine.load(familyWorker, source, options, listening)
     : Engine.load(module, source, options, listening);
 }
 
-const openWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy families" });
+const familyWorker: WorkerScript = {
+  path: "families/family-worker.js",
+  open: () => new Worker(new URL("./family-worker.js", import.meta.url), { type: "module", name: "cappy families" }),
+};

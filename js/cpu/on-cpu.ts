@@ -4,9 +4,10 @@ import { Engine, type Listening } from "../engine.js";
 import { CappyError } from "../error.js";
 import { RemoteEngine } from "../remote.js";
 import type { Origin } from "../scorer.js";
+import type { WorkerScript } from "../start-worker.js";
 import { messageOf } from "../thrown.js";
 import type { LoadProgress } from "../types.js";
-import * as module from "./wasm.js";
+import * as module from "./cpu-wasm.js";
 
 let told = false;
 
@@ -28,8 +29,11 @@ export async function loadOnCpu(
   }
   const onCpu = { ...options, dtype: options.cpuWeights ?? (small ? "i8" as const : undefined), why };
   return worker
-    ? RemoteEngine.load(openWorker, source, onCpu, listening)
+    ? RemoteEngine.load(cpuWorker, source, onCpu, listening)
     : Engine.load(module, source, onCpu, listening);
 }
 
-const openWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" });
+const cpuWorker: WorkerScript = {
+  path: "cpu/cpu-worker.js",
+  open: () => new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
+};
