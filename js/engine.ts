@@ -40,8 +40,17 @@ export interface EngineOptions extends SourceOptions {
   cpuWeights?: CpuWeights;
   /** Why the CPU computes, where that was not asked for. */
   why?: string;
+  /** Microseconds that a fixed piece of work takes elsewhere: loading fails where this is no faster. */
+  rival?: number;
   /** What adaptation changes of the model. */
   adaptation?: Applied;
+}
+
+/** How a scorer came to be, so that another one can be made. */
+export interface Origin {
+  source: ModelSource | undefined;
+  options: EngineOptions;
+  worker: boolean;
 }
 
 /** What adaptation changes of a model, in a form that can be sent to a worker. */
@@ -121,8 +130,10 @@ export class Engine {
   ): Promise<Engine> {
     // Listed, because files may be needed again when the device is lost.
     const files = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
-    const engine = new Engine(module, files, options);
+    const engine = new Engine(module, files, { ...options });
     await engine.#build(listening);
+    // What was chosen stays, also when the device is lost.
+    engine.#options.rival = undefined;
     return engine;
   }
 
@@ -132,7 +143,7 @@ export class Engine {
     [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm()]);
     throwIfAborted(signal, "loading");
     const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
-    const { dtype = "auto", batchTokens, cache = true } = this.#options;
+    const { dtype = "auto", batchTokens, cache = true, rival } = this.#options;
     // The CPU's has no use for it.
     const kernel = kernelFor(this.#adapter, this.#options.kernel);
     const tuned = cache && kernel === undefined;
@@ -140,9 +151,13 @@ export class Engine {
     const { adaptation } = this.#options;
     const [model, adapter] = adaptation ? changed(files, adaptation) : [files];
     try {
-      const told = (bytes: number, total: number) => onProgress?.({ phase: "load", file: "", bytes, total });
-      const scorer = await withKernel(kernel, this.#adapter, (subgroups) =>
-        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told));
+      const told = (bytes: number, total: number) => {
+        files.opened();
+        onProgress?.({ phase: "load", file: "", bytes, total });
+      };
+      const load = (subgroups: number) =>
+        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told, rival);
+      const scorer = await (cpu ? load(0) : withKernel(kernel, this.#adapter, load));
       if (signal?.aborted || this.#disposed) {
         scorer.free();
         throwIfAborted(signal, "loading");

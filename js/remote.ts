@@ -17,7 +17,8 @@ export const patience = { pingMs: 5_000, silent: 4 };
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
-const MISSING = "Is it there, and does the page's Content-Security-Policy allow it (worker-src)?";
+const MISSING = "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, "
+  + "is it sent with Cross-Origin-Embedder-Policy, too?";
 const WITHOUT = "The option worker: false goes without one";
 
 type Asking = Extract<ToWorker, { type: "load" | "score" }>;
@@ -74,6 +75,8 @@ export class RemoteEngine {
       await engine.#call(engine.#load, signal, "loading", (message) => {
         if (message.type === "progress") onProgress?.(message.progress);
       });
+      // What was chosen stays, also when the worker dies.
+      engine.#load.options.rival = undefined;
     } catch (error) {
       engine.dispose();
       throw error;

@@ -27,6 +27,8 @@ mod error;
 pub mod eval;
 pub mod gpu;
 pub mod ops;
+#[cfg(any(target_arch = "wasm32", test))]
+mod pace;
 mod rank;
 #[cfg(test)]
 mod reference;
