@@ -3,7 +3,7 @@
 import { Engine, type Listening, type Origin } from "./engine.js";
 import type { CappyError } from "./error.js";
 import { adapterInfo } from "./gpu.js";
-import { openWorker, RemoteEngine } from "./remote.js";
+import { RemoteEngine, scoringWorker } from "./remote.js";
 import { isOtherArchitecture, isSlower, part } from "./thrown.js";
 import { keptVerdict } from "./tuning.js";
 import type { AdaptationSource, LoadProgress } from "./types.js";
@@ -57,7 +57,7 @@ export async function openOnGpu(
   const compared = { ...options, rival };
   try {
     return await (worker
-      ? RemoteEngine.load(openWorker, source, compared, listening)
+      ? RemoteEngine.load(scoringWorker, source, compared, listening)
       : Engine.load(module, source, compared, listening));
   } catch (error) {
     if (!isOtherArchitecture(error)) throw error;

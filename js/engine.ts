@@ -2,12 +2,12 @@ import { CappyError, throwIfAborted } from "./error.js";
 import { adapterInfo } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import type { Hasher } from "./loader/index.js";
-import { pickedFiles } from "./loader/picked.js";
+import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
 import { kernelFor, openWatched, withKernel } from "./opening.js";
 import { toCappyError } from "./thrown.js";
 import { keepTuning, keptTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
-import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
+import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
 import type { WasmScorer } from "./wasm/cappy.js";
 
 /** Texts handed to WebAssembly at once; a batch rarely holds more. */
@@ -48,7 +48,7 @@ export interface EngineOptions extends SourceOptions {
 
 /** How a scorer came to be, so that another one can be made. */
 export interface Origin {
-  source: ModelSource | undefined;
+  source: PlainSource;
   options: EngineOptions;
   worker: boolean;
 }
@@ -58,7 +58,7 @@ export interface Applied {
   /** What to call it. */
   name: string;
   /** An adapter, or files that take the place of the model's own. */
-  files: File[];
+  files: SentFile[];
   /** Whether they are an adapter. */
   isAdapter: boolean;
 }
@@ -105,7 +105,7 @@ interface RustInfo {
 /** A model on the GPU of this thread; rebuilt when the device is lost. */
 export class Engine {
   readonly #module: Module;
-  readonly #source: ModelSource | undefined;
+  readonly #source: PlainSource;
   readonly #options: EngineOptions;
   readonly #turns = new Turns();
   #adapter!: AdapterInfo;
@@ -115,7 +115,7 @@ export class Engine {
   #allLosses = 0;
   #disposed = false;
 
-  private constructor(module: Module, source: ModelSource | undefined, options: EngineOptions) {
+  private constructor(module: Module, source: PlainSource, options: EngineOptions) {
     this.#module = module;
     this.#source = source;
     this.#options = options;
@@ -124,13 +124,11 @@ export class Engine {
   /** Loads a model. Progress is told in two phases, `download` and `load`, which overlap. */
   static async load(
     module: Module,
-    source: ModelSource | undefined,
+    source: PlainSource,
     options: EngineOptions,
     listening: Listening<LoadProgress>,
   ): Promise<Engine> {
-    // Listed, because files may be needed again when the device is lost.
-    const files = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
-    const engine = new Engine(module, files, { ...options });
+    const engine = new Engine(module, source, { ...options });
     await engine.#build(listening);
     // What was chosen stays, also when the device is lost.
     engine.#options.rival = undefined;

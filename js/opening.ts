@@ -4,9 +4,10 @@ import type { EngineOptions, Listening } from "./engine.js";
 import type { CappyError } from "./error.js";
 import { withGlobals, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
+import type { PlainSource } from "./loader/picked.js";
 import { type FileProgress, type Hasher, openModel } from "./loader/index.js";
 import { toCappyError } from "./thrown.js";
-import type { AdapterInfo, LoadProgress, ModelSource } from "./types.js";
+import type { AdapterInfo, LoadProgress } from "./types.js";
 
 /** The matmuls for adapters that are CPUs. Where they say so, there is no need to measure others. */
 const SOFTWARE_KERNEL = "lanes";
@@ -25,7 +26,7 @@ export interface WatchedFiles extends ModelFiles {
 
 /** Opens the files of a model. Their downloads are told summed up. */
 export async function openWatched(
-  source: ModelSource | undefined,
+  source: PlainSource,
   options: EngineOptions,
   { signal, onProgress }: Listening<LoadProgress>,
   hasher: () => Hasher,

@@ -2,10 +2,13 @@ import { adapting, openEngine } from "./choose.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
 import type { Disposing } from "./globals.js";
+import { isNode } from "./gpu.js";
+import { type PlainSource, sendable } from "./loader/picked.js";
 import { wholeAddress } from "./loader/source.js";
 import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
 import { forward, seldom } from "./progress.js";
 import { RemoteEngine } from "./remote.js";
+import { scriptFile } from "./thread.js";
 import { asCappyError, messageOf, toCappyError } from "./thrown.js";
 import { Turns } from "./turns.js";
 import type {
@@ -263,11 +266,11 @@ function aside<P>(listener: (progress: P) => void): (progress: P) => void {
 
 /** Whether work can be done elsewhere than in a page's thread. A worker does its own. */
 function hasWorkers(): boolean {
-  return typeof Worker === "function" && typeof document === "object";
+  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js") !== undefined;
 }
 
 /** A source as it can be sent to a worker: addresses as seen from here, files listed. */
-function absolute(source: ModelSource | undefined): ModelSource | undefined {
+function absolute(source: ModelSource | undefined): PlainSource {
   if (source === undefined) return source;
   if (source instanceof URL) return source.href;
   if (typeof source === "string") return wholeAddress(source);
@@ -275,10 +278,10 @@ function absolute(source: ModelSource | undefined): ModelSource | undefined {
     throw new CappyError("input", "source", "is neither a hub id, an address of a folder, nor files");
   }
   // Listed, because they may be needed again.
-  return Array.from(source, (file, index) => {
-    if (typeof file?.slice !== "function") throw new CappyError("input", `source[${index}]`, "is not a file");
-    return file;
-  });
+  const files = [...source];
+  const other = files.findIndex((file) => typeof file?.slice !== "function");
+  if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
+  return sendable(files);
 }
 
 /** The options, in a form that can be sent to a worker. */

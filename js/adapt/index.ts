@@ -5,7 +5,9 @@ import type { Listening, Origin } from "../engine.js";
 import { CappyError } from "../error.js";
 import { checkOptions } from "../options.js";
 import { persist } from "../loader/index.js";
+import { sendable } from "../loader/picked.js";
 import { RemoteEngine } from "../remote.js";
+import type { WorkerScript } from "../start-worker.js";
 import { isOtherArchitecture, messageOf } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./kept.js";
@@ -65,7 +67,7 @@ export async function loadAdapted(
   const adapted = { ...options, adaptation: await appliedOf(adaptation) };
   try {
     return await (worker
-      ? RemoteEngine.load(openWorker, source, adapted, listening)
+      ? RemoteEngine.load(adaptedWorker, source, adapted, listening)
       : Engine.load(module, source, adapted, listening));
   } catch (error) {
     return refuse(error);
@@ -79,8 +81,10 @@ function refuse(error: unknown): never {
   throw new CappyError("input", "model", what, { cause: error });
 }
 
-const openWorker = () =>
-  new Worker(new URL("./scoring-worker.js", import.meta.url), { type: "module", name: "cappy adapted" });
+const adaptedWorker: WorkerScript = {
+  path: "adapt/scoring-worker.js",
+  open: () => new Worker(new URL("./scoring-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
+};
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
   const { name, files } = typeof adaptation === "string" ? await readResult(adaptation)
@@ -92,7 +96,7 @@ async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
     const what = "has neither adapter_model.safetensors nor model.safetensors";
     throw new CappyError("input", `the adaptation "${name}"`, what);
   }
-  return { name, files: [...files], isAdapter };
+  return { name, files: sendable(files), isAdapter };
 }
 
 /** The options with their defaults, checked as far as Rust does not. */

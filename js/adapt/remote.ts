@@ -1,11 +1,17 @@
 import { CappyError, throwIfAborted } from "../error.js";
 import { FetchHost } from "../fetch-proxy.js";
+import { startWorker, type WorkerScript } from "../start-worker.js";
 import { messageOf } from "../thrown.js";
 import type { FromTrainer, Job, Result, ToTrainer } from "./protocol.js";
 import type { Told } from "./train.js";
 
 /** Once it is to stop, the worker has so long to keep how far it is. */
 const PATIENCE_MS = 10_000;
+
+const trainWorker: WorkerScript = {
+  path: "adapt/worker.js",
+  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy adapt" }),
+};
 
 /** As `train`, in a worker of its own. */
 export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Told): Promise<Result> {
@@ -14,7 +20,7 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: To
   const host = custom && new FetchHost(custom);
   let worker: Worker;
   try {
-    worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy adapt" });
+    worker = startWorker(trainWorker);
   } catch (cause) {
     throw new CappyError("worker", "adapt/worker.js", `could not be started: ${messageOf(cause)}`, { cause });
   }

@@ -5,6 +5,7 @@ import { Engine, type Listening, type Origin } from "../engine.js";
 import { CappyError } from "../error.js";
 import { adapterInfo } from "../gpu.js";
 import { RemoteEngine } from "../remote.js";
+import type { WorkerScript } from "../start-worker.js";
 import { isSlower, messageOf } from "../thrown.js";
 import { keepVerdict } from "../tuning.js";
 import type { LoadProgress } from "../types.js";
@@ -60,7 +61,7 @@ function load(
   if (shaders) throw new CappyError("input", shaders, "is for shaders, and the CPU runs none");
   const onCpu = { ...options, dtype: options.cpuWeights ?? (small ? "i8" as const : undefined), why, rival };
   return worker
-    ? RemoteEngine.load(openWorker, source, onCpu, listening)
+    ? RemoteEngine.load(cpuWorker, source, onCpu, listening)
     : Engine.load(module, source, onCpu, listening);
 }
 
@@ -69,4 +70,7 @@ function paceIn(error: unknown): number {
   return parseInt(messageOf(error).slice("pace: ".length));
 }
 
-const openWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" });
+const cpuWorker: WorkerScript = {
+  path: "cpu/worker.js",
+  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
+};

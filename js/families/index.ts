@@ -2,6 +2,7 @@
 
 import { Engine, type Listening, type Origin } from "../engine.js";
 import { RemoteEngine } from "../remote.js";
+import type { WorkerScript } from "../start-worker.js";
 import type { LoadProgress } from "../types.js";
 import * as module from "./wasm.js";
 
@@ -11,8 +12,11 @@ export function loadOfFamily(
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
   return worker
-    ? RemoteEngine.load(openWorker, source, options, listening)
+    ? RemoteEngine.load(familyWorker, source, options, listening)
     : Engine.load(module, source, options, listening);
 }
 
-const openWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy families" });
+const familyWorker: WorkerScript = {
+  path: "families/worker.js",
+  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy families" }),
+};

@@ -1,5 +1,6 @@
 import type { ModelSource, SourceOptions } from "../types.js";
 import { BROWSER, openIn, type OpenedModel } from "./open.js";
+import type { PlainSource } from "./picked.js";
 import type { LoadContext } from "./session.js";
 
 export type { OpenedModel } from "./open.js";
@@ -12,7 +13,7 @@ export { type Hasher, type LoadContext, persist } from "./session.js";
  * @throws `input` for a source or option that makes no sense, `aborted`
  */
 export function openModel(
-  source: ModelSource | undefined,
+  source: ModelSource | PlainSource,
   options: SourceOptions,
   context: LoadContext,
 ): Promise<OpenedModel> {

@@ -1,15 +1,30 @@
 import { CappyError } from "../error.js";
 import { type OpenFile, openFileAtHand } from "./files.js";
 
+/** A file in a form that can be sent to a worker: of a `File` Node sends what is in it alone. */
+export interface SentFile {
+  /** Its name, with the folder that it was picked in, where that is known. */
+  path: string;
+  file: Blob;
+}
+
+/** Where a model comes from, in a form that can be sent to a worker; nothing stands for the small model. */
+export type PlainSource = string | SentFile[] | undefined;
+
+/** Files in that form. */
+export function sendable(files: Iterable<File | SentFile>): SentFile[] {
+  return Array.from(files, (file) => "file" in file ? file : { file, path: file.webkitRelativePath || file.name });
+}
+
 /**
  * Finds files that a person picked or dropped by name. Of a folder with folders in it, such as the
  * checkpoints of a training, its own files are meant: those beside the outermost `config.json`, and
  * what is in folders beside it by its path. Throws `input` where two of them have one name.
  */
-export function pickedFiles(files: Iterable<File>): { name: string; open(name: string): OpenFile | null } {
+export function pickedFiles(files: Iterable<File | SentFile>): { name: string; open(name: string): OpenFile | null } {
   // Of files that were picked one by one it is not known in which folder of the model they were.
-  const picked = [...files].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
-  const configs = picked.filter(({ file }) => /^(adapter_)?config\.json$/.test(file.name));
+  const picked = sendable(files);
+  const configs = picked.filter(({ path }) => /(^|\/)(adapter_)?config\.json$/.test(path));
   const depth = (path: string) => path.split("/").length;
   const paths = (configs.length > 0 ? configs : picked).map(({ path }) => path);
   const outermost = paths.filter((path) => paths.every((other) => depth(path) <= depth(other)));
@@ -18,7 +33,7 @@ export function pickedFiles(files: Iterable<File>): { name: string; open(name: s
     throw new CappyError("input", outermost[0]!, `and ${outermost[1]} were picked; pick one model's folder`);
   }
   const [folder = ""] = folders;
-  const byName = new Map<string, File>();
+  const byName = new Map<string, Blob>();
   for (const { file, path } of picked) {
     if (!path.startsWith(folder)) continue;
     const name = path.slice(folder.length);

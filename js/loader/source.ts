@@ -2,6 +2,7 @@ import { CappyError } from "../error.js";
 import { isNode } from "../gpu.js";
 import type { ModelSource, SourceOptions } from "../types.js";
 import { shown } from "./http.js";
+import type { PlainSource, SentFile } from "./picked.js";
 
 /** A folder that files are asked of by address. */
 export interface Folder {
@@ -43,7 +44,7 @@ export function wholeAddress(source: string): string {
 }
 
 /** Whether a source is files that a person picked. */
-export function isPicked(source: ModelSource | undefined): source is Iterable<File> {
+export function isPicked(source: ModelSource | PlainSource): source is Iterable<File> | SentFile[] {
   return typeof source === "object" && !(source instanceof URL);
 }
 
