@@ -2,10 +2,11 @@ import type { EngineOptions, Listening, TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
+import type { PlainSource } from "./loader/picked.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { startWorker, type WorkerScript } from "./start-worker.js";
 import { messageOf } from "./thrown.js";
-import type { LoadProgress, ModelSource } from "./types.js";
+import type { LoadProgress } from "./types.js";
 
 /**
  * While calls are under way the worker is asked every `pingMs` whether it is alive. After `silent`
@@ -18,7 +19,8 @@ export const patience = { pingMs: 5_000, silent: 4 };
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
-const MISSING = "Is it there, and does the page's Content-Security-Policy allow it (worker-src)?";
+const MISSING = "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, "
+  + "is it sent with Cross-Origin-Embedder-Policy, too?";
 const WITHOUT = "The option worker: false goes without one";
 
 type Asking = Extract<ToWorker, { type: "load" | "score" }>;
@@ -51,7 +53,7 @@ export class RemoteEngine {
   #info: PlainInfo | undefined;
   #disposed = false;
 
-  private constructor(script: WorkerScript, source: ModelSource | undefined, { fetch: custom, ...options }: EngineOptions) {
+  private constructor(script: WorkerScript, source: PlainSource, { fetch: custom, ...options }: EngineOptions) {
     this.#script = script;
     this.#load = { type: "load", source, options, customFetch: custom !== undefined };
     this.#host = custom && new FetchHost(custom);
@@ -60,20 +62,20 @@ export class RemoteEngine {
   /** Starts a worker and loads a model in it. Addresses must be whole: the worker is elsewhere. */
   static async load(
     script: WorkerScript,
-    source: ModelSource | undefined,
+    source: PlainSource,
     options: EngineOptions,
     { signal, onProgress }: Listening<LoadProgress>,
   ): Promise<RemoteEngine> {
-    // Iterators cannot be sent.
-    const plain = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
-    const engine = new RemoteEngine(script, plain, options);
+    const engine = new RemoteEngine(script, source, options);
     // Workers cannot ask for it. A browser that refuses may delete what is kept when space is short.
-    if (plain !== undefined && options.cache !== false) persist();
+    if (source !== undefined && options.cache !== false) persist();
     try {
       engine.#start();
       await engine.#call(engine.#load, signal, "loading", (message) => {
         if (message.type === "progress") onProgress?.(message.progress);
       });
+      // What was chosen stays, also when the worker dies.
+      engine.#load.options.rival = undefined;
     } catch (error) {
       engine.dispose();
       throw error;

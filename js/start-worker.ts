@@ -1,3 +1,6 @@
+import { isNode } from "./gpu.js";
+import { startThread } from "./thread.js";
+
 /** A worker of this package. */
 export interface WorkerScript {
   /** Its script's path in the package. */
@@ -12,9 +15,10 @@ let policy: { createScriptURL(address: string): string } | undefined;
 /**
  * Starts a worker, from the folder `assets` where that is given. Browsers refuse a script of another
  * origin, as a CDN's is and as everything is in a sandboxed frame. A script in memory, of the page's
- * own origin, then imports it.
+ * own origin, then imports it. Outside of browsers it is a thread.
  */
 export function startWorker({ path, open }: WorkerScript, assets: string | undefined): Worker {
+  if (isNode()) return startThread(path);
   const Plain = Worker;
   const start = (address: string | URL, options?: WorkerOptions) => new Plain(trusted(reachable(address, options)), options);
   if (assets) return start(new URL(path, assets), { type: "module", name: path });

@@ -20,6 +20,10 @@ use crate::error::{Error, ErrorKind};
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::gpu::Gpu;
 use crate::gpu::{AdapterSummary, Dtype};
+#[cfg(any(all(target_arch = "wasm32", not(feature = "cpu")), test))]
+use crate::ops::Choice;
+#[cfg(any(target_arch = "wasm32", test))]
+use crate::pace;
 use crate::scorer::LoadOptions;
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::scorer::{batch_tokens, open_proven};
@@ -174,6 +178,12 @@ impl Started {
         };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
+        #[cfg(target_arch = "wasm32")]
+        if let Some(rival) = options.rival
+            && tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU
+        {
+            pace::beat(rival, gpu_pace(&gpu, choice).await?)?;
+        }
         let batch_tokens = batch_tokens(&tuned, config, options.batch_tokens);
         let before = gpu.allocated_bytes();
         let weights = options.weights;
@@ -209,6 +219,10 @@ impl Started {
             return Err(Error::new(ErrorKind::Input, option, why));
         }
         let numbers = numbers(options);
+        #[cfg(target_arch = "wasm32")]
+        if let Some(rival) = options.rival {
+            pace::beat(rival, cpu_pace(numbers).await?)?;
+        }
         let encoder = CpuEncoder::load(checkpoint, config, numbers, loaded).await?;
         let threads = threads();
         let tokens = (CPU_TOKENS * threads).min(MOST_CPU_TOKENS);
@@ -247,6 +261,24 @@ fn numbers(options: &LoadOptions<'_>) -> Numbers {
     options.numbers.or(asked).unwrap_or_default()
 }
 
+/// Microseconds of the fixed forward pass on the GPU.
+#[cfg(any(all(target_arch = "wasm32", not(feature = "cpu")), test))]
+async fn gpu_pace(gpu: &Gpu, choice: Choice) -> Result<u32> {
+    let (config, checkpoint, pairs) = pace::work();
+    let encoder =
+        Encoder::load(gpu, &checkpoint, &config, choice, None, pace::TOKENS, &mut |_| {}).await?;
+    let batch = crate::batch::Batch::new(&pairs);
+    pace::fastest(async || encoder.logits(gpu, &batch, &|| false).await.map(drop)).await
+}
+
+/// The same on the CPU.
+#[cfg(all(feature = "cpu", any(target_arch = "wasm32", test)))]
+async fn cpu_pace(numbers: Numbers) -> Result<u32> {
+    let (config, checkpoint, pairs) = pace::work();
+    let encoder = CpuEncoder::load(&checkpoint, &config, numbers, &mut |_| {}).await?;
+    pace::fastest(async || encoder.logits(&pairs, &|| false).await.map(drop)).await
+}
+
 impl Engine {
     /// The raw logits of each of `pairs`: `[pairs][labels]`. `stop` is asked now and then.
     pub async fn logits(
@@ -262,5 +294,27 @@ impl Engine {
             #[cfg(feature = "cpu")]
             Engine::Cpu(encoder) => encoder.logits(pairs, stop).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(feature = "cpu")]
+    fn the_fixed_pass_runs_on_both_and_the_faster_one_is_known() {
+        pollster::block_on(async {
+            let gpu = Gpu::open(Dtype::Auto).await.unwrap();
+            let on_gpu = gpu_pace(&gpu, Choice::safe()).await.unwrap();
+            let on_cpu = cpu_pace(Numbers::I16).await.unwrap();
+            assert!(on_gpu > 0 && on_cpu > 0, "{on_gpu} and {on_cpu}");
+            let (fast, slow) = (on_gpu.min(on_cpu), on_gpu.max(on_cpu) + 1);
+            assert!(pace::beat(slow, fast).is_ok());
+            let error = pace::beat(fast, slow).unwrap_err();
+            assert_eq!((error.at_fault(), error.what()), ("pace", &*slow.to_string()));
+            // Who has nothing to compare with yet asks with 0, and always learns the time.
+            assert!(pace::beat(0, fast).is_err());
+        });
     }
 }

@@ -29,6 +29,8 @@ pub mod gpu;
 #[cfg(any(feature = "adapt", feature = "eval"))]
 pub mod lines;
 pub mod ops;
+#[cfg(any(target_arch = "wasm32", test))]
+mod pace;
 mod rank;
 #[cfg(test)]
 mod reference;

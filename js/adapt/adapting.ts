@@ -1,11 +1,12 @@
 /** What only adapting needs. The rest of the package imports it when it is called for. */
 
 import { type Applied, Engine } from "../engine.js";
-import type { Listening } from "../engine.js";
+import type { Listening, Origin } from "../engine.js";
 import { CappyError } from "../error.js";
+import { checkOptions } from "../options.js";
 import { persist } from "../loader/loader.js";
+import { sendable } from "../loader/picked.js";
 import { RemoteEngine } from "../remote.js";
-import type { Origin } from "../scorer.js";
 import type { WorkerScript } from "../start-worker.js";
 import { isOtherArchitecture, messageOf } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
@@ -26,6 +27,11 @@ const NUMBERS: Record<string, "whole" | "any"> = {
   heldOut: "any", patience: "whole", seed: "whole", memory: "any",
 };
 
+const OPTIONS = {
+  ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, "number" as const])),
+  depth: Object.keys(EPOCHS), keep: "string", signal: "signal", onPlan: "function", onProgress: "function",
+} as const;
+
 /** A page holds a whole checkpoint of so many bytes at the most, several times over while it is made. */
 const MOST_BYTES = 512 * 1024 * 1024;
 
@@ -34,12 +40,14 @@ export async function adapt(
   { source, options, worker }: Origin,
   info: Info,
   lessons: Iterable<Lesson>,
-  { keep, signal, onPlan, onProgress, ...wanted }: AdaptOptions,
+  asked: AdaptOptions,
+  aside: <P>(listener: (progress: P) => void) => (progress: P) => void,
 ): Promise<Adapted> {
+  checkOptions(asked, OPTIONS, "adapt");
+  const { keep, signal, onPlan: plan, onProgress: progress, ...wanted } = asked;
+  const [onPlan, onProgress] = [plan && aside(plan), progress && aside(progress)];
   const settings = settingsOf(wanted, info);
-  if (keep !== undefined && (typeof keep !== "string" || keep === "")) {
-    throw new CappyError("input", "keep", "is not a name");
-  }
+  if (keep === "") throw new CappyError("input", "keep", "is not a name");
   if (keep !== undefined) persist();
   const { adaptation: _, ...loading } = options;
   const base = typeof source === "string" && /^[\w.-]+\/[\w.-]+$/.test(source) ? source : null;
@@ -88,18 +96,14 @@ async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
     const what = "has neither adapter_model.safetensors nor model.safetensors";
     throw new CappyError("input", `the adaptation "${name}"`, what);
   }
-  return { name, files: [...files], isAdapter };
+  return { name, files: sendable(files), isAdapter };
 }
 
 /** The options with their defaults, checked as far as Rust does not. */
 function settingsOf(wanted: Omit<AdaptOptions, "keep" | keyof Told>, { parameters, labels }: Info): Settings {
   const { depth = "head", epochs, size, ...rest } = wanted;
-  if (!(depth in EPOCHS)) {
-    throw new CappyError("input", "depth", `is ${JSON.stringify(depth)}; head, lora and full are known`);
-  }
   for (const [option, value] of Object.entries({ epochs, size, ...rest })) {
     const kind = NUMBERS[option];
-    if (!kind) throw new CappyError("input", option, "is no option of adapt");
     const fits = kind === "whole" ? Number.isSafeInteger(value) : Number.isFinite(value);
     if (value !== undefined && !(fits && value >= 0)) {
       throw new CappyError("input", option, `is ${String(value)}; it must be a ${kind === "whole" ? "whole " : ""}number, 0 or more`);

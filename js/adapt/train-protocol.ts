@@ -1,10 +1,11 @@
+import type { PlainSource } from "../loader/picked.js";
 import type { EngineOptions } from "../engine.js";
 import type { FromWorker, PlainError, ToWorker } from "../protocol.js";
-import type { AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, Depth, ModelSource } from "../types.js";
+import type { AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, Depth } from "../types.js";
 
 /** What to train, without anything that cannot be sent to a worker. */
 export interface Job {
-  source: ModelSource | undefined;
+  source: PlainSource;
   options: EngineOptions;
   /** What Rust calls the model in the adapter's config; `null` where nobody else could load it by that. */
   base: string | null;

@@ -1,14 +1,12 @@
 /** The worker that trains: one job, and then it ends. */
 
 import { proxyFetch } from "../fetch-proxy.js";
+import { ownPort } from "../thread.js";
 import { toCappyError } from "../thrown.js";
 import type { FromTrainer, Job, ToTrainer } from "./train-protocol.js";
 import { train } from "./train.js";
 
-const scope = globalThis as unknown as {
-  postMessage(message: FromTrainer, transfer?: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<ToTrainer>) => void): void;
-};
+const scope = ownPort<FromTrainer, ToTrainer>();
 const tell = (message: FromTrainer) => scope.postMessage(message);
 const stop = new AbortController();
 const fetching = proxyFetch(tell);

@@ -1,8 +1,7 @@
 /** Scoring with XLM-RoBERTa, BERT and DistilBERT. The rest of the package imports it for models that are no RoBERTa. */
 
-import { Engine, type Listening } from "../engine.js";
+import { Engine, type Listening, type Origin } from "../engine.js";
 import { RemoteEngine } from "../remote.js";
-import type { Origin } from "../scorer.js";
 import type { WorkerScript } from "../start-worker.js";
 import type { LoadProgress } from "../types.js";
 import * as module from "./family-wasm.js";

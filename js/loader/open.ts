@@ -7,7 +7,7 @@ import { alone, isVersion, Keep, type Meta } from "./keep.js";
 import { KeptFile } from "./kept-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
-import { pickedFiles } from "./picked.js";
+import { pickedFiles, type PlainSource } from "./picked.js";
 import { type LoadContext, persist, RecentPieces, type Session, storageLeft, type Surroundings } from "./session.js";
 import { type Folder, isPicked, locate } from "./source.js";
 import { stopper } from "./stop.js";
@@ -31,7 +31,7 @@ export const BROWSER: Surroundings = { openStore: openBrowserStore, retryPause: 
 /** Opens the folder that `source` names, as `openModel` does; `keepNew: false` writes nothing. */
 export async function openIn(
   surroundings: Surroundings,
-  source: ModelSource | undefined,
+  source: ModelSource | PlainSource,
   options: SourceOptions,
   context: LoadContext,
   keepNew = true,

@@ -18,6 +18,7 @@ const ROOMS: [(u8, &[&str]); 13] = [
     (3, &["ops"]),
     (4, &["encoder", "batch", "cpu"]),
     (4, &["tune"]),
+    (4, &["pace"]),
     (5, &["scorer", "engine", "rank", "bench", "adapt", "convert", "eval"]),
     (6, &["web"]),
     (6, &["bin"]),
