@@ -7,7 +7,7 @@ mod auto;
 use std::cell::RefCell;
 
 #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-use self::auto::{Verdict, in_full, is_of_the_gpu, remembered_pace};
+use self::auto::{Verdict, in_full, is_of_the_gpu, remembered_verdict};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::Config;
 #[cfg(feature = "cpu")]
@@ -100,10 +100,10 @@ impl Started {
                 Started::on_the_faster(options, checkpoint, config, loaded).await
             }
             _ => {
-                let consider = |_: &Gpu, _: &Tuned| Ok(());
                 let mut started =
-                    Started::on_gpu(options, checkpoint, config, loaded, &consider).await?;
-                started.tuning += &options.tuning.map(remembered_pace).unwrap_or_default();
+                    Started::on_gpu(options, checkpoint, config, loaded, async |_, _| Ok(()))
+                        .await?;
+                started.tuning += &options.tuning.map(remembered_verdict).unwrap_or_default();
                 Ok(started)
             }
         }
@@ -118,35 +118,35 @@ impl Started {
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Started> {
         let measured = RefCell::new(None);
-        let consider = |gpu: &Gpu, tuned: &Tuned| {
-            let verdict = Verdict::of(numbers(options), options.tuning, config, gpu, tuned);
-            let cpu_is_faster = verdict.cpu_is_faster;
-            measured.replace(Some(verdict));
-            match cpu_is_faster {
+        let consider = async |gpu: &Gpu, tuned: &Tuned| {
+            let verdict = Verdict::of(options.tuning, gpu, tuned, numbers(options)).await?;
+            let (is_cpu, told) = (verdict.is_cpu(), verdict.tell(config, gpu));
+            let tuning = tuned.to_text(gpu) + &verdict.to_text();
+            measured.replace(Some((is_cpu, told, tuning, tuned.seconds + verdict.seconds)));
+            match is_cpu {
                 true => Err(Error::new(ErrorKind::AdapterTooSmall, "GPU", "is the slower way")),
                 false => Ok(()),
             }
         };
-        let started = Started::on_gpu(options, checkpoint, config, loaded, &consider).await;
+        let started = Started::on_gpu(options, checkpoint, config, loaded, consider).await;
         let measured = measured.into_inner();
         let mut started = match started {
             Err(why) if is_of_the_gpu(&why) => {
                 let note = match &measured {
-                    Some(verdict) if verdict.cpu_is_faster => verdict.told.clone(),
+                    Some((true, told, ..)) => told.clone(),
                     _ => format!("computes on the CPU: {}", in_full(&why)),
                 };
                 Started::on_cpu(options, checkpoint, config, loaded, Some(note)).await?
             }
             Err(why) => return Err(why),
             Ok(started) => {
-                let told = measured.iter().map(|verdict| verdict.told.clone());
+                let told = measured.iter().map(|(_, told, ..)| told.clone());
                 let note = told.chain(started.note).collect::<Vec<_>>().join("; ");
                 Started { note: Some(note), ..started }
             }
         };
-        if let Some(verdict) = measured {
-            started.tuning = verdict.tuning;
-            started.tuning_seconds = verdict.seconds;
+        if let Some((_, _, tuning, seconds)) = measured {
+            (started.tuning, started.tuning_seconds) = (tuning, seconds);
         }
         Ok(started)
     }
@@ -169,11 +169,11 @@ impl Started {
         checkpoint: &Checkpoint,
         config: &Config,
         loaded: &mut dyn FnMut(u64),
-        consider: &dyn Fn(&Gpu, &Tuned) -> Result<()>,
+        consider: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
     ) -> Result<Started> {
         let format = options.weights.unwrap_or(checkpoint.weight_format());
         let prove = async |gpu: &Gpu, tuned: &Tuned| {
-            consider(gpu, tuned)?;
+            consider(gpu, tuned).await?;
             self_test(gpu, tuned.choice, format).await
         };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;

@@ -246,7 +246,8 @@ impl Scorer {
         let started = Started::new(&options, &checkpoint, &config, &mut loaded).await?;
         #[cfg(not(feature = "cpu"))]
         let started =
-            Started::on_gpu(&options, &checkpoint, &config, &mut loaded, &|_, _| Ok(())).await?;
+            Started::on_gpu(&options, &checkpoint, &config, &mut loaded, async |_, _| Ok(()))
+                .await?;
         loaded(total);
 
         let shapes = tensor_shapes(&config);
@@ -385,7 +386,7 @@ pub(crate) async fn open_proven(
     let mut gpu = Gpu::open(options.dtype).await?;
     #[cfg(target_arch = "wasm32")]
     gpu.grant_subgroups(options.subgroup_size);
-    // The line after it is the CPU's.
+    // The line after it says which of GPU and CPU is faster.
     let tuning = options.tuning.and_then(|text| text.split('\n').next());
     let tried = async {
         let tuned = tune(&gpu, format, options.kernel, tuning).await?;

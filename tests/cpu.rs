@@ -310,20 +310,16 @@ fn chosen(folder: &Path, more: &[&str]) -> (Value, Vec<String>) {
     (serde_json::from_slice(&output.stdout).unwrap(), kept.lines().map(str::to_owned).collect())
 }
 
-/// Operations a second in a kept line, at this place.
-fn rate(line: &str, place: usize) -> f64 {
-    line.split(' ').nth(place).unwrap().parse().unwrap()
-}
-
 /// Other systems have their cache folder elsewhere.
 #[cfg(target_os = "linux")]
 #[test]
 fn auto_takes_what_measures_faster_and_remembers_it() {
     let folder = tempfile::tempdir().unwrap();
     let (first, kept) = chosen(folder.path(), &[]);
-    let [gpu, cpu] = &kept[..] else { panic!("{kept:?}") };
-    let cpu_is_faster = rate(cpu, 1) > rate(gpu, 4);
-    assert!(cpu.starts_with("cpu "), "{cpu}");
+    let [gpu, both] = &kept[..] else { panic!("{kept:?}") };
+    let words: Vec<&str> = both.splitn(4, ' ').collect();
+    let [on_gpu, on_cpu] = [words[1], words[2]].map(|pace| pace.parse::<u64>().unwrap());
+    let cpu_is_faster = on_cpu > on_gpu;
     assert!(first["tuning_seconds"].as_f64() > Some(0.0));
     assert_eq!(first["adapter"]["backend"] == "cpu", cpu_is_faster, "{kept:?}");
     let taken = if cpu_is_faster { "takes the CPU: " } else { "takes the GPU: " };
@@ -334,20 +330,19 @@ fn auto_takes_what_measures_faster_and_remembers_it() {
     assert_eq!((&again["note"], &kept_again), (&first["note"], &kept));
 
     // What was measured decides, whatever the adapter is called.
-    for (gpu_is, backend_is_cpu) in [(1.0, true), (1e18, false)] {
-        let mut words: Vec<String> = gpu.split(' ').map(str::to_owned).collect();
-        words[4] = format!("{gpu_is}");
-        let forged = format!("{}\n{cpu}", words.join(" "));
+    for (on_gpu, on_cpu) in [(1, 1_000_000), (1_000_000, 1)] {
+        let forged = format!("{gpu}\nauto {on_gpu} {on_cpu} {}", words[3]);
         fs::write(folder.path().join("cappy/tuning"), forged).unwrap();
         let (info, _) = chosen(folder.path(), &[]);
-        assert_eq!(info["adapter"]["backend"] == "cpu", backend_is_cpu, "{}", info["note"]);
+        assert_eq!(info["adapter"]["backend"] == "cpu", on_cpu > on_gpu, "{}", info["note"]);
+        assert_eq!(info["tuning_seconds"], 0.0);
     }
-    // What only a GPU has is asked of the GPU, and measuring it alone forgets nothing of the CPU.
-    fs::write(folder.path().join("cappy/tuning"), format!("{}\n{cpu}", "nonsense")).unwrap();
+    // What only a GPU has is asked of the GPU, and using it alone forgets nothing.
+    fs::write(folder.path().join("cappy/tuning"), format!("nonsense\n{both}")).unwrap();
     for more in [&["--device", "gpu"][..], &["--dtype", "f16"], &["--kernel", "lanes"]] {
         let (info, kept) = chosen(folder.path(), more);
         assert_ne!(info["adapter"]["backend"], "cpu", "{more:?}");
-        assert_eq!(&kept[1..], [cpu.clone()], "{more:?}");
+        assert_eq!(&kept[1..], [both.clone()], "{more:?}");
     }
     let (info, _) = chosen(folder.path(), &["--device", "cpu"]);
     assert_eq!(info["adapter"]["backend"], "cpu");

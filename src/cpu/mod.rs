@@ -9,16 +9,12 @@ mod dense;
 mod forward;
 mod integer;
 mod layers;
-#[cfg(not(target_arch = "wasm32"))]
-mod pace;
 mod parallel;
 mod products;
 mod weights;
 
 #[cfg(all(feature = "adapt", not(target_arch = "wasm32")))]
 pub use self::calibrate::write_calibrated;
-#[cfg(not(target_arch = "wasm32"))]
-pub use self::pace::{pace, pace_key};
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::Result;
@@ -97,7 +93,7 @@ impl CpuEncoder {
 }
 
 /// What multiplies `numbers`, for people.
-fn describe(numbers: Numbers) -> String {
+pub(crate) fn describe(numbers: Numbers) -> String {
     match numbers {
         #[cfg(not(target_arch = "wasm32"))]
         Numbers::F32 => format!("f32 ({})", dense::float_kernel()),

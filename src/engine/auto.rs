@@ -1,105 +1,168 @@
-//! The faster of GPU and CPU, by what was measured of both.
+//! The faster of GPU and CPU, by a small model that both are timed with.
 
 use std::error::Error as _;
+use std::time::{Duration, Instant};
 
+use crate::batch::Batch;
+use crate::checkpoint::{Checkpoint, RandomProfile, WeightFormat};
 use crate::config::Config;
-use crate::cpu::{Numbers, pace, pace_key};
+use crate::cpu::{CpuEncoder, Numbers, describe, threads};
 use crate::encoder::Encoder;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::Gpu;
+use crate::tokenizer::Encoded;
 use crate::tune::Tuned;
+
+/// The shape of the small model: a small reranker's, of as few layers as have every step.
+const CONFIG: &str = r#"{
+    "model_type": "roberta", "architectures": ["RobertaForSequenceClassification"],
+    "vocab_size": 512, "hidden_size": 384, "num_hidden_layers": 2, "num_attention_heads": 6,
+    "intermediate_size": 1536, "hidden_act": "gelu", "max_position_embeddings": 130,
+    "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1,
+    "id2label": { "0": "LABEL_0" }
+}"#;
+
+/// What it is given: so many pairs of so many tokens.
+const PAIRS: usize = 8;
+const LENGTH: usize = 64;
+
+/// The fastest run counts, of at least two after one that compiles and wakes threads, and of as many
+/// as fit into this time.
+const LEAST_RUNS: u32 = 2;
+const LONG_ENOUGH: Duration = Duration::from_millis(150);
 
 /// Tokens of the batch whose time is told: sixteen pairs of 128.
 const TOKENS: usize = 2048;
 
-/// How a remembered line of the CPU begins.
-const CPU: &str = "cpu ";
+/// How the line begins that remembers this.
+const NAME: &str = "auto ";
 
-/// How fast the CPU multiplies.
-#[derive(Debug)]
-struct CpuPace {
-    key: String,
-    /// Multiplications and additions a second.
-    flops_per_second: f64,
-    /// Seconds that measuring took; 0 where it was remembered.
-    seconds: f64,
-}
-
-impl CpuPace {
-    /// What `remembered`, [`crate::LoadOptions::tuning`] of an earlier load, says of this machine,
-    /// or else a measurement.
-    fn of(numbers: Numbers, remembered: Option<&str>) -> CpuPace {
-        let key = format!("{} {}", env!("CARGO_PKG_VERSION"), pace_key(numbers));
-        if let Some(flops_per_second) =
-            remembered.and_then(|text| text.lines().find_map(|line| read(line, &key)))
-        {
-            return CpuPace { key, flops_per_second, seconds: 0.0 };
-        }
-        let start = std::time::Instant::now();
-        let flops_per_second = pace(numbers);
-        CpuPace { key, flops_per_second, seconds: start.elapsed().as_secs_f64() }
-    }
-
-    /// One line for the next load.
-    fn to_text(&self) -> String {
-        format!("{CPU}{} {}", self.flops_per_second as u64, self.key)
-    }
-}
-
-/// What measuring both came to.
+/// What timing both came to.
 pub(super) struct Verdict {
-    /// Whether the CPU gets through a model sooner than the GPU.
-    pub cpu_is_faster: bool,
-    /// Which of both is taken and why, for people.
-    pub told: String,
-    /// Both measurements, for the next load.
-    pub tuning: String,
-    /// Seconds that they took; 0 where they were remembered.
+    /// Tokens of the small model a second.
+    on_gpu: f64,
+    on_cpu: f64,
+    /// What they hold for.
+    key: String,
+    /// Seconds that timing took; 0 where it was remembered.
     pub seconds: f64,
 }
 
 impl Verdict {
-    /// What is `tuned` for the GPU, against the CPU's pace in `numbers`: as `remembered`, else
-    /// measured now.
-    pub fn of(
-        numbers: Numbers,
+    /// What `remembered`, [`crate::LoadOptions::tuning`] of an earlier load, says of this adapter and
+    /// this machine, or else a measurement.
+    ///
+    /// # Errors
+    /// What the GPU says.
+    pub async fn of(
         remembered: Option<&str>,
-        config: &Config,
         gpu: &Gpu,
         tuned: &Tuned,
-    ) -> Verdict {
-        let pace = CpuPace::of(numbers, remembered);
-        let cpu_is_faster = pace.flops_per_second > tuned.flops_per_second;
-        let time = |rate: f64| seconds(Encoder::flops(config, TOKENS) / rate);
-        let cpu = format!("{} on the CPU", time(pace.flops_per_second));
-        let name = &gpu.adapter().name;
-        let on_gpu = format!("{} on the GPU ({name})", time(tuned.flops_per_second));
-        let (taken, first, then) = match cpu_is_faster {
-            true => ("CPU", cpu, on_gpu),
-            false => ("GPU", on_gpu, cpu),
-        };
-        Verdict {
-            cpu_is_faster,
-            told: format!(
-                "takes the {taken}: the matrices of {TOKENS} tokens should take {first}, and {then}"
-            ),
-            tuning: format!("{}\n{}", tuned.to_text(gpu), pace.to_text()),
-            seconds: tuned.seconds + pace.seconds,
+        numbers: Numbers,
+    ) -> Result<Verdict> {
+        let key = key(gpu, tuned.format, numbers);
+        if let Some([on_gpu, on_cpu]) =
+            remembered.and_then(|text| text.lines().find_map(|line| read(line, &key)))
+        {
+            return Ok(Verdict { on_gpu, on_cpu, key, seconds: 0.0 });
         }
+        let start = Instant::now();
+        let config = Config::from_json("the small model", CONFIG.as_bytes())?;
+        let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
+        let pairs = pairs();
+        let tokens = PAIRS * LENGTH;
+        let mut silent = |_| {};
+
+        let format = Some(tuned.format);
+        let encoder =
+            Encoder::load(gpu, &checkpoint, &config, tuned.choice, format, tokens, &mut silent);
+        let encoder = encoder.await?;
+        let batch = Batch::new(&pairs);
+        let on_gpu = pace(async || encoder.logits(gpu, &batch, &|| false).await.map(drop)).await?;
+        drop(encoder);
+        let encoder = CpuEncoder::load(&checkpoint, &config, numbers, &mut silent).await?;
+        let on_cpu = pace(async || encoder.logits(&pairs, &|| false).await.map(drop)).await?;
+        Ok(Verdict { on_gpu, on_cpu, key, seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// Whether the CPU is the faster way.
+    pub fn is_cpu(&self) -> bool {
+        self.on_cpu > self.on_gpu
+    }
+
+    /// Which of both is taken and why, for people, with the time that the model of `config` should
+    /// take by that.
+    pub fn tell(&self, config: &Config, gpu: &Gpu) -> String {
+        let small = Config::from_json("the small model", CONFIG.as_bytes());
+        let small = small.map_or(1.0, |small| Encoder::flops(&small, TOKENS));
+        let times = Encoder::flops(config, TOKENS) / small;
+        let time = |pace: f64| seconds(times * TOKENS as f64 / pace);
+        let cpu = format!("{} on the CPU", time(self.on_cpu));
+        let gpu = format!("{} on the GPU ({})", time(self.on_gpu), gpu.adapter().name);
+        let (taken, first, then) =
+            if self.is_cpu() { ("CPU", cpu, gpu) } else { ("GPU", gpu, cpu) };
+        format!("takes the {taken}: by measurement, {TOKENS} tokens need {first}, {then}")
+    }
+
+    /// A line for the next load, after the GPU's own.
+    pub fn to_text(&self) -> String {
+        format!("\n{NAME}{} {} {}", self.on_gpu as u64, self.on_cpu as u64, self.key)
     }
 }
 
-/// What `remembered` has besides the GPU's line.
-pub(super) fn remembered_pace(remembered: &str) -> String {
-    let lines = remembered.lines().filter(|line| line.starts_with(CPU));
+/// What `remembered` has besides the GPU's own line.
+pub(super) fn remembered_verdict(remembered: &str) -> String {
+    let lines = remembered.lines().filter(|line| line.starts_with(NAME));
     lines.map(|line| format!("\n{line}")).collect()
 }
 
-/// The operations a second in a remembered line, if it is for `key`.
-fn read(line: &str, key: &str) -> Option<f64> {
-    let (rate, of) = line.strip_prefix(CPU)?.split_once(' ')?;
-    let rate = rate.parse::<u64>().ok().filter(|rate| *rate > 0)?;
-    (of == key).then_some(rate as f64)
+/// What a measurement holds for.
+fn key(gpu: &Gpu, format: WeightFormat, numbers: Numbers) -> String {
+    let adapter = gpu.adapter();
+    let path = if gpu.dtype() == crate::gpu::Dtype::F16 { "f16" } else { "f32" };
+    format!(
+        "{} {path} {format} {} {} {}; {}, {}, threads: {}",
+        env!("CARGO_PKG_VERSION"),
+        adapter.backend,
+        adapter.name,
+        adapter.driver,
+        describe(numbers),
+        std::env::consts::ARCH,
+        threads()
+    )
+}
+
+/// The paces in a remembered line, the GPU's first, if it is for `key`.
+fn read(line: &str, key: &str) -> Option<[f64; 2]> {
+    let mut words = line.strip_prefix(NAME)?.splitn(3, ' ');
+    let mut pace = || words.next()?.parse::<u64>().ok().filter(|pace| *pace > 0);
+    let paces = [pace()? as f64, pace()? as f64];
+    (words.next()? == key).then_some(paces)
+}
+
+fn pairs() -> Vec<Encoded> {
+    let pair = |salt: usize| Encoded {
+        ids: (0..LENGTH).map(|i| ((i * 37 + salt * 11) % 512) as u32).collect(),
+        position_ids: (2..).take(LENGTH).collect(),
+        type_ids: vec![0; LENGTH],
+        truncated: 0,
+    };
+    (0..PAIRS).map(pair).collect()
+}
+
+/// Tokens a second of a forward pass over [`pairs`].
+async fn pace(run: impl AsyncFn() -> Result<()>) -> Result<f64> {
+    run().await?;
+    let start = Instant::now();
+    let mut fastest = f64::MAX;
+    let mut runs = 0;
+    while runs < LEAST_RUNS || start.elapsed() < LONG_ENOUGH {
+        let begin = Instant::now();
+        run().await?;
+        fastest = fastest.min(begin.elapsed().as_secs_f64());
+        runs += 1;
+    }
+    Ok((PAIRS * LENGTH) as f64 / fastest.max(1e-9))
 }
 
 /// A time in few digits.
@@ -133,27 +196,63 @@ pub(super) fn is_of_the_gpu(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gpu::Dtype;
+    use crate::tune::tune;
 
     #[test]
-    fn a_pace_is_measured_remembered_and_forgotten_elsewhere() {
-        let measured = CpuPace::of(Numbers::F32, None);
-        assert!(measured.flops_per_second > 1e8 && measured.seconds > 0.0, "{measured:?}");
-        let line = measured.to_text();
-        let again = CpuPace::of(Numbers::F32, Some(&format!("the GPU's line\n{line}")));
-        assert_eq!(again.seconds, 0.0);
-        assert_eq!(again.to_text(), line);
-        for other in ["", "cpu", "cpu 5", &line.replace("cpu ", "gpu "), &line.replace("thr", "t")]
-        {
-            assert!(CpuPace::of(Numbers::F32, Some(other)).seconds > 0.0, "{other}");
-        }
-        assert!(CpuPace::of(Numbers::I8, Some(&line)).seconds > 0.0);
-        let stopped = line.replacen(&format!("{}", measured.flops_per_second as u64), "0", 1);
-        assert!(CpuPace::of(Numbers::F32, Some(&stopped)).seconds > 0.0, "{stopped}");
+    fn a_verdict_is_measured_remembered_and_forgotten_elsewhere() {
+        pollster::block_on(async {
+            let gpu = Gpu::open(Dtype::Auto).await.unwrap();
+            let tuned = tune(&gpu, WeightFormat::F16, Some("lanes"), None).await.unwrap();
+            let of = async |remembered, numbers| {
+                Verdict::of(remembered, &gpu, &tuned, numbers).await.unwrap()
+            };
+            let measured = of(None, Numbers::F32).await;
+            assert!(measured.seconds > 0.0);
+            assert!(measured.on_gpu > 10.0 && measured.on_cpu > 10.0);
+            let line = measured.to_text();
+            let again = of(Some(&format!("the GPU's own{line}")), Numbers::F32).await;
+            assert_eq!((again.seconds, again.to_text()), (0.0, line.clone()));
+
+            let of_this = |line: &str| read(line.trim_start(), &measured.key).is_some();
+            assert!(of_this(&line));
+            for other in ["", NAME, "auto 5", "auto 5 6", &line.replace("thr", "t")] {
+                assert!(!of_this(other), "{other}");
+            }
+            assert!(!of_this(&format!("auto 0 6 {}", measured.key)));
+            let q8 = key(&gpu, WeightFormat::Q8, Numbers::F32);
+            assert!(q8 != measured.key && key(&gpu, tuned.format, Numbers::I8) != measured.key);
+            assert_eq!(remembered_verdict(&format!("the GPU's own{line}")), line);
+        });
     }
 
     #[test]
-    fn times_are_told_in_few_digits() {
-        assert_eq!(seconds(12.34), "12.3 s");
-        assert_eq!(seconds(0.04321), "43.2 ms");
+    fn the_greater_pace_wins_and_is_told_for_the_model() {
+        let gpu = pollster::block_on(Gpu::open(Dtype::Auto)).unwrap();
+        let small = Config::from_json("the small model", CONFIG.as_bytes()).unwrap();
+        let twice = Config { num_hidden_layers: 4, ..small };
+        let of = |on_gpu, on_cpu| Verdict { on_gpu, on_cpu, key: String::new(), seconds: 0.0 };
+        let cpu = of(1e3, 1e5);
+        let name = &gpu.adapter().name;
+        assert!(cpu.is_cpu() && !of(1e5, 1e3).is_cpu());
+        assert_eq!(
+            cpu.tell(&twice, &gpu),
+            format!(
+                "takes the CPU: by measurement, 2048 tokens need 41.0 ms on the CPU, 4.1 s on the \
+                 GPU ({name})"
+            )
+        );
+        assert!(of(1e5, 1e3).tell(&twice, &gpu).starts_with("takes the GPU: by measurement"));
+    }
+
+    #[test]
+    fn a_failed_gpu_is_told_in_full_and_a_broken_model_is_not_its_fault() {
+        let why = Error::new(ErrorKind::Gpu, "llvmpipe", "would not open a device")
+            .with_source(std::io::Error::other("the limit is lower"));
+        assert_eq!(in_full(&why), "llvmpipe: would not open a device: the limit is lower");
+        assert!(is_of_the_gpu(&why));
+        for kind in [ErrorKind::Checkpoint, ErrorKind::Io, ErrorKind::Input, ErrorKind::Aborted] {
+            assert!(!is_of_the_gpu(&Error::new(kind, "x", "y")));
+        }
     }
 }

@@ -125,6 +125,8 @@ impl Except {
                 host.parse().is_ok_and(|address| begins_as(address, *network, *bits))
                     && port.is_none_or(|port| port == at)
             }
+            // What is below a name ends in it, but an address that ends as another one is a stranger.
+            Except::Host { .. } if host.parse::<IpAddr>().is_ok() => false,
             Except::Host { name, below, port } => {
                 let rest = host.strip_suffix(&**name);
                 rest.is_some_and(|rest| (rest.is_empty() && !below) || rest.ends_with('.'))
