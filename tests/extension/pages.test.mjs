@@ -3,10 +3,11 @@
  * Build first: scripts/build-extension.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { dropOn } from "../web/drop.mjs";
 import { until } from "./harness.mjs";
 import { padded, serveModel } from "./model-server.mjs";
 import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
@@ -144,6 +145,37 @@ describe("the popup and the options", { skip: noBrowser }, () => {
       await page.locator("#deleted", { hasText: "Deleted folder mine." }).waitFor();
       assert.deepEqual((await inStorage()).picked, {});
       assert.deepEqual((await pages.settings()).model, { kind: "embedded" });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }));
+
+  test("of a folder with checkpoints inside, chosen or dropped, the own files are offered", () => pages.options(async (page) => {
+    const folder = await mkdtemp(join(tmpdir(), "with-checkpoints-"));
+    try {
+      await mkdir(join(folder, "checkpoint-500"));
+      for (const [name, bytes] of Object.entries(pages.files)) {
+        await writeFile(join(folder, name), bytes);
+        await writeFile(join(folder, "checkpoint-500", name), "of another model");
+      }
+      const offered = async () => {
+        await page.locator("#plan li").nth(2).waitFor();
+        const said = await page.locator("#plan li").allInnerTexts();
+        assert.match(await page.locator("#folder-name").inputValue(), /^with-checkpoints-\w+$/);
+        await button(page, "Not now").click();
+        return said.map((line) => line.split(",")[0]).sort();
+      };
+      const own = Object.keys(pages.files).sort();
+      await page.locator("#folder-input").setInputFiles(folder);
+      assert.deepEqual(await offered(), own);
+      await dropOn(page, folder);
+      assert.deepEqual(await offered(), own);
+      await dropOn(page, join(folder, "checkpoint-500"), folder);
+      await page.locator("#folder-error code", { hasText: "input: several things were dropped" }).waitFor();
+      // Without files of its own.
+      for (const name of own) await rm(join(folder, name));
+      await dropOn(page, folder);
+      await page.locator("#folder-error code", { hasText: /has no files of its own/ }).waitFor();
     } finally {
       await rm(folder, { recursive: true });
     }
