@@ -16,7 +16,7 @@ export function starter(init: Init, path: string, beside: () => URL): (assets: s
     const address = assets ? new URL(path, assets) : beside();
     if (!isNode() || address.protocol !== "file:") return init({ module_or_path: address });
     // An import, even a dynamic one, would make bundlers split the worker in two.
-    const { readFile } = process.getBuiltinModule("node:fs/promises");
+    const { readFile } = globalThis.process.getBuiltinModule("node:fs/promises");
     return init({ module_or_path: await readFile(address) });
   };
   return (assets) => {

@@ -2,7 +2,9 @@
 // frame, under Trusted Types. In Chromium, on two servers. CHROME_PATH names the browser.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 
+import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
 import { chromiumArgs, chromiumPath } from "./browser.mjs";
@@ -151,6 +153,21 @@ test("under Trusted Types, by a policy of the package's name or by the page's de
   assertScored(await scored({
     from: cdn.url, policy: fromCdn({ "require-trusted-types-for": "'script'", "trusted-types": "cappy-web" }),
   }));
+});
+
+test("in one classic script, which knows no address of its own, with the files in a folder", async () => {
+  const entry = `import { Scorer } from ${JSON.stringify(fileURLToPath(new URL("../../dist/index.js", import.meta.url)))};
+    Scorer.load(undefined, { assets: "/dist/" }).then(async (scorer) => {
+      const scores = [...await scorer.score(...${ASK})];
+      parent.postMessage({ scores, worker: scorer.info().worker }, "*");
+    });`;
+  const { outputFiles: [bundle] } = await build({
+    stdin: { contents: entry, resolveDir: "." }, bundle: true, format: "iife", write: false, logLevel: "error",
+  });
+  assertScored(await scored({
+    from: home.url, prelude: `${bundle.text}; throw new Error("the rest of this script is not wanted")`,
+    policy: policyOf({ "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'" }),
+  }).then(({ complaints, ...rest }) => ({ ...rest, complaints: complaints.filter((what) => !what.includes("is not wanted")) })));
 });
 
 test("the page's own Worker is what it was", async () => {
