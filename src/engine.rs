@@ -20,9 +20,10 @@ use crate::error::{Error, ErrorKind};
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::gpu::Gpu;
 use crate::gpu::{AdapterSummary, Dtype};
-#[cfg(any(all(target_arch = "wasm32", not(feature = "cpu")), test))]
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
 use crate::ops::Choice;
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
 use crate::pace;
 use crate::scorer::LoadOptions;
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
@@ -174,7 +175,7 @@ impl Started {
         let format = options.weights.unwrap_or(checkpoint.weight_format());
         let prove = async |gpu: &Gpu, tuned: &Tuned| {
             consider(gpu, tuned).await?;
-            self_test(gpu, tuned.choice, format).await
+            self_test(gpu, tuned.choice, format, config.hidden_act).await
         };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
@@ -182,7 +183,7 @@ impl Started {
         if let Some(rival) = options.rival
             && tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU
         {
-            pace::beat(rival, gpu_pace(&gpu, choice).await?)?;
+            pace::beat(rival, gpu_pace(&gpu, choice, None).await?)?;
         }
         let batch_tokens = batch_tokens(&tuned, config, options.batch_tokens);
         let before = gpu.allocated_bytes();
@@ -262,17 +263,18 @@ fn numbers(options: &LoadOptions<'_>) -> Numbers {
 }
 
 /// Microseconds of the fixed forward pass on the GPU.
-#[cfg(any(all(target_arch = "wasm32", not(feature = "cpu")), test))]
-async fn gpu_pace(gpu: &Gpu, choice: Choice) -> Result<u32> {
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
+async fn gpu_pace(gpu: &Gpu, choice: Choice, format: Option<WeightFormat>) -> Result<u32> {
     let (config, checkpoint, pairs) = pace::work();
     let encoder =
-        Encoder::load(gpu, &checkpoint, &config, choice, None, pace::TOKENS, &mut |_| {}).await?;
+        Encoder::load(gpu, &checkpoint, &config, choice, format, pace::TOKENS, &mut |_| {}).await?;
     let batch = crate::batch::Batch::new(&pairs);
     pace::fastest(async || encoder.logits(gpu, &batch, &|| false).await.map(drop)).await
 }
 
 /// The same on the CPU.
-#[cfg(all(feature = "cpu", any(target_arch = "wasm32", test)))]
+#[cfg(feature = "cpu")]
 async fn cpu_pace(numbers: Numbers) -> Result<u32> {
     let (config, checkpoint, pairs) = pace::work();
     let encoder = CpuEncoder::load(&checkpoint, &config, numbers, &mut |_| {}).await?;
@@ -306,7 +308,7 @@ mod tests {
     fn the_fixed_pass_runs_on_both_and_the_faster_one_is_known() {
         pollster::block_on(async {
             let gpu = Gpu::open(Dtype::Auto).await.unwrap();
-            let on_gpu = gpu_pace(&gpu, Choice::safe()).await.unwrap();
+            let on_gpu = gpu_pace(&gpu, Choice::safe(), None).await.unwrap();
             let on_cpu = cpu_pace(Numbers::I16).await.unwrap();
             assert!(on_gpu > 0 && on_cpu > 0, "{on_gpu} and {on_cpu}");
             let (fast, slow) = (on_gpu.min(on_cpu), on_gpu.max(on_cpu) + 1);

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu};
 use crate::ops::Choice;
-use crate::tokenizer::{Encoded, Tokenizer};
+use crate::tokenizer::{CrossEncoder, Encoded, Tokenizer};
 use crate::tune::{Tuned, tune};
 
 /// Tokens of a batch at the most, unless the caller says more. Larger ones are no faster.
@@ -173,9 +173,11 @@ pub struct Info {
     pub format: String,
     /// Its shape.
     pub config: Config,
-    /// What its output means, for people: see [`Config::output`].
-    pub output: &'static str,
-    /// The longest pair in tokens, special tokens included.
+    /// What its output means, for people: see [`Config::output`]. Where the files say so, also which
+    /// function sentence-transformers applies to it.
+    pub output: String,
+    /// The longest pair in tokens, special tokens included: [`Config::max_tokens`], or less where the
+    /// files beside `config.json` say so.
     pub max_tokens: usize,
     /// How many numbers its weights are.
     pub parameters: u64,
@@ -235,7 +237,8 @@ impl Scorer {
             None => &mut silent,
         };
         let model = source.describe();
-        let Opened { config, tokenizer, mut checkpoint, .. } = open(source, progress).await?;
+        let Opened { config, cross_encoder, tokenizer, mut checkpoint, .. } =
+            open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
             checkpoint = checkpoint.with_adapter(&**files, &config).await?;
@@ -268,8 +271,8 @@ impl Scorer {
             kernels: started.kernels,
             tuning_seconds: started.tuning_seconds,
             tuning: started.tuning,
-            output: config.output(),
-            max_tokens: config.max_tokens(),
+            output: cross_encoder.output(&config),
+            max_tokens: tokenizer.max_tokens(),
             config,
         };
         Ok(Scorer { engine: started.engine, tokenizer, info })
@@ -429,6 +432,7 @@ pub(crate) fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>)
 /// A model whose small files were read.
 pub(crate) struct Opened {
     pub config: Config,
+    pub cross_encoder: CrossEncoder,
     pub tokenizer: Tokenizer,
     pub checkpoint: Checkpoint,
     /// Where it came from, unless it is random.
@@ -443,7 +447,8 @@ pub(crate) async fn open(
     let files: Box<dyn Files> = match source {
         ModelSource::Random { config, tokenizer, seed, profile } => {
             let checkpoint = Checkpoint::random(&config, seed, profile);
-            return Ok(Opened { config, tokenizer, checkpoint, files: None });
+            let cross_encoder = CrossEncoder::default();
+            return Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: None });
         }
         ModelSource::Files(files) => files,
         #[cfg(not(target_arch = "wasm32"))]
@@ -455,9 +460,11 @@ pub(crate) async fn open(
         .await?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, files.describe(), "has no config.json"))?;
     let config = Config::from_json("config.json", &json)?;
+    let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
     let tokenizer = Tokenizer::load(&*files, &config).await?;
+    let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
     let checkpoint = Checkpoint::open(&*files).await?;
-    Ok(Opened { config, tokenizer, checkpoint, files: Some(files) })
+    Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: Some(files) })
 }
 
 /// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.

@@ -85,6 +85,26 @@ fn files_land_in_the_usual_layout_and_are_not_downloaded_twice() {
 }
 
 #[test]
+fn what_changes_scores_is_downloaded_where_there_is_any() {
+    let cache = TempDir::new().unwrap();
+    let optional =
+        ["config_sentence_transformers.json", "modules.json", "sentence_bert_config.json"];
+    // An earlier download, of a program that did not know of these files.
+    let hub = usual().start();
+    let folder = get(ID, &options(&hub, &cache)).unwrap();
+    fs::remove_dir_all(cache.path().join("models--owner--some-model/.no_exist")).unwrap();
+    let hub = optional.iter().fold(usual(), |hub, name| hub.file(name, b"{}")).start();
+    assert_eq!(get(&format!("{ID}@{COMMIT}"), &options(&hub, &cache)).unwrap(), folder);
+    let there = names(&folder);
+    assert!(optional.iter().all(|name| there.iter().any(|there| there == name)), "{there:?}");
+    assert_eq!(there.len(), 6);
+    // Now they are known, and nothing is asked.
+    hub.forget_requests();
+    get(&format!("{ID}@{COMMIT}"), &options(&hub, &cache)).unwrap();
+    assert_eq!(hub.requests().len(), 0);
+}
+
+#[test]
 fn broken_connections_are_resumed_where_they_ended() {
     let hub = usual().break_after(&[1_000_000, 0, 700_000]).start();
     let cache = TempDir::new().unwrap();

@@ -14,10 +14,18 @@ export const WEIGHTS = [
 /** No header or JSON file is larger; one that says so is broken. */
 const MOST = 16 * 1024 * 1024;
 
+/** What a model may have beside these that changes its scores. */
+const OPTIONAL = ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
+
 /** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
 export async function costOf(model: OpenedModel, quota: number | null): Promise<Cost> {
   const config = await needed(model, "config.json");
   const files = [config, ...(await tokenizer(model))];
+  for (const name of OPTIONAL) {
+    const file = await model.open(name);
+    if (!file) break;
+    files.push(file);
+  }
   const weights = await firstOf(model, WEIGHTS);
   if (!weights) throw new CappyError("not-found", model.description, `has none of ${WEIGHTS.join(", ")}`);
   const parts = [weights];
@@ -116,7 +124,10 @@ async function json(file: OpenFile): Promise<unknown> {
 
 function parse(name: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const text = new TextDecoder().decode(bytes);
+    // Python writes constants that JSON does not have.
+    return JSON.parse(name !== "config.json" ? text
+      : text.replace(/"(?:[^"\\]+|\\.)*"|-?(?:NaN|Infinity)/gs, (found) => (found.startsWith('"') ? found : "null")));
   } catch (cause) {
     throw new CappyError(name === "config.json" ? "config" : "checkpoint", name, "is not JSON", { cause });
   }

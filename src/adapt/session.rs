@@ -132,7 +132,7 @@ impl Adaptation {
             None => &mut silent,
         };
         let model = source.describe();
-        let Opened { config, tokenizer, checkpoint: mut base, files } =
+        let Opened { config, tokenizer, checkpoint: mut base, files, .. } =
             open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
@@ -140,8 +140,9 @@ impl Adaptation {
         }
         let train = encode(&tokenizer, &set.train)?;
         let held_out = encode(&tokenizer, &set.held_out)?;
+        let (format, activation) = (WeightFormat::F16, config.hidden_act);
         let prove =
-            async |gpu: &Gpu, tuned: &Tuned| self_test(gpu, tuned.choice, WeightFormat::F16).await;
+            async |gpu: &Gpu, tuned: &Tuned| self_test(gpu, tuned.choice, format, activation).await;
         let (gpu, tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
         let longest = train.iter().chain(&held_out).map(|pair| pair.encoded.ids.len()).max();
         let longest = longest.unwrap_or(1);

@@ -1,35 +1,17 @@
 //! The faster of GPU and CPU, by a small model that both are timed with.
 
 use std::error::Error as _;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::batch::Batch;
-use crate::checkpoint::{Checkpoint, RandomProfile, WeightFormat};
+use super::{cpu_pace, gpu_pace};
+use crate::checkpoint::WeightFormat;
 use crate::config::Config;
-use crate::cpu::{CpuEncoder, Numbers, describe, threads};
+use crate::cpu::{Numbers, describe, threads};
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::Gpu;
-use crate::tokenizer::Encoded;
+use crate::pace;
 use crate::tune::Tuned;
-
-/// The shape of the small model: a small reranker's, of as few layers as have every step.
-const CONFIG: &str = r#"{
-    "model_type": "roberta", "architectures": ["RobertaForSequenceClassification"],
-    "vocab_size": 512, "hidden_size": 384, "num_hidden_layers": 2, "num_attention_heads": 6,
-    "intermediate_size": 1536, "hidden_act": "gelu", "max_position_embeddings": 130,
-    "type_vocab_size": 1, "layer_norm_eps": 1e-5, "pad_token_id": 1,
-    "id2label": { "0": "LABEL_0" }
-}"#;
-
-/// What it is given: so many pairs of so many tokens.
-const PAIRS: usize = 8;
-const LENGTH: usize = 64;
-
-/// The fastest run counts, of at least two after one that compiles and wakes threads, and of as many
-/// as fit into this time.
-const LEAST_RUNS: u32 = 2;
-const LONG_ENOUGH: Duration = Duration::from_millis(150);
 
 /// Tokens of the batch whose time is told: sixteen pairs of 128.
 const TOKENS: usize = 2048;
@@ -39,9 +21,9 @@ const NAME: &str = "auto ";
 
 /// What timing both came to.
 pub(super) struct Verdict {
-    /// Tokens of the small model a second.
-    on_gpu: f64,
-    on_cpu: f64,
+    /// Microseconds that the small model takes.
+    on_gpu: u32,
+    on_cpu: u32,
     /// What they hold for.
     key: String,
     /// Seconds that timing took; 0 where it was remembered.
@@ -67,36 +49,22 @@ impl Verdict {
             return Ok(Verdict { on_gpu, on_cpu, key, seconds: 0.0 });
         }
         let start = Instant::now();
-        let config = Config::from_json("the small model", CONFIG.as_bytes())?;
-        let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
-        let pairs = pairs();
-        let tokens = PAIRS * LENGTH;
-        let mut silent = |_| {};
-
-        let format = Some(tuned.format);
-        let encoder =
-            Encoder::load(gpu, &checkpoint, &config, tuned.choice, format, tokens, &mut silent);
-        let encoder = encoder.await?;
-        let batch = Batch::new(&pairs);
-        let on_gpu = pace(async || encoder.logits(gpu, &batch, &|| false).await.map(drop)).await?;
-        drop(encoder);
-        let encoder = CpuEncoder::load(&checkpoint, &config, numbers, &mut silent).await?;
-        let on_cpu = pace(async || encoder.logits(&pairs, &|| false).await.map(drop)).await?;
+        let on_gpu = gpu_pace(gpu, tuned.choice, Some(tuned.format)).await?;
+        let on_cpu = cpu_pace(numbers).await?;
         Ok(Verdict { on_gpu, on_cpu, key, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// Whether the CPU is the faster way.
     pub fn is_cpu(&self) -> bool {
-        self.on_cpu > self.on_gpu
+        self.on_cpu < self.on_gpu
     }
 
     /// Which of both is taken and why, for people, with the time that the model of `config` should
     /// take by that.
     pub fn tell(&self, config: &Config, gpu: &Gpu) -> String {
-        let small = Config::from_json("the small model", CONFIG.as_bytes());
-        let small = small.map_or(1.0, |small| Encoder::flops(&small, TOKENS));
-        let times = Encoder::flops(config, TOKENS) / small;
-        let time = |pace: f64| seconds(times * TOKENS as f64 / pace);
+        let (small, ..) = pace::work();
+        let times = Encoder::flops(config, TOKENS) / Encoder::flops(&small, pace::TOKENS);
+        let time = |micros: u32| seconds(1e-6 * f64::from(micros) * times);
         let cpu = format!("{} on the CPU", time(self.on_cpu));
         let gpu = format!("{} on the GPU ({})", time(self.on_gpu), gpu.adapter().name);
         let (taken, first, then) =
@@ -106,7 +74,7 @@ impl Verdict {
 
     /// A line for the next load, after the GPU's own.
     pub fn to_text(&self) -> String {
-        format!("\n{NAME}{} {} {}", self.on_gpu as u64, self.on_cpu as u64, self.key)
+        format!("\n{NAME}{} {} {}", self.on_gpu, self.on_cpu, self.key)
     }
 }
 
@@ -132,37 +100,12 @@ fn key(gpu: &Gpu, format: WeightFormat, numbers: Numbers) -> String {
     )
 }
 
-/// The paces in a remembered line, the GPU's first, if it is for `key`.
-fn read(line: &str, key: &str) -> Option<[f64; 2]> {
+/// The microseconds in a remembered line, the GPU's first, if it is for `key`.
+fn read(line: &str, key: &str) -> Option<[u32; 2]> {
     let mut words = line.strip_prefix(NAME)?.splitn(3, ' ');
-    let mut pace = || words.next()?.parse::<u64>().ok().filter(|pace| *pace > 0);
-    let paces = [pace()? as f64, pace()? as f64];
-    (words.next()? == key).then_some(paces)
-}
-
-fn pairs() -> Vec<Encoded> {
-    let pair = |salt: usize| Encoded {
-        ids: (0..LENGTH).map(|i| ((i * 37 + salt * 11) % 512) as u32).collect(),
-        position_ids: (2..).take(LENGTH).collect(),
-        type_ids: vec![0; LENGTH],
-        truncated: 0,
-    };
-    (0..PAIRS).map(pair).collect()
-}
-
-/// Tokens a second of a forward pass over [`pairs`].
-async fn pace(run: impl AsyncFn() -> Result<()>) -> Result<f64> {
-    run().await?;
-    let start = Instant::now();
-    let mut fastest = f64::MAX;
-    let mut runs = 0;
-    while runs < LEAST_RUNS || start.elapsed() < LONG_ENOUGH {
-        let begin = Instant::now();
-        run().await?;
-        fastest = fastest.min(begin.elapsed().as_secs_f64());
-        runs += 1;
-    }
-    Ok((PAIRS * LENGTH) as f64 / fastest.max(1e-9))
+    let mut micros = || words.next()?.parse::<u32>().ok().filter(|micros| *micros > 0);
+    let both = [micros()?, micros()?];
+    (words.next()? == key).then_some(both)
 }
 
 /// A time in few digits.
@@ -209,7 +152,7 @@ mod tests {
             };
             let measured = of(None, Numbers::F32).await;
             assert!(measured.seconds > 0.0);
-            assert!(measured.on_gpu > 10.0 && measured.on_cpu > 10.0);
+            assert!(measured.on_gpu > 0 && measured.on_cpu > 0);
             let line = measured.to_text();
             let again = of(Some(&format!("the GPU's own{line}")), Numbers::F32).await;
             assert_eq!((again.seconds, again.to_text()), (0.0, line.clone()));
@@ -227,22 +170,26 @@ mod tests {
     }
 
     #[test]
-    fn the_greater_pace_wins_and_is_told_for_the_model() {
+    fn the_shorter_time_wins_and_is_told_for_the_model() {
         let gpu = pollster::block_on(Gpu::open(Dtype::Auto)).unwrap();
-        let small = Config::from_json("the small model", CONFIG.as_bytes()).unwrap();
-        let twice = Config { num_hidden_layers: 4, ..small };
+        let (small, ..) = pace::work();
+        let twice = Config { num_hidden_layers: 2 * small.num_hidden_layers, ..small };
         let of = |on_gpu, on_cpu| Verdict { on_gpu, on_cpu, key: String::new(), seconds: 0.0 };
-        let cpu = of(1e3, 1e5);
+        let cpu = of(200_000, 2_000);
         let name = &gpu.adapter().name;
-        assert!(cpu.is_cpu() && !of(1e5, 1e3).is_cpu());
+        assert!(cpu.is_cpu() && !of(2_000, 200_000).is_cpu());
+        // Eight times the tokens and twice the layers, and attention grows by more than that.
+        let times = Encoder::flops(&twice, TOKENS) / Encoder::flops(&pace::work().0, pace::TOKENS);
+        assert!(times > 16.0, "{times}");
         assert_eq!(
             cpu.tell(&twice, &gpu),
             format!(
-                "takes the CPU: by measurement, 2048 tokens need 41.0 ms on the CPU, 4.1 s on the \
-                 GPU ({name})"
+                "takes the CPU: by measurement, 2048 tokens need {} on the CPU, {} on the GPU ({name})",
+                seconds(2e-3 * times),
+                seconds(0.2 * times)
             )
         );
-        assert!(of(1e5, 1e3).tell(&twice, &gpu).starts_with("takes the GPU: by measurement"));
+        assert!(of(2_000, 200_000).tell(&twice, &gpu).starts_with("takes the GPU: by measurement"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "families")]
 mod charsmap;
+mod cross_encoder;
 #[cfg(feature = "families")]
 mod families;
 mod files;
@@ -14,6 +15,7 @@ use std::fmt;
 use crate::checkpoint::source::Files;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use cross_encoder::CrossEncoder;
 #[cfg(not(feature = "families"))]
 use parts::Ids as _;
 
@@ -67,6 +69,8 @@ pub struct Tokenizer {
     /// The token that positions are counted over and from, with RoBERTa.
     padding: Option<u32>,
     max_tokens: usize,
+    /// Put before each instruction.
+    prompt: String,
 }
 
 /// One pair as the model takes it.
@@ -148,7 +152,7 @@ impl Tokenizer {
     /// [`ErrorKind::Input`] when a text has a run of 990,000 characters that are all spaces, all
     /// letters, all digits or all other signs, and the tokenizer is byte-level BPE.
     pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
-        let first = self.encode(instruction)?;
+        let first = self.encode(&[&self.prompt, instruction].concat())?;
         let second = self.encode(response)?;
         let special = 2 + self.separators;
         let room = self.max_tokens - special;
@@ -169,6 +173,11 @@ impl Tokenizer {
             ids,
             truncated: first.len() + second.len() - kept_first - kept_second,
         })
+    }
+
+    /// The most tokens of a pair, special tokens included.
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.max_tokens
     }
 
     /// The ids of one text alone, without a template. Truncating here instead of in the

@@ -222,6 +222,7 @@ impl Parts {
             second_type,
             padding: family.is_roberta().then_some(config.pad_token_id),
             max_tokens: config.max_tokens(),
+            prompt: String::new(),
         })
     }
 

@@ -59,7 +59,7 @@ fn table(info: &Info) -> String {
         ("vocabulary", HumanCount(config.vocab_size as u64).to_string()),
         ("longest pair", format!("{} tokens", info.max_tokens)),
         ("labels", config.labels.join(", ")),
-        ("output", info.output.to_owned()),
+        ("output", info.output.clone()),
         ("parameters", HumanCount(info.parameters).to_string()),
         ("in files", BinaryBytes(info.file_bytes).to_string()),
         (memory, BinaryBytes(bytes).to_string()),

@@ -28,6 +28,9 @@ const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
 /// What a tokenizer consists of where there is no `tokenizer.json`.
 const TOKENIZER_PARTS: [&str; 2] = ["vocab.json", "merges.txt"];
+/// What a model may have beside these that changes its scores.
+const OPTIONAL: [&str; 3] =
+    ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
 /// The forms of weights, best first. One that ends in `.index.json` lists the files it needs.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
@@ -140,6 +143,7 @@ pub fn download(
         let files = if cache.has(&commit, CONFIG) { Vec::new() } else { vec![config] };
         let mut plan = Plan { client: &client, cache: &cache, commit: &commit, files };
         plan.tokenizer()?;
+        OPTIONAL.iter().try_for_each(|name| plan.add(name).map(|_| ()))?;
         plan.weights()?;
         plan.carry_out(progress)?;
     }
@@ -149,7 +153,8 @@ pub fn download(
 }
 
 /// The name of a file that a snapshot lacks for loading the model, if it lacks one. Unless
-/// `offline`, `vocab.json` and `merges.txt` only do where the hub is known to have nothing better.
+/// `offline`, `vocab.json` and `merges.txt` only do where the hub is known to have nothing better,
+/// and what a model may have or not must be known.
 fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     let has = |name: &str| cache.has(commit, name);
     if !has(CONFIG) {
@@ -159,6 +164,10 @@ fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
         && TOKENIZER_PARTS.iter().all(|name| has(name));
     if !has(TOKENIZER) && !parts_will_do {
         return Some(TOKENIZER.into());
+    }
+    let unknown = |name: &&str| !offline && !has(name) && !cache.is_known_absent(commit, name);
+    if let Some(name) = OPTIONAL.into_iter().find(unknown) {
+        return Some(name.into());
     }
     let Some(weights) = WEIGHTS.into_iter().find(|name| has(name)) else {
         return Some(WEIGHTS[0].into());
