@@ -26,11 +26,11 @@ async function readJson(path) {
   return JSON.parse(await readFile(join(here, path), "utf8"));
 }
 
-/** The hosts of all site adapters: the manifest and the adapters cannot disagree. */
+/** The hosts of all site adapters, and any other one that a person may allow: the manifest and the adapters cannot disagree. */
 async function hosts() {
   const code = await bundleText("sites/index.ts");
   const { SITES } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
-  return [...new Set(SITES.flatMap(({ matches }) => matches))];
+  return [...new Set(SITES.flatMap(({ matches }) => matches)), "http://*/*", "https://*/*"];
 }
 
 async function bundle(input, output) {

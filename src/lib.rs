@@ -26,7 +26,11 @@ mod error;
 #[cfg(feature = "eval")]
 pub mod eval;
 pub mod gpu;
+#[cfg(any(feature = "adapt", feature = "eval"))]
+pub mod lines;
 pub mod ops;
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
+mod pace;
 mod rank;
 #[cfg(test)]
 mod reference;

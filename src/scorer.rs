@@ -112,7 +112,7 @@ pub struct LoadOptions<'a> {
     /// on the adapter finds fastest; see [`crate::ops::matmul::VARIANTS`].
     pub kernel: Option<&'a str>,
     /// [`Info::tuning`] of an earlier load. Where adapter, driver and version are the same, its
-    /// choice of kernels is taken and nothing is measured.
+    /// choice of kernels, and of GPU or CPU, is taken and nothing is measured.
     pub tuning: Option<&'a str>,
     /// What adaptation changes of the model, in the files of a `peft` adapter; see
     /// [`Checkpoint::with_adapter`].
@@ -120,6 +120,10 @@ pub struct LoadOptions<'a> {
     /// The least invocations of a subgroup, where the page has asked for subgroups: wgpu cannot.
     #[cfg(target_arch = "wasm32")]
     pub subgroup_size: u32,
+    /// Microseconds that a fixed forward pass takes elsewhere. Where it takes longer here, and it is
+    /// not known without measuring that it cannot, loading fails before any weights are read.
+    #[cfg(target_arch = "wasm32")]
+    pub rival: Option<u32>,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -190,7 +194,8 @@ pub struct Info {
     pub dtype: Dtype,
     /// How its matrices are held. The CPU holds them in f16 or finer, or in q8.
     pub weights: WeightFormat,
-    /// Why not the other way, where the adapter failed a self-test in it or is missing.
+    /// Why it runs there and in this way: what was measured of GPU and CPU, that the adapter failed
+    /// a self-test, or that there is none.
     pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,
@@ -243,7 +248,9 @@ impl Scorer {
         #[cfg(feature = "cpu")]
         let started = Started::new(&options, &checkpoint, &config, &mut loaded).await?;
         #[cfg(not(feature = "cpu"))]
-        let started = Started::on_gpu(&options, &checkpoint, &config, &mut loaded).await?;
+        let started =
+            Started::on_gpu(&options, &checkpoint, &config, &mut loaded, async |_, _| Ok(()))
+                .await?;
         loaded(total);
 
         let shapes = tensor_shapes(&config);
@@ -376,15 +383,17 @@ impl Scorer {
 pub(crate) async fn open_proven(
     options: &LoadOptions<'_>,
     format: WeightFormat,
-    prove: impl AsyncFn(&Gpu, Choice) -> Result<()>,
+    prove: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
 ) -> Result<(Gpu, Tuned, Option<String>)> {
     #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut))]
     let mut gpu = Gpu::open(options.dtype).await?;
     #[cfg(target_arch = "wasm32")]
     gpu.grant_subgroups(options.subgroup_size);
+    // The line after it says which of GPU and CPU is faster.
+    let tuning = options.tuning.and_then(|text| text.split('\n').next());
     let tried = async {
-        let tuned = tune(&gpu, format, options.kernel, options.tuning).await?;
-        prove(&gpu, tuned.choice).await?;
+        let tuned = tune(&gpu, format, options.kernel, tuning).await?;
+        prove(&gpu, &tuned).await?;
         Ok::<_, Error>(tuned)
     };
     match tried.await {
@@ -394,7 +403,7 @@ pub(crate) async fn open_proven(
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
             let tuned = tune(&gpu, format, Some(Choice::safe().many.name), None).await?;
-            prove(&gpu, tuned.choice).await?;
+            prove(&gpu, &tuned).await?;
             let note = format!("faster kernels were given up for plain ones in f32: {why}");
             Ok((gpu, tuned, Some(note)))
         }
@@ -507,7 +516,8 @@ mod tests {
     #[test]
     fn a_steady_state_allocates_nothing() {
         pollster::block_on(async {
-            let scorer = Scorer::load(ModelSource::Embedded, LoadOptions::default()).await.unwrap();
+            let options = LoadOptions { device: Device::Gpu, ..LoadOptions::default() };
+            let scorer = Scorer::load(ModelSource::Embedded, options).await.unwrap();
             let long = "Name the animal that barks. ".repeat(40);
             let pairs = [("Name an animal.", "dog"), (long.as_str(), "cat"), ("", "")];
             // The longest first: it decides how many parameters there is room for.

@@ -1,6 +1,7 @@
 /** The words of prompts and answers, read from text nodes. Nothing of the page is changed or laid out for it. */
 import { MOST_CHARACTERS } from "../messages.js";
 import { fingerprint } from "./fingerprint.js";
+import { own } from "./own.js";
 
 /** Elements whose text nobody reads as text. */
 const SKIPPED = new Set([
@@ -26,27 +27,29 @@ export function textOf(root: Element, ignore: string): string {
     if (node instanceof Text) lines.add(node);
     else if (node instanceof Element && (node === root || isRead(node, ignore))) {
       if (isBlock(node)) lines.end();
-      if (node.firstChild) {
-        node = node.firstChild;
+      const first: Node | null = own<Node>(node).firstChild;
+      if (first) {
+        node = first;
         continue;
       }
     }
-    while (node && node !== root && !node.nextSibling) {
-      node = node.parentNode;
+    while (node && node !== root && !own(node).nextSibling) {
+      node = own(node).parentNode;
       if (node && isBlock(node)) lines.end();
     }
-    node = node === root ? null : node?.nextSibling ?? null;
+    node = !node || node === root ? null : own(node).nextSibling;
   }
   return lines.text();
 }
 
-function isRead(element: Element, ignore: string): boolean {
+function isRead(node: Element, ignore: string): boolean {
+  const element = own(node);
   return !SKIPPED.has(element.localName) && element.getAttribute("aria-hidden") !== "true" &&
     !(ignore && element.matches(ignore)) && element.checkVisibility({ visibilityProperty: true });
 }
 
 function isBlock(node: Node): boolean {
-  return BLOCKS.has((node as Element).localName);
+  return BLOCKS.has(own(node as Element).localName);
 }
 
 /** Text on its way: white space is collapsed, except where the page keeps it. */
@@ -117,7 +120,7 @@ export class Texts {
   forget(records: readonly MutationRecord[]): void {
     const climbed = new Set<Node>();
     for (const { target } of records) {
-      for (let node: Node | null = target; node && !climbed.has(node); node = node.parentNode) {
+      for (let node: Node | null = target; node && !climbed.has(node); node = own(node).parentNode) {
         climbed.add(node);
         if (node instanceof Element) this.#kept.delete(node);
       }

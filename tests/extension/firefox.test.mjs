@@ -18,6 +18,7 @@ before(async () => {
   host = await openFirefox({ idleMs: IDLE_MS });
   page = await host.openClient();
   await page.evaluate(() => {
+    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "keep", name: "settings", fields });
     globalThis.states = [];
     client.onState((state) => states.push(state));
     globalThis.score = async (instruction, answers) => {
@@ -66,7 +67,7 @@ test("an event page that ended is woken, also by a ranking that is under way", a
 });
 
 test("another model is loaded after the settings change, and failures show in the toolbar", async () => {
-  const change = (model) => page.evaluate((model) => chrome.storage.local.set({ settings: { model } }), model);
+  const change = (model) => page.evaluate((model) => keep({ model }), model);
   await change({ kind: "folder", name: "none" });
   const code = await page.evaluate(() => client.load().catch((error) => error.code));
   assert.equal(code, "not-found");
@@ -114,7 +115,7 @@ test("badges rank the answers of a page", async () => {
 });
 
 test("the event page is taught, by thumbs, and forgets", async () => {
-  await page.evaluate(() => chrome.storage.local.set({ settings: { learn: true } }));
+  await page.evaluate(() => keep({ learn: true }));
   const scores = () => page.evaluate(() => score("Which animal barks?", ["a dog", "a train"]));
   const before = await scores();
   await page.evaluate(async () => {
@@ -126,10 +127,10 @@ test("the event page is taught, by thumbs, and forgets", async () => {
     }
     await client.teach();
   });
-  const taught = await page.evaluate(async () => (await chrome.storage.local.get("settings")).settings.taught);
+  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" })).value.taught);
   assert.deepEqual(taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]), [["The embedded model", 1, null, null]]);
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
-  await page.evaluate(() => chrome.storage.local.set({ settings: {} }));
+  await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" }));
   assert.deepEqual(await scores(), before);
 });

@@ -125,9 +125,10 @@ describe("the side panel", { skip: noBrowser }, () => {
       const area = document.activeElement;
       area.value += ", and more";
       area.dispatchEvent(new Event("input", { bubbles: true }));
-      const { collection } = await chrome.storage.local.get("collection");
+      const say = (message) => chrome.runtime.sendMessage({ v: 1, to: "background", name: "collection", ...message });
+      const { value: collection } = await say({ type: "kept" });
       collection.answers.push({ id: "from-a-page", text: "selected <b>on</b> a page" });
-      await chrome.storage.local.set({ collection });
+      await say({ type: "keep", fields: collection });
     });
     await page.locator("#answers textarea").nth(1).waitFor();
     assert.deepEqual(await areas(page), ["first, and more", "selected <b>on</b> a page"]);
@@ -153,7 +154,7 @@ describe("the side panel", { skip: noBrowser }, () => {
   test("the panel names an address that cannot be reached, and tries again", async () => {
     const site = await serveModel(pages.files);
     await site.close();
-    await pages.inPage(() => chrome.storage.local.clear());
+    await pages.host.forget();
     await pages.host.settings({ model: { kind: "url", url: site.url } });
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);

@@ -67,8 +67,10 @@ fn table(info: &Info) -> String {
         ("driver", adapter.driver.clone()),
         ("shader-f16", if adapter.f16 { "yes" } else { "no" }.to_string()),
         ("path taken", format!("{dtype}, weights in {}", info.weights)),
+        ("note", info.note.clone().unwrap_or_default()),
         ("kernels", kernels),
         ("batch", format!("at most {} tokens", HumanCount(info.batch_tokens as u64))),
     ];
-    rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+    let rows = rows.iter().filter(|(_, value)| !value.is_empty());
+    rows.map(|(name, value)| format!("{name:<13} {}\n", output::one_line(value))).collect()
 }

@@ -8,7 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { after, afterEach, beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { deleteKept, keptModels, openModel, probe } from "../../../dist/loader/index.js";
+import { deleteKept, keptModels, openModel, probe } from "../../../dist/loader/loader.js";
 import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
 import { MemoryStore } from "../../../dist/loader/memory.js";
 import { openIn } from "../../../dist/loader/open.js";
