@@ -13,7 +13,7 @@ use crate::tokenizer::Encoded;
 /// An adapter whose matmuls are faster than this is faster than the CPU's module in WebAssembly: of
 /// that one's 16 operations an instruction a processor would have to start 3 in each of 4.2 billion
 /// cycles a second.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(feature = "cpu")))]
 pub const FASTER_THAN_ANY_CPU: f64 = 2e11;
 
 /// After one run that compiles kernels and wakes threads, the pass is repeated until it has taken so
@@ -26,6 +26,7 @@ const LENGTH: usize = 64;
 const WORDS: usize = 97;
 
 /// The tokens of the batch.
+#[cfg(any(not(feature = "cpu"), test))]
 pub const TOKENS: usize = PAIRS * LENGTH;
 
 /// The model and the batch: two layers as wide as those of a small reranker.

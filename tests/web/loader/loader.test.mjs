@@ -8,11 +8,12 @@ import { setFlagsFromString } from "node:v8";
 import { after, afterEach, beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { deleteKept, keptModels, openModel, probe } from "../../../dist/loader/loader.js";
+import { openModel } from "../../../dist/loader/loader.js";
 import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
 import { MemoryStore } from "../../../dist/loader/memory.js";
 import { openIn } from "../../../dist/loader/open.js";
 import { costOf } from "../../../dist/loader/probe.js";
+import { deleteKept, keptModels, probe } from "../../../dist/models.js";
 import { noise, serve } from "./server.mjs";
 
 const MIB = 1024 * 1024;
@@ -293,11 +294,77 @@ test("hub ids, revisions, headers and addresses", async () => {
   const query = await ask(new URL("https://host/dir?key=secret"));
   assert.deepEqual(query.slice(0, 2), ["https://host/dir/", `https://host/dir/${file}?key=secret`]);
   assert.ok(!JSON.stringify(await modelsIn(store)).includes("secret"));
-  for (const bad of ["name", "a/b/c", "", "./x", "ftp://host/x"]) {
+  for (const bad of ["a/b/c", "", "-a/b", "a/-b", "a/..", "a b", "ftp://host/x"]) {
     await fails(open({}, {}, bad), "input", /hub id|address|only http/);
   }
   await fails(open({ revision: "b" }, {}, "o/n@a"), "input", /revision/);
   await fails((await open()).open("../secret"), "checkpoint", /not the name of a file/);
+});
+
+test("hub ids without an owner, and addresses of models' pages", async () => {
+  const asked = [];
+  const fetch = async (url) => {
+    asked.push(url);
+    return new Response(null, { status: 404 });
+  };
+  const ask = async (source, options = {}) => {
+    const model = await open({ fetch, ...options }, {}, source);
+    await model.open("config.json");
+    return [model.description, asked.pop()];
+  };
+  const hub = "https://huggingface.co";
+  const main = ["o/n", `${hub}/o/n/resolve/main/config.json`];
+  assert.deepEqual(await ask("bert-base-uncased"), ["bert-base-uncased", `${hub}/bert-base-uncased/resolve/main/config.json`]);
+  assert.equal((await ask("bert-base-uncased@v1"))[0], "bert-base-uncased@v1");
+  for (const page of ["o/n", "o/n/", "o/n?library=transformers", "o/n#usage", "o/n/tree/main", "o/n/tree/main/"]) {
+    assert.deepEqual(await ask(`${hub}/${page}`), main, page);
+    assert.deepEqual(await ask(new URL(`${hub}/${page}`)), main, page);
+    assert.deepEqual(await ask(`https://hf.co/${page}`), main, page);
+  }
+  for (const revision of ["refs/pr/1", "refs%2Fpr%2F1"]) {
+    assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), ["o/n@refs/pr/1", `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`]);
+  }
+  assert.deepEqual(await ask(`${hub}/bert-base-uncased/tree/86b5`), ["bert-base-uncased@86b5", `${hub}/bert-base-uncased/resolve/86b5/config.json`]);
+  // A folder inside a model is another model than the one around it, and kept apart.
+  const inside = `${hub}/o/n/resolve/v1/checkpoint-500/`;
+  assert.deepEqual(await ask(`${hub}/o/n/tree/v1/checkpoint-500`), [inside, `${inside}config.json`]);
+  assert.equal((await ask(inside))[1], `${inside}config.json`);
+  const mirror = { endpoint: "https://mirror/hf" };
+  assert.deepEqual(await ask("https://mirror/hf/o/n/tree/v1", mirror), ["o/n@v1", "https://mirror/hf/o/n/resolve/v1/config.json"]);
+  assert.deepEqual(await ask("https://mirror/hf/o/n"), ["https://mirror/hf/o/n/", "https://mirror/hf/o/n/config.json"]);
+  await fails(open({ revision: "v2" }, {}, `${hub}/o/n/tree/v1`), "input", /^revision: /);
+});
+
+test("of a picked folder with checkpoints in it, its own files are taken", async () => {
+  const file = (path, text) => {
+    const made = new File([text], path.slice(path.lastIndexOf("/") + 1));
+    Object.defineProperty(made, "webkitRelativePath", { value: path });
+    return made;
+  };
+  const text = async (model, name) => {
+    const found = await model.open(name);
+    return found && Buffer.from(await found.read(0, found.size)).toString();
+  };
+  // In the order in which browsers list them, and the other way round.
+  const files = ["checkpoint-500/config.json", "checkpoint-500/model.safetensors", "config.json", "model.safetensors", "onnx/config.json", "1_Pooling/config.json"]
+    .map((path) => file(`mine/${path}`, `of ${path}`));
+  for (const order of [files, files.toReversed()]) {
+    const model = await openModel(order, {}, {});
+    assert.equal(await text(model, "config.json"), "of config.json");
+    assert.equal(await text(model, "model.safetensors"), "of model.safetensors");
+    assert.equal(await text(model, "1_Pooling/config.json"), "of 1_Pooling/config.json");
+    assert.equal(await text(model, "tokenizer.json"), null);
+  }
+  // What lies in a checkpoint alone does not stand in for a file that the folder lacks.
+  const lacking = await openModel(files.filter(({ webkitRelativePath: path }) => path !== "mine/model.safetensors"), {}, {});
+  assert.equal(await text(lacking, "model.safetensors"), null);
+  // Shards of an index have paths of their own, and files that were picked one by one have none.
+  const shards = await openModel([file("m/config.json", "c"), file("m/parts/a.safetensors", "in parts")], {}, {});
+  assert.equal(await text(shards, "parts/a.safetensors"), "in parts");
+  const single = await openModel([new File(["c"], "config.json"), new File(["alone"], "a.safetensors")], {}, {});
+  assert.equal(await text(single, "parts/a.safetensors"), "alone");
+  const two = ["a", "b"].map((name) => file(`both/${name}/config.json`, name));
+  await fails(openModel(two, {}, {}), "input", /^both\/a\/config\.json: and both\/b\/config\.json were picked/);
 });
 
 test("picked files", async () => {
@@ -325,7 +392,7 @@ test("the embedded model, as it lies in the package", async () => {
   after(() => rm(folder, { recursive: true }));
   const dist = new URL("../../../dist/", import.meta.url);
   await cp(new URL("loader", dist), join(folder, "loader"), { recursive: true });
-  await cp(new URL("error.js", dist), join(folder, "error.js"));
+  for (const name of ["error.js", "gpu.js"]) await cp(new URL(name, dist), join(folder, name));
   await writeFile(join(folder, "package.json"), '{"type":"module"}');
   await mkdir(join(folder, "model"));
   await writeFile(join(folder, "model", "config.json"), config);
