@@ -68,8 +68,9 @@ const PAGES = [
   ["https://aistudio.google.com/prompts/1", "aistudio.html", [[EGG, [NOON, EIGHT], 1]]],
   ["http://chat.home.lan:3000/c/1", "openwebui.html", [[EGG, [NOON, EIGHT], 1]]],
   ["http://127.0.0.1:3080/c/1", "librechat.html", [[EGG, [NOON, EIGHT], 1]]],
-  // The user asks for badges on this one.
-  ["https://example.org/eggs", "generic.html", [[EGG, ["The train leaves at noon.", EIGHT, "My favourite colour is purple."], 1]]],
+  // The user asks for badges on these.
+  ...["", "?layout=copilot", "?layout=lechat"].map((layout) =>
+    [`https://example.org/eggs${layout}`, "generic.html", [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]]]),
 ];
 
 for (const [url, name, prompts] of PAGES) {

@@ -115,6 +115,28 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
+  test("what is written before the panel knows what is kept stays, and what is kept comes in", async () => {
+    await pages.host.forget();
+    await pages.inPage(() => chrome.runtime.sendMessage({
+      v: 1, to: "background", type: "keep", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
+    }));
+    const slowly = () => {
+      const { sendMessage } = chrome.runtime;
+      chrome.runtime.sendMessage = async (message) => {
+        if (message.type === "kept") await new Promise((resolve) => setTimeout(resolve, 2000));
+        return sendMessage.call(chrome.runtime, message);
+      };
+    };
+    await pages.panel(async (page) => {
+      await write(page, QUESTION, ["written early"]);
+      assert.deepEqual(await areas(page), ["written early"]);
+      await page.locator("#answers textarea").nth(1).waitFor();
+      assert.deepEqual(await areas(page), ["written early", "kept before"]);
+      assert.equal(await page.locator("#instruction").inputValue(), QUESTION);
+      await until(async () => (await pages.stored()).collection.answers.length === 2);
+    }, { stay: true, prepare: [slowly] });
+  });
+
   test("what is added elsewhere comes in while somebody writes", () => pages.panel(async (page) => {
     await write(page, QUESTION, ["first"]);
     await until(async () => (await pages.stored()).collection?.answers.length === 1);
