@@ -34,8 +34,9 @@ def is_question(task):
 class Mixture:
     """Draws groups. Everything random comes from the generator that is handed in."""
 
-    def __init__(self, folder=FOLDER, shares=SHARES, longest=1100):
+    def __init__(self, folder=FOLDER, shares=SHARES, longest=1100, short=400):
         self.shares = {k: v for k, v in shares.items() if v}
+        self.short = short
         self.tasks = read(folder, "train", longest)
         self.rouge = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=True)
         banned = {x["instruction"].strip() for x in read_everyday(folder)}
@@ -76,6 +77,8 @@ class Mixture:
         while True:
             t = r.choices(tasks, weights)[0]
             row = r.choice(self.tasks.get(t) or self.answers[t])
+            if r.random() * len(row.instruction) > self.short:
+                continue  # long instructions are rarer: time goes with length
             if row.instruction.strip() not in self.banned:
                 return row
 

@@ -115,7 +115,7 @@ def biases(model, tok, cases, values):
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument("model", nargs="+")
+    p.add_argument("model", nargs="*")
     p.add_argument("--each", type=int, default=2, help="dev groups a task")
     p.add_argument("--answers", type=int, default=100)
     p.add_argument("--tasks", help="write the table by task here")

@@ -112,7 +112,7 @@ def work(rank, args, meet):
     if args.decay and decay_from is None:
         decay_from = step
     shares = dict(SHARES, **json.loads(args.shares))
-    source = batches(Mixture(shares=shares), tok, args, chunk, at, rank)
+    source = batches(Mixture(shares=shares, longest=args.instruction, short=args.short), tok, args, chunk, at, rank)
 
     def save():
         if rank == 0:
@@ -182,6 +182,8 @@ def main():
     p.add_argument("--shares", default="{}", help="changes of the mixture's shares, as JSON")
     p.add_argument("--tokens", type=int, default=2048, help="tokens of a batch, padding included; a step is one batch of every worker")
     p.add_argument("--longest", type=int, default=256, help="tokens of a pair at most")
+    p.add_argument("--instruction", type=int, default=1100, help="characters of an instruction at most")
+    p.add_argument("--short", type=int, default=400, help="instructions of more characters are drawn less often, by their length")
     p.add_argument("--chunk", type=int, default=768, help="groups that are sorted by length together")
     p.add_argument("--ema", type=float, default=0.998)
     p.add_argument("--every", type=float, default=15, help="minutes between checkpoints")
