@@ -8,14 +8,16 @@ Nothing here is trained on. Ties are shared out.
 """
 
 import argparse
-import json
+import os
 import random
 import re
 from collections import defaultdict
 
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 
+from export import read_back
 from model import base_folder, load_model, load_tokenizer, pad, score
 from sources import FOLDER, dataset, read, read_answers, read_everyday
 from spoil import EVASIVE
@@ -113,6 +115,13 @@ def biases(model, tok, cases, values):
             f"{share(a > b for a, b in zip(best, evasive))}, of its own first half: {share(a > b for a, b in zip(best, half))}"]
 
 
+def open_folder(folder):
+    """(model in f32, tokenizer), also of a folder that export.py wrote."""
+    with safe_open(os.path.join(folder, "model.safetensors"), "pt") as f:
+        rounded = any(n.endswith(".scales") for n in f.keys())
+    return (read_back(folder) if rounded else load_model(folder)).eval(), load_tokenizer(folder)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("model", nargs="*")
@@ -124,7 +133,6 @@ def main():
     args = p.parse_args()
     torch.set_num_threads(1)
     sets = {"dev": cases_of_dev(args.each), "answers": cases_of_answers(args.answers), "everyday": cases_of_everyday()}
-    tok = load_tokenizer()
     columns = {name: {} for name in ["chance", "longest", "overlap"]}
     for name, cases in sets.items():
         columns["chance"][name] = [[0.0] * len(c[2]) for c in cases]
@@ -145,7 +153,7 @@ def main():
     for label, values in columns.items():
         line(label, values)
     for folder in args.model:
-        model = load_model(folder).eval()
+        model, tok = open_folder(folder)
         values = {name: scored(model, tok, cases) for name, cases in sets.items()}
         columns[folder] = values
         line(folder, values)

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 
 from data import SHARES, Mixture
 from model import forward, freeze, load_model, load_tokenizer, pad, save_model
+from quantise import StraightThrough, plan, round_model
 
 
 def batches(mixture, tok, args, chunk, at, rank):
@@ -92,6 +93,12 @@ def work(rank, args, meet):
     signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
     model, tok = load_model(args.start), load_tokenizer(longest=args.longest)
     freeze(model, args.learn)
+    rounding = None
+    if args.round:
+        # What does not learn is rounded once; what learns is seen rounded at every step.
+        parts = plan(model, layers=args.round)
+        round_model(model, {n: p for n, p in parts.items() if not dict(model.named_parameters())[n].requires_grad})
+        rounding = StraightThrough(model, {n: p for n, p in parts.items() if dict(model.named_parameters())[n].requires_grad})
     names = [n for n, p in model.named_parameters() if p.requires_grad]
     weights = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
@@ -129,7 +136,9 @@ def work(rank, args, meet):
         for g in optimizer.param_groups:
             g["lr"] = args.lr * rate(step, args, decay_from)
         chunk, place, encoded, labels, owner = next(source)
-        scores = forward(model, *pad(encoded))
+        if rounding:
+            rounding.renew(model)
+        scores = forward(model, *pad(encoded), weight=rounding.weight if rounding else lambda m: m.weight)
         mse, loss = loss_of(scores, labels, owner, args.loss)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -179,6 +188,7 @@ def main():
     p.add_argument("--warmup", type=int, default=100, help="steps")
     p.add_argument("--loss", choices=["mse", "pair", "list"], default="list")
     p.add_argument("--learn", choices=["all", "top3", "head"], default="all")
+    p.add_argument("--round", choices=["q8", "q4"], help="train for the shipped form: the layers' matrices are seen rounded, the word table is q4")
     p.add_argument("--shares", default="{}", help="changes of the mixture's shares, as JSON")
     p.add_argument("--tokens", type=int, default=2048, help="tokens of a batch, padding included; a step is one batch of every worker")
     p.add_argument("--longest", type=int, default=256, help="tokens of a pair at most")
