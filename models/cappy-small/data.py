@@ -12,14 +12,16 @@ from collections import Counter, defaultdict
 
 from rouge_score import rouge_scorer
 
+import asked
 from decisions import TASKS as DECISIONS, decision, plausible
 from sentences import NO, YES, ask, worded
 from sources import HERE, FOLDER, read, read_answers, read_everyday, task_weights
 from spoil import STOP, no_answer, spoiled, words
 
 # Shares of groups. `labelled` are rows as they are; `sentences` their short answers written out, beside answers that are none;
-# `free` long right answers against mismatched and spoiled ones; `synthetic` the families of cappy-mini.
-SHARES = {"labelled": 38, "sentences": 24, "free": 22, "decisions": 8, "preferences": 4, "synthetic": 4}
+# `free` long right answers against mismatched and spoiled ones; `labels`, `search`
+# and `chat` are made of rows by asked.py; `synthetic` the families of cappy-mini.
+SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "preferences": 4, "synthetic": 3}
 QUESTIONS = ("commonsense_qa/", "arc-", "trivia/", "webquestions/", "gsm8k/", "induce/", "comve/why_not", "codah/", "t0/kilt", "t0/quartz",
              "t0/ropes", "t0/adversarial", "t0/quoref", "t0/cosmos", "t0/commonsense_qa_question_answering", "ni1/subtask041", "ni1/subtask047",
              "ni1/subtask051", "ni1/subtask004", "ni1/subtask010", "ni1/subtask013", "ni1/subtask016", "ni1/subtask024", "ni2/task308",
@@ -52,6 +54,9 @@ class Mixture:
             "decisions": pick([t for t in self.tasks if t in DECISIONS or t.startswith("comve/which")] +
                               [t for t in self.tasks if t.startswith("blimp/")][::8]),
             "preferences": pick(pref),
+            "labels": pick([t for t in self.tasks if t in asked.LABELLED]),
+            "search": pick([t for t in self.tasks if t.startswith("t0/adversarial") and t.endswith("based_on")]),
+            "chat": pick([t for t in self.tasks if "personachat" in t]),
         }
         # Answers of over 800 characters would be cut by the model's limit, and what is spoiled in them with it.
         free = [t for t in self.tasks if 25 < mean[t] < 800 and t not in pref and not is_question(t) and not t.startswith(("blimp/", "comve/", "arct"))]
@@ -86,12 +91,15 @@ class Mixture:
         """A right answer of another row of the task."""
         return r.choice(r.choice(self.tasks.get(task) or self.answers[task]).good)
 
-    def near(self, r, instruction, not_these):
+    def near(self, r, instruction, not_these, longest=800):
         """A right answer of another instruction that shares telling words with this one, or any."""
         ws = [w for w in dict.fromkeys(words(instruction[-400:])) if w not in STOP and 1 < len(self.by_word.get(w, ())) < 60]
-        seen = Counter(s for w in r.sample(ws, min(len(ws), 8)) for s in self.by_word[w] if s not in not_these)
+        seen = Counter(s for w in r.sample(ws, min(len(ws), 8)) for s in self.by_word[w] if s not in not_these and len(s) <= longest)
         if not seen or r.random() < 0.2:
-            return self.of_task(r, r.choice(self.pools["free"][0]))
+            while True:
+                s = self.of_task(r, r.choice(self.pools["free"][0]))
+                if len(s) <= longest:
+                    return s
         most = max(seen.values())
         return r.choice([s for s, n in seen.items() if n == most])
 
@@ -118,8 +126,8 @@ class Mixture:
             pairs += [(form(s), y) for s, y in r.sample(row.bad, min(len(row.bad), r.choice((1, 2, 3))))]
         for _ in range(r.choice((0, 1, 1, 2))):
             pairs.append((no_answer(r, q), 0.0))
-        if r.random() < 0.3:
-            pairs.append((self.near(r, q, row.good)[:300], 0.0))
+        if r.random() < 0.5:
+            pairs.append((self.near(r, q, row.good, 250), 0.0))
         return ask(r, q), pairs
 
     def free(self, r, row):
@@ -147,6 +155,15 @@ class Mixture:
         if row.task not in DECISIONS:
             return plausible(r, row)
         return decision(r, row, lambda: self.of_task(r, row.task))
+
+    def labels(self, r, row):
+        return asked.label(r, row, lambda: r.choice(self.tasks[row.task]))
+
+    def search(self, r, row):
+        return asked.search(r, row, lambda: r.choice(self.tasks[row.task]))
+
+    def chat(self, r, row):
+        return asked.chat(r, row, lambda: r.choice(self.tasks[row.task]))
 
     def preferences(self, r, row):
         """What people preferred against what they did not, which is no mistake, and against mistakes."""
@@ -177,7 +194,10 @@ class Mixture:
             else:
                 row = self.row(r, sort)
                 task = row.task
-                instruction, pairs = getattr(self, sort)(r, row)
+                made = getattr(self, sort)(r, row)
+                if made is None:
+                    continue
+                instruction, pairs = made
             best = {}
             for s, y in pairs:  # the same text twice: the better label
                 key = s.strip()

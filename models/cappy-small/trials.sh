@@ -3,7 +3,7 @@
 out=$1; py=${2:-python}; here=$(dirname "$0")
 trial() {
     name=$1; shift
-    $py "$here/train.py" --out "$out/$name" --workers 1 --tokens 1024 --pairs 5000 --instruction 320 --short 200 --longest 128 \
+    $py "$here/train.py" --out "$out/$name" --workers 1 --tokens 1024 --pairs 3900 --instruction 320 --short 200 --longest 128 \
         --warmup 30 --ema 0.98 --snapshot 1000000 --every 1000 "$@" > "$out/$name.log" 2>&1
 }
 trial list
