@@ -37,6 +37,8 @@ describe("the side panel", { skip: noBrowser }, () => {
     await page.getByLabel(/several answers/).check();
     await button(page, "Add").click();
     const answers = [ANSWERS[0], `${ANSWERS[1]}\nIt has`, ...ANSWERS.slice(2)];
+    // A dialog tells that it was closed a little later.
+    await page.locator("#answers textarea").nth(3).waitFor();
     assert.deepEqual(await areas(page), answers);
     await page.locator("#instruction").focus();
     await page.keyboard.press("Control+Enter");
