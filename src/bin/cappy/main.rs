@@ -9,6 +9,7 @@ mod failure;
 mod info;
 mod lines;
 mod model;
+mod notices;
 mod output;
 mod progress;
 mod rank;
@@ -47,6 +48,7 @@ enum Command {
     Eval(eval::Args),
     Bench(bench::Args),
     Convert(convert::Args),
+    Notices(notices::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
             Command::Eval(args) => eval::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Convert(args) => convert::run(args).await,
+            Command::Notices(args) => notices::run(args),
         }
     });
     match outcome {
