@@ -279,7 +279,7 @@ function absolute(source: ModelSource | undefined): PlainSource {
   }
   // Listed, because they may be needed again.
   const files = [...source];
-  const other = files.findIndex((file) => typeof file?.slice !== "function");
+  const other = files.findIndex((file) => typeof file?.arrayBuffer !== "function");
   if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
   return sendable(files);
 }

@@ -45,7 +45,7 @@ async function filesIn(folder, at) {
 }
 
 /**
- * A server and a browser. `open({ prelude, workerPrelude, cpuPrelude, policy })` opens a page in a context of its
+ * A server and a browser. `open({ prelude, workerPrelude, cpuPrelude, policy, coep })` opens a page in a context of its
  * own, with scripts that run before anything else there, in its workers, and in those that compute on the CPU. `dist/` is served below `/dist/`,
  * a tiny model below `/m/`, beside the page and as the hub's `some/model`.
  */
@@ -70,8 +70,8 @@ export async function startPackage(args = chromiumArgs) {
     site,
     model,
     browser,
-    async open({ prelude = "", workerPrelude = "", cpuPrelude = "", policy = POLICY } = {}) {
-      Object.assign(site, { slow: 0, slowPath: "/m/", status: {}, policy, needs: undefined });
+    async open({ prelude = "", workerPrelude = "", cpuPrelude = "", policy = POLICY, coep } = {}) {
+      Object.assign(site, { slow: 0, slowPath: "/m/", status: {}, policy, needs: undefined, coep });
       site.log.length = 0;
       files["/prelude.js"] = Buffer.from(`${prelude};`);
       files["/worker-prelude.js"] = Buffer.from(`${workerPrelude};`);
