@@ -10,7 +10,7 @@ import type { AdaptationSource, LoadProgress } from "./types.js";
 import * as module from "./wasm.js";
 
 /** All that adaptation needs; most pages never load it. */
-export const adapting = () => part("adapt/index.js", () => import("./adapt/index.js"));
+export const adapting = () => part("adapt/adapting.js", () => import("./adapt/adapting.js"));
 
 /** What keeps a GPU from being used, whatever the model is. */
 const NO_GPU = /^(no-webgpu|no-adapter|adapter-too-small|out-of-memory|device-lost|gpu)$/;
@@ -39,7 +39,7 @@ export async function openEngine(
   }
   let cpu;
   try {
-    cpu = await part("cpu/index.js", () => import("./cpu/index.js"));
+    cpu = await part("cpu/on-cpu.js", () => import("./cpu/on-cpu.js"));
   } catch (error) {
     // A slow GPU is better than nothing.
     if (isSlower(missing)) return openOnGpu(origin, listening);
@@ -61,7 +61,7 @@ export async function openOnGpu(
       : Engine.load(module, source, compared, listening));
   } catch (error) {
     if (!isOtherArchitecture(error)) throw error;
-    const families = await part("families/index.js", () => import("./families/index.js"));
+    const families = await part("families/of-family.js", () => import("./families/of-family.js"));
     return families.loadOfFamily({ source, options: compared, worker }, listening);
   }
 }

@@ -1,7 +1,7 @@
 import { CappyError, throwIfAborted } from "./error.js";
 import { adapterInfo } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
-import type { Hasher } from "./loader/index.js";
+import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
 import { kernelFor, openWatched, withKernel } from "./opening.js";
 import { toCappyError } from "./thrown.js";
@@ -21,7 +21,7 @@ const LOSSES_WITHIN_MS = 60_000;
 export interface Module {
   /** What stands for an adapter where there is no GPU. */
   cpu?: AdapterInfo;
-  startWasm(): Promise<unknown>;
+  startWasm(assets: string | undefined): Promise<unknown>;
   WasmScorer: Pick<typeof WasmScorer, "load">;
   Sha256: new () => Hasher;
 }
@@ -38,6 +38,8 @@ export interface EngineOptions extends SourceOptions {
   device?: Device;
   /** How the CPU keeps weights. */
   cpuWeights?: CpuWeights;
+  /** As in `SourceOptions`, with a slash at its end. */
+  assets?: string;
   /** Why the CPU computes, where that was not asked for. */
   why?: string;
   /** Microseconds that a fixed piece of work takes elsewhere: loading fails where this is no faster. */
@@ -138,7 +140,7 @@ export class Engine {
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
     throwIfAborted(signal, "loading");
     const { cpu } = this.#module;
-    [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm()]);
+    [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm(this.#options.assets)]);
     throwIfAborted(signal, "loading");
     const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
     const { dtype = "auto", batchTokens, cache = true, rival } = this.#options;

@@ -103,5 +103,6 @@ export async function withGlobals<T>(work: () => Promise<T>): Promise<T> {
 
 /** Whether this is Node and not a page or a worker of one. */
 export function isNode(): boolean {
-  return typeof process !== "undefined" && typeof process.versions?.node === "string" && !("WorkerGlobalScope" in globalThis);
+  // Not as a name alone: bundlers would put something of their own in its place.
+  return typeof globalThis.process?.versions?.node === "string" && !("WorkerGlobalScope" in globalThis);
 }

@@ -4,8 +4,8 @@ import type { EngineOptions, Listening } from "./engine.js";
 import type { CappyError } from "./error.js";
 import { withGlobals, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
+import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
-import { type FileProgress, type Hasher, openModel } from "./loader/index.js";
 import { toCappyError } from "./thrown.js";
 import type { AdapterInfo, LoadProgress } from "./types.js";
 

@@ -11,7 +11,7 @@ const CALL: Kinds = { signal: "signal", onProgress: "function" };
 /** The options of `probe`. */
 export const SOURCE: Kinds = {
   endpoint: "string", revision: "string", headers: "object", fetch: "function", cache: "boolean",
-  checkFreshness: "boolean", sha256: "object",
+  checkFreshness: "boolean", sha256: "object", assets: "any",
 };
 
 /** The options of `Scorer.load`. */

@@ -1,7 +1,7 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
-import { persist } from "./loader/index.js";
+import { persist } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { startWorker, type WorkerScript } from "./start-worker.js";
@@ -146,7 +146,7 @@ export class RemoteEngine {
   #start(): void {
     let worker: Worker;
     try {
-      worker = startWorker(this.#script);
+      worker = startWorker(this.#script, this.#load.options.assets);
     } catch (cause) {
       throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WITHOUT}`, { cause });
     }

@@ -4,9 +4,9 @@ import { CappyError } from "./error.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { type PlainSource, sendable } from "./loader/picked.js";
-import { wholeAddress } from "./loader/source.js";
+import { assetsAt, wholeAddress } from "./loader/source.js";
 import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
-import { forward, seldom } from "./progress.js";
+import { forward, seldom } from "./listening.js";
 import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
 import { asCappyError, messageOf, toCappyError } from "./thrown.js";
@@ -46,8 +46,9 @@ export class Scorer {
   static load(source?: ModelSource, options: LoadOptions = {}): Promise<Scorer> {
     return asCappyError(async () => {
       checkOptions(options, LOAD, "load");
-      const { signal, onProgress, adaptation, worker = hasWorkers(), ...rest } = options;
-      const origin = { source: absolute(source), options: checked(rest), worker };
+      const { signal, onProgress, adaptation, worker, ...rest } = options;
+      const plain = checked(rest);
+      const origin = { source: absolute(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
       const listening = { signal, onProgress: onProgress && forward(aside(onProgress)) };
       return new Scorer(await openEngine(origin, adaptation, listening), origin);
     });
@@ -265,8 +266,8 @@ function aside<P>(listener: (progress: P) => void): (progress: P) => void {
 }
 
 /** Whether work can be done elsewhere than in a page's thread. A worker does its own. */
-function hasWorkers(): boolean {
-  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js") !== undefined;
+function hasWorkers(assets: string | undefined): boolean {
+  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js", assets) !== undefined;
 }
 
 /** A source as it can be sent to a worker: addresses as seen from here, files listed. */
@@ -285,14 +286,16 @@ function absolute(source: ModelSource | undefined): PlainSource {
 }
 
 /** The options, in a form that can be sent to a worker. */
-function checked({ headers, fetch: custom, ...options }: EngineOptions): EngineOptions {
+function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOptions, "adaptation">): EngineOptions {
   const { batchTokens } = options;
   if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
     throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
   }
+  const folder = assets && assetsAt(assets);
   try {
     return {
       ...options,
+      assets: folder,
       headers: headers && Object.fromEntries(new Headers(headers)),
       // The browser's own must not be called as a method of something else.
       fetch: custom && ((url, init) => custom(url, init)),

@@ -37,6 +37,11 @@ export interface SourceOptions {
   checkFreshness?: boolean;
   /** Expected SHA-256 of files by name, in hexadecimal. Checked before a byte is used. */
   sha256?: Record<string, string>;
+  /**
+   * The address of a copy of this package's folder `dist`. Workers, WebAssembly modules and the small
+   * model are then taken from there, and not from beside the script that the package is in.
+   */
+  assets?: string | URL;
 }
 
 /** How to load a model. */

@@ -23,7 +23,7 @@ const ADDRESS = /^([a-z][a-z0-9+.-]*:|[\\/]|\.\.?([\\/]|$))/i;
 
 /** Where the files of `source` are, which is anything but picked files. */
 export function locate(source: string | URL | undefined, options: SourceOptions): Folder {
-  if (source === undefined) return embedded();
+  if (source === undefined) return embedded(options.assets && assetsAt(options.assets));
   const address = String(source);
   const page = hubPage(address, options);
   if (page) return page;
@@ -48,14 +48,26 @@ export function isPicked(source: ModelSource | PlainSource): source is Iterable<
   return typeof source === "object" && !(source instanceof URL);
 }
 
+/** The folder with a copy of this package, as an address that files' paths can be put to. */
+export function assetsAt(assets: string | URL): string {
+  try {
+    return new URL(wholeAddress(String(assets)).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
+  } catch (cause) {
+    throw new CappyError("input", "assets", `${assets} is not an address of a folder`, { cause });
+  }
+}
+
 /** The model in this package. Bundlers look for exactly this form and take the files along. */
-function embedded(): Folder {
-  const files: Record<string, URL> = {
-    "config.json": new URL("../model/config.json", import.meta.url),
-    "tokenizer.json": new URL("../model/tokenizer.json", import.meta.url),
-    "model.safetensors": new URL("../model/model.safetensors", import.meta.url),
+function embedded(assets: string | undefined): Folder {
+  const files: Record<string, () => URL> = {
+    "config.json": () => new URL("../model/config.json", import.meta.url),
+    "tokenizer.json": () => new URL("../model/tokenizer.json", import.meta.url),
+    "model.safetensors": () => new URL("../model/model.safetensors", import.meta.url),
   };
-  const url = (file: string) => files[file]?.href ?? null;
+  const url = (file: string) => {
+    const beside = files[file];
+    return beside ? (assets ? new URL(`model/${file}`, assets) : beside()).href : null;
+  };
   return { name: "the embedded model", url, keep: false, own: false };
 }
 
@@ -81,7 +93,7 @@ function folder(source: string): Folder {
 
 /** The model of which `address` is a page on the hub, as people copy it; else nothing. */
 function hubPage(address: string, options: SourceOptions): Folder | undefined {
-  for (const at of [options.endpoint, HUB, "https://hf.co"]) {
+  for (const at of [options.endpoint, HUB]) {
     const start = at && `${endpointOf(at)}/`;
     if (!start || !address.startsWith(start)) continue;
     const path = address.slice(start.length).replace(/[?#].*$|\/+$/gs, "");

@@ -153,7 +153,7 @@ async function assertReplaced(address) {
     if (await score(remote) !== expected) throw new Error("another worker scores otherwise");
     remote.dispose();
     const paths = workers.map(({ path }) => path).join();
-    if (paths !== "/dist/worker.js,/dist/families/worker.js,/dist/families/worker.js") throw new Error(paths);
+    if (paths !== "/dist/worker.js,/dist/families/family-worker.js,/dist/families/family-worker.js") throw new Error(paths);
 
     const local = await Scorer.load(address, { device: "gpu", cache: false, worker: false });
     if (await score(local) !== expected) throw new Error("the page scores otherwise");

@@ -34,7 +34,7 @@ const PAGE = `
 `;
 
 /** All files below `folder`, by their path under `at`. */
-async function filesIn(folder, at) {
+export async function filesIn(folder, at) {
   const files = {};
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -58,7 +58,7 @@ export async function startPackage(args = chromiumArgs) {
   for (const [name, bytes] of Object.entries(model)) {
     files[`/m/${name}`] = files[`/folder/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
   }
-  const [workerScript, cpuScript] = [files["/dist/worker.js"], files["/dist/cpu/worker.js"]];
+  const [workerScript, cpuScript] = [files["/dist/worker.js"], files["/dist/cpu/cpu-worker.js"]];
   files["/page.js"] = Buffer.from(PAGE);
   files["/folder/page.html"] = Buffer.from(`<!doctype html><title>test</title><link rel="icon" href="data:,">
     <script src="/prelude.js"></script><script type="module" src="/page.js"></script><input type="file" multiple>`);
@@ -78,7 +78,7 @@ export async function startPackage(args = chromiumArgs) {
       files["/cpu-prelude.js"] = Buffer.from(`${cpuPrelude};`);
       // Imports run in order, and so does this one before those of the worker.
       files["/dist/worker.js"] = Buffer.from(`import "/worker-prelude.js"; ${workerScript}`);
-      files["/dist/cpu/worker.js"] = Buffer.from(`import "/cpu-prelude.js"; ${cpuScript}`);
+      files["/dist/cpu/cpu-worker.js"] = Buffer.from(`import "/cpu-prelude.js"; ${cpuScript}`);
       const context = await browser.newContext();
       const page = await context.newPage();
       page.setDefaultTimeout(30_000);

@@ -391,7 +391,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.getByRole("button", { name: "Change model" }).click();
       await page.getByLabel("Hub id").fill("no/where");
       await page.keyboard.press("Enter");
-      await page.locator("#model-error h3", { hasText: "no such model" }).waitFor();
+      await page.locator("#source-error h3", { hasText: "no such model" }).waitFor();
       await ready(page);
     });
     await open("?fail=device-lost&at=rank&times=1", async (page) => {

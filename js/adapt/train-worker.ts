@@ -3,7 +3,7 @@
 import { proxyFetch } from "../fetch-proxy.js";
 import { ownPort } from "../thread.js";
 import { toCappyError } from "../thrown.js";
-import type { FromTrainer, Job, ToTrainer } from "./protocol.js";
+import type { FromTrainer, Job, ToTrainer } from "./train-protocol.js";
 import { train } from "./train.js";
 
 const scope = ownPort<FromTrainer, ToTrainer>();

@@ -3,18 +3,18 @@
 import { type Applied, Engine } from "../engine.js";
 import type { Listening, Origin } from "../engine.js";
 import { CappyError } from "../error.js";
-import { checkOptions } from "../options.js";
-import { persist } from "../loader/index.js";
+import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
+import { checkOptions } from "../options.js";
 import { RemoteEngine } from "../remote.js";
 import type { WorkerScript } from "../start-worker.js";
 import { isOtherArchitecture, messageOf } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./kept.js";
-import type { Job, Settings } from "./protocol.js";
-import { trainRemotely } from "./remote.js";
+import type { Job, Settings } from "./train-protocol.js";
+import { trainRemotely } from "./train-remotely.js";
 import { type Told, train } from "./train.js";
-import * as module from "./wasm.js";
+import * as module from "./adapt-wasm.js";
 
 export { deleteAdaptation, keptAdaptations } from "./kept.js";
 
@@ -82,8 +82,8 @@ function refuse(error: unknown): never {
 }
 
 const adaptedWorker: WorkerScript = {
-  path: "adapt/scoring-worker.js",
-  open: () => new Worker(new URL("./scoring-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
+  path: "adapt/adapted-worker.js",
+  open: () => new Worker(new URL("./adapted-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
 };
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {

@@ -9,7 +9,7 @@ import type { WorkerScript } from "../start-worker.js";
 import { isSlower, messageOf } from "../thrown.js";
 import { keepVerdict } from "../tuning.js";
 import type { LoadProgress } from "../types.js";
-import * as module from "./wasm.js";
+import * as module from "./cpu-wasm.js";
 
 let told = false;
 
@@ -71,6 +71,6 @@ function paceIn(error: unknown): number {
 }
 
 const cpuWorker: WorkerScript = {
-  path: "cpu/worker.js",
-  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
+  path: "cpu/cpu-worker.js",
+  open: () => new Worker(new URL("./cpu-worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
 };

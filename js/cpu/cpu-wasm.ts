@@ -1,6 +1,6 @@
 import { starter } from "../start.js";
 import type { AdapterInfo } from "../types.js";
-import init, { Sha256, WasmScorer } from "./wasm/cappy.js";
+import init, { Sha256, WasmScorer } from "./wasm/cappy_cpu.js";
 
 export { Sha256, WasmScorer };
 
@@ -10,4 +10,4 @@ export const cpu: AdapterInfo = {
 };
 
 /** Compiles the module that computes without a GPU, once. */
-export const startWasm = starter(init, new URL("./wasm/cappy_bg.wasm", import.meta.url));
+export const startWasm = starter(init, "cpu/wasm/cappy_cpu_bg.wasm", () => new URL("./wasm/cappy_cpu_bg.wasm", import.meta.url));

@@ -4,7 +4,7 @@ import { Engine, type Listening, type Origin } from "../engine.js";
 import { RemoteEngine } from "../remote.js";
 import type { WorkerScript } from "../start-worker.js";
 import type { LoadProgress } from "../types.js";
-import * as module from "./wasm.js";
+import * as module from "./family-wasm.js";
 
 /** An engine that knows more families of models, and refuses the rest by name. */
 export function loadOfFamily(
@@ -17,6 +17,6 @@ export function loadOfFamily(
 }
 
 const familyWorker: WorkerScript = {
-  path: "families/worker.js",
-  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy families" }),
+  path: "families/family-worker.js",
+  open: () => new Worker(new URL("./family-worker.js", import.meta.url), { type: "module", name: "cappy families" }),
 };

@@ -1,6 +1,6 @@
 /** The worker that scores with XLM-RoBERTa, BERT and DistilBERT. */
 
 import { serve } from "../serving.js";
-import * as module from "./wasm.js";
+import * as module from "./family-wasm.js";
 
 serve(module);

@@ -2,15 +2,15 @@ import { CappyError, throwIfAborted } from "../error.js";
 import { FetchHost } from "../fetch-proxy.js";
 import { startWorker, type WorkerScript } from "../start-worker.js";
 import { messageOf } from "../thrown.js";
-import type { FromTrainer, Job, Result, ToTrainer } from "./protocol.js";
+import type { FromTrainer, Job, Result, ToTrainer } from "./train-protocol.js";
 import type { Told } from "./train.js";
 
 /** Once it is to stop, the worker has so long to keep how far it is. */
 const PATIENCE_MS = 10_000;
 
 const trainWorker: WorkerScript = {
-  path: "adapt/worker.js",
-  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy adapt" }),
+  path: "adapt/train-worker.js",
+  open: () => new Worker(new URL("./train-worker.js", import.meta.url), { type: "module", name: "cappy adapt" }),
 };
 
 /** As `train`, in a worker of its own. */
@@ -20,9 +20,9 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: To
   const host = custom && new FetchHost(custom);
   let worker: Worker;
   try {
-    worker = startWorker(trainWorker);
+    worker = startWorker(trainWorker, options.assets);
   } catch (cause) {
-    throw new CappyError("worker", "adapt/worker.js", `could not be started: ${messageOf(cause)}`, { cause });
+    throw new CappyError("worker", "train-worker.js", `could not be started: ${messageOf(cause)}`, { cause });
   }
   const end = new AbortController();
   const send = (message: ToTrainer, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
@@ -34,7 +34,7 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: To
         const late = setTimeout(() => reject(aborted()), PATIENCE_MS);
         end.signal.addEventListener("abort", () => clearTimeout(late));
       }, { signal: end.signal });
-      const died = (why: string) => reject(new CappyError("worker", "adapt/worker.js", why));
+      const died = (why: string) => reject(new CappyError("worker", "train-worker.js", why));
       worker.addEventListener("error", ({ message }) => died(message || "could not be loaded"));
       worker.addEventListener("messageerror", () => died("sent what cannot be read"));
       worker.addEventListener("message", ({ data }: MessageEvent<FromTrainer>) => {
