@@ -43,7 +43,7 @@ test("what adapting, the CPU and other families need is imported on demand alone
     if (!name.endsWith(".js") || part(name)) continue;
     const code = readFileSync(join(dist, name), "utf8");
     assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|cpu|families)\//, name);
-    if (name !== "scorer.js") continue;
+    if (name !== "choose.js") continue;
     for (const entry of ["adapt/adapting", "cpu/on-cpu", "families/of-family"]) {
       assert.match(code, new RegExp(`import\\(\\s*["']\\./${entry}\\.js["']\\s*\\)`));
     }

@@ -319,7 +319,6 @@ test("hub ids without an owner, and addresses of models' pages", async () => {
   for (const page of ["o/n", "o/n/", "o/n?library=transformers", "o/n#usage", "o/n/tree/main", "o/n/tree/main/"]) {
     assert.deepEqual(await ask(`${hub}/${page}`), main, page);
     assert.deepEqual(await ask(new URL(`${hub}/${page}`)), main, page);
-    assert.deepEqual(await ask(`https://hf.co/${page}`), main, page);
   }
   for (const revision of ["refs/pr/1", "refs%2Fpr%2F1"]) {
     assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), ["o/n@refs/pr/1", `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`]);
