@@ -50,7 +50,7 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
 /** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
 function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
   const hidden = (config.hidden_size ?? config.dim)!;
-  const inner = (config.intermediate_size ?? config.hidden_dim)!;
+  const inner = ((config.model_type as unknown) === "distilbert" ? config.hidden_dim : config.intermediate_size)!;
   const layers = (config.num_hidden_layers ?? config.n_layers)!;
   // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
   const held = (layer: number, head: number, word: number) =>

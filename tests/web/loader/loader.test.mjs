@@ -517,6 +517,22 @@ test("probe tells what a load would cost", async () => {
     model: `${site.url}/m/`, bytes: small + tensors.length, download: small + tensors.length,
     gpuBytes: 32, gpuBytesAs: null, weights: "model.safetensors", quota: null,
   });
+  // Constants that Python writes, and what sentence-transformers keeps beside the model.
+  const shape = { hidden_size: 4, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9, max_position_embeddings: 5 };
+  const plain = { "/m/config.json": json({ ...shape, text: 'NaN \\" NaN' }) };
+  const odd = { "/m/config.json": Buffer.from(`{"a": NaN, "b": [-Infinity, Infinity], ${plain["/m/config.json"].toString().slice(1)}`) };
+  const more = { "/m/modules.json": json([]), "/m/config_sentence_transformers.json": json({}), "/m/sentence_bert_config.json": json([1]) };
+  const rest = { ...site.files };
+  const costs = [];
+  for (const files of [plain, odd, { ...odd, ...more }, { ...odd, ...more, "/m/modules.json": undefined }]) {
+    site.files = Object.fromEntries(Object.entries({ ...rest, ...files }).filter(([, file]) => file));
+    costs.push(await probe(`${site.url}/m`, {}));
+  }
+  site.files = rest;
+  assert.ok(costs[0].gpuBytesAs.f16 > 0);
+  for (const { gpuBytesAs } of costs) assert.deepEqual(gpuBytesAs, costs[0].gpuBytesAs);
+  const longer = odd["/m/config.json"].length - plain["/m/config.json"].length;
+  assert.deepEqual(costs.map(({ bytes }) => bytes - costs[0].bytes), [0, longer, longer + 2 + 2 + 3, longer]);
   // Kept bytes count, and asking keeps nothing.
   await same(await openWeights(), tensors);
   const stored = JSON.stringify(await modelsIn(store));
