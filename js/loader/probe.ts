@@ -11,6 +11,9 @@ export const WEIGHTS = [
   "pytorch_model.bin.index.json",
 ];
 
+/** What a tokenizer consists of where there is no `tokenizer.json`; one of these. */
+const VOCABULARIES = [["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
+
 /** No header or JSON file is larger; one that says so is broken. */
 const MOST = 16 * 1024 * 1024;
 
@@ -70,10 +73,22 @@ export function shardsIn(name: string, index: unknown): string[] {
   return shards as string[];
 }
 
+/** The files of the tokenizer, in the order in which `src/tokenizer` asks for them. */
 async function tokenizer(model: OpenedModel): Promise<OpenFile[]> {
+  const found = (files: (OpenFile | null)[]) => files.filter((file) => file !== null);
+  const settings = await model.open("tokenizer_config.json");
   const one = await model.open("tokenizer.json");
-  if (one) return [one];
-  return [await needed(model, "vocab.json"), await needed(model, "merges.txt")];
+  const all = found([settings, one]);
+  if (!settings || !((await json(settings)) as { added_tokens_decoder?: unknown } | null)?.added_tokens_decoder) {
+    all.push(...found([await model.open("special_tokens_map.json"), await model.open("added_tokens.json")]));
+  }
+  if (one) return all;
+  for (const [first, ...others] of VOCABULARIES) {
+    const file = await model.open(first!);
+    if (file) return [...all, file, ...(await Promise.all(others.map((name) => needed(model, name))))];
+  }
+  const forms = VOCABULARIES.map((names) => names.join(" with ")).join(" nor ");
+  throw new CappyError("not-found", model.description, `has no tokenizer: neither tokenizer.json nor ${forms}`);
 }
 
 async function needed(model: OpenedModel, name: string): Promise<OpenFile> {

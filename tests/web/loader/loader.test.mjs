@@ -556,6 +556,48 @@ test("probe tells what a load would cost", async () => {
   await fails(probe(`${site.url}/m`, {}), "not-found", /two\.bin/);
 });
 
+test("probe counts what else a tokenizer has, and knows every form of it", async () => {
+  const json = (value) => Buffer.from(JSON.stringify(value));
+  const tensors = Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), json({})]);
+  const cost = async (files) => {
+    site.files = { "/m/config.json": config, "/m/model.safetensors": tensors };
+    for (const [name, bytes] of Object.entries(files)) site.files[`/m/${name}`] = bytes;
+    return (await probe(`${site.url}/m`, {})).bytes - config.length - tensors.length;
+  };
+  const [ten, more] = [Buffer.alloc(10), json({ added_tokens_decoder: {} })];
+  assert.equal(await cost({ "vocab.txt": ten }), 10);
+  assert.equal(await cost({ "sentencepiece.bpe.model": ten, "added_tokens.json": ten }), 20);
+  assert.equal(await cost({ "tokenizer.json": ten, "special_tokens_map.json": ten, "vocab.txt": ten }), 20);
+  // Where the settings name the added tokens, the older files are not read.
+  const settings = { "tokenizer.json": ten, "tokenizer_config.json": more, "special_tokens_map.json": ten };
+  assert.equal(await cost(settings), 10 + more.length);
+  await fails(cost({ "vocab.json": ten }), "not-found", /merges\.txt/);
+  await fails(cost({}), "not-found", /neither tokenizer\.json nor vocab\.json with merges\.txt nor vocab\.txt/);
+});
+
+test("a tokenizer's optional files that a model does not have are asked for once", async () => {
+  const names = ["config.json", "tokenizer_config.json", "added_tokens.json"];
+  const asked = async (options) => {
+    site.log.length = 0;
+    const model = await open(options);
+    const files = [];
+    for (const name of names) {
+      const file = await model.open(name);
+      if (file) await same(file, site.files[`/m/${name}`]);
+      files.push(file !== null);
+    }
+    return [files, new Set(site.log.map((line) => /\/m\/(\S+)/.exec(line)[1]))];
+  };
+  const [none, all] = [[true, false, false], new Set(names)];
+  assert.deepEqual(await asked(), [none, all]);
+  assert.deepEqual(await asked(), [none, new Set(["config.json"])]);
+  assert.deepEqual(await asked({ cache: false }), [none, all]);
+  // A model that changed is looked at anew.
+  site.files["/m/config.json"] = Buffer.from('{"model_type":"other"}');
+  site.files["/m/tokenizer_config.json"] = Buffer.from("{}");
+  assert.deepEqual(await asked(), [[true, true, false], all]);
+});
+
 test("probe tells what weights take that are rounded while they load", async () => {
   const read = (name) => readFile(new URL(`../../../models/cappy-mini/${name}`, import.meta.url));
   const costs = {};
