@@ -7,7 +7,9 @@ use web_time::Instant;
 
 use crate::checkpoint::{Checkpoint, RandomProfile};
 use crate::config::{Activation, Config, Family};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+#[cfg(any(target_arch = "wasm32", test))]
+use crate::error::{Error, ErrorKind};
 use crate::tokenizer::Encoded;
 
 /// An adapter whose matmuls are faster than this is faster than the CPU's module in WebAssembly: of
@@ -74,6 +76,7 @@ pub async fn fastest(run: impl AsyncFn() -> Result<()>) -> Result<u32> {
 ///
 /// # Errors
 /// [`ErrorKind::AdapterTooSmall`] with [`AT_FAULT`] and the microseconds.
+#[cfg(any(target_arch = "wasm32", test))]
 pub fn beat(rival: u32, micros: u32) -> Result<()> {
     if micros < rival {
         return Ok(());
@@ -81,5 +84,6 @@ pub fn beat(rival: u32, micros: u32) -> Result<()> {
     Err(Error::new(ErrorKind::AdapterTooSmall, AT_FAULT, micros.to_string()))
 }
 
-/// By this name `js/scorer.ts` knows the error.
+/// By this name `js/thrown.ts` knows the error.
+#[cfg(any(target_arch = "wasm32", test))]
 pub const AT_FAULT: &str = "pace";
