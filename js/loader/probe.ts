@@ -11,8 +11,12 @@ export const WEIGHTS = [
   "pytorch_model.bin.index.json",
 ];
 
-/** No header or JSON file is larger; one that says so is broken. */
-const MOST = 16 * 1024 * 1024;
+/** No JSON file is larger; one that says so is broken. */
+export const MOST = 16 * 1024 * 1024;
+
+/** No header of weights is larger, and no model is in more parts. */
+const MOST_HEADER = 4 * 1024 * 1024;
+const MOST_SHARDS = 1024;
 
 /** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
 export async function costOf(model: OpenedModel, quota: number | null): Promise<Cost> {
@@ -59,6 +63,9 @@ export function shardsIn(name: string, index: unknown): string[] {
   if (!shards.length || !shards.every((shard) => typeof shard === "string")) {
     throw new CappyError("checkpoint", name, "has no weight_map that names files");
   }
+  if (shards.length > MOST_SHARDS) {
+    throw new CappyError("checkpoint", name, `lists ${shards.length} shards, at most ${MOST_SHARDS} work`);
+  }
   return shards as string[];
 }
 
@@ -88,7 +95,7 @@ async function numbersInSafetensors(file: OpenFile): Promise<number> {
   if (file.size < 8) throw broken("is too short for safetensors");
   const start = await file.peek(0, 8);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
-  if (length > Math.min(MOST, file.size - 8)) throw broken(`says its header has ${length} bytes`);
+  if (length > Math.min(MOST_HEADER, file.size - 8)) throw broken(`says its header has ${length} bytes`);
   const header = parse(file.name, await file.peek(8, 8 + length)) as Record<string, { shape?: unknown; dtype?: unknown }>;
   let numbers = 0;
   for (const [name, tensor] of Object.entries(header ?? {})) {
