@@ -3,7 +3,7 @@
 //! the hub does not have. Locks lie in `.locks` beside the models.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::ModelId;
@@ -59,9 +59,18 @@ impl RepoCache {
         self.snapshot(commit).join(name).is_file()
     }
 
-    pub(super) fn read(&self, commit: &str, name: &str) -> Result<Vec<u8>> {
+    /// A file of at most `most` bytes.
+    pub(super) fn read(&self, commit: &str, name: &str, most: u64) -> Result<Vec<u8>> {
         let path = self.snapshot(commit).join(name);
-        fs::read(&path).map_err(|source| io_error(&path, source))
+        let mut bytes = Vec::new();
+        File::open(&path)
+            .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+            .map_err(|source| io_error(&path, source))?;
+        if bytes.len() as u64 > most {
+            let what = format!("has more than the {most} bytes that are expected");
+            return Err(Error::new(ErrorKind::Checkpoint, path.display().to_string(), what));
+        }
+        Ok(bytes)
     }
 
     fn absent(&self, commit: &str, name: &str) -> PathBuf {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::checkpoint::open::{MOST_INDEX, MOST_SHARDS};
 use crate::error::{Error, ErrorKind, Result};
 use cache::RepoCache;
 use client::{Client, Remote};
@@ -27,6 +28,8 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
+/// More bytes than the configuration or the tokenizer of any model has.
+const MOST_SMALL: u64 = 256 << 20;
 
 /// How far a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +153,8 @@ fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     if !weights.ends_with(".index.json") {
         return None;
     }
-    match cache.read(commit, weights).and_then(|index| shards(weights, &index)) {
+    let index = cache.read(commit, weights, MOST_INDEX);
+    match index.and_then(|index| shards(weights, &index)) {
         Ok(shards) => shards.into_iter().find(|name| !has(name)),
         Err(_) => Some(weights.into()),
     }
@@ -172,6 +176,7 @@ impl Plan<'_> {
         }
         match self.client.describe(self.commit, name)? {
             Some(remote) => {
+                check_size(&remote)?;
                 self.files.push(remote);
                 Ok(true)
             }
@@ -207,7 +212,7 @@ impl Plan<'_> {
                 if let Some(index) = self.files.pop_if(|file| file.name == name) {
                     transfer::fetch(self.client, self.cache, &index, &mut |_| ())?;
                 }
-                for shard in shards(name, &self.cache.read(self.commit, name)?)? {
+                for shard in shards(name, &self.cache.read(self.commit, name, MOST_INDEX)?)? {
                     self.need(&shard)?;
                 }
             }
@@ -230,6 +235,21 @@ impl Plan<'_> {
     }
 }
 
+/// Refuses what would fill a disk, and would be refused when it is read. Weights have no limit.
+fn check_size(remote: &Remote) -> Result<()> {
+    let name = &remote.name;
+    let most = match name.rsplit_once('.').map(|(_, extension)| extension) {
+        _ if name.ends_with(".index.json") => MOST_INDEX,
+        Some("safetensors" | "bin") => return Ok(()),
+        _ => MOST_SMALL,
+    };
+    if remote.size > most {
+        let what = format!("is {} bytes long, at most {most} are expected", remote.size);
+        return Err(Error::new(ErrorKind::Checkpoint, name, what));
+    }
+    Ok(())
+}
+
 /// The files that an index of sharded weights, called `name`, points to.
 fn shards(name: &str, index: &[u8]) -> Result<BTreeSet<String>> {
     #[derive(Deserialize)]
@@ -240,6 +260,9 @@ fn shards(name: &str, index: &[u8]) -> Result<BTreeSet<String>> {
     let index: Index = serde_json::from_slice(index)
         .map_err(|source| refuse(format!("is not an index of weights: {source}")))?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    if shards.len() > MOST_SHARDS {
+        return Err(refuse(format!("lists {} shards, at most {MOST_SHARDS} work", shards.len())));
+    }
     match shards.iter().find(|shard| !is_plain_name(shard)) {
         Some(shard) => Err(refuse(format!("{shard:?} is not a name of a file beside it"))),
         None => Ok(shards),
@@ -297,6 +320,29 @@ mod tests {
         assert_eq!((model.owner.as_str(), model.name.as_str()), ("btan2", "cappy-large"));
         assert_eq!(model.revision, "refs/pr/1");
         assert_eq!(ModelId::parse("a/b").unwrap().revision, "main");
+    }
+
+    #[test]
+    fn what_is_too_large_or_too_many_is_refused_before_it_is_asked_for() {
+        let remote = |name: &str, size| {
+            let (commit, etag) = ("c".repeat(40), "e".into());
+            check_size(&Remote { name: name.into(), commit, etag, size, is_sha256: false })
+        };
+        let large = 3 << 30;
+        for name in ["config.json", "vocab.txt", "merges.txt", "model.safetensors.index.json"] {
+            assert!(remote(name, MOST_INDEX).is_ok(), "{name}");
+            assert_eq!(remote(name, large).unwrap_err().at_fault(), name);
+        }
+        assert!(remote("model.safetensors.index.json", MOST_INDEX + 1).is_err());
+        for weights in ["model.safetensors", "pytorch_model.bin", "model-1-of-2.safetensors"] {
+            assert!(remote(weights, large).is_ok(), "{weights}");
+        }
+        for (count, fits) in [(MOST_SHARDS, true), (MOST_SHARDS + 1, false)] {
+            let map: serde_json::Map<_, _> =
+                (0..count).map(|i| (i.to_string(), format!("{i}.bin").into())).collect();
+            let index = serde_json::json!({ "weight_map": map }).to_string();
+            assert_eq!(shards("index.json", index.as_bytes()).is_ok(), fits, "{count}");
+        }
     }
 
     #[test]
