@@ -11,11 +11,8 @@ export const WEIGHTS = [
   "pytorch_model.bin.index.json",
 ];
 
-/** No JSON file is larger; one that says so is broken. */
-export const MOST = 16 * 1024 * 1024;
-
-/** No header of weights is larger, and no model is in more parts. */
-const MOST_HEADER = 4 * 1024 * 1024;
+/** No header or JSON file is larger, and no model in more parts; one that says so is broken. */
+export const MOST = 4 * 1024 * 1024;
 const MOST_SHARDS = 1024;
 
 /** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
@@ -95,7 +92,7 @@ async function numbersInSafetensors(file: OpenFile): Promise<number> {
   if (file.size < 8) throw broken("is too short for safetensors");
   const start = await file.peek(0, 8);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
-  if (length > Math.min(MOST_HEADER, file.size - 8)) throw broken(`says its header has ${length} bytes`);
+  if (length > Math.min(MOST, file.size - 8)) throw broken(`says its header has ${length} bytes`);
   const header = parse(file.name, await file.peek(8, 8 + length)) as Record<string, { shape?: unknown; dtype?: unknown }>;
   let numbers = 0;
   for (const [name, tensor] of Object.entries(header ?? {})) {
