@@ -1,5 +1,6 @@
 import type { RerankingModelV3 } from "@ai-sdk/provider";
-import { rankTexts, textsOf, type AdapterOptions, type Ranker } from "./ranker.js";
+import { checkOptions } from "./options.js";
+import { ADAPTER, rankTexts, textsOf, type AdapterOptions, type Ranker } from "./ranker.js";
 import type { Ranked } from "./types.js";
 
 export type { AdapterOptions, Ranker } from "./ranker.js";
@@ -23,6 +24,7 @@ export interface CappyRerankerOptions extends AdapterOptions {
  * document without text, by its name.
  */
 export function cappyReranker(scorer: Ranker, options: CappyRerankerOptions = {}): RerankingModelV3 {
+  checkOptions(options, { ...ADAPTER, modelId: "string" }, "cappyReranker");
   const modelId = options.modelId ?? "cappy";
   // A plain object without `this`: `ai` 7 wraps models of version 3 in a proxy.
   return {

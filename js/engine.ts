@@ -1,13 +1,13 @@
 import { CappyError, throwIfAborted } from "./error.js";
 import { adapterInfo } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
-import type { Hasher } from "./loader/index.js";
-import { pickedFiles } from "./loader/picked.js";
+import type { Hasher } from "./loader/loader.js";
+import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
 import { kernelFor, openWatched, withKernel } from "./opening.js";
 import { toCappyError } from "./thrown.js";
 import { keepTuning, keptTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
-import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, ModelSource, SourceOptions } from "./types.js";
+import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
 import type { WasmScorer } from "./wasm/cappy.js";
 
 /** Texts handed to WebAssembly at once; a batch rarely holds more. */
@@ -21,7 +21,7 @@ const LOSSES_WITHIN_MS = 60_000;
 export interface Module {
   /** What stands for an adapter where there is no GPU. */
   cpu?: AdapterInfo;
-  startWasm(): Promise<unknown>;
+  startWasm(assets: string | undefined): Promise<unknown>;
   WasmScorer: Pick<typeof WasmScorer, "load">;
   Sha256: new () => Hasher;
 }
@@ -38,10 +38,21 @@ export interface EngineOptions extends SourceOptions {
   device?: Device;
   /** How the CPU keeps weights. */
   cpuWeights?: CpuWeights;
+  /** As in `SourceOptions`, with a slash at its end. */
+  assets?: string;
   /** Why the CPU computes, where that was not asked for. */
   why?: string;
+  /** Microseconds that a fixed piece of work takes elsewhere: loading fails where this is no faster. */
+  rival?: number;
   /** What adaptation changes of the model. */
   adaptation?: Applied;
+}
+
+/** How a scorer came to be, so that another one can be made. */
+export interface Origin {
+  source: PlainSource;
+  options: EngineOptions;
+  worker: boolean;
 }
 
 /** What adaptation changes of a model, in a form that can be sent to a worker. */
@@ -49,7 +60,7 @@ export interface Applied {
   /** What to call it. */
   name: string;
   /** An adapter, or files that take the place of the model's own. */
-  files: File[];
+  files: SentFile[];
   /** Whether they are an adapter. */
   isAdapter: boolean;
 }
@@ -96,7 +107,7 @@ interface RustInfo {
 /** A model on the GPU of this thread; rebuilt when the device is lost. */
 export class Engine {
   readonly #module: Module;
-  readonly #source: ModelSource | undefined;
+  readonly #source: PlainSource;
   readonly #options: EngineOptions;
   readonly #turns = new Turns();
   #adapter!: AdapterInfo;
@@ -106,7 +117,7 @@ export class Engine {
   #allLosses = 0;
   #disposed = false;
 
-  private constructor(module: Module, source: ModelSource | undefined, options: EngineOptions) {
+  private constructor(module: Module, source: PlainSource, options: EngineOptions) {
     this.#module = module;
     this.#source = source;
     this.#options = options;
@@ -115,24 +126,24 @@ export class Engine {
   /** Loads a model. Progress is told in two phases, `download` and `load`, which overlap. */
   static async load(
     module: Module,
-    source: ModelSource | undefined,
+    source: PlainSource,
     options: EngineOptions,
     listening: Listening<LoadProgress>,
   ): Promise<Engine> {
-    // Listed, because files may be needed again when the device is lost.
-    const files = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
-    const engine = new Engine(module, files, options);
+    const engine = new Engine(module, source, { ...options });
     await engine.#build(listening);
+    // What was chosen stays, also when the device is lost.
+    engine.#options.rival = undefined;
     return engine;
   }
 
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
     throwIfAborted(signal, "loading");
     const { cpu } = this.#module;
-    [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm()]);
+    [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm(this.#options.assets)]);
     throwIfAborted(signal, "loading");
     const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
-    const { dtype = "auto", batchTokens, cache = true } = this.#options;
+    const { dtype = "auto", batchTokens, cache = true, rival } = this.#options;
     // The CPU's has no use for it.
     const kernel = kernelFor(this.#adapter, this.#options.kernel);
     const tuned = cache && kernel === undefined;
@@ -140,9 +151,13 @@ export class Engine {
     const { adaptation } = this.#options;
     const [model, adapter] = adaptation ? changed(files, adaptation) : [files];
     try {
-      const told = (bytes: number, total: number) => onProgress?.({ phase: "load", file: "", bytes, total });
-      const scorer = await withKernel(kernel, this.#adapter, (subgroups) =>
-        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told));
+      const told = (bytes: number, total: number) => {
+        files.opened();
+        onProgress?.({ phase: "load", file: "", bytes, total });
+      };
+      const load = (subgroups: number) =>
+        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told, rival);
+      const scorer = await (cpu ? load(0) : withKernel(kernel, this.#adapter, load));
       if (signal?.aborted || this.#disposed) {
         scorer.free();
         throwIfAborted(signal, "loading");

@@ -1,3 +1,5 @@
+import type { AbortSignal } from "./globals.js";
+
 /**
  * What went wrong, for programs that react to it. These names do not change between versions.
  *
@@ -44,7 +46,8 @@ export class CappyError extends Error {
     what: string,
     options?: ErrorOptions,
   ) {
-    super(`${atFault}: ${what}`, options);
+    // What browsers say may end in a full stop of its own.
+    super(`${atFault}: ${what}`.replace(/([^.])\.\.(?!\.)/g, "$1."), options);
   }
 }
 

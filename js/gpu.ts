@@ -10,8 +10,7 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i
  * @throws CappyError `no-webgpu` or `no-adapter`, with what a person can do about it
  */
 export async function adapterInfo(): Promise<AdapterInfo> {
-  await provideGpu();
-  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  const gpu = await findGpu();
   if (!gpu) {
     const why = globalThis.isSecureContext === false
       ? "is off here, because the page was not served over https"
@@ -39,7 +38,7 @@ export async function adapterInfo(): Promise<AdapterInfo> {
  * added to what it asks for.
  */
 export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
-  const prototype = Object.getPrototypeOf(await navigator.gpu.requestAdapter()) as GPUAdapter;
+  const prototype = Object.getPrototypeOf(await (await findGpu())!.requestAdapter()) as GPUAdapter;
   const { requestDevice } = prototype;
   prototype.requestDevice = function (descriptor) {
     const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
@@ -52,24 +51,58 @@ export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Under Node, WebGPU is the npm package `webgpu`, if that is installed. */
-async function provideGpu(): Promise<void> {
-  if (!isNode()) return;
-  if (!(globalThis.navigator as Navigator | undefined)?.gpu) {
-    // Not written out: bundlers would look for it, and pages have no need of it.
-    const name = ["web", "gpu"].join("");
-    const { create } = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
-      throw new CappyError("no-webgpu", "WebGPU", "under Node needs the package: npm install webgpu", { cause });
-    }) as { create(options: string[]): GPU };
-    const gpu = { value: create([]), configurable: true };
-    if (globalThis.navigator) Object.defineProperty(globalThis.navigator, "gpu", gpu);
-    else Object.defineProperty(globalThis, "navigator", { value: Object.defineProperty({}, "gpu", gpu), configurable: true });
+/** WebGPU, under Node from the package `webgpu` where that is installed. */
+async function findGpu(): Promise<GPU | undefined> {
+  const gpu = (globalThis.navigator as Navigator | undefined)?.gpu;
+  return gpu || !isNode() ? gpu : (nodeGpu ??= createGpu());
+}
+
+let nodeGpu: Promise<GPU> | undefined;
+
+async function createGpu(): Promise<GPU> {
+  // Not written out: bundlers would look for it, and pages have no need of it.
+  const name = ["web", "gpu"].join("");
+  const { create } = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
+    nodeGpu = undefined;
+    throw new CappyError("no-webgpu", "WebGPU", "under Node needs the package: npm install webgpu", { cause });
+  }) as { create(options: string[]): GPU };
+  return create([]);
+}
+
+/** How many need what is lent, and what takes it away again. */
+let lent = 0;
+let takeBack = () => {};
+
+/**
+ * Runs `work`, in which wgpu looks for the GPU: at `navigator.gpu`, and by `Window` it tells that it may.
+ * Where there are none, as under Node, they are there meanwhile.
+ */
+export async function withGlobals<T>(work: () => Promise<T>): Promise<T> {
+  if (!isNode()) return work();
+  const gpu = await findGpu();
+  lent += 1;
+  if (lent === 1) {
+    const added: [object, string][] = [];
+    const lend = (to: object, name: string, value: unknown) => {
+      if (name in to) return;
+      Object.defineProperty(to, name, { value, configurable: true });
+      added.push([to, name]);
+    };
+    lend(globalThis, "navigator", {});
+    lend(globalThis.navigator, "gpu", gpu);
+    lend(globalThis, "Window", function Window() {});
+    takeBack = () => added.forEach(([from, name]) => Reflect.deleteProperty(from, name));
   }
-  // By this name wgpu tells that it runs where `navigator` is.
-  (globalThis as { Window?: unknown }).Window ??= function Window() {};
+  try {
+    return await work();
+  } finally {
+    lent -= 1;
+    if (lent === 0) takeBack();
+  }
 }
 
 /** Whether this is Node and not a page or a worker of one. */
 export function isNode(): boolean {
-  return typeof process !== "undefined" && typeof process.versions?.node === "string" && !("WorkerGlobalScope" in globalThis);
+  // Not as a name alone: bundlers would put something of their own in its place.
+  return typeof globalThis.process?.versions?.node === "string" && !("WorkerGlobalScope" in globalThis);
 }

@@ -1,7 +1,8 @@
 import type { DocumentInterface } from "@langchain/core/documents";
 import type { Callbacks } from "@langchain/core/callbacks/manager";
 import { BaseDocumentCompressor } from "@langchain/core/retrievers/document_compressors";
-import { checkTopN, eachText, rankTexts, type AdapterOptions, type Ranker } from "./ranker.js";
+import { checkOptions } from "./options.js";
+import { ADAPTER, checkTopN, eachText, rankTexts, type AdapterOptions, type Ranker } from "./ranker.js";
 
 export type { AdapterOptions, Ranker } from "./ranker.js";
 
@@ -26,6 +27,7 @@ export class CappyRerank extends BaseDocumentCompressor {
   /** Throws `CappyError` with code `input` where `topN` is not a whole number from 1. */
   constructor(options: CappyRerankOptions) {
     super();
+    checkOptions(options, { ...ADAPTER, scorer: "object", topN: "any" }, "CappyRerank");
     checkTopN(options.topN);
     this.#options = { ...options };
   }

@@ -2,11 +2,12 @@
 
 import type { EngineOptions, Listening } from "./engine.js";
 import type { CappyError } from "./error.js";
-import { withSubgroups } from "./gpu.js";
+import { withGlobals, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
-import { type FileProgress, type Hasher, openModel } from "./loader/index.js";
+import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
+import type { PlainSource } from "./loader/picked.js";
 import { toCappyError } from "./thrown.js";
-import type { AdapterInfo, LoadProgress, ModelSource } from "./types.js";
+import type { AdapterInfo, LoadProgress } from "./types.js";
 
 /** The matmuls for adapters that are CPUs. Where they say so, there is no need to measure others. */
 const SOFTWARE_KERNEL = "lanes";
@@ -17,22 +18,21 @@ const SUBGROUP_SIZE = 8;
 
 /** Files that are open, and the first error that they gave: Rust can only pass its message on. */
 export interface WatchedFiles extends ModelFiles {
+  /** All files that will be read are open, so that their bytes in all are known. */
+  opened(): void;
   close(): void;
   failure(): CappyError | undefined;
 }
 
 /** Opens the files of a model. Their downloads are told summed up. */
 export async function openWatched(
-  source: ModelSource | undefined,
+  source: PlainSource,
   options: EngineOptions,
   { signal, onProgress }: Listening<LoadProgress>,
   hasher: () => Hasher,
 ): Promise<WatchedFiles> {
-  const files = await openModel(source, options, {
-    signal,
-    onProgress: overAllFiles((progress) => onProgress?.({ phase: "download", ...progress })),
-    hasher,
-  });
+  const all = new AllFiles((progress) => onProgress?.({ phase: "download", ...progress }));
+  const files = await openModel(source, options, { signal, onProgress: (progress) => all.at(progress), hasher });
   let failure: CappyError | undefined;
   const remember = (thrown: unknown): never => {
     failure ??= toCappyError(thrown);
@@ -44,6 +44,7 @@ export async function openWatched(
       const file = await files.open(name).catch(remember);
       return file && { name, size: file.size, read: (start, end) => file.read(start, end).catch(remember) };
     },
+    opened: () => all.opened(),
     close: () => files.close(),
     failure: () => failure,
   };
@@ -62,16 +63,35 @@ export function withKernel<T>(
   open: (subgroupSize: number) => Promise<T>,
 ): Promise<T> {
   const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
-  return size > 0 ? withSubgroups(() => open(size)) : open(0);
+  return withGlobals(() => size > 0 ? withSubgroups(() => open(size)) : open(0));
 }
 
 /** Sums up what is told of single files. */
-function overAllFiles(tell: (progress: FileProgress) => void): (progress: FileProgress) => void {
-  const files = new Map<string, FileProgress>();
-  return (progress) => {
-    files.set(progress.file, progress);
-    const all = [...files.values()];
+class AllFiles {
+  readonly #files = new Map<string, FileProgress>();
+  #opened = false;
+  #last: FileProgress | undefined;
+
+  constructor(readonly tell: (progress: FileProgress) => void) {}
+
+  at(progress: FileProgress): void {
+    this.#files.set(progress.file, progress);
+    const all = [...this.#files.values()];
     const sum = (of: "bytes" | "total") => all.reduce((sum, file) => sum + file[of], 0);
-    tell({ file: progress.file, bytes: sum("bytes"), total: sum("total") });
-  };
+    this.#last = { file: progress.file, bytes: sum("bytes"), total: sum("total") };
+    this.#tell();
+  }
+
+  opened(): void {
+    if (this.#opened) return;
+    this.#opened = true;
+    this.#tell();
+  }
+
+  /** Small files come first. They are no part to speak of, and their end is not the end. */
+  #tell(): void {
+    const last = this.#last;
+    const weights = [...this.#files.keys()].some((name) => /\.(safetensors|bin)$/.test(name));
+    if (last && (this.#opened || (weights && last.bytes < last.total))) this.tell(last);
+  }
 }

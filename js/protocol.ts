@@ -1,10 +1,11 @@
 import type { CappyErrorCode } from "./error.js";
 import type { EngineOptions, TextScore } from "./engine.js";
-import type { Info, LoadProgress, ModelSource } from "./types.js";
+import type { PlainSource } from "./loader/picked.js";
+import type { Info, LoadProgress } from "./types.js";
 
 /** What the page tells the worker. */
 export type ToWorker =
-  | { type: "load"; id: number; source: ModelSource | undefined; options: EngineOptions; customFetch: boolean }
+  | { type: "load"; id: number; source: PlainSource; options: EngineOptions; customFetch: boolean }
   | { type: "score"; id: number; instruction: string; texts: string[] }
   | { type: "abort"; id: number }
   | { type: "ping" }

@@ -1,4 +1,5 @@
 import { CappyError, throwIfAborted } from "./error.js";
+import type { AbortSignal } from "./globals.js";
 import type { Candidate, Ranked, RankOptions } from "./types.js";
 
 /** What the adapters need of a `Scorer`: candidates in, the same candidates out, best first. */
@@ -19,6 +20,9 @@ export interface AdapterOptions {
    */
   instruction?: (query: string) => string;
 }
+
+/** The options of every adapter, by what they take. */
+export const ADAPTER = { instruction: "function" } as const;
 
 /** One request, as the adapters have it in common. */
 export interface Request {

@@ -1,10 +1,12 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
-import { persist } from "./loader/index.js";
+import { persist } from "./loader/loader.js";
+import type { PlainSource } from "./loader/picked.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
+import { startWorker, type WorkerScript } from "./start-worker.js";
 import { messageOf } from "./thrown.js";
-import type { LoadProgress, ModelSource } from "./types.js";
+import type { LoadProgress } from "./types.js";
 
 /**
  * While calls are under way the worker is asked every `pingMs` whether it is alive. After `silent`
@@ -17,18 +19,18 @@ export const patience = { pingMs: 5_000, silent: 4 };
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
-const MISSING = "Is it there, and does the page's Content-Security-Policy allow it (worker-src)?";
+const MISSING = "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, "
+  + "is it sent with Cross-Origin-Embedder-Policy, too?";
 const WITHOUT = "The option worker: false goes without one";
 
 type Asking = Extract<ToWorker, { type: "load" | "score" }>;
 type Ask = Asking extends infer A ? A extends Asking ? Omit<A, "id"> : never : never;
 
-/** Starts a worker. */
-export type OpenWorker = () => Worker;
-
 /** The worker that scores with a model as it is. */
-export const openWorker: OpenWorker = () =>
-  new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy" });
+export const scoringWorker: WorkerScript = {
+  path: "worker.js",
+  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy" }),
+};
 
 interface Call {
   ask: Ask;
@@ -39,7 +41,7 @@ interface Call {
 
 /** An engine in a worker. A worker that dies is replaced, and what it had not finished is repeated. */
 export class RemoteEngine {
-  readonly #open: OpenWorker;
+  readonly #script: WorkerScript;
   readonly #load: Extract<Ask, { type: "load" }>;
   readonly #host: FetchHost | undefined;
   readonly #calls = new Map<number, Call>();
@@ -51,29 +53,29 @@ export class RemoteEngine {
   #info: PlainInfo | undefined;
   #disposed = false;
 
-  private constructor(open: OpenWorker, source: ModelSource | undefined, { fetch: custom, ...options }: EngineOptions) {
-    this.#open = open;
+  private constructor(script: WorkerScript, source: PlainSource, { fetch: custom, ...options }: EngineOptions) {
+    this.#script = script;
     this.#load = { type: "load", source, options, customFetch: custom !== undefined };
     this.#host = custom && new FetchHost(custom);
   }
 
   /** Starts a worker and loads a model in it. Addresses must be whole: the worker is elsewhere. */
   static async load(
-    open: OpenWorker,
-    source: ModelSource | undefined,
+    script: WorkerScript,
+    source: PlainSource,
     options: EngineOptions,
     { signal, onProgress }: Listening<LoadProgress>,
   ): Promise<RemoteEngine> {
-    // Iterators cannot be sent.
-    const plain = typeof source === "object" && !(source instanceof URL) ? [...source] : source;
-    const engine = new RemoteEngine(open, plain, options);
+    const engine = new RemoteEngine(script, source, options);
     // Workers cannot ask for it. A browser that refuses may delete what is kept when space is short.
-    if (plain !== undefined && options.cache !== false) persist();
+    if (source !== undefined && options.cache !== false) persist();
     try {
       engine.#start();
       await engine.#call(engine.#load, signal, "loading", (message) => {
         if (message.type === "progress") onProgress?.(message.progress);
       });
+      // What was chosen stays, also when the worker dies.
+      engine.#load.options.rival = undefined;
     } catch (error) {
       engine.dispose();
       throw error;
@@ -144,7 +146,7 @@ export class RemoteEngine {
   #start(): void {
     let worker: Worker;
     try {
-      worker = this.#open();
+      worker = startWorker(this.#script, this.#load.options.assets);
     } catch (cause) {
       throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WITHOUT}`, { cause });
     }

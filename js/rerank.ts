@@ -1,11 +1,17 @@
-import { CappyError } from "./error.js";
-import { rankTexts, textsOf, type AdapterOptions, type Ranker } from "./ranker.js";
+import type { AbortSignal } from "./globals.js";
+import { checkOptions } from "./options.js";
+import { ADAPTER, rankTexts, textsOf, type AdapterOptions, type Ranker } from "./ranker.js";
 import type { Candidate } from "./types.js";
 
 export type { AdapterOptions, Ranker } from "./ranker.js";
 
 /** A rerank request with the names of Cohere's TypeScript SDK. */
 export interface RerankRequest {
+  /**
+   * The name of a model, as calls to Cohere must have it. It is not used: the scorer's own model ranks,
+   * whose scores are its own, too.
+   */
+  model?: string;
   /** What the documents are ranked against. */
   query: string;
   /** The documents: texts, or objects with a `text`. */
@@ -45,17 +51,17 @@ export interface Reranker {
   rerank(request: RerankRequest): Promise<RerankResponse>;
 }
 
-const KNOWN = ["query", "documents", "topN", "returnDocuments", "signal"];
+const KNOWN = {
+  query: "any", documents: "any", topN: "any", model: "string", returnDocuments: "boolean", signal: "signal",
+} as const;
 
 /** A reranker with the shape of Cohere's and Jina's, over a loaded `Scorer`. */
 export function reranker(scorer: Ranker, options: AdapterOptions = {}): Reranker {
+  checkOptions(options, ADAPTER, "reranker");
   return {
     async rerank(request) {
       // A `top_n` that is passed over would return more than was asked for without a word.
-      const unknown = Object.keys(request).find((key) => !KNOWN.includes(key));
-      if (unknown !== undefined) {
-        throw new CappyError("input", unknown, `is no option of rerank; it knows ${KNOWN.join(", ")}`);
-      }
+      checkOptions(request, KNOWN, "rerank");
       const { query, documents, topN, returnDocuments, signal } = request;
       const texts = textsOf(documents);
       const ranked = await rankTexts(scorer, { query, texts, topN, signal }, options);

@@ -1,24 +1,23 @@
-import { Engine, type EngineOptions, type Listening, type TextScore } from "./engine.js";
+import { adapting, openEngine } from "./choose.js";
+import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
-import { adapterInfo } from "./gpu.js";
-import { openWorker, RemoteEngine } from "./remote.js";
-import { isOtherArchitecture, messageOf } from "./thrown.js";
+import type { Disposing } from "./globals.js";
+import { isNode } from "./gpu.js";
+import { type PlainSource, sendable } from "./loader/picked.js";
+import { assetsAt, wholeAddress } from "./loader/source.js";
+import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
+import { forward, seldom } from "./listening.js";
+import { RemoteEngine } from "./remote.js";
+import { scriptFile } from "./thread.js";
+import { asCappyError, messageOf, toCappyError } from "./thrown.js";
 import { Turns } from "./turns.js";
 import type {
-  AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions, LoadProgress,
+  AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions,
   ModelSource, Ranked, RankOptions, Scored, ScoreOptions,
 } from "./types.js";
-import * as module from "./wasm.js";
 
-/** All that adaptation needs; most pages never load it. */
-const adapting = () => import("./adapt/index.js");
-
-/** How a scorer came to be, so that another one can be made. */
-export interface Origin {
-  source: ModelSource | undefined;
-  options: EngineOptions;
-  worker: boolean;
-}
+/** `using` disposes of it, where that exists. */
+export interface Scorer extends Disposing {}
 
 /** A loaded model that scores how well responses answer an instruction. */
 export class Scorer {
@@ -44,11 +43,15 @@ export class Scorer {
    * @example
    * const scorer = await Scorer.load("btan2/cappy-large", { onProgress: console.log });
    */
-  static async load(source?: ModelSource, options: LoadOptions = {}): Promise<Scorer> {
-    const { signal, onProgress, adaptation, worker = typeof Worker === "function" && typeof document === "object", ...rest } = options;
-    const origin = { source: absolute(source), options: checked(rest), worker };
-    const listening = { signal, onProgress: onProgress && aside(onProgress) };
-    return new Scorer(await open(origin, adaptation, listening), origin);
+  static load(source?: ModelSource, options: LoadOptions = {}): Promise<Scorer> {
+    return asCappyError(async () => {
+      checkOptions(options, LOAD, "load");
+      const { signal, onProgress, adaptation, worker, ...rest } = options;
+      const plain = checked(rest);
+      const origin = { source: absolute(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
+      const listening = { signal, onProgress: onProgress && forward(aside(onProgress)) };
+      return new Scorer(await openEngine(origin, adaptation, listening), origin);
+    });
   }
 
   /** The raw logit of one response; nominally 0..1, it may step a little outside. */
@@ -60,8 +63,8 @@ export class Scorer {
     responses: string | readonly Candidate[],
     options?: ScoreOptions,
   ): Promise<number | Float32Array> {
-    const list = typeof responses === "string" ? [responses] : listOf(responses);
-    const scores = new Float32Array(list.length);
+    const list = typeof responses === "string" ? [responses] : responses;
+    const scores = new Float32Array(textsOf(list).length);
     for await (const { index, score } of this.stream(instruction, list, options)) scores[index] = score;
     return typeof responses === "string" ? scores[0]! : scores;
   }
@@ -79,13 +82,15 @@ export class Scorer {
   async rank<C extends Candidate>(
     instruction: string,
     candidates: readonly C[],
-    { topK, ...options }: RankOptions = {},
+    options: RankOptions = {},
   ): Promise<Ranked<C>[]> {
+    checkOptions(options, RANK, "rank");
+    const { topK, ...others } = options;
     if (topK !== undefined && !(Number.isInteger(topK) && topK >= 0)) {
       throw new CappyError("input", "topK", `is ${topK}; it must be a whole number, 0 or more`);
     }
     const ranked: Ranked<C>[] = [];
-    for await (const scored of this.stream(instruction, candidates, options)) ranked.push(scored);
+    for await (const scored of this.stream(instruction, candidates, others)) ranked.push(scored);
     return ranked.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topK);
   }
 
@@ -119,13 +124,10 @@ export class Scorer {
    * const adapted = await scorer.adapt([{ instruction: "Greet me.", chosen: "Good morning!", rejected: "What." }]);
    * await scorer.apply(adapted);
    */
-  async adapt(lessons: Iterable<Lesson>, options: AdaptOptions = {}): Promise<Adapted> {
-    const info = this.info();
-    const { onPlan, onProgress } = options;
-    return (await adapting()).adapt(this.#origin, info, lessons, {
-      ...options,
-      onPlan: onPlan && aside(onPlan),
-      onProgress: onProgress && aside(onProgress),
+  adapt(lessons: Iterable<Lesson>, options: AdaptOptions = {}): Promise<Adapted> {
+    return asCappyError(async () => {
+      const info = this.info();
+      return (await adapting()).adapt(this.#origin, info, lessons, options, aside);
     });
   }
 
@@ -138,9 +140,9 @@ export class Scorer {
    *   not fit the model, and what `load` throws
    */
   apply(adaptation?: AdaptationSource): Promise<void> {
-    return this.#turns.take(async () => {
+    return asCappyError(() => this.#turns.take(async () => {
       this.info();
-      const engine = await open(this.#origin, adaptation, {});
+      const engine = await openEngine(this.#origin, adaptation, {});
       const before = [...this.#engines];
       this.#engines.push(engine);
       try {
@@ -153,7 +155,7 @@ export class Scorer {
         for (const old of before) old.dispose();
         this.#engines.splice(0, this.#engines.indexOf(engine));
       });
-    });
+    }));
   }
 
   /** What was loaded and how it runs. */
@@ -166,18 +168,17 @@ export class Scorer {
     for (const engine of this.#engines) engine.dispose();
   }
 
-  /** For `using`, where that exists. */
-  declare [Symbol.dispose]: () => void;
-
   /** Batches as they finish. The engine pushes, the caller pulls: what is early waits in a list. */
   async *#batches(
     instruction: string,
     texts: string[],
-    { signal, onProgress }: ScoreOptions = {},
+    options: ScoreOptions = {},
   ): AsyncGenerator<TextScore[], void, void> {
+    checkOptions(options, SCORE, "score");
+    const { signal, onProgress } = options;
     if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
     const left = new AbortController();
-    const told = onProgress && aside(onProgress);
+    const told = onProgress && seldom(aside(onProgress));
     const leave = () => left.abort(signal?.reason);
     if (signal?.aborted) leave();
     signal?.addEventListener("abort", leave, { signal: left.signal });
@@ -215,8 +216,8 @@ export class Scorer {
 }
 
 /** The adaptations that are kept in this browser, whole or to be gone on with. */
-export async function keptAdaptations(): Promise<KeptAdaptation[]> {
-  return (await adapting()).keptAdaptations();
+export function keptAdaptations(): Promise<KeptAdaptation[]> {
+  return asCappyError(async () => (await adapting()).keptAdaptations());
 }
 
 /**
@@ -224,8 +225,8 @@ export async function keptAdaptations(): Promise<KeptAdaptation[]> {
  *
  * @throws CappyError `io` while it is learning, or when the storage fails
  */
-export async function deleteAdaptation(name: string): Promise<void> {
-  return (await adapting()).deleteAdaptation(name);
+export function deleteAdaptation(name: string): Promise<void> {
+  return asCappyError(async () => (await adapting()).deleteAdaptation(name));
 }
 
 // Older browsers have no Symbol.dispose; a method by that name would be called "undefined" there.
@@ -233,39 +234,10 @@ if (Symbol.dispose) {
   Object.defineProperty(Scorer.prototype, Symbol.dispose, { value: Scorer.prototype.dispose });
 }
 
-async function open(
-  origin: Origin,
-  adaptation: AdaptationSource | undefined,
-  listening: Listening<LoadProgress>,
-): Promise<Engine | RemoteEngine> {
-  if (adaptation !== undefined) return (await adapting()).loadAdapted(origin, adaptation, listening);
-  const { device } = origin.options;
-  const onCpu = async (missing?: unknown) => (await import("./cpu/index.js")).loadOnCpu(origin, missing, listening);
-  if (device === "cpu") return onCpu();
-  try {
-    // Asked here first, so that a page without WebGPU does not load what needs it.
-    await adapterInfo();
-    return await openOnGpu(origin, listening);
-  } catch (error) {
-    if (device === "gpu" || !/^no-(webgpu|adapter)$/.test((error as CappyError).code)) throw error;
-    return onCpu(error);
-  }
-}
-
-/** Most models are RoBERTa. What the module for them refuses, one that knows more families may know. */
-async function openOnGpu(origin: Origin, listening: Listening<LoadProgress>): Promise<Engine | RemoteEngine> {
-  try {
-    return await (origin.worker
-      ? RemoteEngine.load(openWorker, origin.source, origin.options, listening)
-      : Engine.load(module, origin.source, origin.options, listening));
-  } catch (error) {
-    if (!isOtherArchitecture(error)) throw error;
-    return (await import("./families/index.js")).loadOfFamily(origin, listening);
-  }
-}
-
 function textsOf(candidates: readonly Candidate[]): string[] {
-  return listOf(candidates).map((candidate, index) => {
+  if (!Array.isArray(candidates)) throw new CappyError("input", "candidates", "are not a list");
+  // Unlike `map`, `Array.from` visits holes, too.
+  return Array.from(candidates, (candidate: Candidate, index) => {
     const text = typeof candidate === "string" ? candidate : candidate?.text;
     if (typeof text !== "string") {
       throw new CappyError("input", `candidates[${index}]`, "is neither a string nor an object with a text");
@@ -275,16 +247,11 @@ function textsOf(candidates: readonly Candidate[]): string[] {
 }
 
 /** What is wrong with a pair always is with the first one that is not done: batches end before it. */
-function naming(error: unknown, index: number): unknown {
-  if (!(error instanceof CappyError)) return error;
+function naming(thrown: unknown, index: number): CappyError {
+  const error = toCappyError(thrown);
   if (error.code !== "not-finite" && !(error.code === "input" && error.atFault === "text")) return error;
   const what = error.message.slice(error.atFault.length + 2);
   return new CappyError(error.code, `candidates[${index}] with its instruction`, what, { cause: error });
-}
-
-function listOf<C>(candidates: readonly C[]): readonly C[] {
-  if (!Array.isArray(candidates)) throw new CappyError("input", "candidates", "are not a list");
-  return candidates;
 }
 
 /** A listener whose own errors are reported as those of an event's listener, and stop nothing. */
@@ -298,28 +265,37 @@ function aside<P>(listener: (progress: P) => void): (progress: P) => void {
   };
 }
 
-/** A folder's address as seen from the page, because a worker sees it from its own; others as they are. */
-function absolute(source: ModelSource | undefined): ModelSource | undefined {
+/** Whether work can be done elsewhere than in a page's thread. A worker does its own. */
+function hasWorkers(assets: string | undefined): boolean {
+  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js", assets) !== undefined;
+}
+
+/** A source as it can be sent to a worker: addresses as seen from here, files listed. */
+function absolute(source: ModelSource | undefined): PlainSource {
+  if (source === undefined) return source;
   if (source instanceof URL) return source.href;
+  if (typeof source === "string") return wholeAddress(source);
+  if (typeof source !== "object" || typeof source?.[Symbol.iterator] !== "function") {
+    throw new CappyError("input", "source", "is neither a hub id, an address of a folder, nor files");
+  }
   // Listed, because they may be needed again.
-  if (typeof source === "object") return [...source];
-  if (typeof source !== "string" || !/^\.{0,2}\/|^\.\.?$/.test(source)) return source;
-  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
-  return base ? new URL(source, base).href : source;
+  const files = [...source];
+  const other = files.findIndex((file) => typeof file?.arrayBuffer !== "function");
+  if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
+  return sendable(files);
 }
 
 /** The options, in a form that can be sent to a worker. */
-function checked({ headers, fetch: custom, ...options }: EngineOptions): EngineOptions {
-  const { dtype, batchTokens } = options;
-  if (dtype !== undefined && !["auto", "f16", "f32", "q8", "q4"].includes(dtype)) {
-    throw new CappyError("input", "dtype", `is ${JSON.stringify(dtype)}; auto, f16, f32, q8 and q4 are known`);
-  }
+function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOptions, "adaptation">): EngineOptions {
+  const { batchTokens } = options;
   if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
     throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
   }
+  const folder = assets && assetsAt(assets);
   try {
     return {
       ...options,
+      assets: folder,
       headers: headers && Object.fromEntries(new Headers(headers)),
       // The browser's own must not be called as a method of something else.
       fetch: custom && ((url, init) => custom(url, init)),

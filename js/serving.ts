@@ -3,15 +3,12 @@
 import { Engine, type Module } from "./engine.js";
 import { proxyFetch } from "./fetch-proxy.js";
 import type { FromWorker, ToWorker } from "./protocol.js";
+import { ownPort } from "./thread.js";
 import { toCappyError } from "./thrown.js";
-
-const scope = globalThis as unknown as {
-  postMessage(message: FromWorker): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
-};
 
 /** Makes this worker one that scores, by `module`. */
 export function serve(module: Module): void {
+  const scope = ownPort<FromWorker, ToWorker>();
   const tell = (message: FromWorker) => scope.postMessage(message);
   const running = new Map<number, AbortController>();
   const fetching = proxyFetch(tell);

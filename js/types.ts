@@ -1,10 +1,15 @@
+import type { AbortSignal, Fetch, File, URL } from "./globals.js";
+
 /**
  * How weights are held. `f16` and `f32` say how kernels read numbers of two bytes; `q8` and `q4` round
  * the matrices to 8 or 4 bits while they load, where they do not come so. Arithmetic is f32 always.
  */
 export type Dtype = "auto" | "f16" | "f32" | "q8" | "q4";
 
-/** Where to compute: `auto` takes the CPU where the browser has no WebGPU or finds no adapter. */
+/**
+ * Where to compute. `auto` takes the CPU where no GPU can be used, and the faster of both where they have
+ * to be compared; what was found is remembered for the adapter. `info().note` has the reason.
+ */
 export type Device = "auto" | "gpu" | "cpu";
 
 /** How the CPU keeps weights: `i16` about as fine as f16, `i8` in half of the memory. `auto` is `i16`. */
@@ -25,20 +30,28 @@ export interface SourceOptions {
   /** Sent with every request, such as `{ Authorization: "Bearer …" }`. */
   headers?: Record<string, string>;
   /** In place of the global `fetch`. With a worker, requests come back to the calling thread. */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** Keep downloads in this browser and use what is kept. True unless said otherwise. */
   cache?: boolean;
   /** Ask the server whether a kept file has changed. True unless said otherwise. */
   checkFreshness?: boolean;
-  /** Expected SHA-256 of files by name, in hexadecimal. Checked before a byte is used. */
+  /**
+   * Expected SHA-256 of files by name, in hexadecimal. Checked before a byte is used; a file that is
+   * missing is an error, and none without a sum takes its place.
+   */
   sha256?: Record<string, string>;
+  /**
+   * The address of a copy of this package's folder `dist`. Workers, WebAssembly modules and the small
+   * model are then taken from there, and not from beside the script that the package is in.
+   */
+  assets?: string | URL;
 }
 
 /** How to load a model. */
 export interface LoadOptions extends SourceOptions {
   /** Stops loading, in every phase. */
   signal?: AbortSignal;
-  /** Told how far loading is. */
+  /** Told how far loading is, every 100 ms at most, and only forwards. */
   onProgress?: (progress: LoadProgress) => void;
   /** Where to compute; `auto` unless said otherwise. The CPU's part of this package is loaded only where it is needed. */
   device?: Device;
@@ -50,7 +63,7 @@ export interface LoadOptions extends SourceOptions {
   batchTokens?: number;
   /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `rows`, `lanes`. */
   kernel?: string;
-  /** Run in a worker, so that the page stays smooth. True unless said otherwise, where workers exist. */
+  /** Run in a worker, so that the page or Node's event loop stays free. True unless said otherwise, where workers exist. */
   worker?: boolean;
   /** What adaptation changes of the model, as `Scorer.apply` takes it. */
   adaptation?: AdaptationSource;
@@ -64,7 +77,7 @@ export interface LoadProgress {
   file: string;
   /** Bytes done of this phase, over all files. */
   bytes: number;
-  /** Bytes of this phase in all. Grows while files are found one after the other. */
+  /** Bytes of this phase in all. */
   total: number;
 }
 
@@ -94,7 +107,7 @@ export type Scored<C extends Candidate = string> = Ranked<C>;
 export interface ScoreOptions {
   /** Stops the work between submissions to the GPU. */
   signal?: AbortSignal;
-  /** Told after every batch how many candidates are done. */
+  /** Told how many candidates are done: after the first batch, every 100 ms at most, and at the end. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 

@@ -4,4 +4,4 @@ import init, { Sha256, WasmScorer } from "./wasm/cappy.js";
 export { Sha256, WasmScorer };
 
 /** Compiles the WebAssembly module, once. The address is written out, because bundlers look for this. */
-export const startWasm = starter(init, new URL("./wasm/cappy_bg.wasm", import.meta.url));
+export const startWasm = starter(init, "wasm/cappy_bg.wasm", () => new URL("./wasm/cappy_bg.wasm", import.meta.url));

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { minify } from "terser";
 
 const folder = process.argv[2];
-for (const part of ["wasm", "adapt/wasm", "cpu/wasm", "families/wasm"]) renumberImports(join(folder, part));
+for (const name of readdirSync(folder, { recursive: true })) if (name.endsWith("_bg.wasm")) renumberImports(join(folder, name));
 for (const name of readdirSync(folder, { recursive: true })) {
   if (!name.endsWith(".js")) continue;
   const file = join(folder, name);
@@ -24,8 +24,8 @@ for (const name of readdirSync(folder, { recursive: true })) {
  * What WebAssembly imports is named with hashes, which do not compress: 8 bytes each, here and there.
  * Numbers of the same length take their place, so that no length in the module changes.
  */
-function renumberImports(folder) {
-  const [glue, module] = ["cappy.js", "cappy_bg.wasm"].map((name) => join(folder, name));
+function renumberImports(module) {
+  const glue = module.replace(/_bg\.wasm$/, ".js");
   let script = readFileSync(glue, "utf8");
   let binary = readFileSync(module, "latin1");
   const names = new Set(script.match(/\b__wbg_\w+_[0-9a-f]{16}\b/g));

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu};
 use crate::ops::Choice;
-use crate::tokenizer::{Encoded, Tokenizer};
+use crate::tokenizer::{CrossEncoder, Encoded, Tokenizer};
 use crate::tune::{Tuned, tune};
 
 /// Tokens of a batch at the most, unless the caller says more. Larger ones are no faster.
@@ -31,7 +31,7 @@ const BATCH_SECONDS: f64 = 1.0;
 const MAX_BATCH_TOKENS: usize = 32_768;
 
 /// Activations of the default batch take at most this many bytes of GPU memory.
-const MAX_ACTIVATION_BYTES: u64 = 96 << 20;
+const MAX_ACTIVATION_BYTES: u64 = 104 << 20;
 
 /// A config larger than this is no config.
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
@@ -112,7 +112,7 @@ pub struct LoadOptions<'a> {
     /// on the adapter finds fastest; see [`crate::ops::matmul::VARIANTS`].
     pub kernel: Option<&'a str>,
     /// [`Info::tuning`] of an earlier load. Where adapter, driver and version are the same, its
-    /// choice of kernels is taken and nothing is measured.
+    /// choice of kernels, and of GPU or CPU, is taken and nothing is measured.
     pub tuning: Option<&'a str>,
     /// What adaptation changes of the model, in the files of a `peft` adapter; see
     /// [`Checkpoint::with_adapter`].
@@ -120,6 +120,10 @@ pub struct LoadOptions<'a> {
     /// The least invocations of a subgroup, where the page has asked for subgroups: wgpu cannot.
     #[cfg(target_arch = "wasm32")]
     pub subgroup_size: u32,
+    /// Microseconds that a fixed forward pass takes elsewhere. Where it takes longer here, and it is
+    /// not known without measuring that it cannot, loading fails before any weights are read.
+    #[cfg(target_arch = "wasm32")]
+    pub rival: Option<u32>,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -169,9 +173,11 @@ pub struct Info {
     pub format: String,
     /// Its shape.
     pub config: Config,
-    /// What its output means, for people: see [`Config::output`].
-    pub output: &'static str,
-    /// The longest pair in tokens, special tokens included.
+    /// What its output means, for people: see [`Config::output`]. Where the files say so, also which
+    /// function sentence-transformers applies to it.
+    pub output: String,
+    /// The longest pair in tokens, special tokens included: [`Config::max_tokens`], or less where the
+    /// files beside `config.json` say so.
     pub max_tokens: usize,
     /// How many numbers its weights are.
     pub parameters: u64,
@@ -188,7 +194,8 @@ pub struct Info {
     pub dtype: Dtype,
     /// How its matrices are held. The CPU holds them in f16 or finer, or in q8.
     pub weights: WeightFormat,
-    /// Why not the other way, where the adapter failed a self-test in it or is missing.
+    /// Why it runs there and in this way: what was measured of GPU and CPU, that the adapter failed
+    /// a self-test, or that there is none.
     pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,
@@ -230,7 +237,8 @@ impl Scorer {
             None => &mut silent,
         };
         let model = source.describe();
-        let Opened { config, tokenizer, mut checkpoint, .. } = open(source, progress).await?;
+        let Opened { config, cross_encoder, tokenizer, mut checkpoint, .. } =
+            open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
             checkpoint = checkpoint.with_adapter(&**files, &config).await?;
@@ -240,7 +248,9 @@ impl Scorer {
         #[cfg(feature = "cpu")]
         let started = Started::new(&options, &checkpoint, &config, &mut loaded).await?;
         #[cfg(not(feature = "cpu"))]
-        let started = Started::on_gpu(&options, &checkpoint, &config, &mut loaded).await?;
+        let started =
+            Started::on_gpu(&options, &checkpoint, &config, &mut loaded, async |_, _| Ok(()))
+                .await?;
         loaded(total);
 
         let shapes = tensor_shapes(&config);
@@ -261,8 +271,8 @@ impl Scorer {
             kernels: started.kernels,
             tuning_seconds: started.tuning_seconds,
             tuning: started.tuning,
-            output: config.output(),
-            max_tokens: config.max_tokens(),
+            output: cross_encoder.output(&config),
+            max_tokens: tokenizer.max_tokens(),
             config,
         };
         Ok(Scorer { engine: started.engine, tokenizer, info })
@@ -336,11 +346,14 @@ impl Scorer {
         let logits = self.engine.logits(&batch, stop).await?;
         let finite = |logits: &Vec<f32>| logits.iter().all(|logit| logit.is_finite());
         if !finite(&logits[0]) {
-            return Err(Error::new(
-                ErrorKind::NotFinite,
-                format!("pair {first}"),
-                format!("its score came out as {:?}; the model overflows f16 on it", logits[0]),
-            ));
+            let at_fault = format!("pair {first}");
+            return Err(match self.engine.why_not_finite(&batch[0]).await? {
+                Some(why) => {
+                    let what = format!("its score came out as {:?}: {why}", logits[0]);
+                    Error::new(ErrorKind::NotFinite, at_fault, what)
+                }
+                None => Error::new(ErrorKind::Gpu, at_fault, "the driver lost a part of its work"),
+            });
         }
         let scores = logits.into_iter().take_while(finite).zip(&batch).map(|(logits, pair)| {
             Score { logits, tokens: pair.ids.len(), truncated: pair.truncated }
@@ -373,15 +386,17 @@ impl Scorer {
 pub(crate) async fn open_proven(
     options: &LoadOptions<'_>,
     format: WeightFormat,
-    prove: impl AsyncFn(&Gpu, Choice) -> Result<()>,
+    prove: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
 ) -> Result<(Gpu, Tuned, Option<String>)> {
     #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut))]
     let mut gpu = Gpu::open(options.dtype).await?;
     #[cfg(target_arch = "wasm32")]
     gpu.grant_subgroups(options.subgroup_size);
+    // The line after it says which of GPU and CPU is faster.
+    let tuning = options.tuning.and_then(|text| text.split('\n').next());
     let tried = async {
-        let tuned = tune(&gpu, format, options.kernel, options.tuning).await?;
-        prove(&gpu, tuned.choice).await?;
+        let tuned = tune(&gpu, format, options.kernel, tuning).await?;
+        prove(&gpu, &tuned).await?;
         Ok::<_, Error>(tuned)
     };
     match tried.await {
@@ -391,7 +406,7 @@ pub(crate) async fn open_proven(
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
             let tuned = tune(&gpu, format, Some(Choice::safe().many.name), None).await?;
-            prove(&gpu, tuned.choice).await?;
+            prove(&gpu, &tuned).await?;
             let note = format!("faster kernels were given up for plain ones in f32: {why}");
             Ok((gpu, tuned, Some(note)))
         }
@@ -420,6 +435,7 @@ pub(crate) fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>)
 /// A model whose small files were read.
 pub(crate) struct Opened {
     pub config: Config,
+    pub cross_encoder: CrossEncoder,
     pub tokenizer: Tokenizer,
     pub checkpoint: Checkpoint,
     /// Where it came from, unless it is random.
@@ -434,7 +450,8 @@ pub(crate) async fn open(
     let files: Box<dyn Files> = match source {
         ModelSource::Random { config, tokenizer, seed, profile } => {
             let checkpoint = Checkpoint::random(&config, seed, profile);
-            return Ok(Opened { config, tokenizer, checkpoint, files: None });
+            let cross_encoder = CrossEncoder::default();
+            return Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: None });
         }
         ModelSource::Files(files) => files,
         #[cfg(not(target_arch = "wasm32"))]
@@ -446,9 +463,11 @@ pub(crate) async fn open(
         .await?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, files.describe(), "has no config.json"))?;
     let config = Config::from_json("config.json", &json)?;
+    let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
     let tokenizer = Tokenizer::load(&*files, &config).await?;
+    let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
     let checkpoint = Checkpoint::open(&*files).await?;
-    Ok(Opened { config, tokenizer, checkpoint, files: Some(files) })
+    Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: Some(files) })
 }
 
 /// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
@@ -500,7 +519,8 @@ mod tests {
     #[test]
     fn a_steady_state_allocates_nothing() {
         pollster::block_on(async {
-            let scorer = Scorer::load(ModelSource::Embedded, LoadOptions::default()).await.unwrap();
+            let options = LoadOptions { device: Device::Gpu, ..LoadOptions::default() };
+            let scorer = Scorer::load(ModelSource::Embedded, options).await.unwrap();
             let long = "Name the animal that barks. ".repeat(40);
             let pairs = [("Name an animal.", "dog"), (long.as_str(), "cat"), ("", "")];
             // The longest first: it decides how many parameters there is room for.

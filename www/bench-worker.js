@@ -1,6 +1,6 @@
 /** The measurement, in a worker: so the page stays smooth, and stopping it is ending the worker. */
 
-import init, { bench } from "./cappy-bench/cappy.js";
+import init, { bench } from "./cappy-bench/cappy_adapt.js";
 
 /** @typedef {import("./bench-report.js").Report} Report */
 /** @typedef {{ shape: string, dtype: string, scaling: boolean }} Ask */
@@ -28,7 +28,7 @@ async function measure({ shape, dtype, scaling }) {
   const { vendor, architecture, description, device, isFallbackAdapter } = adapter.info;
   const software = SOFTWARE.test([vendor, architecture, description, device].join(" ")) || isFallbackAdapter === true;
   await init().catch((cause) => {
-    throw { code: "network", atFault: "cappy_bg.wasm", what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}` };
+    throw { code: "network", atFault: "cappy_adapt_bg.wasm", what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}` };
   });
   const report = await bench(shape, dtype, scaling, software, (step, share) => tell({ step, share }));
   // wgpu learns nothing of the adapter from a browser.

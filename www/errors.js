@@ -102,7 +102,7 @@ export function explain(error) {
 }
 
 /** What is next to each place in meaning, for the focus to go to. */
-const NEIGHBOURS = { "model-error": "change-model", "ranking-error": "rank", "bench-error": "start", "teach-error": "teach" };
+const NEIGHBOURS = { "model-error": "change-model", "source-error": "source", "ranking-error": "rank", "bench-error": "start", "teach-error": "teach" };
 
 /**
  * Shows an error with a button to try again.

@@ -4,6 +4,7 @@ import { codeOf, hideError, isModelGone, showError } from "./errors.js";
 import { examples } from "./examples.js";
 import { setUpIntake, takeFile } from "./intake.js";
 import { ModelPanel } from "./model.js";
+import { keepForOffline } from "./offline.js";
 import { RankingView } from "./ranking.js";
 import { TaskEditor } from "./task.js";
 import { TeachPanel } from "./teach.js";
@@ -12,7 +13,7 @@ const rankButton = byId("rank", HTMLButtonElement);
 const view = new RankingView();
 const exampleSelect = byId("examples", HTMLSelectElement);
 const editor = new TaskEditor(() => {
-  view.markStale(true);
+  view.markStale("task");
   exampleSelect.selectedIndex = 0;
 });
 /** @type {AbortController | null} stops the ranking that goes on */
@@ -20,7 +21,7 @@ let ranking = null;
 const model = new ModelPanel(() => {
   showWhetherRankable();
   teach.modelChanged();
-});
+}, () => view.markStale("model"));
 const teach = new TeachPanel(() => model.scorer, rank);
 
 setUpIntake(editor);
@@ -38,7 +39,7 @@ dropped((files) => {
 rankButton.addEventListener("click", () => void rank());
 byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
 showWhetherRankable();
-void model.reload();
+void model.reload().then(() => model.scorer && keepForOffline(model.scorer.info().device));
 
 /** Ranks what stands on the page. */
 async function rank() {

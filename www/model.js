@@ -14,6 +14,7 @@ import { inBytes, inMillions } from "./words.js";
  * A model that a person asked for. Without `source` it is the demo model.
  * @typedef {object} Wish
  * @property {string} name what to call it
+ * @property {boolean} [typed] whether its name was typed into the field
  * @property {string | File[]} [source]
  * @property {Pick<LoadOptions, "headers" | "cache">} [options]
  */
@@ -48,12 +49,20 @@ export class ModelPanel {
   #about = byId("model-about", HTMLElement);
   #chooser = byId("chooser", HTMLElement);
   #change = byId("change-model", HTMLButtonElement);
+  #source = byId("source", HTMLInputElement);
   /** @type {() => void} */
   #onChange;
+  /** @type {() => void} */
+  #onOther;
 
-  /** @param {() => void} onChange called when a model is there, or not any more */
-  constructor(onChange) {
+  /**
+   * @param {() => void} onChange called when a model is there, or not any more
+   * @param {() => void} onOther called when another model takes the place of one, or the same in other bits
+   */
+  constructor(onChange, onOther) {
     this.#onChange = onChange;
+    this.#onOther = onOther;
+    this.#source.addEventListener("input", () => this.#clearSource());
     this.#change.addEventListener("click", () => this.#open(this.#chooser.hidden !== false));
     byId("loading-cancel", HTMLButtonElement).addEventListener("click", () => {
       this.cancel();
@@ -63,7 +72,7 @@ export class ModelPanel {
     byId("hub-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       const keep = byId("keep", HTMLInputElement).checked;
-      void this.load(this.#named(byId("source", HTMLInputElement).value.trim(), keep));
+      void this.load({ ...this.#named(this.#source.value.trim(), keep), typed: true });
     });
     for (const what of ["files", "folder"]) {
       const input = byId(`model-${what}`, HTMLInputElement);
@@ -120,12 +129,15 @@ export class ModelPanel {
     this.#stop = stop;
     this.#wish = wish;
     hideError("model-error");
-    this.#open(false);
+    this.#clearSource();
     this.#view.begin(wish.name);
     const { signal } = stop;
+    let found = false;
+    // A name that was typed may be wrong: then it is to be mended where it was typed.
+    if (!wish.typed) this.#open(false);
     try {
       const cappy = await thePackage();
-      if (typeof wish.source === "string" && !(await this.#agreed(wish, wish.source, signal))) return;
+      if (typeof wish.source === "string" && !(await this.#agreed(wish, wish.source, signal, () => { found = true; }))) return;
       const { held } = this.#weights;
       // The demo model is here in several forms, smaller to download; others are rounded while they load.
       const demo = wish.source === undefined ? DEMO_IN[held] : undefined;
@@ -138,8 +150,9 @@ export class ModelPanel {
       else this.#take(scorer, wish);
     } catch (error) {
       if (this.#stop !== stop || codeOf(error) === "aborted" || signal.aborted) return;
-      showError("model-error", error, () => void this.load(wish));
       if (!this.#scorer) this.#name.textContent = "No model";
+      if (wish.typed && !found) this.#showWrong(wish, error);
+      else showError("model-error", error, () => void this.load(wish));
     } finally {
       // Another wish may have taken over meanwhile; then the panel is its.
       if (this.#stop === stop) {
@@ -157,11 +170,14 @@ export class ModelPanel {
    * @param {Wish} wish
    * @param {string} source
    * @param {AbortSignal} signal
+   * @param {() => void} found told that the model is there
    * @returns {Promise<boolean>}
    */
-  async #agreed(wish, source, signal) {
+  async #agreed(wish, source, signal, found) {
     const { probe } = await thePackage();
     const cost = await stoppable(probe(source, wish.options ?? {}), signal);
+    found();
+    this.#open(false);
     if (cost.download <= SMALL) return true;
     this.#view.end();
     const yes = await askCost(cost, this.#weights, wish.options?.cache !== false, signal);
@@ -180,10 +196,14 @@ export class ModelPanel {
    */
   #take(scorer, wish) {
     const old = this.#scorer;
-    if (old) void this.#inUse.finally(() => old.dispose());
+    const info = scorer.info();
+    if (old) {
+      const same = this.#loaded?.source === wish.source && old.info().weights === info.weights;
+      if (!same) this.#onOther();
+      void this.#inUse.finally(() => old.dispose());
+    }
     this.#scorer = scorer;
     this.#loaded = wish;
-    const info = scorer.info();
     const isDemo = wish.source === undefined;
     const name = typeof wish.source === "string" ? info.model : wish.name;
     this.#name.textContent = isDemo ? "Demo model" : name;
@@ -195,6 +215,25 @@ export class ModelPanel {
     byId("facts-line", HTMLElement).textContent = shortly(info);
     byId("facts-box", HTMLElement).hidden = false;
     announce(`Ready: ${this.#name.textContent}, weights in ${NAMES[info.weights]}`);
+  }
+
+  /**
+   * Says at the field what is wrong with the name in it.
+   * @param {Wish} wish
+   * @param {unknown} error
+   */
+  #showWrong(wish, error) {
+    this.#open(true);
+    showError("source-error", error, () => void this.load(wish));
+    this.#source.setAttribute("aria-invalid", "true");
+    this.#source.setAttribute("aria-describedby", "source-error");
+    this.#source.focus();
+  }
+
+  #clearSource() {
+    hideError("source-error");
+    this.#source.removeAttribute("aria-invalid");
+    this.#source.removeAttribute("aria-describedby");
   }
 
   #cancelled() {

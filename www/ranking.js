@@ -21,6 +21,8 @@ export class RankingView {
   #frame = 0;
   #total = 0;
   #started = 0;
+  /** @type {Set<"task" | "model">} what has changed since the ranking began */
+  #changed = new Set();
 
   constructor() {
     this.#copy.addEventListener("click", () => void this.#copyJson());
@@ -49,8 +51,11 @@ export class RankingView {
     this.#json.hidden = this.#copy.hidden = true;
     this.#bar.max = total;
     byId("ranking-empty", HTMLElement).hidden = true;
+    byId("ranking-state", HTMLElement).hidden = false;
+    this.#list.style.setProperty("--rows", String(total));
     byId("running", HTMLElement).hidden = false;
-    this.markStale(false);
+    this.#changed.clear();
+    this.#showStale();
     this.#status.textContent = "";
     announce(`Scoring ${counted(total, "candidate")}`);
     this.#progress();
@@ -71,6 +76,8 @@ export class RankingView {
     const count = this.#ranked.length;
     byId("running", HTMLElement).hidden = true;
     this.#copy.hidden = count === 0;
+    this.#list.style.setProperty("--rows", String(count));
+    this.#showStale();
     this.#progress();
     const tokens = this.#ranked.reduce((sum, { result }) => sum + result.tokens, 0);
     const time = `${inSeconds(seconds)}, ${three(tokens / seconds)} tokens a second`;
@@ -84,9 +91,17 @@ export class RankingView {
     }
   }
 
-  /** Says whether the task has changed since. @param {boolean} stale */
-  markStale(stale) {
-    byId("stale", HTMLElement).hidden = !(stale && this.#ranked.length > 0);
+  /** Says that this is no longer what the ranking is of. @param {"task" | "model"} what */
+  markStale(what) {
+    this.#changed.add(what);
+    this.#showStale();
+  }
+
+  #showStale() {
+    const line = byId("stale", HTMLElement);
+    const all = [...this.#changed].sort().reverse();
+    line.textContent = `The ${all.join(" and the ")} ${all.length > 1 ? "have" : "has"} changed since this ranking.`;
+    line.hidden = all.length === 0 || this.#ranked.length === 0;
   }
 
   /** How far it is: scored of all. */

@@ -1,7 +1,7 @@
 import { CappyError } from "../error.js";
 import { openBrowserStore, type PieceStore, safeName, storeError } from "../loader/store.js";
 import type { Adapted, AdaptHistory, AdaptPlan, Depth, KeptAdaptation } from "../types.js";
-import type { PlainFile } from "./protocol.js";
+import type { PlainFile } from "./train-protocol.js";
 
 /** Where adaptations are kept: in a folder beside the models, one folder each. */
 const FOLDER = "adaptations";

@@ -10,8 +10,8 @@ import { toCappyError } from "../thrown.js";
 import { keptTuning } from "../tuning.js";
 import type { AdaptHistory, AdaptPlan, AdaptProgress, AdaptStep } from "../types.js";
 import { Keep, type State } from "./kept.js";
-import type { Job, PlainFile, Result } from "./protocol.js";
-import { Sha256, startWasm, WasmAdaptation } from "./wasm.js";
+import type { Job, PlainFile, Result } from "./train-protocol.js";
+import { Sha256, startWasm, WasmAdaptation } from "./adapt-wasm.js";
 
 /** How far it is is kept so often at the most, and so that keeping takes a tenth of the time at the most. */
 const KEEP_MS = 3_000;
@@ -33,7 +33,7 @@ export function train(job: Job, told: Told): Promise<Result> {
 async function run(job: Job, told: Told, keep: Keep | undefined): Promise<Result> {
   const { signal } = told;
   throwIfAborted(signal, "adapting");
-  const [adapter] = await Promise.all([adapterInfo(), startWasm()]);
+  const [adapter] = await Promise.all([adapterInfo(), startWasm(job.options.assets)]);
   const files = await openWatched(job.source, job.options, { signal }, () => new Sha256());
   const mark = fingerprint(JSON.stringify([files.description, job.lessons, job.settings]));
   const state = await keep?.state(mark);

@@ -7,7 +7,8 @@ import { alone, isVersion, Keep, type Meta } from "./keep.js";
 import { KeptFile } from "./kept-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
-import { pickedFiles } from "./picked.js";
+import { pickedFiles, type PlainSource } from "./picked.js";
+import { isHidden } from "./pins.js";
 import { type LoadContext, persist, RecentPieces, type Session, storageLeft, type Surroundings } from "./session.js";
 import { type Folder, isPicked, locate } from "./source.js";
 import { stopper } from "./stop.js";
@@ -34,7 +35,7 @@ export const BROWSER: Surroundings = { openStore: openBrowserStore, retryPause: 
 /** Opens the folder that `source` names, as `openModel` does; `keepNew: false` writes nothing. */
 export async function openIn(
   surroundings: Surroundings,
-  source: ModelSource | undefined,
+  source: ModelSource | PlainSource,
   options: SourceOptions,
   context: LoadContext,
   keepNew = true,
@@ -48,17 +49,24 @@ export async function openIn(
   const store = folder?.keep && options.cache !== false ? await surroundings.openStore() : null;
   const opener = folder && new Opener(folder, store, options, context, surroundings, stop.signal, keepNew);
   const opened = new Map<string, Promise<OpenFile | null>>();
+  const sums = new Map(Object.entries(options.sha256 ?? {}));
+
+  async function find(name: string): Promise<OpenFile | null> {
+    if (isHidden(name, sums)) return null;
+    const found = await (opener ?? picked!).open(name);
+    const sum = sums.get(name);
+    if (!sum) return found;
+    if (!found) throw new CappyError("not-found", name, `${description} does not have it, and sha256 names it`);
+    return checkedFile(found, sum, context.hasher!);
+  }
+
   return {
     description,
     close: stop.close,
     open(name) {
       let file = opened.get(name);
       if (!file) {
-        const plain = opener ? opener.open(name) : Promise.resolve(picked!.open(name));
-        file = plain.then((found) => {
-          const sum = options.sha256?.[name];
-          return found && sum ? checkedFile(found, sum, context.hasher!) : found;
-        });
+        file = find(name);
         opened.set(name, file);
         // A failure is not remembered: asking again may work.
         file.catch(() => opened.delete(name));
@@ -108,7 +116,7 @@ class Opener {
     const url = this.folder.url(name);
     if (url === null) return null;
     if (url.startsWith("file:")) return openLocal(name, url);
-    // Bundlers write small files into the program.
+    // Bundlers write small files into the program. Fetching that is what few pages' policies allow.
     if (url.startsWith("data:")) return inlined(name, url);
     return this.store ? this.#openKept(name, url, this.store) : this.#openFresh(name, url);
   }
@@ -193,8 +201,10 @@ function ofMeta(meta: Meta, url: string, size: number): Remote & { size: number 
   return { file: meta.file, url, size, etag: meta.etag };
 }
 
-async function inlined(name: string, url: string): Promise<OpenFile> {
-  const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+function inlined(name: string, url: string): OpenFile {
+  const [, base64, data] = /^data:[^,]*?(;base64)?,(.*)/s.exec(url)!;
+  const text = decodeURIComponent(data!);
+  const bytes = base64 ? Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)) : new TextEncoder().encode(text);
   return openFileAtHand(name, bytes.length, async (start, end) => bytes.slice(start, end));
 }
 

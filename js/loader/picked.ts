@@ -1,20 +1,51 @@
 import { CappyError } from "../error.js";
 import { type OpenFile, openFileAtHand } from "./files.js";
 
-/** Finds files that a person picked or dropped by name. Throws `input` where two have one name. */
-export function pickedFiles(files: Iterable<File>): { name: string; open(name: string): OpenFile | null } {
-  const byName = new Map<string, File>();
-  for (const file of files) {
-    if (byName.has(file.name)) {
-      throw new CappyError("input", file.name, "two files of this name were picked; pick one model's folder");
+/** A file in a form that can be sent to a worker: of a `File` Node sends what is in it alone. */
+export interface SentFile {
+  /** Its name, with the folder that it was picked in, where that is known. */
+  path: string;
+  file: Blob;
+}
+
+/** Where a model comes from, in a form that can be sent to a worker; nothing stands for the small model. */
+export type PlainSource = string | SentFile[] | undefined;
+
+/** Files in that form. */
+export function sendable(files: Iterable<File | SentFile>): SentFile[] {
+  return Array.from(files, (file) => "file" in file ? file : { file, path: file.webkitRelativePath || file.name });
+}
+
+/**
+ * Finds files that a person picked or dropped by name. Of a folder with folders in it, such as the
+ * checkpoints of a training, its own files are meant: those beside the outermost `config.json`, and
+ * what is in folders beside it by its path. Throws `input` where two of them have one name.
+ */
+export function pickedFiles(files: Iterable<File | SentFile>): { name: string; open(name: string): OpenFile | null } {
+  // Of files that were picked one by one it is not known in which folder of the model they were.
+  const picked = sendable(files);
+  const configs = picked.filter(({ path }) => /(^|\/)(adapter_)?config\.json$/.test(path));
+  const depth = (path: string) => path.split("/").length;
+  const paths = (configs.length > 0 ? configs : picked).map(({ path }) => path);
+  const outermost = paths.filter((path) => paths.every((other) => depth(path) <= depth(other)));
+  const folders = new Set(outermost.map((path) => path.slice(0, path.lastIndexOf("/") + 1)));
+  if (folders.size > 1) {
+    throw new CappyError("input", outermost[0]!, `and ${outermost[1]} were picked; pick one model's folder`);
+  }
+  const [folder = ""] = folders;
+  const byName = new Map<string, Blob>();
+  for (const { file, path } of picked) {
+    if (!path.startsWith(folder)) continue;
+    const name = path.slice(folder.length);
+    if (byName.has(name)) {
+      throw new CappyError("input", name, "two files of this name were picked; pick one model's folder");
     }
-    byName.set(file.name, file);
+    byName.set(name, file);
   }
   return {
     name: "the picked files",
     open(name) {
-      // A picked file does not say in which folder of the model it was.
-      const file = byName.get(name.slice(name.lastIndexOf("/") + 1));
+      const file = byName.get(name) ?? byName.get(name.slice(name.lastIndexOf("/") + 1));
       if (!file) return null;
       const read = async (start: number, end: number) =>
         new Uint8Array(await file.slice(start, end).arrayBuffer());

@@ -14,13 +14,22 @@ export const WEIGHTS = [
 /** What a tokenizer consists of where there is no `tokenizer.json`; one of these. */
 const VOCABULARIES = [["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
 
-/** No header or JSON file is larger; one that says so is broken. */
-const MOST = 16 * 1024 * 1024;
+/** No header or JSON file is larger, and no model in more parts; one that says so is broken. */
+export const MOST = 4 * 1024 * 1024;
+const MOST_SHARDS = 1024;
+
+/** What a model may have beside these that changes its scores. */
+const OPTIONAL = ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
 
 /** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
 export async function costOf(model: OpenedModel, quota: number | null): Promise<Cost> {
   const config = await needed(model, "config.json");
   const files = [config, ...(await tokenizer(model))];
+  for (const name of OPTIONAL) {
+    const file = await model.open(name);
+    if (!file) break;
+    files.push(file);
+  }
   const weights = await firstOf(model, WEIGHTS);
   if (!weights) throw new CappyError("not-found", model.description, `has none of ${WEIGHTS.join(", ")}`);
   const parts = [weights];
@@ -45,7 +54,7 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
 /** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
 function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
   const hidden = (config.hidden_size ?? config.dim)!;
-  const inner = (config.intermediate_size ?? config.hidden_dim)!;
+  const inner = ((config.model_type as unknown) === "distilbert" ? config.hidden_dim : config.intermediate_size)!;
   const layers = (config.num_hidden_layers ?? config.n_layers)!;
   // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
   const held = (layer: number, head: number, word: number) =>
@@ -61,6 +70,9 @@ export function shardsIn(name: string, index: unknown): string[] {
   const shards = [...new Set(Object.values(map ?? {}))];
   if (!shards.length || !shards.every((shard) => typeof shard === "string")) {
     throw new CappyError("checkpoint", name, "has no weight_map that names files");
+  }
+  if (shards.length > MOST_SHARDS) {
+    throw new CappyError("checkpoint", name, `lists ${shards.length} shards, at most ${MOST_SHARDS} work`);
   }
   return shards as string[];
 }
@@ -131,7 +143,10 @@ async function json(file: OpenFile): Promise<unknown> {
 
 function parse(name: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const text = new TextDecoder().decode(bytes);
+    // Python writes constants that JSON does not have.
+    return JSON.parse(name !== "config.json" ? text
+      : text.replace(/"(?:[^"\\]+|\\.)*"|-?(?:NaN|Infinity)/gs, (found) => (found.startsWith('"') ? found : "null")));
   } catch (cause) {
     throw new CappyError(name === "config.json" ? "config" : "checkpoint", name, "is not JSON", { cause });
   }

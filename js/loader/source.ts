@@ -1,6 +1,8 @@
 import { CappyError } from "../error.js";
+import { isNode } from "../gpu.js";
 import type { ModelSource, SourceOptions } from "../types.js";
 import { shown } from "./http.js";
+import type { PlainSource, SentFile } from "./picked.js";
 
 /** A folder that files are asked of by address. */
 export interface Folder {
@@ -16,35 +18,65 @@ export interface Folder {
 
 const HUB = "https://huggingface.co";
 
+/** What can only be an address or a path, and no hub id. */
+const ADDRESS = /^([a-z][a-z0-9+.-]*:|[\\/]|\.\.?([\\/]|$))/i;
+
 /** Where the files of `source` are, which is anything but picked files. */
 export function locate(source: string | URL | undefined, options: SourceOptions): Folder {
-  if (source === undefined) return embedded();
-  if (source instanceof URL || /^([a-z][a-z0-9+.-]*:|\/|\.\.?(\/|$))/i.test(source)) return folder(source);
-  return hub(source, options);
+  if (source === undefined) return embedded(options.assets && assetsAt(options.assets));
+  const address = String(source);
+  const page = hubPage(address, options);
+  if (page) return page;
+  return ADDRESS.test(address) ? folder(wholeAddress(address)) : hub(address, options);
+}
+
+/** An address as seen from everywhere: relative ones begin at this page, paths are Node's. Others as they are. */
+export function wholeAddress(source: string): string {
+  if (!ADDRESS.test(source)) return source;
+  if (isNode() && !/^[a-z][a-z0-9+.-]+:/i.test(source)) {
+    return process.getBuiltinModule("node:url").pathToFileURL(source).href;
+  }
+  try {
+    return new URL(source, globalThis.document?.baseURI ?? globalThis.location?.href).href;
+  } catch {
+    return source;
+  }
 }
 
 /** Whether a source is files that a person picked. */
-export function isPicked(source: ModelSource | undefined): source is Iterable<File> {
+export function isPicked(source: ModelSource | PlainSource): source is Iterable<File> | SentFile[] {
   return typeof source === "object" && !(source instanceof URL);
 }
 
+/** The folder with a copy of this package, as an address that files' paths can be put to. */
+export function assetsAt(assets: string | URL): string {
+  try {
+    return new URL(wholeAddress(String(assets)).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
+  } catch (cause) {
+    throw new CappyError("input", "assets", `${assets} is not an address of a folder`, { cause });
+  }
+}
+
 /** The model in this package. Bundlers look for exactly this form and take the files along. */
-function embedded(): Folder {
-  const files: Record<string, URL> = {
-    "config.json": new URL("../model/config.json", import.meta.url),
-    "tokenizer.json": new URL("../model/tokenizer.json", import.meta.url),
-    "model.safetensors": new URL("../model/model.safetensors", import.meta.url),
+function embedded(assets: string | undefined): Folder {
+  const files: Record<string, () => URL> = {
+    "config.json": () => new URL("../model/config.json", import.meta.url),
+    "tokenizer.json": () => new URL("../model/tokenizer.json", import.meta.url),
+    "model.safetensors": () => new URL("../model/model.safetensors", import.meta.url),
   };
-  const url = (file: string) => files[file]?.href ?? null;
+  const url = (file: string) => {
+    const beside = files[file];
+    return beside ? (assets ? new URL(`model/${file}`, assets) : beside()).href : null;
+  };
   return { name: "the embedded model", url, keep: false, own: false };
 }
 
-function folder(source: string | URL): Folder {
+function folder(source: string): Folder {
   let base: URL;
   try {
-    base = new URL(source, globalThis.location?.href);
+    base = new URL(source);
   } catch (cause) {
-    throw new CappyError("input", String(source), "is not an address of a folder", { cause });
+    throw new CappyError("input", source, "is not an address of a folder", { cause });
   }
   if (!["http:", "https:", "file:"].includes(base.protocol)) {
     throw new CappyError("input", shown(base.href), `cannot load from ${base.protocol}, only http, https and file`);
@@ -59,8 +91,28 @@ function folder(source: string | URL): Folder {
   return { name: shown(base.href), url, keep: base.protocol !== "file:", own: true };
 }
 
-function hub(source: string, options: SourceOptions): Folder {
-  const [, id, named] = /^([\w.-]+\/[\w.-]+)(?:@(.+))?$/.exec(source) ?? [];
+/** The model of which `address` is a page on the hub, as people copy it; else nothing. */
+function hubPage(address: string, options: SourceOptions): Folder | undefined {
+  for (const at of [options.endpoint, HUB]) {
+    const start = at && `${endpointOf(at)}/`;
+    if (!start || !address.startsWith(start)) continue;
+    const path = address.slice(start.length).replace(/[?#].*$|\/+$/gs, "");
+    const [, id, revision, inside] = PAGE.exec(path) ?? [];
+    if (id) return hub(revision ? `${id}@${revision.replace(/%2F/gi, "/")}` : id, options, inside);
+  }
+  return undefined;
+}
+
+/** A model's page, one of a revision, or one of a folder in it. */
+const PAGE = /^([\w.-]+(?:\/[\w.-]+)?)(?:\/tree\/(refs\/[\w-]+\/[^/]+|[^/]+)(\/.+)?)?$/;
+
+function endpointOf(address: string): string {
+  return address.replace(/\/+$/, "");
+}
+
+/** The model `owner/name`, or `name` of those that the hub has no owner of; files of `inside` alone. */
+function hub(source: string, options: SourceOptions, inside = ""): Folder {
+  const [, id, named] = /^(\w[\w.-]*(?:\/\w[\w.-]*)?)(?:@(.+))?$/.exec(source) ?? [];
   if (!id) {
     const why = "is neither a hub id (owner/name or owner/name@revision) nor the address of a folder";
     throw new CappyError("input", source || "the model's name", why);
@@ -69,12 +121,12 @@ function hub(source: string, options: SourceOptions): Folder {
     throw new CappyError("input", "revision", `"${options.revision}" was given for ${source}`);
   }
   const revision = named ?? options.revision ?? "main";
-  const endpoint = (options.endpoint ?? HUB).replace(/\/+$/, "");
+  const endpoint = endpointOf(options.endpoint ?? HUB);
   if (!/^https?:\/\//.test(endpoint)) {
     throw new CappyError("input", "endpoint", `"${endpoint}" is not an http or https address`);
   }
-  const base = `${endpoint}/${id}/resolve/${encodeURIComponent(revision)}/`;
-  const name = revision === "main" ? id : `${id}@${revision}`;
+  const base = `${endpoint}/${id}/resolve/${encodeURIComponent(revision)}${inside}/`;
+  const name = inside ? base : revision === "main" ? id : `${id}@${revision}`;
   return { name, url: (file) => base + encodePath(file), keep: true, own: true };
 }
 

@@ -1,6 +1,7 @@
 //! What stands between the dense layers, row by row.
 
 use super::{curves, parallel};
+use crate::config::Activation;
 
 /// Numbers that a thread takes at once, about.
 const SHARE: usize = 1 << 14;
@@ -30,7 +31,9 @@ impl Norm {
         let width = row.len() as f32;
         let mean = sum(row, |x| x) / width;
         let variance = sum(row, |x| (x - mean) * (x - mean)) / width;
-        let scale = 1.0 / (variance + self.eps).sqrt();
+        // A variance beyond f32 would make zeros of the row.
+        let scale =
+            if variance.is_finite() { 1.0 / (variance + self.eps).sqrt() } else { f32::NAN };
         for ((x, gamma), beta) in row.iter_mut().zip(&self.gamma).zip(&self.beta) {
             *x = (*x - mean) * scale * gamma + beta;
         }
@@ -46,12 +49,43 @@ pub(super) fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum()
 }
 
-/// GELU by erf of each number.
-pub(super) fn gelu(x: &mut [f32]) {
-    parallel::chunks(x, SHARE, |_, x| curves::gelu(x));
+/// What stands between the two layers of a feed-forward network, of each number.
+pub(super) fn activate(by: Activation, x: &mut [f32]) {
+    match by {
+        Activation::Gelu => parallel::chunks(x, SHARE, |_, x| curves::gelu(x)),
+        Activation::GeluTanh => parallel::chunks(x, SHARE, |_, x| curves::gelu_tanh(x)),
+        Activation::Relu => parallel::chunks(x, SHARE, |_, x| relu(x)),
+    }
 }
 
-/// tanh of each number.
+/// The larger of each number and 0. What is no number stays.
+pub(super) fn relu(x: &mut [f32]) {
+    x.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
+}
+
+/// tanh of each number. What overflowed has none.
 pub(super) fn tanh(x: &mut [f32]) {
-    x.iter_mut().for_each(|x| *x = x.tanh());
+    x.iter_mut().for_each(|x| *x = if x.is_finite() { x.tanh() } else { f32::NAN });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_stays_so() {
+        let width = 20;
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30] {
+            let norm = Norm { gamma: vec![1.0; width], beta: vec![0.5; width], eps: 1e-5 };
+            let mut rows: Vec<f32> = (0..3 * width).map(|i| (i % 7) as f32).collect();
+            rows[width + 3] = bad;
+            norm.apply(&mut rows, None);
+            for (at, number) in rows.iter().enumerate() {
+                assert_eq!(number.is_finite(), at / width != 1, "{bad}: {number} at {at}");
+            }
+            let mut numbers = [0.5, bad];
+            tanh(&mut numbers);
+            assert!(numbers[0] == 0.5f32.tanh() && numbers[1].is_finite() == bad.is_finite());
+        }
+    }
 }

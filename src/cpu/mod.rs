@@ -17,7 +17,7 @@ mod weights;
 pub use self::calibrate::write_calibrated;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::tokenizer::Encoded;
 use weights::Weights;
 
@@ -75,12 +75,7 @@ impl CpuEncoder {
 
     /// What runs, for people.
     pub fn describe(&self) -> String {
-        match self.numbers {
-            #[cfg(not(target_arch = "wasm32"))]
-            Numbers::F32 => format!("f32 ({})", dense::float_kernel()),
-            Numbers::I16 => "integers, 16-bit weights".into(),
-            Numbers::I8 => "integers, 8-bit weights".into(),
-        }
+        describe(self.numbers)
     }
 
     /// The raw logits of each pair, in order: `[pairs][labels]`. `stop` is asked before each layer.
@@ -95,6 +90,27 @@ impl CpuEncoder {
     ) -> Result<Vec<Vec<f32>>> {
         forward::logits(&self.config, &self.weights, pairs, stop).await
     }
+}
+
+/// What multiplies `numbers`, for people.
+pub(crate) fn describe(numbers: Numbers) -> String {
+    match numbers {
+        #[cfg(not(target_arch = "wasm32"))]
+        Numbers::F32 => format!("f32 ({})", dense::float_kernel()),
+        Numbers::I16 => "integers, 16-bit weights".into(),
+        Numbers::I8 => "integers, 8-bit weights".into(),
+    }
+}
+
+/// Room for `count` numbers of the tensor `name`, or an error where memory does not suffice: a file
+/// may name any size.
+fn room_for<T>(name: &str, count: usize) -> Result<Vec<T>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(count).map_err(|source| {
+        let what = format!("needs {} bytes of memory, which are not there", count * size_of::<T>());
+        Error::new(ErrorKind::OutOfMemory, name, what).with_source(source)
+    })?;
+    Ok(room)
 }
 
 /// Threads that compute.

@@ -4,6 +4,7 @@ mod added;
 #[cfg(feature = "families")]
 mod charsmap;
 mod classes;
+mod cross_encoder;
 #[cfg(feature = "families")]
 mod families;
 mod files;
@@ -20,6 +21,7 @@ use std::fmt;
 use crate::checkpoint::source::Files;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use cross_encoder::CrossEncoder;
 #[cfg(not(feature = "families"))]
 use parts::Ids as _;
 use parts::Parts;
@@ -77,6 +79,8 @@ pub struct Tokenizer {
     /// The model's, for tokens that it does not have.
     vocab_size: usize,
     max_tokens: usize,
+    /// Put before each instruction.
+    prompt: String,
     /// Whether a text that is too long loses its beginning instead of its end.
     from_the_left: bool,
 }
@@ -155,7 +159,7 @@ impl Tokenizer {
     /// [`ErrorKind::Input`] when a text has an added token that the model has no row for, or could
     /// have more than 16 MiB when it is normalized; byte-level BPE without a normalizer takes any.
     pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
-        let first = self.encode(instruction)?;
+        let first = self.encode(&[&self.prompt, instruction].concat())?;
         let second = self.encode(response)?;
         let special = 2 + self.separators;
         let room = self.max_tokens - special;
@@ -176,6 +180,11 @@ impl Tokenizer {
             ids,
             truncated: first.len() + second.len() - kept_first - kept_second,
         })
+    }
+
+    /// The most tokens of a pair, special tokens included.
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.max_tokens
     }
 
     /// The ids of one text alone, without a template. Truncating here instead of in the

@@ -332,6 +332,7 @@ impl Parts {
             padding: family.is_roberta().then_some(config.pad_token_id),
             vocab_size: config.vocab_size,
             max_tokens,
+            prompt: String::new(),
             from_the_left: self.from_the_left,
         })
     }

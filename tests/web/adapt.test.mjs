@@ -28,7 +28,7 @@ async function inHost({ module, source, jobs, lessons, pairs, options }) {
     for (const [instruction, response] of pairs) all.push(await scorer.score(instruction, response));
     return all;
   };
-  const scorer = await cappy.Scorer.load(source, options);
+  const scorer = await cappy.Scorer.load(source, { device: "gpu", ...options });
   const before = await scores(scorer);
   const outcomes = [];
   for (const job of jobs) {
@@ -335,7 +335,7 @@ test("a lost device comes back with what was applied, under a strict policy and 
       const options = { depth: "head", heldOut: 0, batch: 4, epochs: 10, learningRate: 0.01 };
       const outcomes = [];
       for (const worker of [true, false]) {
-        const scorer = await cappy.Scorer.load("/m/", { cache: false, worker });
+        const scorer = await cappy.Scorer.load("/m/", { device: "gpu", cache: false, worker });
         const before = [...await scorer.score(instruction, candidates)];
         const under = scorer.score(instruction, Array(6).fill(candidates).flat());
         const adapted = await scorer.adapt(lessons, options);

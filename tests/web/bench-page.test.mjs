@@ -149,7 +149,7 @@ describe("the bench page", { skip }, () => {
       await page.locator("#stop").click();
     });
     await open(async (page) => {
-      await page.route("**/cappy_bg.wasm", (route) => route.fulfill({ status: 404 }));
+      await page.route("**/cappy_adapt_bg.wasm", (route) => route.fulfill({ status: 404 }));
       await page.locator("#start").click();
       await page.locator("#bench-error code", { hasText: "could not be loaded" }).waitFor();
     }, {}, ["404", "WebAssembly", "wasm"]);

@@ -8,7 +8,8 @@ export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
 
 /**
  * Serves `mounts` and opens pages that must not complain, nor ask another origin for anything. What is
- * `sent` to the page that is open is noted.
+ * `sent` to the page that is open is noted. Service workers, which would answer in place of the server,
+ * are there only with the option `serviceWorker`.
  */
 export function setUp(mounts, sent = []) {
   let browser, server;
@@ -20,7 +21,7 @@ export function setUp(mounts, sent = []) {
     await browser?.close();
     await server?.close();
   });
-  return async (query, act, options = {}) => {
+  return async (query, act, { serviceWorker = false, ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
@@ -32,6 +33,7 @@ export function setUp(mounts, sent = []) {
     context.on("request", (request) => {
       if (!request.url().startsWith(server.url)) complaints.push(`request to ${request.url()}`);
     });
+    if (!serviceWorker) await page.addInitScript(() => { delete Navigator.prototype.serviceWorker; });
     await page.addInitScript(() => {
       addEventListener("securitypolicyviolation", (event) => {
         console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);

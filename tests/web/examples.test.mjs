@@ -2,7 +2,7 @@
 // package.json and `dist/`, which must have been built.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -38,6 +38,7 @@ after(async () => {
 /** Copies an example and installs what its package.json names, without the network. */
 async function install(name) {
   const folder = join(scratch, name);
+  await rm(folder, { recursive: true, force: true });
   await cp(join(root, "examples", name), folder, {
     recursive: true,
     // What a person has installed or built there is not part of the example.
@@ -64,8 +65,8 @@ async function installPackage(place) {
   await cp(join(root, "dist"), join(place, "dist"), { recursive: true });
 }
 
-async function assertRanks(url) {
-  const { items, faults } = await openList(browser, url);
+async function assertRanks(url, other) {
+  const { items, faults } = await openList(browser, url, other);
   assert.deepEqual(faults, []);
   assert.equal(items.length, 3);
   assert.match(items[0], /^The capital of France is Paris\. \(\d\.\d{3}\)$/);
@@ -110,6 +111,55 @@ test("an app on Vite's development server", async () => {
 test("an app built by webpack", async () => {
   const folder = await install("webpack");
   await run(process.execPath, ["build.mjs"], { cwd: folder });
+  await assertSiteRanks(join(folder, "dist"));
+});
+
+/** Builds an app by `build(folder, base)` for an origin of its files that is not the page's, and opens it. */
+async function assertRanksFromElsewhere(name, build) {
+  const folder = await install(name);
+  const cdn = await serve(join(folder, "dist"), { "Access-Control-Allow-Origin": "*" });
+  const { origin } = new URL(cdn.url);
+  const policy = `default-src 'none'; script-src ${origin} 'wasm-unsafe-eval'; worker-src blob: ${origin}; connect-src ${origin}; img-src data:`;
+  const page = join(folder, "page");
+  const home = await serve(page, { "Content-Security-Policy": policy });
+  try {
+    await build(folder, cdn.url);
+    await mkdir(page);
+    await rename(join(folder, "dist/index.html"), join(page, "index.html"));
+    await assertRanks(home.url, origin);
+  } finally {
+    await Promise.all([home.close(), cdn.close()]);
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("an app built by Vite, with a base on another origin", () =>
+  assertRanksFromElsewhere("vite", async (folder, base) => {
+    await run(process.execPath, ["node_modules/vite/bin/vite.js", "build", "--base", base], { cwd: folder });
+  }));
+
+test("an app built by webpack, with its public path on another origin", () =>
+  assertRanksFromElsewhere("webpack", async (folder, base) => {
+    const script = await readFile(join(folder, "build.mjs"), "utf8");
+    await writeFile(join(folder, "build.mjs"), script.replace("clean: true", `clean: true, publicPath: ${JSON.stringify(base)}`));
+    await run(process.execPath, ["build.mjs"], { cwd: folder });
+    const html = await readFile(join(folder, "index.html"), "utf8");
+    await writeFile(join(folder, "dist/index.html"), html.replace("./main.js", `${base}main.js`));
+  }));
+
+for (const name of ["esbuild", "rollup"]) {
+  test(`an app built by ${name}`, async () => {
+    const folder = await install(name);
+    await run(process.execPath, ["build.mjs"], { cwd: folder });
+    await assertSiteRanks(join(folder, "dist"));
+  });
+}
+
+test("an app built by Parcel", async () => {
+  const folder = await install("parcel");
+  const parcel = join(root, "node_modules/parcel/lib/bin.js");
+  await run(process.execPath, [parcel, "build", "index.html", "--no-cache", "--no-autoinstall"], { cwd: folder });
+  await run(process.execPath, ["beside.mjs"], { cwd: folder });
   await assertSiteRanks(join(folder, "dist"));
 });
 

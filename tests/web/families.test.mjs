@@ -147,15 +147,15 @@ async function assertReplaced(address) {
   };
   try {
     const score = async (scorer) => JSON.stringify([...await scorer.score("Name an animal.", ["dog", "a stone", ""])]);
-    const remote = await Scorer.load(address, { cache: false });
+    const remote = await Scorer.load(address, { device: "gpu", cache: false });
     const expected = await score(remote);
     workers.at(-1).terminate();
     if (await score(remote) !== expected) throw new Error("another worker scores otherwise");
     remote.dispose();
     const paths = workers.map(({ path }) => path).join();
-    if (paths !== "/dist/worker.js,/dist/families/worker.js,/dist/families/worker.js") throw new Error(paths);
+    if (paths !== "/dist/worker.js,/dist/families/family-worker.js,/dist/families/family-worker.js") throw new Error(paths);
 
-    const local = await Scorer.load(address, { cache: false, worker: false });
+    const local = await Scorer.load(address, { device: "gpu", cache: false, worker: false });
     if (await score(local) !== expected) throw new Error("the page scores otherwise");
     devices.at(-1).destroy();
     if (await score(local) !== expected) throw new Error("another device scores otherwise");
@@ -173,7 +173,7 @@ async function tryToAdapt(address) {
   const found = [];
   for (const worker of [true, false]) {
     const options = { cache: false, worker };
-    const scorer = await Scorer.load(address, options);
+    const scorer = await Scorer.load(address, { device: "gpu", ...options });
     const lessons = [{ instruction: "Greet me.", chosen: "Hello!", rejected: "What." }];
     const adapter = [new File(["{}"], "adapter_model.safetensors")];
     for (const work of [() => scorer.adapt(lessons), () => Scorer.load(address, { ...options, adaptation: adapter })]) {

@@ -50,10 +50,10 @@ export async function serve(root, mounts = {}) {
   };
 }
 
-/** Runs in the page: every pair's logits, by calls of their own, all at once. */
+/** Runs in the page: every pair's logits, by calls of their own, all at once. By the GPU, unless `options` say otherwise. */
 async function logitsInPage({ module, address, pairs, options }) {
   const { Scorer } = await import(module);
-  const scorer = await Scorer.load(address, { cache: false, ...options });
+  const scorer = await Scorer.load(address, { cache: false, device: "gpu", ...options });
   try {
     const all = await Promise.all(pairs.map(({ instruction, response }) => scorer.logits(instruction, [response])));
     return { info: scorer.info(), logits: all.map(([logits]) => [...logits]) };

@@ -48,7 +48,7 @@ for (const dtype of ["f16", "f32"]) {
         const { Scorer } = await import("/dist/index.js");
         globalThis.Scorer = Scorer;
         globalThis.wasm = await (await import("/dist/wasm/cappy.js")).default();
-        (await Scorer.load(undefined, { worker: false })).dispose();
+        (await Scorer.load(undefined, { device: "gpu", worker: false })).dispose();
       });
       await cdp.send("HeapProfiler.collectGarbage");
       const before = await used() + await wasmMemory();
@@ -56,7 +56,7 @@ for (const dtype of ["f16", "f32"]) {
       let over = false;
       const began = performance.now();
       const loading = chromium.page.evaluate(async (cache) => {
-        const scorer = await Scorer.load("/large/", { worker: false, cache });
+        const scorer = await Scorer.load("/large/", { device: "gpu", worker: false, cache });
         return scorer.info();
       }, dtype === "f16").finally(() => { over = true; });
       while (!over) {

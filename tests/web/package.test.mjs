@@ -14,7 +14,7 @@ async function withScorer(options, act) {
   const page = await host.open();
   try {
     await page.evaluate(async (options) => {
-      globalThis.scorer = await cappy.Scorer.load("/m/", { batchTokens: 32, cache: false, ...options });
+      globalThis.scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32, cache: false, ...options });
     }, options);
     await act(page);
     assert.deepEqual(page.complaints, []);
@@ -26,7 +26,7 @@ async function withScorer(options, act) {
 test("worker and page give the same bits, alone and in company, and no isolation is needed", () =>
   withScorer({}, async (page) => {
     const got = await page.evaluate(async () => {
-      const other = await cappy.Scorer.load("../m", { worker: false, batchTokens: 300, cache: false });
+      const other = await cappy.Scorer.load("../m", { device: "gpu", worker: false, batchTokens: 300, cache: false });
       const alone = [];
       for (const text of candidates.slice(0, 5)) alone.push(await scorer.score(instruction, text));
       return {
@@ -175,7 +175,7 @@ test("loading tells its phases, and a signal stops it in each of them", async ()
     const told = [];
     let at;
     const result = await failure(cappy.Scorer.load("/m/", {
-      worker, cache: false, signal: stopper.signal,
+      device: "gpu", worker, cache: false, signal: stopper.signal,
       onProgress: (progress) => {
         told.push(progress);
         if (progress.phase === phase && progress.bytes > progress.total / 10 && !at) {
@@ -226,7 +226,7 @@ async function longTasks(worker) {
       const note = (entries) => tasks.push(...entries.filter(({ attribution: [by] }) => by.containerType === "window"));
       const watch = new PerformanceObserver((list) => note(list.getEntries()));
       watch.observe({ type: "longtask" });
-      const scorer = await cappy.Scorer.load("/m/", { batchTokens: 32, worker });
+      const scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32, worker });
       // Long texts take long to cut into tokens.
       await scorer.score(instruction, [...candidates, "a dog that barks. ".repeat(50_000), ...candidates]);
       await sleep(200);
@@ -251,7 +251,7 @@ test("what a listener throws is reported and stops nothing", async () => {
     const page = await host.open();
     const score = await page.evaluate(async (worker) => {
       const onProgress = () => { throw new Error("mine"); };
-      const scorer = await cappy.Scorer.load("/m/", { worker, onProgress });
+      const scorer = await cappy.Scorer.load("/m/", { device: "gpu", worker, onProgress });
       return scorer.score(instruction, "x", { onProgress });
     }, worker);
     assert.equal(typeof score, "number");
@@ -263,7 +263,7 @@ test("what a listener throws is reported and stops nothing", async () => {
 test("a candidate that cannot be scored is named by its place", async () => {
   const page = await host.open();
   const got = await page.evaluate(async () => {
-    const scorer = await cappy.Scorer.load("/m/", { batchTokens: 32 });
+    const scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32 });
     return failure(scorer.score(instruction, [candidates[0], "x".repeat(1_000_000)]));
   });
   assert.equal(got.code, "input", got.message);

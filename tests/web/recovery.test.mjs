@@ -47,7 +47,7 @@ async function inPage(options, act, from = host) {
 
 const load = (page, options) => page.evaluate(async (options) => {
   globalThis.lots = Array(6).fill(candidates).flat();
-  globalThis.scorer = await cappy.Scorer.load("/m/", { batchTokens: 32, ...options });
+  globalThis.scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32, ...options });
   globalThis.expected = await scorer.score(instruction, lots);
 }, options);
 
@@ -130,7 +130,7 @@ test("a worker that dies is replaced, whether it says so or not", () =>
 test("a worker that cannot be loaded is an error at once", async () => {
   const begin = () => {
     const at = performance.now();
-    return failure(cappy.Scorer.load("/m/")).then((result) => ({ ...result, late: performance.now() - at }));
+    return failure(cappy.Scorer.load("/m/", { device: "gpu" })).then((result) => ({ ...result, late: performance.now() - at }));
   };
   const check = ({ code, message, late }) => {
     assert.equal(code, "worker", message);

@@ -14,7 +14,8 @@ after(() => host?.close());
 /** Loads in the page and scores once. Functions cannot be sent there: `setUp` is a script that adds to `options`. */
 const load = (source, options = {}, setUp = "") => page.evaluate(async ({ source, options, setUp }) => {
   if (setUp) await globalThis[setUp](options);
-  return failure(cappy.Scorer.load(source ?? options.files, options).then(async (scorer) => {
+  const { files, ...others } = options;
+  return failure(cappy.Scorer.load(source ?? files, { device: "gpu", ...others }).then(async (scorer) => {
     const got = { score: await scorer.score(instruction, "a dog"), ...scorer.info() };
     scorer.dispose();
     return got;

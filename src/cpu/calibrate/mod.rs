@@ -19,8 +19,8 @@ use self::both::{Both, Rows, State};
 use self::feedback::{Feedback, Inputs};
 use super::attention::{Heads, attention};
 use super::dense::Dense;
-use super::forward::{activate, first_rows};
-use super::layers::{Norm, gelu};
+use super::forward::{activate_head, first_rows};
+use super::layers::{Norm, activate};
 use crate::checkpoint::{
     Checkpoint, Quantised, QuantisedWriter, Rounding, Tensor, WeightFormat, tensor_shapes,
 };
@@ -163,10 +163,10 @@ impl<'a, W: Write> Run<'a, W> {
         let mut qkv = self.dense(of_firsts.as_ref().unwrap_or(&of_all)).await?;
         qkv.append(self.dense(&of_all).await?);
         qkv.append(self.dense(&of_all).await?);
-        let context = hidden.with(&qkv.map(Rows::pack), |x, qkv| self.context(x, qkv, last));
+        let context = hidden.with(&qkv.try_map(Rows::pack)?, |x, qkv| self.context(x, qkv, last));
         let hidden = firsts.unwrap_or(hidden);
 
-        let out = self.dense(&feedback(&context, width)?).await?.map(Rows::pack);
+        let out = self.dense(&feedback(&context, width)?).await?.try_map(Rows::pack)?;
         let mut attended = context.with(&out, |x, out| out.apply(x));
         attended.normalize(&self.norm().await?, Some(&hidden));
         Ok(attended)
@@ -175,12 +175,13 @@ impl<'a, W: Write> Run<'a, W> {
     /// The rest of the layer, in the same way.
     async fn feed_forward(&mut self, attended: State) -> Result<State> {
         let width = self.config.hidden_size;
-        let up = self.dense(&feedback(&attended, width)?).await?.map(Rows::pack);
+        let up = self.dense(&feedback(&attended, width)?).await?.try_map(Rows::pack)?;
+        let middle = self.config.hidden_act;
         // Too much to be kept of all tokens.
         let inner = |x: Both<&[f32]>| {
             x.with(&up, |x, up| {
                 let mut inner = up.apply(x);
-                gelu(&mut inner);
+                activate(middle, &mut inner);
                 inner
             })
         };
@@ -189,7 +190,7 @@ impl<'a, W: Write> Run<'a, W> {
             let inner = inner(rows);
             inputs.add(&inner.rounded, &inner.exact);
         }
-        let down = self.dense(&Feedback::new(inputs, DAMPING)?).await?.map(Rows::pack);
+        let down = self.dense(&Feedback::new(inputs, DAMPING)?).await?.try_map(Rows::pack)?;
         let mut out = State::default();
         for rows in attended.chunks(TOKENS * width) {
             out.append(inner(rows).with(&down, |x, down| down.apply(x)));
@@ -216,15 +217,16 @@ impl<'a, W: Write> Run<'a, W> {
     /// The head, and what its last matrix has to take up.
     async fn head(&mut self, firsts: &State) -> Result<()> {
         let (width, labels) = (self.config.hidden_size, self.config.labels.len());
-        let dense = self.dense(&feedback(firsts, width)?).await?.map(Rows::pack);
+        let dense = self.dense(&feedback(firsts, width)?).await?.try_map(Rows::pack)?;
         let features = firsts.with(&dense, |x, dense| {
             let mut features = dense.apply(x);
-            activate(self.config, &mut features);
+            activate_head(self.config, &mut features);
             features
         });
         let (weight, bias) = (self.next()?, self.next()?);
         let mut project = Rows::read(&weight, &bias).await?;
-        let scores = features.map(|x| project.pack().apply(x));
+        let packed = project.pack()?;
+        let scores = features.map(|x| packed.apply(x));
         for label in 0..labels {
             let of_label = scores.exact.iter().zip(&scores.rounded).skip(label).step_by(labels);
             let left: Vec<f32> = of_label.map(|(exact, rounded)| exact - rounded).collect();

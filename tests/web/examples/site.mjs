@@ -8,10 +8,11 @@ const TYPES = {
   ".json": "application/json", ".wasm": "application/wasm",
 };
 
-const POLICY = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+// Nothing that is not written out here: fetching what a bundler has inlined is not.
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
 
-/** Serves the files of `folder` on this machine; `{ url, close }`. */
-export async function serve(folder) {
+/** Serves the files of `folder` on this machine, with `headers` besides; `{ url, close }`. */
+export async function serve(folder, headers = {}) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     if (pathname === "/favicon.ico") {
@@ -22,7 +23,7 @@ export async function serve(folder) {
     try {
       const body = await readFile(join(folder, normalize(decodeURIComponent(name))));
       const type = TYPES[extname(name)] ?? "application/octet-stream";
-      response.writeHead(200, { "Content-Type": type, "Content-Security-Policy": POLICY }).end(body);
+      response.writeHead(200, { "Content-Type": type, "Content-Security-Policy": POLICY, ...headers }).end(body);
     } catch {
       response.writeHead(404).end();
     }
@@ -40,9 +41,9 @@ export async function serve(folder) {
 /**
  * Opens `url` and waits until its list has entries: `{ items, faults }`. Faults are errors in the
  * console (violations of the policy among them), uncaught ones, failed answers and requests
- * elsewhere. A page that fails before it lists anything is given up as soon as it does.
+ * elsewhere but to the origin `other`. A page that fails before it lists anything is given up as soon as it does.
  */
-export async function openList(browser, url) {
+export async function openList(browser, url, other) {
   const context = await browser.newContext();
   const faults = [];
   let failed;
@@ -64,7 +65,7 @@ export async function openList(browser, url) {
   context.on("response", (r) => r.status() >= 400 && fault(`${r.status()}: ${r.url()}`));
   context.on("request", (r) => {
     const { protocol, origin } = new URL(r.url());
-    if (protocol !== "data:" && origin !== new URL(url).origin) {
+    if (protocol !== "data:" && origin !== new URL(url).origin && origin !== other) {
       fault(`elsewhere: ${r.url()}`);
     }
   });

@@ -19,7 +19,7 @@ let site;
 
 // Runs in the page or in a worker: reads the weights as a whole, and tells what came of it.
 const inPage = `
-  import * as loader from "/loader/index.js";
+  import * as loader from "/loader/loader.js";
   globalThis.loader = loader;
   globalThis.load = async (options = {}, until = Infinity) => {
     try {

@@ -1,0 +1,48 @@
+import type { PlainSource } from "../loader/picked.js";
+import type { EngineOptions } from "../engine.js";
+import type { FromWorker, PlainError, ToWorker } from "../protocol.js";
+import type { AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, Depth } from "../types.js";
+
+/** What to train, without anything that cannot be sent to a worker. */
+export interface Job {
+  source: PlainSource;
+  options: EngineOptions;
+  /** What Rust calls the model in the adapter's config; `null` where nobody else could load it by that. */
+  base: string | null;
+  /** JSON lines. */
+  lessons: string;
+  settings: Settings;
+  /** A name to keep it under. */
+  keep: string | undefined;
+}
+
+/** The options that decide what comes out, as Rust takes them. */
+export type Settings = Omit<AdaptOptions, "keep" | "signal" | "onPlan" | "onProgress"> & { depth: Depth };
+
+/** A file in a message. */
+export interface PlainFile {
+  name: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What came of it. */
+export interface Result {
+  model: string;
+  plan: AdaptPlan;
+  history: AdaptHistory;
+  files: PlainFile[];
+}
+
+/** What the page tells the worker that trains. */
+export type ToTrainer =
+  | { type: "train"; job: Job; customFetch: boolean }
+  | { type: "abort" }
+  | Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
+
+/** What that worker tells the page. */
+export type FromTrainer =
+  | { type: "plan"; plan: AdaptPlan }
+  | { type: "step"; progress: AdaptProgress }
+  | { type: "trained"; result: Result }
+  | { type: "failed"; error: PlainError }
+  | Extract<FromWorker, { type: "fetch" | "stop-fetch" }>;

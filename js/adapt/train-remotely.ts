@@ -1,0 +1,71 @@
+import { CappyError, throwIfAborted } from "../error.js";
+import { FetchHost } from "../fetch-proxy.js";
+import { startWorker, type WorkerScript } from "../start-worker.js";
+import { messageOf } from "../thrown.js";
+import type { FromTrainer, Job, Result, ToTrainer } from "./train-protocol.js";
+import type { Told } from "./train.js";
+
+/** Once it is to stop, the worker has so long to keep how far it is. */
+const PATIENCE_MS = 10_000;
+
+const trainWorker: WorkerScript = {
+  path: "adapt/train-worker.js",
+  open: () => new Worker(new URL("./train-worker.js", import.meta.url), { type: "module", name: "cappy adapt" }),
+};
+
+/** As `train`, in a worker of its own. */
+export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Told): Promise<Result> {
+  throwIfAborted(signal, "adapting");
+  const { fetch: custom, ...options } = job.options;
+  const host = custom && new FetchHost(custom);
+  let worker: Worker;
+  try {
+    worker = startWorker(trainWorker, options.assets);
+  } catch (cause) {
+    throw new CappyError("worker", "train-worker.js", `could not be started: ${messageOf(cause)}`, { cause });
+  }
+  const end = new AbortController();
+  const send = (message: ToTrainer, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
+  try {
+    return await new Promise<Result>((resolve, reject) => {
+      const aborted = () => new CappyError("aborted", "adapting", "the caller stopped the work", { cause: signal?.reason });
+      signal?.addEventListener("abort", () => {
+        send({ type: "abort" });
+        const late = setTimeout(() => reject(aborted()), PATIENCE_MS);
+        end.signal.addEventListener("abort", () => clearTimeout(late));
+      }, { signal: end.signal });
+      const died = (why: string) => reject(new CappyError("worker", "train-worker.js", why));
+      worker.addEventListener("error", ({ message }) => died(message || "could not be loaded"));
+      worker.addEventListener("messageerror", () => died("sent what cannot be read"));
+      worker.addEventListener("message", ({ data }: MessageEvent<FromTrainer>) => {
+        switch (data.type) {
+          case "plan":
+            return onPlan?.(data.plan);
+          case "step":
+            return onProgress?.(data.progress);
+          case "trained":
+            return resolve(data.result);
+          case "failed": {
+            const { code, atFault, message } = data.error;
+            return reject(code === "aborted" && signal?.aborted
+              ? aborted()
+              : new CappyError(code, atFault, message.slice(atFault.length + 2)));
+          }
+          case "fetch":
+            return void host?.run(data, send);
+          case "stop-fetch":
+            return host?.stop(data.id);
+        }
+      });
+      try {
+        send({ type: "train", job: { ...job, options }, customFetch: custom !== undefined });
+      } catch (cause) {
+        reject(new CappyError("input", "options", `cannot be sent to a worker: ${messageOf(cause)}`, { cause }));
+      }
+    });
+  } finally {
+    end.abort();
+    worker.terminate();
+    host?.stopAll();
+  }
+}

@@ -1,0 +1,13 @@
+import { starter } from "../start.js";
+import type { AdapterInfo } from "../types.js";
+import init, { Sha256, WasmScorer } from "./wasm/cappy_cpu.js";
+
+export { Sha256, WasmScorer };
+
+/** In place of an adapter. */
+export const cpu: AdapterInfo = {
+  vendor: "", architecture: "", description: "CPU", software: true, f16: false, subgroupSize: 0, maxBindingBytes: 0,
+};
+
+/** Compiles the module that computes without a GPU, once. */
+export const startWasm = starter(init, "cpu/wasm/cappy_cpu_bg.wasm", () => new URL("./wasm/cappy_cpu_bg.wasm", import.meta.url));

@@ -1,0 +1,156 @@
+// Which of the GPU and the CPU computes under `device: "auto"`: the faster one, by a measurement that is
+// remembered for the adapter; and the CPU where no GPU can be opened, whatever the reason.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+
+import { startPackage } from "./harness.mjs";
+
+let host;
+before(async () => (host = await startPackage()));
+after(() => host?.close());
+
+/** A clock that makes all that is measured by it so many times faster. GPUs' own clocks are hidden. */
+const faster = (times) => `
+  const now = performance.now.bind(performance);
+  performance.now = () => now() / ${times};
+  const { has } = GPUSupportedFeatures.prototype;
+  GPUSupportedFeatures.prototype.has = function (name) { return name !== "timestamp-query" && has.call(this, name); };`;
+
+/** Notes which workers are started: the GPU's, the CPU's. Each loads its module. */
+const WATCH = `
+  globalThis.started = [];
+  globalThis.Worker = class extends Worker {
+    constructor(address, options) {
+      super(address, options);
+      started.push(/CPU/.test(options.name) ? "cpu" : "gpu");
+    }
+  };`;
+
+/** Loads in the page, scores once, and says what computed, which workers were started, and what the console was told. */
+async function load(page, options = {}) {
+  const got = await page.evaluate(async (options) => {
+    globalThis.started.length = 0;
+    globalThis.warned = [];
+    console.warn = (...texts) => warned.push(texts.join(" "));
+    return failure(cappy.Scorer.load("/m/", options).then(async (scorer) => {
+      const score = await scorer.score(instruction, "a dog");
+      const { device, note } = scorer.info();
+      scorer.dispose();
+      return { score, device, note, warned };
+    }));
+  }, options);
+  const started = await page.evaluate(() => globalThis.started);
+  return { ...got.value, ...(got.code && { code: got.code, message: got.message }), started };
+}
+
+async function inPage(options, act) {
+  const page = await host.open({ ...options, prelude: `${WATCH} ${options.prelude ?? ""}` });
+  try {
+    await act(page);
+    assert.deepEqual(page.complaints, []);
+  } finally {
+    await page.context().close();
+  }
+}
+
+/** The same page once more, as after a reload: nothing but what the browser keeps is left. */
+async function reload(page) {
+  await page.reload();
+  await page.waitForFunction(() => globalThis.cappy);
+}
+
+test("a software adapter is compared with the CPU once, and the faster one is remembered", () =>
+  inPage({}, async (page) => {
+    const first = await load(page);
+    assert.equal(first.device, "cpu", first.message);
+    assert.match(first.note, /^computes on the CPU, which was measured to be faster than .+ \(\d+ ms for a fixed piece of work\)$/);
+    assert.deepEqual(first.started, ["gpu", "cpu"]);
+    assert.deepEqual(first.warned, []);
+    await reload(page);
+    const second = await load(page);
+    assert.deepEqual([second.device, second.note, second.score], ["cpu", first.note, first.score]);
+    assert.deepEqual(second.started, ["cpu"], "the GPU's module is not loaded any more");
+    // What is forbidden to be kept is not used, either.
+    await reload(page);
+    const fresh = await load(page, { cache: false });
+    assert.deepEqual([fresh.device, fresh.started], ["cpu", ["gpu", "cpu"]]);
+    const again = await load(page, { cache: false });
+    assert.deepEqual([again.device, again.started], ["cpu", ["cpu"]], "the page itself remembers");
+  }));
+
+test("a GPU that no CPU can be as fast as is not compared: the CPU's module is never loaded", () =>
+  inPage({ workerPrelude: faster(10_000) }, async (page) => {
+    for (let i = 0; i < 2; i += 1) {
+      const { device, note, started, message } = await load(page);
+      assert.deepEqual([device, started], ["gpu", ["gpu"]], message);
+      assert.doesNotMatch(note, /CPU/);
+    }
+  }));
+
+test("a slower GPU that beats the CPU computes, and is not compared again", () =>
+  // About 40 to 100 GFLOP/s on a CPU whose work seems to take ten times as long as it does.
+  inPage({ workerPrelude: faster(20), cpuPrelude: faster(0.1) }, async (page) => {
+    const first = await load(page);
+    assert.deepEqual([first.device, first.started.includes("cpu")], ["gpu", true], first.message);
+    await reload(page);
+    const second = await load(page);
+    assert.deepEqual([second.device, second.started, second.score], ["gpu", ["gpu"], first.score]);
+  }));
+
+test("who names a device or what shaders alone have gets it without a comparison", () =>
+  inPage({}, async (page) => {
+    for (const options of [{ device: "gpu" }, { dtype: "f32" }, { kernel: "medium" }]) {
+      const { device, started, message } = await load(page, options);
+      assert.deepEqual([device, started], ["gpu", ["gpu"]], message);
+    }
+    const { device, note, started } = await load(page, { device: "cpu" });
+    assert.deepEqual([device, note, started], ["cpu", "", ["cpu"]]);
+  }));
+
+describe("a GPU that fails to open leads to the CPU, with the reason", () => {
+  const CASES = {
+    "adapter-too-small": {
+      script: `
+        const { get } = Object.getOwnPropertyDescriptor(GPUAdapter.prototype, "limits");
+        const less = { get: (limits, name) => name === "maxStorageBufferBindingSize" ? 1 << 20 : limits[name] };
+        Object.defineProperty(GPUAdapter.prototype, "limits", { get() { return new Proxy(get.call(this), less); } })`,
+      says: /max_storage_buffer_binding_size 1048576/,
+    },
+    gpu: {
+      script: `GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("not today", "OperationError"); }`,
+      says: /would not open a device/,
+    },
+    "no-webgpu": {
+      script: `Object.defineProperty(Object.getPrototypeOf(navigator), "gpu", { get() {} })`,
+      says: /WebGPU: is missing/,
+    },
+  };
+  for (const [code, { script, says }] of Object.entries(CASES)) {
+    test(code, () =>
+      inPage({ prelude: code === "no-webgpu" ? script : "", workerPrelude: script }, async (page) => {
+        const got = await load(page);
+        assert.equal(got.device, "cpu", got.message);
+        assert.match(got.note, says);
+        assert.equal(got.warned.length, 1);
+        assert.match(got.warned[0], says);
+        assert.doesNotMatch(got.warned[0], /slow/);
+        const asked = await load(page, { device: "gpu" });
+        assert.equal(asked.code, code, asked.message);
+      }));
+  }
+});
+
+test("what is wrong with the model is no reason to try the CPU", () =>
+  inPage({}, async (page) => {
+    host.site.status["/m/config.json"] = 404;
+    const { code, started } = await load(page);
+    assert.deepEqual([code, started], ["not-found", ["gpu"]]);
+  }));
+
+test("what was measured holds for this version of the package alone", () => {
+  const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");
+  const { version } = JSON.parse(read("package.json"));
+  assert.match(read("js/tuning.ts"), new RegExp(`VERSION = "${version.replaceAll(".", "\\.")} "`));
+  assert.match(read("Cargo.toml"), new RegExp(`^version = "${version.replaceAll(".", "\\.")}"`, "m"));
+});
