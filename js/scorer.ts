@@ -6,7 +6,7 @@ import { isNode } from "./gpu.js";
 import { type PlainSource, sendable } from "./loader/picked.js";
 import { assetsAt, wholeAddress } from "./loader/source.js";
 import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
-import { forward, seldom } from "./progress.js";
+import { forward, seldom } from "./listening.js";
 import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
 import { asCappyError, messageOf, toCappyError } from "./thrown.js";
@@ -46,8 +46,9 @@ export class Scorer {
   static load(source?: ModelSource, options: LoadOptions = {}): Promise<Scorer> {
     return asCappyError(async () => {
       checkOptions(options, LOAD, "load");
-      const { signal, onProgress, adaptation, worker = hasWorkers(), ...rest } = options;
-      const origin = { source: absolute(source), options: checked(rest), worker };
+      const { signal, onProgress, adaptation, worker, ...rest } = options;
+      const plain = checked(rest);
+      const origin = { source: absolute(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
       const listening = { signal, onProgress: onProgress && forward(aside(onProgress)) };
       return new Scorer(await openEngine(origin, adaptation, listening), origin);
     });
@@ -265,8 +266,8 @@ function aside<P>(listener: (progress: P) => void): (progress: P) => void {
 }
 
 /** Whether work can be done elsewhere than in a page's thread. A worker does its own. */
-function hasWorkers(): boolean {
-  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js") !== undefined;
+function hasWorkers(assets: string | undefined): boolean {
+  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js", assets) !== undefined;
 }
 
 /** A source as it can be sent to a worker: addresses as seen from here, files listed. */
@@ -279,7 +280,7 @@ function absolute(source: ModelSource | undefined): PlainSource {
   }
   // Listed, because they may be needed again.
   const files = [...source];
-  const other = files.findIndex((file) => typeof file?.slice !== "function");
+  const other = files.findIndex((file) => typeof file?.arrayBuffer !== "function");
   if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
   return sendable(files);
 }

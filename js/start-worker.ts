@@ -18,7 +18,7 @@ let policy: { createScriptURL(address: string): string } | undefined;
  * own origin, then imports it. Outside of browsers it is a thread.
  */
 export function startWorker({ path, open }: WorkerScript, assets: string | undefined): Worker {
-  if (isNode()) return startThread(path);
+  if (isNode()) return startThread(path, assets);
   const Plain = Worker;
   const start = (address: string | URL, options?: WorkerOptions) => new Plain(trusted(reachable(address, options)), options);
   if (assets) return start(new URL(path, assets), { type: "module", name: path });

@@ -3,10 +3,10 @@
 import { isNode } from "./gpu.js";
 import { messageOf } from "./thrown.js";
 
-/** The address of a script of this package; `undefined` where it is not there, as in a bundle. */
-export function scriptFile(path: string): URL | undefined {
+/** The address of a script of this package, in `assets` or beside this one; `undefined` where it is not there, as in a bundle. */
+export function scriptFile(path: string, assets: string | undefined): URL | undefined {
   try {
-    const address = new URL(/* @vite-ignore */ path, import.meta.url);
+    const address = new URL(/* @vite-ignore */ path, assets ?? import.meta.url);
     return process.getBuiltinModule("node:fs").existsSync(address) ? address : undefined;
   } catch {
     return undefined;
@@ -14,9 +14,9 @@ export function scriptFile(path: string): URL | undefined {
 }
 
 /** Starts a thread with the face of a browser's worker. It keeps no program from ending. */
-export function startThread(path: string): Worker {
+export function startThread(path: string, assets: string | undefined): Worker {
   const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
-  const address = scriptFile(path);
+  const address = scriptFile(path, assets);
   if (!address) throw new Error("is missing");
   const thread = new Thread(address);
   const face: Pick<Worker, "postMessage" | "terminate"> & { addEventListener(type: string, listener: (event: object) => void): void } = {

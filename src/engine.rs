@@ -297,6 +297,22 @@ impl Engine {
             Engine::Cpu(encoder) => encoder.logits(pairs, stop).await,
         }
     }
+
+    /// What makes the score of `pair` something that is not finite, for people; `None` where it is
+    /// finite when it is computed once more.
+    #[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), expect(unused_variables))]
+    pub async fn why_not_finite(&self, pair: &Encoded) -> Result<Option<String>> {
+        match self {
+            #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+            Engine::Gpu { gpu, encoder } => {
+                let batch = crate::batch::Batch::new(std::slice::from_ref(pair));
+                let place = encoder.first_overflow(gpu, &batch).await?;
+                Ok(place.map(|place| format!("the model overflows f16 in {place}")))
+            }
+            #[cfg(feature = "cpu")]
+            Engine::Cpu(_) => Ok(Some("the model overflows on it".into())),
+        }
+    }
 }
 
 #[cfg(test)]

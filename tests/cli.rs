@@ -151,6 +151,14 @@ fn usage_errors_are_2_and_say_what_is_missing() {
 }
 
 #[test]
+fn the_licences_of_others_software_are_in_the_program() {
+    let output = run(&["notices"], "");
+    let notices = good(&output);
+    assert_eq!(notices, include_str!("../notices/native.txt"));
+    assert!(notices.contains("\noption-ext 0.2.0: MPL-2.0, https://"), "where its source is");
+}
+
+#[test]
 fn version_and_help_are_printed() {
     assert_eq!(good(&run(&["--version"], "")), format!("cappy {}\n", env!("CARGO_PKG_VERSION")));
     assert!(good(&run(&["--help"], "")).contains("Exit codes:"));

@@ -21,11 +21,13 @@ interface Item {
 
 /** Finds everything by the first layers of selectors that find anything. */
 export function readPage({ prompt, answer, turn, aside, reversed }: SiteAdapter): Reading {
-  const prompts = firstLayer(prompt, aside);
-  const answers = firstLayer(answer, aside);
+  // Mostly there are none, and then no element has to be looked at for it.
+  const asides = aside === undefined ? [] : [...document.querySelectorAll(aside)];
+  const prompts = firstLayer(prompt, asides);
+  const answers = firstLayer(answer, asides);
   const reading: Reading = { prompts: [], answers: [] };
   let last: { turn: Element; parts: Element[] } | undefined;
-  for (const { element, isPrompt } of inReadingOrder(itemsOf(prompts, answers, aside), reversed)) {
+  for (const { element, isPrompt } of inReadingOrder(itemsOf(prompts, answers, asides), reversed)) {
     if (isPrompt) {
       reading.prompts.push(element);
       last = undefined;
@@ -43,18 +45,22 @@ export function readPage({ prompt, answer, turn, aside, reversed }: SiteAdapter)
   return reading;
 }
 
-function firstLayer(layers: readonly string[], aside: string | undefined): string | undefined {
-  return layers.find((selector) => aside === undefined ? document.querySelector(selector)
-    : [...document.querySelectorAll(selector)].some((element) => !own(element).closest(aside)));
+function firstLayer(layers: readonly string[], asides: readonly Element[]): string | undefined {
+  return layers.find((selector) => asides.length === 0 ? document.querySelector(selector)
+    : [...document.querySelectorAll(selector)].some((element) => !isIn(asides, element)));
+}
+
+function isIn(asides: readonly Element[], element: Element): boolean {
+  return asides.some((aside) => own(aside).contains(element));
 }
 
 /** All matches in document order. Of what lies within another match the outer one counts, unless it holds both kinds. */
-function itemsOf(prompts: string | undefined, answers: string | undefined, aside: string | undefined): Item[] {
+function itemsOf(prompts: string | undefined, answers: string | undefined, asides: readonly Element[]): Item[] {
   const items: Item[] = [];
   const both = [prompts, answers].filter((selector) => selector !== undefined).join(", ");
   for (const element of both ? document.querySelectorAll(both) : []) {
     // No site makes a message of a form, and a form may hide its own members.
-    if (element instanceof HTMLFormElement || (aside !== undefined && element.closest(aside))) continue;
+    if (element instanceof HTMLFormElement || isIn(asides, element)) continue;
     const isPrompt = prompts !== undefined && element.matches(prompts);
     const outer = items.at(-1);
     if (outer?.element.contains(element)) {

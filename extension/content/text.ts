@@ -22,34 +22,39 @@ const MOST_NODES = 20_000;
 /** The text of `root` as people read it, cut at the most characters that are sent. */
 export function textOf(root: Element, ignore: string): string {
   const lines = new Lines();
-  let node: Node | null = isRead(root, ignore) ? root : null;
+  // Looking at each node for it takes longer than reading it, and few texts have a form in them.
+  const at = root.querySelector("form") ? own : itself;
+  let node: Node | null = isRead(at(root), ignore) ? root : null;
   for (let seen = 0; node && seen < MOST_NODES && !lines.full; seen += 1) {
     if (node instanceof Text) lines.add(node);
-    else if (node instanceof Element && (node === root || isRead(node, ignore))) {
-      if (isBlock(node)) lines.end();
-      const first: Node | null = own<Node>(node).firstChild;
+    else if (node instanceof Element && (node === root || isRead(at(node), ignore))) {
+      if (isBlock(at(node))) lines.end();
+      const first: Node | null = at<Node>(node).firstChild;
       if (first) {
         node = first;
         continue;
       }
     }
-    while (node && node !== root && !own(node).nextSibling) {
-      node = own(node).parentNode;
-      if (node && isBlock(node)) lines.end();
+    while (node && node !== root && !at(node).nextSibling) {
+      node = at(node).parentNode;
+      if (node && isBlock(at(node))) lines.end();
     }
-    node = !node || node === root ? null : own(node).nextSibling;
+    node = !node || node === root ? null : at(node).nextSibling;
   }
   return lines.text();
 }
 
-function isRead(node: Element, ignore: string): boolean {
-  const element = own(node);
+function itself<T extends Node>(node: T): T {
+  return node;
+}
+
+function isRead(element: Element, ignore: string): boolean {
   return !SKIPPED.has(element.localName) && element.getAttribute("aria-hidden") !== "true" &&
     !(ignore && element.matches(ignore)) && element.checkVisibility({ visibilityProperty: true });
 }
 
 function isBlock(node: Node): boolean {
-  return BLOCKS.has(own(node as Element).localName);
+  return BLOCKS.has((node as Element).localName);
 }
 
 /** Text on its way: white space is collapsed, except where the page keeps it. */

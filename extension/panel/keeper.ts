@@ -26,11 +26,11 @@ export class Keeper {
     document.addEventListener("focusout", () => this.flush());
   }
 
-  /** Shows what is kept, and keeps changes from now on. */
+  /** Shows what is kept, with what was written meanwhile, and keeps changes from now on. */
   async open(): Promise<void> {
+    const theirs = await readCollection();
     this.#keeps = true;
-    this.#base = await readCollection();
-    this.show(this.#base);
+    this.#heard(theirs);
   }
 
   /** To be called after every change in the panel: keeps it a little later. */

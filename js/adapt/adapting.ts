@@ -3,9 +3,9 @@
 import { type Applied, Engine } from "../engine.js";
 import type { Listening, Origin } from "../engine.js";
 import { CappyError } from "../error.js";
-import { checkOptions } from "../options.js";
 import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
+import { checkOptions } from "../options.js";
 import { RemoteEngine } from "../remote.js";
 import type { WorkerScript } from "../start-worker.js";
 import { isOtherArchitecture, messageOf } from "../thrown.js";

@@ -8,6 +8,7 @@ import { KeptFile } from "./kept-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
 import { pickedFiles, type PlainSource } from "./picked.js";
+import { isHidden } from "./pins.js";
 import { type LoadContext, persist, RecentPieces, type Session, storageLeft, type Surroundings } from "./session.js";
 import { type Folder, isPicked, locate } from "./source.js";
 import { stopper } from "./stop.js";
@@ -17,6 +18,9 @@ import { WindowFile } from "./window-file.js";
 
 /** Bytes of files that may lie in memory as a whole where nothing can be kept. */
 const IN_MEMORY = 16 * 1024 * 1024;
+
+/** Files that say more of a tokenizer, which many models do without. */
+const OPTIONAL = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
 /** A model's files, opened. */
 export interface OpenedModel extends ModelFiles {
@@ -45,17 +49,24 @@ export async function openIn(
   const store = folder?.keep && options.cache !== false ? await surroundings.openStore() : null;
   const opener = folder && new Opener(folder, store, options, context, surroundings, stop.signal, keepNew);
   const opened = new Map<string, Promise<OpenFile | null>>();
+  const sums = new Map(Object.entries(options.sha256 ?? {}));
+
+  async function find(name: string): Promise<OpenFile | null> {
+    if (isHidden(name, sums)) return null;
+    const found = await (opener ?? picked!).open(name);
+    const sum = sums.get(name);
+    if (!sum) return found;
+    if (!found) throw new CappyError("not-found", name, `${description} does not have it, and sha256 names it`);
+    return checkedFile(found, sum, context.hasher!);
+  }
+
   return {
     description,
     close: stop.close,
     open(name) {
       let file = opened.get(name);
       if (!file) {
-        const plain = opener ? opener.open(name) : Promise.resolve(picked!.open(name));
-        file = plain.then((found) => {
-          const sum = options.sha256?.[name];
-          return found && sum ? checkedFile(found, sum, context.hasher!) : found;
-        });
+        file = find(name);
         opened.set(name, file);
         // A failure is not remembered: asking again may work.
         file.catch(() => opened.delete(name));
@@ -70,6 +81,8 @@ class Opener {
   readonly #http: Http;
   readonly #session: Session;
   #memoryLeft = IN_MEMORY;
+  /** Whether a file was found to be another than what is kept of it. */
+  #changed = false;
 
   constructor(
     readonly folder: Folder,
@@ -115,6 +128,8 @@ class Opener {
     if (meta && samePlace && this.options.checkFreshness === false) {
       return meta.size === null ? null : this.#kept(keep, ofMeta(meta, url, meta.size));
     }
+    // Nobody adds one of these and leaves the others as they are, so they are not asked for at each load.
+    if (meta?.size === null && samePlace && !this.#changed && OPTIONAL.includes(name)) return null;
     let remote: Remote | null;
     try {
       remote = await this.#http.look(name, url);
@@ -134,6 +149,7 @@ class Opener {
     if (meta && meta.size !== null && isVersion(meta, remote)) {
       return this.#kept(keep, ofMeta(meta, url, meta.size));
     }
+    this.#changed = true;
     if (remote.size === null) return this.#whole(remote, keep);
     return this.#kept(keep, { ...remote, size: remote.size });
   }

@@ -11,8 +11,12 @@ export const WEIGHTS = [
   "pytorch_model.bin.index.json",
 ];
 
-/** No header or JSON file is larger; one that says so is broken. */
-const MOST = 16 * 1024 * 1024;
+/** What a tokenizer consists of where there is no `tokenizer.json`; one of these. */
+const VOCABULARIES = [["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
+
+/** No header or JSON file is larger, and no model in more parts; one that says so is broken. */
+export const MOST = 4 * 1024 * 1024;
+const MOST_SHARDS = 1024;
 
 /** What a model may have beside these that changes its scores. */
 const OPTIONAL = ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
@@ -67,13 +71,28 @@ export function shardsIn(name: string, index: unknown): string[] {
   if (!shards.length || !shards.every((shard) => typeof shard === "string")) {
     throw new CappyError("checkpoint", name, "has no weight_map that names files");
   }
+  if (shards.length > MOST_SHARDS) {
+    throw new CappyError("checkpoint", name, `lists ${shards.length} shards, at most ${MOST_SHARDS} work`);
+  }
   return shards as string[];
 }
 
+/** The files of the tokenizer, in the order in which `src/tokenizer` asks for them. */
 async function tokenizer(model: OpenedModel): Promise<OpenFile[]> {
+  const found = (files: (OpenFile | null)[]) => files.filter((file) => file !== null);
+  const settings = await model.open("tokenizer_config.json");
   const one = await model.open("tokenizer.json");
-  if (one) return [one];
-  return [await needed(model, "vocab.json"), await needed(model, "merges.txt")];
+  const all = found([settings, one]);
+  if (!settings || !((await json(settings)) as { added_tokens_decoder?: unknown } | null)?.added_tokens_decoder) {
+    all.push(...found([await model.open("special_tokens_map.json"), await model.open("added_tokens.json")]));
+  }
+  if (one) return all;
+  for (const [first, ...others] of VOCABULARIES) {
+    const file = await model.open(first!);
+    if (file) return [...all, file, ...(await Promise.all(others.map((name) => needed(model, name))))];
+  }
+  const forms = VOCABULARIES.map((names) => names.join(" with ")).join(" nor ");
+  throw new CappyError("not-found", model.description, `has no tokenizer: neither tokenizer.json nor ${forms}`);
 }
 
 async function needed(model: OpenedModel, name: string): Promise<OpenFile> {

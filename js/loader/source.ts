@@ -51,7 +51,7 @@ export function isPicked(source: ModelSource | PlainSource): source is Iterable<
 /** The folder with a copy of this package, as an address that files' paths can be put to. */
 export function assetsAt(assets: string | URL): string {
   try {
-    return new URL(String(assets).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
+    return new URL(wholeAddress(String(assets)).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
   } catch (cause) {
     throw new CappyError("input", "assets", `${assets} is not an address of a folder`, { cause });
   }
@@ -93,7 +93,7 @@ function folder(source: string): Folder {
 
 /** The model of which `address` is a page on the hub, as people copy it; else nothing. */
 function hubPage(address: string, options: SourceOptions): Folder | undefined {
-  for (const at of [options.endpoint, HUB, "https://hf.co"]) {
+  for (const at of [options.endpoint, HUB]) {
     const start = at && `${endpointOf(at)}/`;
     if (!start || !address.startsWith(start)) continue;
     const path = address.slice(start.length).replace(/[?#].*$|\/+$/gs, "");

@@ -35,7 +35,7 @@ pub fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// A model on the GPU. One call at a time: its activations are shared.
+/// A model on the GPU. Calls at the same time wait for each other.
 #[wasm_bindgen]
 pub struct WasmScorer(Scorer);
 

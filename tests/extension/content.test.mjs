@@ -68,8 +68,9 @@ const PAGES = [
   ["https://aistudio.google.com/prompts/1", "aistudio.html", [[EGG, [NOON, EIGHT], 1]]],
   ["http://chat.home.lan:3000/c/1", "openwebui.html", [[EGG, [NOON, EIGHT], 1]]],
   ["http://127.0.0.1:3080/c/1", "librechat.html", [[EGG, [NOON, EIGHT], 1]]],
-  // The user asks for badges on this one.
-  ["https://example.org/eggs", "generic.html", [[EGG, ["The train leaves at noon.", EIGHT, "My favourite colour is purple."], 1]]],
+  // The user asks for badges on these.
+  ...["", "?layout=copilot", "?layout=lechat"].map((layout) =>
+    [`https://example.org/eggs${layout}`, "generic.html", [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]]]),
 ];
 
 for (const [url, name, prompts] of PAGES) {
@@ -222,16 +223,11 @@ test("ChatGPT's keys: another answer in the same place is not an edit, and one t
 test("Claude: a retried answer is not an edit of the one before", async (t) => {
   const page = await open(t, "https://claude.ai/chat/20", "claude.html");
   await ranked(page, 2);
-  await page.evaluate(() => {
-    document.querySelector(".scroller").scrollTop = 1e6;
-    fixture.retry(2, "42");
-  });
-  const retried = await until(async () => {
-    const all = await badges(page);
-    const last = all.at(-1);
-    return last?.rank && last.of === 2 && !/so far|changing/.test(last.said) && all;
-  }, { what: "the retried answer's badge" });
-  assert.equal(retried.length, 3);
+  const groups = async () => (await tell(host, page, "report")).ranked;
+  await sleep(2000);
+  assert.equal(await groups(), 1);
+  await page.evaluate(() => fixture.retry(2, "42"));
+  await until(async () => (await groups()) === 2, { what: "both answers to count" });
 });
 
 test("LMArena: the head of a block of code is not read, and code is", async (t) => {

@@ -111,6 +111,21 @@ test("badges rank the answers of a page", async () => {
   assert.match(ranked[1], /^Rank 1 of 2, score .*, the best/);
   assert.match(ranked[0], /^Rank 2 of 2, score/);
   assert.equal((await lastState()).dtype, "f16");
+  // Whoever has taken over the process of this page cannot read or change what is kept.
+  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" }));
+  const before = await kept();
+  const said = await page.evaluate(async (url) => {
+    const [{ id }] = await chrome.tabs.query({ url });
+    const [{ result }] = await chrome.scripting.executeScript({
+      target: { tabId: id },
+      func: async () => [typeof browser.storage, ...await Promise.all([
+        { type: "kept", name: "settings" }, { type: "keep", name: "settings", fields: { learn: true } }, { type: "forget" },
+      ].map((message) => browser.runtime.sendMessage({ v: 1, to: "background", ...message }).then(({ message }) => message)))],
+    });
+    return result;
+  }, ADDRESS);
+  assert.deepEqual(said, ["undefined", ...Array(3).fill("Only pages of the extension may say that")]);
+  assert.deepEqual(await kept(), before);
   await site.close();
 });
 

@@ -86,12 +86,40 @@ const KNOWN = [
 test("no address is in the build but those that are known", async () => {
   for (const browser of BROWSERS) {
     for (const path of await filesOf(browser)) {
+      // Licences name where software comes from, for people to read.
+      if (path.endsWith("THIRD-PARTY-NOTICES.txt")) continue;
       // As bytes: an address in WebAssembly or in weights would be found as well.
       const text = await readFile(join(built(browser), path), "latin1");
       for (const [address] of text.matchAll(/\b(?:https?|wss?|ftp):\/\/[\w%@:.-]+[\w%@:./*?&=#~+-]*/gi)) {
         assert.ok(KNOWN.some(([known]) => known.test(address)), `${browser}/${path}: ${address}`);
       }
     }
+  }
+});
+
+test("the terms of what others wrote come along, for the packages that are bundled as they are now", async () => {
+  const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
+  const sources = (await readdir(join(root, "extension"), { recursive: true })).filter((path) => path.endsWith(".ts"));
+  const imported = new Set();
+  for (const path of sources) {
+    const code = await readFile(join(root, "extension", path), "utf8");
+    for (const [, name] of code.matchAll(/^(?:import|export) (?!type\b)[^;]*?from "((?:@[^/"]+\/)?[^./"][^/"]*)/gm)) imported.add(name);
+  }
+  imported.delete("cappy-web");
+  assert.ok(imported.has("valibot"), [...imported].join());
+  for (const browser of BROWSERS) {
+    const notices = await readFile(join(built(browser), "THIRD-PARTY-NOTICES.txt"), "utf8");
+    for (const name of imported) {
+      const { version, license } = packages[`node_modules/${name}`];
+      const folder = join(root, "node_modules", name);
+      const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+      assert.ok(notices.includes(`\n${name} ${version}: ${license}, https://`), name);
+      assert.ok(notices.includes((await readFile(join(folder, file), "utf8")).trim()), name);
+    }
+    const [ofPackage, web] = await Promise.all([
+      join(built(browser), "cappy-web/THIRD-PARTY-NOTICES.txt"), join(root, "notices/web.txt"),
+    ].map((path) => readFile(path, "utf8")));
+    assert.equal(ofPackage, web);
   }
 });
 

@@ -45,7 +45,7 @@ export async function filesIn(folder, at) {
 }
 
 /**
- * A server and a browser. `open({ prelude, workerPrelude, cpuPrelude, policy })` opens a page in a context of its
+ * A server and a browser. `open({ prelude, workerPrelude, cpuPrelude, policy, coep })` opens a page in a context of its
  * own, with scripts that run before anything else there, in its workers, and in those that compute on the CPU. `dist/` is served below `/dist/`,
  * a tiny model below `/m/`, beside the page and as the hub's `some/model`.
  */
@@ -58,7 +58,7 @@ export async function startPackage(args = chromiumArgs) {
   for (const [name, bytes] of Object.entries(model)) {
     files[`/m/${name}`] = files[`/folder/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
   }
-  const [workerScript, cpuScript] = [files["/dist/worker.js"], files["/dist/cpu/worker.js"]];
+  const [workerScript, cpuScript] = [files["/dist/worker.js"], files["/dist/cpu/cpu-worker.js"]];
   files["/page.js"] = Buffer.from(PAGE);
   files["/folder/page.html"] = Buffer.from(`<!doctype html><title>test</title><link rel="icon" href="data:,">
     <script src="/prelude.js"></script><script type="module" src="/page.js"></script><input type="file" multiple>`);
@@ -70,15 +70,15 @@ export async function startPackage(args = chromiumArgs) {
     site,
     model,
     browser,
-    async open({ prelude = "", workerPrelude = "", cpuPrelude = "", policy = POLICY } = {}) {
-      Object.assign(site, { slow: 0, slowPath: "/m/", status: {}, policy, needs: undefined });
+    async open({ prelude = "", workerPrelude = "", cpuPrelude = "", policy = POLICY, coep } = {}) {
+      Object.assign(site, { slow: 0, slowPath: "/m/", status: {}, policy, needs: undefined, coep });
       site.log.length = 0;
       files["/prelude.js"] = Buffer.from(`${prelude};`);
       files["/worker-prelude.js"] = Buffer.from(`${workerPrelude};`);
       files["/cpu-prelude.js"] = Buffer.from(`${cpuPrelude};`);
       // Imports run in order, and so does this one before those of the worker.
       files["/dist/worker.js"] = Buffer.from(`import "/worker-prelude.js"; ${workerScript}`);
-      files["/dist/cpu/worker.js"] = Buffer.from(`import "/cpu-prelude.js"; ${cpuScript}`);
+      files["/dist/cpu/cpu-worker.js"] = Buffer.from(`import "/cpu-prelude.js"; ${cpuScript}`);
       const context = await browser.newContext();
       const page = await context.newPage();
       page.setDefaultTimeout(30_000);

@@ -8,6 +8,7 @@ mod eval;
 mod failure;
 mod info;
 mod model;
+mod notices;
 mod output;
 mod progress;
 mod rank;
@@ -47,6 +48,7 @@ enum Command {
     Eval(eval::Args),
     Bench(bench::Args),
     Convert(convert::Args),
+    Notices(notices::Args),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
             Command::Eval(args) => eval::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Convert(args) => convert::run(args).await,
+            Command::Notices(args) => notices::run(args),
         }
     });
     match outcome {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::open::{MOST_INDEX, MOST_SHARDS};
+use crate::checkpoint::open::{MOST_INDEX, MOST_SHARDS};
 use crate::error::{Error, ErrorKind, Result};
 use cache::RepoCache;
 use client::{Client, Described, Remote};
@@ -26,11 +26,18 @@ pub use proxy::Proxies;
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
-/// What a tokenizer consists of where there is no `tokenizer.json`.
-const TOKENIZER_PARTS: [&str; 2] = ["vocab.json", "merges.txt"];
+/// What a tokenizer consists of where there is no `tokenizer.json`; one of these.
+const VOCABULARIES: [&[&str]; 3] =
+    [&["vocab.json", "merges.txt"], &["vocab.txt"], &["sentencepiece.bpe.model"]];
 /// What a model may have beside these that changes its scores.
-const OPTIONAL: [&str; 3] =
-    ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
+const OPTIONAL: [&str; 6] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
+];
 /// The forms of weights, best first. One that ends in `.index.json` lists the files it needs.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
@@ -38,7 +45,6 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
-
 /// The most bytes of files that are read whole, and are therefore asked for only up to this: of
 /// the config and of an index, and of parts of the tokenizer.
 const MOST_CONFIG: u64 = MOST_INDEX;
@@ -58,10 +64,10 @@ pub struct HubProgress<'a> {
 }
 
 /// Brings what is needed of the model `owner/name` or `owner/name@revision` into the cache folder
-/// and returns the snapshot's folder: `config.json`, the tokenizer, and the weights in the best
-/// form there is (safetensors before torch's own, and in any form that is already there). The
-/// oldest models have no owner (`bert-base-uncased`). The address of a model's page does, too:
-/// `https://huggingface.co/owner/name/tree/revision`.
+/// and returns the snapshot's folder: `config.json`, the tokenizer with its settings, and the
+/// weights in the best form there is (safetensors before torch's own, and in any form that is already
+/// there). The oldest models have no owner (`bert-base-uncased`). The address of a model's page does,
+/// too: `https://huggingface.co/owner/name/tree/revision`.
 ///
 /// A revision is a branch, a tag or a commit; without one it is `main`. A connection that breaks
 /// is taken up where it ended, also by a later call. What is complete is not downloaded again:
@@ -153,20 +159,19 @@ pub fn download(
 }
 
 /// The name of a file that a snapshot lacks for loading the model, if it lacks one. Unless
-/// `offline`, `vocab.json` and `merges.txt` only do where the hub is known to have nothing better,
-/// and what a model may have or not must be known.
+/// `offline`, a vocabulary alone only does where the hub is known to have nothing better, and whether
+/// the hub has what a model may have or not must be known.
 fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     let has = |name: &str| cache.has(commit, name);
     if !has(CONFIG) {
         return Some(CONFIG.into());
     }
-    let parts_will_do = (offline || cache.is_known_absent(commit, TOKENIZER))
-        && TOKENIZER_PARTS.iter().all(|name| has(name));
-    if !has(TOKENIZER) && !parts_will_do {
+    let absent = |name: &str| offline || cache.is_known_absent(commit, name);
+    let has_vocabulary = VOCABULARIES.iter().any(|parts| parts.iter().all(|name| has(name)));
+    if !has(TOKENIZER) && !(absent(TOKENIZER) && has_vocabulary) {
         return Some(TOKENIZER.into());
     }
-    let unknown = |name: &&str| !offline && !has(name) && !cache.is_known_absent(commit, name);
-    if let Some(name) = OPTIONAL.into_iter().find(unknown) {
+    if let Some(name) = OPTIONAL.into_iter().find(|name| !has(name) && !absent(name)) {
         return Some(name.into());
     }
     let Some(weights) = WEIGHTS.into_iter().find(|name| has(name)) else {
@@ -217,10 +222,15 @@ impl Plan<'_> {
     }
 
     fn tokenizer(&mut self) -> Result<()> {
-        match self.add(TOKENIZER)? {
-            true => Ok(()),
-            false => TOKENIZER_PARTS.iter().try_for_each(|name| self.need(name)),
+        if self.add(TOKENIZER)? {
+            return Ok(());
         }
+        for parts in VOCABULARIES {
+            if self.add(parts[0])? {
+                return parts[1..].iter().try_for_each(|name| self.need(name));
+            }
+        }
+        Err(self.client.no_such_file(VOCABULARIES[0][0]))
     }
 
     fn weights(&mut self) -> Result<()> {

@@ -8,11 +8,12 @@ import { setFlagsFromString } from "node:v8";
 import { after, afterEach, beforeEach, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { deleteKept, keptModels, openModel, probe } from "../../../dist/loader/loader.js";
+import { openModel } from "../../../dist/loader/loader.js";
 import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
 import { MemoryStore } from "../../../dist/loader/memory.js";
 import { openIn } from "../../../dist/loader/open.js";
 import { costOf } from "../../../dist/loader/probe.js";
+import { deleteKept, keptModels, probe } from "../../../dist/models.js";
 import { noise, serve } from "./server.mjs";
 
 const MIB = 1024 * 1024;
@@ -293,11 +294,76 @@ test("hub ids, revisions, headers and addresses", async () => {
   const query = await ask(new URL("https://host/dir?key=secret"));
   assert.deepEqual(query.slice(0, 2), ["https://host/dir/", `https://host/dir/${file}?key=secret`]);
   assert.ok(!JSON.stringify(await modelsIn(store)).includes("secret"));
-  for (const bad of ["name", "a/b/c", "", "./x", "ftp://host/x"]) {
+  for (const bad of ["a/b/c", "", "-a/b", "a/-b", "a/..", "a b", "ftp://host/x"]) {
     await fails(open({}, {}, bad), "input", /hub id|address|only http/);
   }
   await fails(open({ revision: "b" }, {}, "o/n@a"), "input", /revision/);
   await fails((await open()).open("../secret"), "checkpoint", /not the name of a file/);
+});
+
+test("hub ids without an owner, and addresses of models' pages", async () => {
+  const asked = [];
+  const fetch = async (url) => {
+    asked.push(url);
+    return new Response(null, { status: 404 });
+  };
+  const ask = async (source, options = {}) => {
+    const model = await open({ fetch, ...options }, {}, source);
+    await model.open("config.json");
+    return [model.description, asked.pop()];
+  };
+  const hub = "https://huggingface.co";
+  const main = ["o/n", `${hub}/o/n/resolve/main/config.json`];
+  assert.deepEqual(await ask("bert-base-uncased"), ["bert-base-uncased", `${hub}/bert-base-uncased/resolve/main/config.json`]);
+  assert.equal((await ask("bert-base-uncased@v1"))[0], "bert-base-uncased@v1");
+  for (const page of ["o/n", "o/n/", "o/n?library=transformers", "o/n#usage", "o/n/tree/main", "o/n/tree/main/"]) {
+    assert.deepEqual(await ask(`${hub}/${page}`), main, page);
+    assert.deepEqual(await ask(new URL(`${hub}/${page}`)), main, page);
+  }
+  for (const revision of ["refs/pr/1", "refs%2Fpr%2F1"]) {
+    assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), ["o/n@refs/pr/1", `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`]);
+  }
+  assert.deepEqual(await ask(`${hub}/bert-base-uncased/tree/86b5`), ["bert-base-uncased@86b5", `${hub}/bert-base-uncased/resolve/86b5/config.json`]);
+  // A folder inside a model is another model than the one around it, and kept apart.
+  const inside = `${hub}/o/n/resolve/v1/checkpoint-500/`;
+  assert.deepEqual(await ask(`${hub}/o/n/tree/v1/checkpoint-500`), [inside, `${inside}config.json`]);
+  assert.equal((await ask(inside))[1], `${inside}config.json`);
+  const mirror = { endpoint: "https://mirror/hf" };
+  assert.deepEqual(await ask("https://mirror/hf/o/n/tree/v1", mirror), ["o/n@v1", "https://mirror/hf/o/n/resolve/v1/config.json"]);
+  assert.deepEqual(await ask("https://mirror/hf/o/n"), ["https://mirror/hf/o/n/", "https://mirror/hf/o/n/config.json"]);
+  await fails(open({ revision: "v2" }, {}, `${hub}/o/n/tree/v1`), "input", /^revision: /);
+});
+
+test("of a picked folder with checkpoints in it, its own files are taken", async () => {
+  const file = (path, text) => {
+    const made = new File([text], path.slice(path.lastIndexOf("/") + 1));
+    Object.defineProperty(made, "webkitRelativePath", { value: path });
+    return made;
+  };
+  const text = async (model, name) => {
+    const found = await model.open(name);
+    return found && Buffer.from(await found.read(0, found.size)).toString();
+  };
+  // In the order in which browsers list them, and the other way round.
+  const files = ["checkpoint-500/config.json", "checkpoint-500/model.safetensors", "config.json", "model.safetensors", "onnx/config.json", "1_Pooling/config.json"]
+    .map((path) => file(`mine/${path}`, `of ${path}`));
+  for (const order of [files, files.toReversed()]) {
+    const model = await openModel(order, {}, {});
+    assert.equal(await text(model, "config.json"), "of config.json");
+    assert.equal(await text(model, "model.safetensors"), "of model.safetensors");
+    assert.equal(await text(model, "1_Pooling/config.json"), "of 1_Pooling/config.json");
+    assert.equal(await text(model, "tokenizer.json"), null);
+  }
+  // What lies in a checkpoint alone does not stand in for a file that the folder lacks.
+  const lacking = await openModel(files.filter(({ webkitRelativePath: path }) => path !== "mine/model.safetensors"), {}, {});
+  assert.equal(await text(lacking, "model.safetensors"), null);
+  // Shards of an index have paths of their own, and files that were picked one by one have none.
+  const shards = await openModel([file("m/config.json", "c"), file("m/parts/a.safetensors", "in parts")], {}, {});
+  assert.equal(await text(shards, "parts/a.safetensors"), "in parts");
+  const single = await openModel([new File(["c"], "config.json"), new File(["alone"], "a.safetensors")], {}, {});
+  assert.equal(await text(single, "parts/a.safetensors"), "alone");
+  const two = ["a", "b"].map((name) => file(`both/${name}/config.json`, name));
+  await fails(openModel(two, {}, {}), "input", /^both\/a\/config\.json: and both\/b\/config\.json were picked/);
 });
 
 test("picked files", async () => {
@@ -325,12 +391,12 @@ test("the embedded model, as it lies in the package", async () => {
   after(() => rm(folder, { recursive: true }));
   const dist = new URL("../../../dist/", import.meta.url);
   await cp(new URL("loader", dist), join(folder, "loader"), { recursive: true });
-  await cp(new URL("error.js", dist), join(folder, "error.js"));
+  for (const name of ["error.js", "gpu.js"]) await cp(new URL(name, dist), join(folder, name));
   await writeFile(join(folder, "package.json"), '{"type":"module"}');
   await mkdir(join(folder, "model"));
   await writeFile(join(folder, "model", "config.json"), config);
   await writeFile(join(folder, "model", "model.safetensors"), weights);
-  const loader = await import(pathToFileURL(join(folder, "loader", "index.js")));
+  const loader = await import(pathToFileURL(join(folder, "loader", "loader.js")));
   const model = await loader.openModel(undefined, {}, {});
   await same(await model.open("config.json"), config);
   await same(await model.open("model.safetensors"));
@@ -356,6 +422,81 @@ test("SHA-256: not a byte before all is right, for every kind of source", async 
   await same(file, large);
   site.files["/m/model.safetensors"] = noise(40 * MIB, 7);
   await fails(file.read(0, 10), "network", /changed/);
+});
+
+test("a file with a sum that is not there is an error, for every kind of source, every time", async () => {
+  const sums = { "config.json": sha256(config), "model.safetensors": sha256(weights) };
+  delete site.files["/m/model.safetensors"];
+  const model = await open({ sha256: sums });
+  for (let i = 0; i < 2; i++) {
+    await fails(model.open("model.safetensors"), "not-found", /^model\.safetensors: .*sha256 names it/);
+  }
+  // What is remembered to be absent, as well.
+  await fails((await open({ sha256: sums, checkFreshness: false })).open("model.safetensors"), "not-found", /sha256/);
+  site.type = "text/html";
+  site.files["/m/model.safetensors"] = weights;
+  await fails((await open({ sha256: sums })).open("model.safetensors"), "not-found", /sha256/);
+  const picked = await openModel([new File([config], "config.json")], { sha256: sums }, { hasher });
+  assert.ok(await picked.open("config.json"));
+  await fails(picked.open("model.safetensors"), "not-found", /sha256/);
+});
+
+test("nothing without a sum takes the place of something that has one", async () => {
+  const index = Buffer.from(JSON.stringify({ weight_map: { a: "other.safetensors" } }));
+  for (const name of ["model.safetensors.index.json", "other.safetensors", "pytorch_model.bin",
+    "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "sentencepiece.bpe.model", "tokenizer_config.json"]) {
+    site.files[`/m/${name}`] = index;
+  }
+  const there = async (sha256, names) => {
+    const model = await open({ sha256 });
+    return Promise.all(names.map(async (name) => (await model.open(name)) !== null));
+  };
+  const forms = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+  const sum = sha256(index);
+  assert.deepEqual(await there({}, forms), [true, true, true]);
+  assert.deepEqual(await there({ "pytorch_model.bin": sum }, forms), [false, false, true]);
+  assert.deepEqual(await there({ "model.safetensors.index.json": sum }, forms), [false, true, false]);
+  // A shard is named by an index, and nothing else stands for it.
+  for (const pinned of ["model.safetensors.index.json", "model.safetensors", "weights.bin"]) {
+    await fails(there({ [pinned]: sum }, ["other.safetensors"]), "integrity", /^other\.safetensors: has no sum/);
+  }
+  assert.deepEqual(await there({ "other.safetensors": sum }, ["other.safetensors"]), [true]);
+  const parts = ["tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "sentencepiece.bpe.model"];
+  assert.deepEqual(await there({ "vocab.json": sum, "merges.txt": sum }, parts), [false, true, true, false, false]);
+  assert.deepEqual(await there({ "vocab.txt": sum }, parts), [false, false, false, true, false]);
+  // Other kinds are read as before: docs/loading.md says what they may do.
+  const others = ["config.json", "tokenizer_config.json", ...forms];
+  assert.deepEqual(await there({ "tokenizer.json": sum }, others), [true, true, true, true, true]);
+  // The name of a shard is the server's choice.
+  site.files["/m/constructor"] = index;
+  assert.deepEqual(await there({ "tokenizer.json": sum }, ["constructor"]), [true]);
+});
+
+test("an index of any size, of any number of shards, is not read", async () => {
+  const name = "model.safetensors.index.json";
+  delete site.files["/m/model.safetensors"];
+  site.files["/m/tokenizer.json"] = Buffer.from("{}");
+  const shards = (count) => ({ weight_map: Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `${i}.bin`])) });
+  const cost = async (index) => {
+    site.files[`/m/${name}`] = Buffer.from(index);
+    site.log.length = 0;
+    await costOf(await open({}, {}, `${site.url}/m`), null);
+  };
+  await fails(cost(JSON.stringify(shards(1025))), "checkpoint", /lists 1025 shards, at most 1024/);
+  assert.ok(site.log.every((line) => !line.includes(".bin ") && !line.endsWith("0.bin")), "no shard was asked for");
+  await fails(cost(JSON.stringify(shards(1024))), "not-found", /^0\.bin/);
+  const large = JSON.stringify(shards(1)).padEnd(5 * MIB);
+  await fails(cost(large), "config", /at most 4194304/);
+  assert.ok(site.log.every((line) => !line.startsWith("GET")  || !line.includes(name)), "no byte of it was read");
+
+  // Kept, it does not count as a complete model, and is not read into memory to find out.
+  site.files["/m/0.bin"] = weights;
+  const model = await open();
+  for (const file of ["config.json", name, "0.bin"]) {
+    const opened = await model.open(file);
+    for (let at = 0; at < opened.size; at += PIECE) await opened.read(at, Math.min(opened.size, at + PIECE));
+  }
+  assert.deepEqual((await modelsIn(store)).map(({ complete }) => complete), [false]);
 });
 
 test("full storage is a quota error", async () => {
@@ -488,6 +629,48 @@ test("probe tells what a load would cost", async () => {
   assert.equal((await probe(`${site.url}/m`, {})).gpuBytes, 160);
   delete site.files["/m/two.bin"];
   await fails(probe(`${site.url}/m`, {}), "not-found", /two\.bin/);
+});
+
+test("probe counts what else a tokenizer has, and knows every form of it", async () => {
+  const json = (value) => Buffer.from(JSON.stringify(value));
+  const tensors = Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), json({})]);
+  const cost = async (files) => {
+    site.files = { "/m/config.json": config, "/m/model.safetensors": tensors };
+    for (const [name, bytes] of Object.entries(files)) site.files[`/m/${name}`] = bytes;
+    return (await probe(`${site.url}/m`, {})).bytes - config.length - tensors.length;
+  };
+  const [ten, more] = [Buffer.alloc(10), json({ added_tokens_decoder: {} })];
+  assert.equal(await cost({ "vocab.txt": ten }), 10);
+  assert.equal(await cost({ "sentencepiece.bpe.model": ten, "added_tokens.json": ten }), 20);
+  assert.equal(await cost({ "tokenizer.json": ten, "special_tokens_map.json": ten, "vocab.txt": ten }), 20);
+  // Where the settings name the added tokens, the older files are not read.
+  const settings = { "tokenizer.json": ten, "tokenizer_config.json": more, "special_tokens_map.json": ten };
+  assert.equal(await cost(settings), 10 + more.length);
+  await fails(cost({ "vocab.json": ten }), "not-found", /merges\.txt/);
+  await fails(cost({}), "not-found", /neither tokenizer\.json nor vocab\.json with merges\.txt nor vocab\.txt/);
+});
+
+test("a tokenizer's optional files that a model does not have are asked for once", async () => {
+  const names = ["config.json", "tokenizer_config.json", "added_tokens.json"];
+  const asked = async (options) => {
+    site.log.length = 0;
+    const model = await open(options);
+    const files = [];
+    for (const name of names) {
+      const file = await model.open(name);
+      if (file) await same(file, site.files[`/m/${name}`]);
+      files.push(file !== null);
+    }
+    return [files, new Set(site.log.map((line) => /\/m\/(\S+)/.exec(line)[1]))];
+  };
+  const [none, all] = [[true, false, false], new Set(names)];
+  assert.deepEqual(await asked(), [none, all]);
+  assert.deepEqual(await asked(), [none, new Set(["config.json"])]);
+  assert.deepEqual(await asked({ cache: false }), [none, all]);
+  // A model that changed is looked at anew.
+  site.files["/m/config.json"] = Buffer.from('{"model_type":"other"}');
+  site.files["/m/tokenizer_config.json"] = Buffer.from("{}");
+  assert.deepEqual(await asked(), [[true, true, false], all]);
 });
 
 test("probe tells what weights take that are rounded while they load", async () => {

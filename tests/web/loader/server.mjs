@@ -19,7 +19,7 @@ export function noise(length, seed = 1) {
  * `ranges` (true), `head` (status of HEAD, 200), `etags` (true), `status` (of every answer, by path),
  * `cuts` (connections are cut after so many bytes of body, one number a connection), `slow` (milliseconds
  * between parts of 64 KiB of what is below `slowPath`), `type`, `encoding`, `cors`, `policy` (Content-Security-Policy of pages and
- * scripts), `needs` (a header that files below `/m/` are not given without). `log` has a line a request.
+ * scripts), `coep` (Cross-Origin-Embedder-Policy of pages), `needs` (a header that files below `/m/` are not given without). `log` has a line a request.
  */
 export async function serve(files) {
   const log = [];
@@ -39,6 +39,7 @@ export async function serve(files) {
     if (path.endsWith(".js")) headers["content-type"] = "text/javascript";
     if (path.endsWith(".wasm")) headers["content-type"] = "application/wasm";
     if (site.policy) headers["content-security-policy"] = site.policy;
+    if (site.coep && path.endsWith(".html")) headers["cross-origin-embedder-policy"] = site.coep;
     if (site.etags) headers.etag = `"${createHash("md5").update(body).digest("hex")}"`;
     if (site.encoding) headers["content-encoding"] = site.encoding;
     let [start, end, status] = [0, body.length, 200];
