@@ -32,6 +32,8 @@ const READ: &[&str] = &[
     "add_cross_attention",
     "pruned_heads",
     "quantization_config",
+    "sentence_transformers",
+    "sbert_ce_default_activation_function",
     #[cfg(feature = "families")]
     "dim",
     #[cfg(feature = "families")]

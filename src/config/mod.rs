@@ -226,6 +226,18 @@ impl Config {
     }
 }
 
+/// What older versions of sentence-transformers write into `config.json`: the path of the function that
+/// its `CrossEncoder` applies to the logits.
+pub(crate) fn function_of_logits(file: &str, json: &[u8]) -> Result<Option<Value>> {
+    let fields = Fields::read(file, json)?;
+    let newer = fields.get("sentence_transformers")?.and_then(|of| of.get("activation_fn"));
+    let path = match newer {
+        Some(path) => Some(path),
+        None => fields.get("sbert_ce_default_activation_function")?,
+    };
+    Ok(path.cloned())
+}
+
 /// The family that `architectures` names, or, where it is missing, `model_type`: whether the model
 /// is a classifier is then seen by the tensors of its head.
 fn family(fields: &Fields) -> Result<Family> {

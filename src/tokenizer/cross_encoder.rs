@@ -1,12 +1,11 @@
 //! What a folder tells sentence-transformers' `CrossEncoder` (version 6) beyond the model: a prompt
 //! before the instruction, the longest pair, and the function that it applies to the logits.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::Tokenizer;
 use crate::checkpoint::source::{Files, read_all};
-use crate::config::{Config, quote_constants};
+use crate::config::{Config, function_of_logits, quote_constants};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Lists the parts of a model. Without it the files below are not read there, and so not here.
@@ -32,13 +31,6 @@ pub(crate) struct CrossEncoder {
     activation: Option<String>,
 }
 
-/// The fields of `config.json` that older versions write.
-#[derive(Deserialize)]
-struct InConfig {
-    sentence_transformers: Option<Value>,
-    sbert_ce_default_activation_function: Option<Value>,
-}
-
 impl CrossEncoder {
     /// Reads what `files` has of it; `json` is their `config.json`.
     ///
@@ -49,10 +41,8 @@ impl CrossEncoder {
         json: &[u8],
         config: &Config,
     ) -> Result<CrossEncoder> {
-        let in_config: InConfig = parse("config.json", json)?;
-        let newer = in_config.sentence_transformers.as_ref().and_then(|of| of.get("activation_fn"));
-        let older = in_config.sbert_ce_default_activation_function.as_ref();
-        let plain = CrossEncoder { activation: function(newer.or(older)), ..Default::default() };
+        let older = function(function_of_logits("config.json", json)?.as_ref());
+        let plain = CrossEncoder { activation: older, ..CrossEncoder::default() };
         let Some(modules) = value(files, MODULES).await? else { return Ok(plain) };
         let Some(settings) = value(files, SETTINGS).await? else { return Ok(plain) };
         if settings["model_type"] != "CrossEncoder" {
@@ -166,12 +156,11 @@ fn function(path: Option<&Value>) -> Option<String> {
 
 async fn value(files: &dyn Files, name: &str) -> Result<Option<Value>> {
     let json = read_all(files, name, MOST_BYTES).await?;
-    json.map(|json| parse(name, &json)).transpose()
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(file: &str, json: &[u8]) -> Result<T> {
-    serde_json::from_slice(&quote_constants(json))
-        .map_err(|error| refuse(file, &format!("cannot be read: {error}")))
+    let parse = |json: Vec<u8>| {
+        serde_json::from_slice(&quote_constants(&json))
+            .map_err(|error| refuse(name, &format!("cannot be read: {error}")))
+    };
+    json.map(parse).transpose()
 }
 
 fn refuse(at_fault: &str, why: &str) -> Error {
