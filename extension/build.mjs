@@ -5,6 +5,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
+import license from "rollup-plugin-license";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "dist");
@@ -26,16 +27,18 @@ async function readJson(path) {
   return JSON.parse(await readFile(join(here, path), "utf8"));
 }
 
-/** The hosts of all site adapters: the manifest and the adapters cannot disagree. */
+/** The hosts of all site adapters, and any other one that a person may allow: the manifest and the adapters cannot disagree. */
 async function hosts() {
   const code = await bundleText("sites/index.ts");
   const { SITES } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
-  return [...new Set(SITES.flatMap(({ matches }) => matches))];
+  return [...new Set(SITES.flatMap(({ matches }) => matches)), "http://*/*", "https://*/*"];
 }
 
-async function bundle(input, output) {
+/** Bundles; what is in it of packages by others is put into `others` by name. */
+async function bundle(input, output, others = new Map()) {
   const build = await rolldown({
     input,
+    plugins: [license({ thirdParty: (packages) => packages.forEach((each) => others.set(each.name, each)) })],
     // The address is that of the extension's root, wherever the importing script is.
     external: ["cappy-web"],
     tsconfig: false,
@@ -88,15 +91,26 @@ async function copyPackage(folder) {
   });
 }
 
+/** The terms of the packages that are bundled. Those of the package's WebAssembly are in its own folder. */
+function notices(others) {
+  const each = [...others.values()].sort((a, b) => a.name.localeCompare(b.name)).map(({ name, version, license, licenseText, repository }) => {
+    if (!licenseText) throw new Error(`${name} comes without the text of its licence`);
+    return `${name} ${version}: ${license}, ${repository?.url ?? repository}\n\n${licenseText.trim()}\n`;
+  });
+  return `Software by others in this extension's scripts. For that in cappy-web/, see the file of this name there.\n\n${each.join("\n")}`;
+}
+
 async function buildFor(browser) {
   const folder = join(out, browser);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const pages = PAGES.map((name) => [name, `${name}.ts`]);
   const entries = [...Object.entries(ENTRIES[browser]), ...pages].map(([name, path]) => [name, join(here, path)]);
-  await bundle(Object.fromEntries(entries), { dir: folder, format: "es" });
+  const others = new Map();
+  await bundle(Object.fromEntries(entries), { dir: folder, format: "es" }, others);
   // A content script is a classic script, and has to be one file.
-  await bundle({ content: join(here, "content/content.ts") }, { dir: folder, format: "iife" });
+  await bundle({ content: join(here, "content/content.ts") }, { dir: folder, format: "iife" }, others);
+  await writeFile(join(folder, "THIRD-PARTY-NOTICES.txt"), notices(others));
   await buildManifest(browser, folder);
   await copyPages(browser, folder);
   await copyPackage(join(folder, "cappy-web"));

@@ -1,7 +1,6 @@
 /** The instruction and answers that the user collects, for the side panel to rank. */
 import * as v from "valibot";
-
-const COLLECTION = "collection";
+import { keep, onKept, readKept } from "./kept.js";
 
 const Collection = v.object({
   instruction: v.fallback(v.string(), ""),
@@ -9,22 +8,19 @@ const Collection = v.object({
 });
 export type Collection = v.InferOutput<typeof Collection>;
 
-/** What is collected. It is kept in `chrome.storage.local`, so that closing the browser loses nothing. */
+/** What is collected. It is kept, so that closing the browser loses nothing. */
 export async function readCollection(): Promise<Collection> {
-  const kept = await chrome.storage.local.get(COLLECTION);
-  return v.parse(Collection, kept[COLLECTION] ?? {});
+  return v.parse(Collection, (await readKept("collection")) ?? {});
 }
 
 /** Replaces what is collected. */
-export async function writeCollection(collection: Collection): Promise<void> {
-  await chrome.storage.local.set({ [COLLECTION]: collection });
+export async function writeCollection({ instruction, answers }: Collection): Promise<void> {
+  await keep("collection", { instruction, answers });
 }
 
 /** Calls `listener` when the collection changes, until the function that it returns is called. */
 export function onCollection(listener: (collection: Collection) => void): () => void {
-  const heard = (changes: Record<string, chrome.storage.StorageChange>, area: string) => {
-    if (area === "local" && COLLECTION in changes) listener(v.parse(Collection, changes[COLLECTION]!.newValue ?? {}));
-  };
-  chrome.storage.onChanged.addListener(heard);
-  return () => chrome.storage.onChanged.removeListener(heard);
+  return onKept((name, value) => {
+    if (name === "collection") listener(v.parse(Collection, value ?? {}));
+  });
 }

@@ -40,6 +40,8 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 export const ModelChoice = v.variant("kind", [
   v.strictObject({ kind: v.literal("embedded") }),
   v.strictObject({ kind: v.literal("large") }),
+  /** By its id on the hub, with a revision or without: `owner/name@revision`. */
+  v.strictObject({ kind: v.literal("hub"), id: v.pipe(v.string(), v.regex(/^[\w.-]+(\/[\w.-]+)?(@\S+)?$/), v.maxLength(300)) }),
   v.strictObject({ kind: v.literal("url"), url: v.pipe(v.string(), v.url(), v.regex(/^https?:/)) }),
   v.strictObject({ kind: v.literal("folder"), name: v.pipe(v.string(), v.regex(/^[\w.-]{1,100}$/)) }),
 ]);
@@ -65,6 +67,25 @@ export type Taught = v.InferOutput<typeof Taught>;
 
 /** How weights can be asked to be held; as the package has it. */
 export const DTYPES = ["auto", "f16", "f32", "q8", "q4"] as const;
+
+/** How much a badge says: rank and score, the rank alone, or only which answer is best. */
+export const BADGE_STYLES = ["full", "rank", "best"] as const;
+
+/** What a content script is told of the settings: what it needs for its badges, and nothing else. */
+export const PageSettings = v.strictObject({
+  on: v.boolean(),
+  /** Site adapters by id that are switched off. */
+  sitesOff: v.array(v.string()),
+  badge: v.picklist(BADGE_STYLES),
+  learn: v.boolean(),
+  /** Another text where scores would be others: for another model, other weights, or something that was learned. */
+  scoring: v.string(),
+});
+export type PageSettings = v.InferOutput<typeof PageSettings>;
+
+/** What the background keeps, by name. */
+export const KEPT = ["settings", "collection", "ranking"] as const;
+export type KeptName = (typeof KEPT)[number];
 
 /** What the engine has to know of the settings. */
 export const EngineSettings = v.strictObject({
@@ -151,16 +172,12 @@ export const FromEngine = v.variant("type", [
 ]);
 export type FromEngine = v.InferOutput<typeof FromEngine>;
 
-/** Single messages to the background. */
+/** Single messages to the background. Content scripts may say the first four; the rest is obeyed from the extension's own pages only. */
 export const ToBackground = v.variant("type", [
   /** Answered with `Answer` as soon as ports to the engine can be opened. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("ensure-engine") }),
-  /** From the offscreen document, for the toolbar badge. */
-  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-state"), state: EngineState }),
-  /** From the offscreen document when it starts: answered with `EngineSettings`. It cannot read storage. */
-  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-settings") }),
-  /** From the offscreen document: what was learned, to be kept with the settings. */
-  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("taught"), taught: Taught }),
+  /** Answered with `PageSettings`. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("page-settings") }),
   /** A thumb was pressed, or taken back. Refused while learning is off. */
   v.strictObject({
     v: version, to: v.literal("background"), type: v.literal("opinion"),
@@ -171,6 +188,20 @@ export const ToBackground = v.variant("type", [
     v: version, to: v.literal("background"), type: v.literal("opinions"),
     instruction: text, answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
   }),
+  /** Answered with `KeptValue`. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("kept"), name: v.picklist(KEPT) }),
+  /** These fields take the place of those that are kept under this name; the others stay. */
+  v.strictObject({
+    v: version, to: v.literal("background"), type: v.literal("keep"), name: v.picklist(KEPT), fields: v.record(v.string(), v.unknown()),
+  }),
+  /** Deletes all that is kept. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("forget") }),
+  /** From the offscreen document, for the toolbar badge. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-state"), state: EngineState }),
+  /** From the offscreen document when it starts: answered with `EngineSettings`. It cannot read storage. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-settings") }),
+  /** From the offscreen document: what was learned, to be kept with the settings. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("taught"), taught: Taught }),
 ]);
 export type ToBackground = v.InferOutput<typeof ToBackground>;
 
@@ -180,14 +211,27 @@ export const ToOffscreen = v.variant("type", [
 ]);
 export type ToOffscreen = v.InferOutput<typeof ToOffscreen>;
 
+/** Single messages from the background to the extension's own pages. */
+export const ToPages = v.variant("type", [
+  /** What is kept under this name now; `null` where nothing is any more. */
+  v.strictObject({ v: version, to: v.literal("pages"), type: v.literal("kept"), name: v.picklist(KEPT), value: v.unknown() }),
+  /** Text that was selected in a private window, for the panel of that window, which answers with `Answer`. */
+  v.strictObject({
+    v: version, to: v.literal("pages"), type: v.literal("collect"), windowId: v.number(), as: v.picklist(["instruction", "answer"]), text: v.string(),
+  }),
+]);
+export type ToPages = v.InferOutput<typeof ToPages>;
+
 /** Single messages to the content script of a tab. */
 export const ToContent = v.variant("type", [
+  /** The settings have changed. */
+  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("settings"), settings: PageSettings }),
   /** Answered with `PageReport`. */
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("report") }),
   /** The keyboard shortcut: moves the focus to the first badge in sight, or to the next one. */
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("focus-badge") }),
-  /** Takes every trace off the page. */
-  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("leave") }),
+  /** Takes every trace off the page; only off those of a host, where one is named. */
+  v.strictObject({ v: version, to: v.literal("content"), type: v.literal("leave"), host: v.optional(v.string()) }),
 ]);
 export type ToContent = v.InferOutput<typeof ToContent>;
 
@@ -209,6 +253,10 @@ export type PageReport = v.InferOutput<typeof PageReport>;
 /** What is thought of answers, in the order in which they were asked about. */
 export const Known = v.strictObject({ ok: v.literal(true), liked: v.array(v.nullable(v.boolean())) });
 export type Known = v.InferOutput<typeof Known>;
+
+/** What is kept; `null` where nothing is. */
+export const KeptValue = v.strictObject({ ok: v.literal(true), value: v.unknown() });
+export type KeptValue = v.InferOutput<typeof KeptValue>;
 
 /** How a single message is answered. */
 export type Answer = { ok: true } | { ok: false; message: string };

@@ -1,12 +1,9 @@
-/** What the user has chosen. Kept in `chrome.storage.local` under `SETTINGS`. */
+/** What the user has chosen. */
 import * as v from "valibot";
-import { EngineSettings, ModelChoice, Taught } from "./messages.js";
+import { fingerprint } from "./content/fingerprint.js";
+import { keep, onKept, readKept } from "./kept.js";
+import { BADGE_STYLES, EngineSettings, ModelChoice, type PageSettings, Taught } from "./messages.js";
 import { nameOf } from "./ui/words.js";
-
-const SETTINGS = "settings";
-
-/** How much a badge says: rank and score, the rank alone, or only which answer is best. */
-export const BADGE_STYLES = ["full", "rank", "best"] as const;
 
 /** Each field falls back by itself, so that one bad value does not lose the others. */
 const Settings = v.object({
@@ -30,22 +27,25 @@ export type Settings = v.InferOutput<typeof Settings>;
 
 /** Settings as they are kept, with defaults for what is missing or not valid. */
 export async function readSettings(): Promise<Settings> {
-  const kept = await chrome.storage.local.get(SETTINGS);
-  return v.parse(Settings, kept[SETTINGS] ?? {});
+  return v.parse(Settings, (await readKept("settings")) ?? {});
 }
 
 /** Changes some of them. */
 export async function changeSettings(change: Partial<Settings>): Promise<void> {
-  await chrome.storage.local.set({ [SETTINGS]: { ...(await readSettings()), ...change } });
+  await keep("settings", change);
 }
 
 /** Calls `listener` when settings change, until the function that it returns is called. */
 export function onSettings(listener: (settings: Settings) => void): () => void {
-  const heard = (changes: Record<string, chrome.storage.StorageChange>, area: string) => {
-    if (area === "local" && SETTINGS in changes) listener(v.parse(Settings, changes[SETTINGS]!.newValue ?? {}));
-  };
-  chrome.storage.onChanged.addListener(heard);
-  return () => chrome.storage.onChanged.removeListener(heard);
+  return onKept((name, value) => {
+    if (name === "settings") listener(v.parse(Settings, value ?? {}));
+  });
+}
+
+/** The part of them that content scripts may know. */
+export function forPage(settings: Settings): PageSettings {
+  const { on, sitesOff, badge, learn } = settings;
+  return { on, sitesOff, badge, learn, scoring: fingerprint(JSON.stringify({ ...forEngine(settings), idleMinutes: 0 })) };
 }
 
 /** The part of them that the engine needs. */

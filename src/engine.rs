@@ -1,5 +1,13 @@
-//! What computes the scores: the GPU, or the CPU where that is asked for or there is no other way.
+//! What computes the scores: the GPU or the CPU, as asked for, or else the faster of them.
 
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+mod auto;
+
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+use std::cell::RefCell;
+
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+use self::auto::{Verdict, in_full, is_of_the_gpu, remembered_verdict};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::Config;
 #[cfg(feature = "cpu")]
@@ -11,15 +19,18 @@ use crate::error::Result;
 use crate::error::{Error, ErrorKind};
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::gpu::Gpu;
-#[cfg(any(all(target_arch = "wasm32", not(feature = "cpu")), test))]
-use crate::ops::Choice;
 use crate::gpu::{AdapterSummary, Dtype};
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
+use crate::ops::Choice;
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
 use crate::pace;
 use crate::scorer::LoadOptions;
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::scorer::{batch_tokens, open_proven};
 use crate::tokenizer::Encoded;
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+use crate::tune::Tuned;
 
 /// Tokens of a batch on the CPU, for each thread that computes.
 #[cfg(feature = "cpu")]
@@ -33,8 +44,10 @@ const MOST_CPU_TOKENS: usize = 4096;
 #[cfg(feature = "cpu")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Device {
-    /// The GPU where there is an adapter, software or not; else the CPU. WebAssembly with the
-    /// feature `cpu` has no GPU.
+    /// The faster of GPU and CPU, as a short measurement of both finds that
+    /// [`LoadOptions::tuning`] can remember; the CPU where the GPU cannot be used. The GPU for what
+    /// only it has: [`LoadOptions::kernel`] and [`Dtype::F16`]. WebAssembly with the feature `cpu`
+    /// has no GPU.
     #[default]
     Auto,
     /// The GPU or nothing.
@@ -81,20 +94,62 @@ impl Started {
         config: &Config,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Started> {
-        if options.device == Device::Cpu {
-            return Started::on_cpu(options, checkpoint, config, loaded, None).await;
+        let only_gpu = options.dtype == Dtype::F16 || options.kernel.is_some();
+        match options.device {
+            Device::Cpu => Started::on_cpu(options, checkpoint, config, loaded, None).await,
+            Device::Auto if !only_gpu => {
+                Started::on_the_faster(options, checkpoint, config, loaded).await
+            }
+            _ => {
+                let mut started =
+                    Started::on_gpu(options, checkpoint, config, loaded, async |_, _| Ok(()))
+                        .await?;
+                started.tuning += &options.tuning.map(remembered_verdict).unwrap_or_default();
+                Ok(started)
+            }
         }
-        let why = match Started::on_gpu(options, checkpoint, config, loaded).await {
-            Err(why) if why.kind() == ErrorKind::NoAdapter => why,
-            started => return started,
+    }
+
+    /// The same on the faster of GPU and CPU.
+    #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+    async fn on_the_faster(
+        options: &LoadOptions<'_>,
+        checkpoint: &Checkpoint,
+        config: &Config,
+        loaded: &mut dyn FnMut(u64),
+    ) -> Result<Started> {
+        let measured = RefCell::new(None);
+        let consider = async |gpu: &Gpu, tuned: &Tuned| {
+            let verdict = Verdict::of(options.tuning, gpu, tuned, numbers(options)).await?;
+            let (is_cpu, told) = (verdict.is_cpu(), verdict.tell(config, gpu));
+            let tuning = tuned.to_text(gpu) + &verdict.to_text();
+            measured.replace(Some((is_cpu, told, tuning, tuned.seconds + verdict.seconds)));
+            match is_cpu {
+                true => Err(Error::new(ErrorKind::AdapterTooSmall, "GPU", "is the slower way")),
+                false => Ok(()),
+            }
         };
-        // Who asks for something that only a GPU has, wants that.
-        if options.device == Device::Gpu || options.dtype == Dtype::F16 || options.kernel.is_some()
-        {
-            return Err(why);
+        let started = Started::on_gpu(options, checkpoint, config, loaded, consider).await;
+        let measured = measured.into_inner();
+        let mut started = match started {
+            Err(why) if is_of_the_gpu(&why) => {
+                let note = match &measured {
+                    Some((true, told, ..)) => told.clone(),
+                    _ => format!("computes on the CPU: {}", in_full(&why)),
+                };
+                Started::on_cpu(options, checkpoint, config, loaded, Some(note)).await?
+            }
+            Err(why) => return Err(why),
+            Ok(started) => {
+                let told = measured.iter().map(|(_, told, ..)| told.clone());
+                let note = told.chain(started.note).collect::<Vec<_>>().join("; ");
+                Started { note: Some(note), ..started }
+            }
+        };
+        if let Some((_, _, tuning, seconds)) = measured {
+            (started.tuning, started.tuning_seconds) = (tuning, seconds);
         }
-        let note = format!("computes on the CPU: {}", why.what());
-        Started::on_cpu(options, checkpoint, config, loaded, Some(note)).await
+        Ok(started)
     }
 
     /// The same without a GPU, which keeps wgpu out of the module.
@@ -108,23 +163,27 @@ impl Started {
         Started::on_cpu(options, checkpoint, config, loaded, None).await
     }
 
-    /// The same on the GPU.
+    /// The same on the GPU, unless `consider` finds a reason against it.
     #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
     pub async fn on_gpu(
         options: &LoadOptions<'_>,
         checkpoint: &Checkpoint,
         config: &Config,
         loaded: &mut dyn FnMut(u64),
+        consider: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
     ) -> Result<Started> {
         let format = options.weights.unwrap_or(checkpoint.weight_format());
-        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, format).await;
+        let prove = async |gpu: &Gpu, tuned: &Tuned| {
+            consider(gpu, tuned).await?;
+            self_test(gpu, tuned.choice, format, config.hidden_act).await
+        };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
         #[cfg(target_arch = "wasm32")]
         if let Some(rival) = options.rival
             && tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU
         {
-            pace::beat(rival, gpu_pace(&gpu, choice).await?)?;
+            pace::beat(rival, gpu_pace(&gpu, choice, None).await?)?;
         }
         let batch_tokens = batch_tokens(&tuned, config, options.batch_tokens);
         let before = gpu.allocated_bytes();
@@ -160,9 +219,7 @@ impl Started {
             let why = "is for shaders, and the CPU runs none";
             return Err(Error::new(ErrorKind::Input, option, why));
         }
-        let small = matches!(options.weights, Some(WeightFormat::Q8 | WeightFormat::Q4));
-        let asked = small.then_some(Numbers::I8);
-        let numbers = options.numbers.or(asked).unwrap_or_default();
+        let numbers = numbers(options);
         #[cfg(target_arch = "wasm32")]
         if let Some(rival) = options.rival {
             pace::beat(rival, cpu_pace(numbers).await?)?;
@@ -197,18 +254,27 @@ impl Started {
     }
 }
 
+/// What the CPU multiplies.
+#[cfg(feature = "cpu")]
+fn numbers(options: &LoadOptions<'_>) -> Numbers {
+    let small = matches!(options.weights, Some(WeightFormat::Q8 | WeightFormat::Q4));
+    let asked = small.then_some(Numbers::I8);
+    options.numbers.or(asked).unwrap_or_default()
+}
+
 /// Microseconds of the fixed forward pass on the GPU.
-#[cfg(any(all(target_arch = "wasm32", not(feature = "cpu")), test))]
-async fn gpu_pace(gpu: &Gpu, choice: Choice) -> Result<u32> {
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
+async fn gpu_pace(gpu: &Gpu, choice: Choice, format: Option<WeightFormat>) -> Result<u32> {
     let (config, checkpoint, pairs) = pace::work();
     let encoder =
-        Encoder::load(gpu, &checkpoint, &config, choice, None, pace::TOKENS, &mut |_| {}).await?;
+        Encoder::load(gpu, &checkpoint, &config, choice, format, pace::TOKENS, &mut |_| {}).await?;
     let batch = crate::batch::Batch::new(&pairs);
     pace::fastest(async || encoder.logits(gpu, &batch, &|| false).await.map(drop)).await
 }
 
 /// The same on the CPU.
-#[cfg(all(feature = "cpu", any(target_arch = "wasm32", test)))]
+#[cfg(feature = "cpu")]
 async fn cpu_pace(numbers: Numbers) -> Result<u32> {
     let (config, checkpoint, pairs) = pace::work();
     let encoder = CpuEncoder::load(&checkpoint, &config, numbers, &mut |_| {}).await?;
@@ -242,7 +308,7 @@ mod tests {
     fn the_fixed_pass_runs_on_both_and_the_faster_one_is_known() {
         pollster::block_on(async {
             let gpu = Gpu::open(Dtype::Auto).await.unwrap();
-            let on_gpu = gpu_pace(&gpu, Choice::safe()).await.unwrap();
+            let on_gpu = gpu_pace(&gpu, Choice::safe(), None).await.unwrap();
             let on_cpu = cpu_pace(Numbers::I16).await.unwrap();
             assert!(on_gpu > 0 && on_cpu > 0, "{on_gpu} and {on_cpu}");
             let (fast, slow) = (on_gpu.min(on_cpu), on_gpu.max(on_cpu) + 1);

@@ -26,8 +26,10 @@ mod error;
 #[cfg(feature = "eval")]
 pub mod eval;
 pub mod gpu;
+#[cfg(any(feature = "adapt", feature = "eval"))]
+pub mod lines;
 pub mod ops;
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
 mod pace;
 mod rank;
 #[cfg(test)]
@@ -43,7 +45,7 @@ mod tune;
 pub mod web;
 
 pub use checkpoint::{Checkpoint, RandomProfile};
-pub use config::{Config, Family, MAX_HEAD_SIZE, Module};
+pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, Module};
 #[cfg(feature = "adapt")]
 pub use convert::Conversion;
 #[cfg(feature = "cpu")]

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Started};
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{AdapterSummary, Dtype, Gpu};
 use crate::ops::Choice;
-use crate::tokenizer::{Encoded, Tokenizer};
+use crate::tokenizer::{CrossEncoder, Encoded, Tokenizer};
 use crate::tune::{Tuned, tune};
 
 /// Tokens of a batch at the most, unless the caller says more. Larger ones are no faster.
@@ -112,7 +112,7 @@ pub struct LoadOptions<'a> {
     /// on the adapter finds fastest; see [`crate::ops::matmul::VARIANTS`].
     pub kernel: Option<&'a str>,
     /// [`Info::tuning`] of an earlier load. Where adapter, driver and version are the same, its
-    /// choice of kernels is taken and nothing is measured.
+    /// choice of kernels, and of GPU or CPU, is taken and nothing is measured.
     pub tuning: Option<&'a str>,
     /// What adaptation changes of the model, in the files of a `peft` adapter; see
     /// [`Checkpoint::with_adapter`].
@@ -173,9 +173,11 @@ pub struct Info {
     pub format: String,
     /// Its shape.
     pub config: Config,
-    /// What its output means, for people: see [`Config::output`].
-    pub output: &'static str,
-    /// The longest pair in tokens, special tokens included.
+    /// What its output means, for people: see [`Config::output`]. Where the files say so, also which
+    /// function sentence-transformers applies to it.
+    pub output: String,
+    /// The longest pair in tokens, special tokens included: [`Config::max_tokens`], or less where the
+    /// files beside `config.json` say so.
     pub max_tokens: usize,
     /// How many numbers its weights are.
     pub parameters: u64,
@@ -192,7 +194,8 @@ pub struct Info {
     pub dtype: Dtype,
     /// How its matrices are held. The CPU holds them in f16 or finer, or in q8.
     pub weights: WeightFormat,
-    /// Why not the other way, where the adapter failed a self-test in it or is missing.
+    /// Why it runs there and in this way: what was measured of GPU and CPU, that the adapter failed
+    /// a self-test, or that there is none.
     pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,
@@ -234,7 +237,8 @@ impl Scorer {
             None => &mut silent,
         };
         let model = source.describe();
-        let Opened { config, tokenizer, mut checkpoint, .. } = open(source, progress).await?;
+        let Opened { config, cross_encoder, tokenizer, mut checkpoint, .. } =
+            open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
             checkpoint = checkpoint.with_adapter(&**files, &config).await?;
@@ -244,7 +248,9 @@ impl Scorer {
         #[cfg(feature = "cpu")]
         let started = Started::new(&options, &checkpoint, &config, &mut loaded).await?;
         #[cfg(not(feature = "cpu"))]
-        let started = Started::on_gpu(&options, &checkpoint, &config, &mut loaded).await?;
+        let started =
+            Started::on_gpu(&options, &checkpoint, &config, &mut loaded, async |_, _| Ok(()))
+                .await?;
         loaded(total);
 
         let shapes = tensor_shapes(&config);
@@ -265,8 +271,8 @@ impl Scorer {
             kernels: started.kernels,
             tuning_seconds: started.tuning_seconds,
             tuning: started.tuning,
-            output: config.output(),
-            max_tokens: config.max_tokens(),
+            output: cross_encoder.output(&config),
+            max_tokens: tokenizer.max_tokens(),
             config,
         };
         Ok(Scorer { engine: started.engine, tokenizer, info })
@@ -377,15 +383,17 @@ impl Scorer {
 pub(crate) async fn open_proven(
     options: &LoadOptions<'_>,
     format: WeightFormat,
-    prove: impl AsyncFn(&Gpu, Choice) -> Result<()>,
+    prove: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
 ) -> Result<(Gpu, Tuned, Option<String>)> {
     #[cfg_attr(not(target_arch = "wasm32"), expect(unused_mut))]
     let mut gpu = Gpu::open(options.dtype).await?;
     #[cfg(target_arch = "wasm32")]
     gpu.grant_subgroups(options.subgroup_size);
+    // The line after it says which of GPU and CPU is faster.
+    let tuning = options.tuning.and_then(|text| text.split('\n').next());
     let tried = async {
-        let tuned = tune(&gpu, format, options.kernel, options.tuning).await?;
-        prove(&gpu, tuned.choice).await?;
+        let tuned = tune(&gpu, format, options.kernel, tuning).await?;
+        prove(&gpu, &tuned).await?;
         Ok::<_, Error>(tuned)
     };
     match tried.await {
@@ -395,7 +403,7 @@ pub(crate) async fn open_proven(
             drop(gpu);
             let gpu = Gpu::open(Dtype::F32).await?;
             let tuned = tune(&gpu, format, Some(Choice::safe().many.name), None).await?;
-            prove(&gpu, tuned.choice).await?;
+            prove(&gpu, &tuned).await?;
             let note = format!("faster kernels were given up for plain ones in f32: {why}");
             Ok((gpu, tuned, Some(note)))
         }
@@ -424,6 +432,7 @@ pub(crate) fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>)
 /// A model whose small files were read.
 pub(crate) struct Opened {
     pub config: Config,
+    pub cross_encoder: CrossEncoder,
     pub tokenizer: Tokenizer,
     pub checkpoint: Checkpoint,
     /// Where it came from, unless it is random.
@@ -438,7 +447,8 @@ pub(crate) async fn open(
     let files: Box<dyn Files> = match source {
         ModelSource::Random { config, tokenizer, seed, profile } => {
             let checkpoint = Checkpoint::random(&config, seed, profile);
-            return Ok(Opened { config, tokenizer, checkpoint, files: None });
+            let cross_encoder = CrossEncoder::default();
+            return Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: None });
         }
         ModelSource::Files(files) => files,
         #[cfg(not(target_arch = "wasm32"))]
@@ -450,9 +460,11 @@ pub(crate) async fn open(
         .await?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, files.describe(), "has no config.json"))?;
     let config = Config::from_json("config.json", &json)?;
+    let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
     let tokenizer = Tokenizer::load(&*files, &config).await?;
+    let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
     let checkpoint = Checkpoint::open(&*files).await?;
-    Ok(Opened { config, tokenizer, checkpoint, files: Some(files) })
+    Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: Some(files) })
 }
 
 /// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
@@ -504,7 +516,8 @@ mod tests {
     #[test]
     fn a_steady_state_allocates_nothing() {
         pollster::block_on(async {
-            let scorer = Scorer::load(ModelSource::Embedded, LoadOptions::default()).await.unwrap();
+            let options = LoadOptions { device: Device::Gpu, ..LoadOptions::default() };
+            let scorer = Scorer::load(ModelSource::Embedded, options).await.unwrap();
             let long = "Name the animal that barks. ".repeat(40);
             let pairs = [("Name an animal.", "dog"), (long.as_str(), "cat"), ("", "")];
             // The longest first: it decides how many parameters there is room for.

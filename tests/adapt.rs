@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cappy::adapt::{Adaptation, Depth, Plan, Prepared, Recipe, Settings, examples};
 use cappy::checkpoint::{self, Checkpoint, Directory, MemoryFiles, Writer};
-use cappy::{Config, Dtype, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer};
+use cappy::{Config, Device, Dtype, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn golden_model(golden: &Value) -> MemoryFiles {
 }
 
 fn load(set: &Prepared, settings: Settings, dtype: Dtype) -> cappy::Result<Adaptation> {
-    let options = LoadOptions { dtype, ..LoadOptions::default() };
+    let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
     block_on(Adaptation::load(ModelSource::Embedded, set, settings, options, &mut |_| {}))
 }
 
@@ -98,7 +98,7 @@ fn texts_are_learned_as_in_pytorch() {
     let golden = golden();
     let (set, settings) = golden_run(&golden);
     for dtype in [Dtype::F16, Dtype::F32] {
-        let options = LoadOptions { dtype, ..LoadOptions::default() };
+        let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
         let source = ModelSource::Files(Box::new(golden_model(&golden)));
         let mut silent = |_: &Plan| {};
         let load = Adaptation::load(source, &set, settings.clone(), options, &mut silent);
@@ -115,7 +115,7 @@ fn texts_are_learned_as_in_pytorch() {
         for (name, bytes) in block_on(adaptation.small_files()).unwrap() {
             files = files.with(name, bytes);
         }
-        let options = LoadOptions { dtype, ..LoadOptions::default() };
+        let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
         let source = ModelSource::Files(Box::new(files));
         let scorer = block_on(Scorer::load(source, options)).unwrap();
         let pairs: Vec<(&str, &str)> =
@@ -161,7 +161,8 @@ fn less_memory_is_made_do_with_and_told_before() {
     let plan = |memory: u64| {
         let mut told: Option<Plan> = None;
         let settings = Settings { memory, ..settings.clone() };
-        let options = LoadOptions { batch_tokens: Some(2000), ..LoadOptions::default() };
+        let options =
+            LoadOptions { device: Device::Gpu, batch_tokens: Some(2000), ..LoadOptions::default() };
         let planned = &mut |plan: &Plan| told = Some(plan.clone());
         let load = Adaptation::load(ModelSource::Embedded, &set, settings, options, planned);
         block_on(load).map(|_| told.unwrap())
@@ -323,7 +324,7 @@ fn adapter_and_merged_model_score_the_same() {
     ];
     let scores = |source: ModelSource, files: Option<&Path>| {
         let adaptation = files.map(|path| Box::new(Directory::new(path)) as _);
-        let options = LoadOptions { adaptation, ..LoadOptions::default() };
+        let options = LoadOptions { device: Device::Gpu, adaptation, ..LoadOptions::default() };
         let scorer = block_on(Scorer::load(source, options)).unwrap();
         let scores = block_on(scorer.score(&pairs)).unwrap();
         scores.iter().map(|score| f64::from(score.logits[0])).collect::<Vec<_>>()

@@ -5,8 +5,10 @@ use std::process::Command;
 
 #[test]
 fn the_adapter_has_f16_shaders() {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_cappy")).args(["info", "--json"]).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cappy"))
+        .args(["info", "--json", "--device", "gpu"])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "no usable adapter, {said}");
     let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -10,10 +10,14 @@ use serde_json::Value;
 const QUESTION: &str = "Is the sentiment of this review positive or negative?\nReview: I loved it.";
 const CANDIDATES: [&str; 3] = ["positive", "negative", "blue paint"];
 
-/// The binary with no network and no settings of this machine.
+/// The binary with no network and no settings of this machine, on the GPU: left to choose, it would
+/// take the CPU here, and no shader would be tested.
 fn cappy(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.args(arguments).env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
+    let (name, rest) = arguments.split_at(arguments.len().min(1));
+    let scores = matches!(name, ["rank" | "score" | "info"]);
+    command.args(name).args(scores.then_some("--device=gpu")).args(rest);
+    command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
     // What these runs remember of the adapter is not to be found by the user's own.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -144,6 +148,14 @@ fn usage_errors_are_2_and_say_what_is_missing() {
         assert!(stderr(&output).contains(what), "{what}: {}", stderr(&output));
         assert_eq!(stdout(&output), "");
     }
+}
+
+#[test]
+fn the_licences_of_others_software_are_in_the_program() {
+    let output = run(&["notices"], "");
+    let notices = good(&output);
+    assert_eq!(notices, include_str!("../notices/native.txt"));
+    assert!(notices.contains("\noption-ext 0.2.0: MPL-2.0, https://"), "where its source is");
 }
 
 #[test]

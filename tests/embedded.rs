@@ -1,6 +1,6 @@
 //! The embedded model ranks sensibly: its own hand-written examples, on both preludes.
 
-use cappy::{Dtype, LoadOptions, ModelSource, Scorer};
+use cappy::{Device, Dtype, LoadOptions, ModelSource, Scorer};
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ fn the_best_candidate_of_every_example_comes_first() {
         serde_json::from_str(include_str!("../models/cappy-mini/examples.json")).unwrap();
     assert!(examples.len() >= 6, "too few examples to mean anything");
     for dtype in [Dtype::F16, Dtype::F32] {
-        let options = LoadOptions { dtype, ..LoadOptions::default() };
+        let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
         let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
         for example in &examples {
             let candidates: Vec<&str> = example.candidates.iter().map(String::as_str).collect();
@@ -30,7 +30,8 @@ fn the_best_candidate_of_every_example_comes_first() {
 
 #[test]
 fn ten_thousand_pairs_take_no_more_memory_on_the_gpu_than_one() {
-    let options = LoadOptions { batch_tokens: Some(4096), ..LoadOptions::default() };
+    let options =
+        LoadOptions { device: Device::Gpu, batch_tokens: Some(4096), ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
     let before = scorer.gpu_bytes();
     let pairs = vec![("a", ""); 10_000];
@@ -42,7 +43,11 @@ fn ten_thousand_pairs_take_no_more_memory_on_the_gpu_than_one() {
 
 #[test]
 fn no_pairs_are_no_scores() {
-    let scorer = block_on(Scorer::load(ModelSource::Embedded, LoadOptions::default())).unwrap();
+    let scorer = block_on(Scorer::load(
+        ModelSource::Embedded,
+        LoadOptions { device: Device::Gpu, ..LoadOptions::default() },
+    ))
+    .unwrap();
     assert_eq!(block_on(scorer.score(&[])).unwrap(), []);
     assert_eq!(block_on(scorer.rank("a", &[], None)).unwrap(), []);
     assert_eq!(block_on(scorer.score_batch(&[], 0, &|| false)).unwrap(), []);
@@ -52,7 +57,8 @@ fn no_pairs_are_no_scores() {
 #[test]
 fn a_caller_can_stop_between_batches() {
     use std::ops::ControlFlow;
-    let options = LoadOptions { batch_tokens: Some(256), ..LoadOptions::default() };
+    let options =
+        LoadOptions { device: Device::Gpu, batch_tokens: Some(256), ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
     let pairs = vec![("Name the animal that barks.", "dog"); 100];
     let mut seen = 0;

@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The binary with no network and no settings of this machine.
 fn cappy(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.arg("eval").args(arguments).stdin(Stdio::null());
+    command.arg("eval").args(arguments).arg("--device=gpu").stdin(Stdio::null());
     command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
     // What these runs remember of the adapter is not to be found by the user's own.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));

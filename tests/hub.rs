@@ -85,6 +85,26 @@ fn files_land_in_the_usual_layout_and_are_not_downloaded_twice() {
 }
 
 #[test]
+fn what_changes_scores_is_downloaded_where_there_is_any() {
+    let cache = TempDir::new().unwrap();
+    let optional =
+        ["config_sentence_transformers.json", "modules.json", "sentence_bert_config.json"];
+    // An earlier download, of a program that did not know of these files.
+    let hub = usual().start();
+    let folder = get(ID, &options(&hub, &cache)).unwrap();
+    fs::remove_dir_all(cache.path().join("models--owner--some-model/.no_exist")).unwrap();
+    let hub = optional.iter().fold(usual(), |hub, name| hub.file(name, b"{}")).start();
+    assert_eq!(get(&format!("{ID}@{COMMIT}"), &options(&hub, &cache)).unwrap(), folder);
+    let there = names(&folder);
+    assert!(optional.iter().all(|name| there.iter().any(|there| there == name)), "{there:?}");
+    assert_eq!(there.len(), 6);
+    // Now they are known, and nothing is asked.
+    hub.forget_requests();
+    get(&format!("{ID}@{COMMIT}"), &options(&hub, &cache)).unwrap();
+    assert_eq!(hub.requests().len(), 0);
+}
+
+#[test]
 fn broken_connections_are_resumed_where_they_ended() {
     let hub = usual().break_after(&[1_000_000, 0, 700_000]).start();
     let cache = TempDir::new().unwrap();
@@ -180,7 +200,85 @@ fn what_does_not_exist_is_named() {
     let error = get(ID, &options(&hub, &cache)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("has no model.safetensors or "), "{error}");
-    assert_eq!(get("no-owner", &options(&hub, &cache)).unwrap_err().kind(), ErrorKind::Input);
+    let error = get("no-owner", &options(&hub, &cache)).unwrap_err();
+    let message = "no-owner: does not exist, and there is no folder of this name here";
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::NotFound, message));
+}
+
+#[test]
+fn a_model_without_an_owner_and_a_pasted_address_are_found() {
+    let (hub, cache) = (usual().start(), TempDir::new().unwrap());
+    let mut options = options(&hub, &cache);
+    let folder = get("some-model", &options).unwrap();
+    assert_eq!(folder, cache.path().join("models--some-model/snapshots").join(COMMIT));
+    assert!(hub.requests()[0].path.starts_with("/some-model/resolve/main/"));
+
+    let page = format!("{}/{ID}/tree/refs%2Fpr%2F1", hub.endpoint());
+    let folder = get(&page, &options).unwrap();
+    let model = cache.path().join("models--owner--some-model");
+    assert_eq!(folder, model.join("snapshots").join(PULL_REQUEST_COMMIT));
+    options.offline = true;
+    assert_eq!(
+        get(&format!("https://huggingface.co/{ID}/tree/refs/pr/1"), &options).unwrap(),
+        folder
+    );
+    let error = get("https://example.com/owner/some-model", &options).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
+}
+
+#[test]
+fn only_the_hub_itself_says_for_later_that_a_file_is_missing() {
+    let parts = usual().without("tokenizer.json");
+    let parts = parts.file("vocab.json", b"{}").file("merges.txt", b"#version: 0.2\n");
+    let marks = |cache: &TempDir| {
+        let model = cache.path().join("models--owner--some-model");
+        model.join(".no_exist").join(COMMIT).join("tokenizer.json")
+    };
+    let (bare, cache) = (parts.clone().bare_404().start(), TempDir::new().unwrap());
+    get(ID, &options(&bare, &cache)).unwrap();
+    assert!(!marks(&cache).exists());
+    // So the next run asks again, and finds it where it has come.
+    let whole = bare.next(|hub| hub.file("tokenizer.json", b"{}"));
+    let folder = get(ID, &options(&whole, &cache)).unwrap();
+    assert!(folder.join("tokenizer.json").exists());
+
+    let (hub, cache) = (parts.start(), TempDir::new().unwrap());
+    let folder = get(ID, &options(&hub, &cache)).unwrap();
+    assert!(marks(&cache).exists());
+    // A mark that was wrong goes when the file comes.
+    fs::remove_file(folder.join("vocab.json")).unwrap();
+    let whole = hub.next(|hub| hub.file("tokenizer.json", b"{}"));
+    get(ID, &options(&whole, &cache)).unwrap();
+    assert!(folder.join("tokenizer.json").exists() && !marks(&cache).exists());
+}
+
+#[test]
+fn files_that_are_read_whole_are_not_fetched_beyond_reason() {
+    for (name, most) in [
+        ("config.json", 16 << 20),
+        ("tokenizer.json", 256 << 20),
+        ("model.safetensors.index.json", 16u64 << 20),
+    ] {
+        let hub = usual().without("model.safetensors").without("pytorch_model.bin");
+        let hub = hub.large_file(name, b"{}".to_vec()).of_size(name, most + 1).start();
+        let cache = TempDir::new().unwrap();
+        let error = get(ID, &options(&hub, &cache)).unwrap_err();
+        assert_eq!((error.kind(), error.at_fault()), (ErrorKind::Input, name));
+        assert!(error.to_string().contains(&format!("larger than {most} bytes")), "{error}");
+        assert!(hub.ranges().is_empty(), "none of it was asked for");
+    }
+}
+
+#[test]
+fn an_index_of_thousands_of_shards_is_refused_before_one_is_asked_for() {
+    let map: Vec<String> = (0..1025).map(|i| format!("\"t{i}\": \"{i}.safetensors\"")).collect();
+    let index = format!("{{\"weight_map\": {{{}}}}}", map.join(","));
+    let hub = usual().without("model.safetensors");
+    let hub = hub.file("model.safetensors.index.json", index.as_bytes()).start();
+    let error = get(ID, &options(&hub, &TempDir::new().unwrap())).unwrap_err();
+    assert_eq!(error.at_fault(), "model.safetensors.index.json");
+    assert!(error.to_string().contains("lists 1025 shards"), "{error}");
+    assert!(!hub.requests().iter().any(|request| request.path.ends_with("/0.safetensors")));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use cappy::checkpoint::{
     ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Directory, Dtype as Stored,
     Files, MemoryFiles, Writer, adapter_config, adapter_shapes, write_file, write_model,
 };
-use cappy::{Config, Dtype, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
+use cappy::{Config, Device, Dtype, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
 use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
@@ -62,7 +62,12 @@ impl Golden {
             seed: self.value["seed"].as_u64().unwrap() as u32,
             profile: RandomProfile::Plain,
         };
-        let options = LoadOptions { dtype, adaptation: Some(adaptation), ..LoadOptions::default() };
+        let options = LoadOptions {
+            device: Device::Gpu,
+            dtype,
+            adaptation: Some(adaptation),
+            ..LoadOptions::default()
+        };
         let scorer = block_on(Scorer::load(source, options)).unwrap();
         assert_eq!(scorer.info().dtype, dtype);
         scorer
@@ -185,7 +190,7 @@ fn an_adapted_model_written_whole_scores_like_the_adapter() {
 
     let adapted = golden.scorer(Dtype::F32, Box::new(lora));
     assert_eq!(numbers, adapted.info().parameters);
-    let options = LoadOptions { dtype: Dtype::F32, ..LoadOptions::default() };
+    let options = LoadOptions { device: Device::Gpu, dtype: Dtype::F32, ..LoadOptions::default() };
     let merged = block_on(Scorer::load(ModelSource::Directory(folder), options)).unwrap();
     assert_eq!(golden.score(&merged), golden.score(&adapted));
 }
@@ -208,7 +213,7 @@ fn quarter(folder: &Path) {
 
 fn cappy(arguments: &[&str], adapter: &Path) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.args(arguments).arg("--adapter").arg(adapter);
+    command.args(arguments).arg("--device=gpu").arg("--adapter").arg(adapter);
     // What these runs remember of the GPU is not to be found by the user's own.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     let output = command.output().unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cappy::checkpoint::{Directory, Files, MemoryFiles, Rounding, WeightFormat};
-use cappy::{Conversion, Dtype, LoadOptions, ModelSource, Progress, Scorer};
+use cappy::{Conversion, Device, Dtype, LoadOptions, ModelSource, Progress, Scorer};
 use pollster::block_on;
 
 const FORMATS: [WeightFormat; 2] = [WeightFormat::Q8, WeightFormat::Q4];
@@ -22,7 +22,7 @@ fn with_small_files(conversion: &Conversion, weights: Vec<u8>) -> MemoryFiles {
 }
 
 fn load(source: ModelSource, dtype: Dtype, weights: Option<WeightFormat>) -> Scorer {
-    let options = LoadOptions { dtype, weights, ..LoadOptions::default() };
+    let options = LoadOptions { device: Device::Gpu, dtype, weights, ..LoadOptions::default() };
     block_on(Scorer::load(source, options)).unwrap()
 }
 
@@ -165,7 +165,8 @@ fn the_command_line_converts_and_takes_what_it_wrote() {
     let files = Directory::new(&out);
     assert!(block_on(files.open("tokenizer.json")).unwrap().is_some());
     let rank = |more: &[&str]| {
-        let arguments = [&["rank", "--json", "Name an animal.", "dog", "blue paint"], more];
+        let arguments =
+            [&["rank", "--device=gpu", "--json", "Name an animal.", "dog", "blue paint"], more];
         let output = run(&arguments.concat());
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()

@@ -46,7 +46,10 @@ async function filesIn(entry) {
   for (;;) {
     // A reader hands out a folder in pieces, and ends with an empty one.
     const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (entries.length === 0) return files;
+    if (entries.length === 0) {
+      if (files.length > 0) return files;
+      throw new Error(`${entry.name} has no files of its own; drop the folder with the model's files`);
+    }
     for (const each of entries) {
       if (each.isFile) files.push(await new Promise((resolve, reject) => each.file(resolve, reject)));
     }

@@ -51,6 +51,8 @@ export class RankingView {
     this.#json.hidden = this.#copy.hidden = true;
     this.#bar.max = total;
     byId("ranking-empty", HTMLElement).hidden = true;
+    byId("ranking-state", HTMLElement).hidden = false;
+    this.#list.style.setProperty("--rows", String(total));
     byId("running", HTMLElement).hidden = false;
     this.#changed.clear();
     this.#showStale();
@@ -74,6 +76,7 @@ export class RankingView {
     const count = this.#ranked.length;
     byId("running", HTMLElement).hidden = true;
     this.#copy.hidden = count === 0;
+    this.#list.style.setProperty("--rows", String(count));
     this.#showStale();
     this.#progress();
     const tokens = this.#ranked.reduce((sum, { result }) => sum + result.tokens, 0);

@@ -40,7 +40,7 @@ async function native() {
   const folder = await mkdtemp(join(tmpdir(), "cappy-adapt-"));
   const score = async (...model) => {
     const { stdout } = await run(cappy,
-      ["eval", "classification", "--json", ...model, join(root, "examples/adapt/test.jsonl")], { maxBuffer: 1 << 28 });
+      ["eval", "classification", "--device", "gpu", "--json", ...model, join(root, "examples/adapt/test.jsonl")], { maxBuffer: 1 << 28 });
     const { datasets } = JSON.parse(stdout);
     return DATASETS.map((name) => datasets.find((dataset) => dataset.name === name).values.scorer);
   };

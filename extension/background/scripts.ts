@@ -1,10 +1,13 @@
 /** Content scripts: on the pages of sites that the browser lets the extension into and the user has not switched off. */
-import { PageReport, type ToContent, VERSION } from "../messages.js";
+import { PageReport, type PageSettings, type ToContent, VERSION } from "../messages.js";
 import { readSettings } from "../settings.js";
-import { SITES, type SiteAdapter } from "../sites/index.js";
+import { ownHosts, SITES, type SiteAdapter } from "../sites/index.js";
 import * as v from "valibot";
 
 const FILE = "content.js";
+
+/** The script for all hosts that a person allowed and that are no known site's. */
+const OWN = "own-hosts";
 
 /** Makes the registered content scripts equal to what ought to be. Open pages follow. */
 export function syncScripts(): Promise<void> {
@@ -25,16 +28,31 @@ async function sync(): Promise<void> {
     const wanted = on && !sitesOff.includes(site.id) && await chrome.permissions.contains({ origins: [...site.matches] });
     if (wanted && !registered.has(id)) {
       await chrome.scripting.registerContentScripts([{ id, js: [FILE], matches: [...site.matches] }]);
-      await enter(site);
+      await enter(site.matches);
     } else if (!wanted && registered.has(id)) {
       await chrome.scripting.unregisterContentScripts({ ids: [id] });
       await leave(site);
     }
   }
+  await syncOwn(on ? ownHosts((await chrome.permissions.getAll()).origins) : []);
+}
+
+async function syncOwn(wanted: string[]): Promise<void> {
+  const [{ matches = [] } = {}] = await chrome.scripting.getRegisteredContentScripts({ ids: [OWN] });
+  const gone = matches.filter((pattern) => !wanted.includes(pattern));
+  const fresh = wanted.filter((pattern) => !matches.includes(pattern));
+  if (gone.length + fresh.length === 0) return;
+  if (matches.length > 0) await chrome.scripting.unregisterContentScripts({ ids: [OWN] });
+  if (wanted.length > 0) await chrome.scripting.registerContentScripts([{ id: OWN, js: [FILE], matches: wanted }]);
+  if (fresh.length > 0) await enter(fresh);
+  for (const pattern of gone) {
+    const host = new URL(pattern.replace("/*", "/")).hostname;
+    await inAllTabs((tab) => say(tab, { v: VERSION, to: "content", type: "leave", host }));
+  }
 }
 
 /** Runs the script in pages that were open before it was registered. */
-async function enter({ matches }: SiteAdapter): Promise<void> {
+async function enter(matches: readonly string[]): Promise<void> {
   for (const { id, discarded } of await chrome.tabs.query({ url: [...matches] })) {
     // A tab whose page was put to sleep gets the script when it wakes up.
     if (id === undefined || discarded) continue;
@@ -44,11 +62,22 @@ async function enter({ matches }: SiteAdapter): Promise<void> {
 
 /** Takes it off open pages. Their addresses may not be told any more, so all tabs are asked what they are. */
 async function leave({ id: adapter }: SiteAdapter): Promise<void> {
-  await Promise.all((await chrome.tabs.query({})).map(async ({ id }) => {
-    if (id === undefined) return;
-    const say = (type: "report" | "leave"): Promise<unknown> =>
-      chrome.tabs.sendMessage(id, { v: VERSION, to: "content", type } satisfies ToContent).catch(() => {});
-    const { success, output } = v.safeParse(PageReport, await say("report"));
-    if (success && output.adapter === adapter) await say("leave");
-  }));
+  await inAllTabs(async (tab) => {
+    const { success, output } = v.safeParse(PageReport, await say(tab, { v: VERSION, to: "content", type: "report" }));
+    if (success && output.adapter === adapter) await say(tab, { v: VERSION, to: "content", type: "leave" });
+  });
+}
+
+/** Tells all content scripts the settings. */
+export async function tellScripts(settings: PageSettings): Promise<void> {
+  await inAllTabs((tab) => say(tab, { v: VERSION, to: "content", type: "settings", settings }));
+}
+
+async function inAllTabs(act: (tab: number) => Promise<unknown>): Promise<void> {
+  await Promise.all((await chrome.tabs.query({})).map(({ id }) => (id === undefined ? undefined : act(id))));
+}
+
+/** Most tabs have no content script, and do not listen. */
+function say(tab: number, message: ToContent): Promise<unknown> {
+  return chrome.tabs.sendMessage(tab, message).catch(() => {});
 }

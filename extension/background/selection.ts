@@ -1,5 +1,6 @@
 /** Selected text becomes the instruction or an answer: by the context menu, or by a key. */
 import { readCollection, writeCollection } from "../collection.js";
+import { type Answer, type ToPages, VERSION } from "../messages.js";
 import type { Platform } from "./platform.js";
 import { showBriefly } from "./toolbar.js";
 
@@ -20,7 +21,7 @@ export async function createMenu(): Promise<void> {
 /** From the menu: browsers hand over the text, though without its line breaks. */
 export async function useFromMenu(use: Use, info: chrome.contextMenus.OnClickData, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
   const exact = await selectedText(tab, info.frameId).catch(() => "");
-  await collect(use, exact || info.selectionText || "", platform);
+  await collect(use, exact || info.selectionText || "", tab, platform);
 }
 
 /** From a key. To be called before anything was waited for: it may have to ask for a permission. */
@@ -28,7 +29,7 @@ export async function useFromKey(use: Use, tab: chrome.tabs.Tab | undefined, pla
   const granted = chrome.permissions.request({ permissions: ["scripting"] });
   try {
     const text = (await granted) ? await selectedText(tab) : "";
-    if (text) return await collect(use, text, platform);
+    if (text) return await collect(use, text, tab, platform);
   } catch {
     // Browsers keep extensions out of some pages.
   }
@@ -47,14 +48,23 @@ async function selectedText(tab: chrome.tabs.Tab | undefined, frameId?: number):
 /** Two quick clicks must not both read before either writes. */
 let turn: Promise<void> = Promise.resolve();
 
-function collect(use: Use, text: string, platform: Platform): Promise<void> {
-  turn = turn.then(() => add(use, text.trim(), platform)).catch(async (error: unknown) => {
+function collect(use: Use, text: string, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
+  turn = turn.then(() => (tab?.incognito ? hand(use, text.trim(), tab.windowId) : keep(use, text.trim(), platform))).catch(async (error: unknown) => {
     await showBriefly("!", error instanceof Error ? error.message : String(error), true);
   });
   return turn;
 }
 
-async function add(use: Use, text: string, platform: Platform): Promise<void> {
+/** Hands text of a private window, of which nothing is kept, to the panel of that window. */
+async function hand(use: Use, text: string, windowId: number): Promise<void> {
+  if (!text) return;
+  const as = use === "use-as-instruction" ? "instruction" : "answer";
+  const message: ToPages = { v: VERSION, to: "pages", type: "collect", windowId, as, text };
+  const answer: Answer | undefined = await chrome.runtime.sendMessage(message).catch(() => undefined);
+  if (!answer?.ok) await showBriefly("?", "nothing of a private window is stored. Open the side panel first", true);
+}
+
+async function keep(use: Use, text: string, platform: Platform): Promise<void> {
   if (!text) return;
   const { instruction, answers } = await readCollection();
   if (use === "use-as-instruction") {

@@ -1,13 +1,19 @@
 /** The background: hears events, and does what they are for. It keeps nothing: browsers end it at any time. */
 import * as v from "valibot";
 import { isOurPage, isOurs } from "../engine/trust.js";
-import { type Answer, EngineSettings, type Known, ToBackground, type ToContent, VERSION } from "../messages.js";
-import { forEngine, keepTaught, onSettings, readSettings } from "../settings.js";
+import {
+  type Answer, type EngineSettings, type KeptValue, type Known, type PageSettings, ToBackground, type ToContent, VERSION,
+} from "../messages.js";
+import { forEngine, forPage, keepTaught, onSettings, readSettings } from "../settings.js";
+import { kept } from "./kept.js";
 import { opinion } from "./opinions.js";
 import type { Platform } from "./platform.js";
-import { syncScripts } from "./scripts.js";
+import { syncScripts, tellScripts } from "./scripts.js";
 import { createMenu, isUse, useFromKey, useFromMenu } from "./selection.js";
 import { showBriefly, showState } from "./toolbar.js";
+
+/** Whatever a message may be answered with. */
+type Told = Answer | Known | KeptValue | EngineSettings | PageSettings;
 
 /** Listens. To be called while the script starts, or the event that woke it is missed. */
 export function start(platform: Platform): void {
@@ -19,9 +25,10 @@ export function start(platform: Platform): void {
   onSettings((settings) => {
     void syncScripts();
     void platform.configureEngine(forEngine(settings));
+    void tellScripts(forPage(settings));
   });
 
-  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Answer | Known | EngineSettings) => void) => {
+  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Told) => void) => {
     const { success, output: message } = v.safeParse(ToBackground, raw);
     if (!success || !isOurs(sender)) return;
     const answer = answerTo(message, sender, platform);
@@ -41,19 +48,27 @@ export function start(platform: Platform): void {
   });
 }
 
-async function answerTo(
-  message: ToBackground, sender: chrome.runtime.MessageSender, platform: Platform,
-): Promise<Answer | Known | EngineSettings> {
+async function answerTo(message: ToBackground, sender: chrome.runtime.MessageSender, platform: Platform): Promise<Told> {
   switch (message.type) {
     case "ensure-engine":
       await platform.ensureEngine(forEngine(await readSettings()));
       return { ok: true };
+    case "page-settings":
+      return forPage(await readSettings());
     case "opinion":
     case "opinions":
       return opinion(message, sender);
   }
   if (!isOurPage(sender)) return { ok: false, message: "Only pages of the extension may say that" };
   switch (message.type) {
+    case "kept":
+      return { ok: true, value: await kept.read(message.name) };
+    case "keep":
+      await kept.keep(message.name, message.fields);
+      return { ok: true };
+    case "forget":
+      await kept.forget();
+      return { ok: true };
     case "engine-settings":
       return forEngine(await readSettings());
     case "engine-state":

@@ -1,11 +1,11 @@
 /** Badges on answers: buttons in a layer of their own, over the page. */
-import type { EngineState } from "../messages.js";
-import type { Settings } from "../settings.js";
+import type { EngineState, PageSettings } from "../messages.js";
 import { Thumbs } from "../ui/thumbs.js";
 import { isDark } from "./dark.js";
 import { Host } from "./host.js";
 import { Note } from "./note.js";
 import { Frame, Hits, type Place } from "./place.js";
+import { Seen } from "./seen.js";
 import type { View } from "./views.js";
 import { lines, pieces, sentence } from "./words.js";
 
@@ -41,6 +41,7 @@ const HEIGHT = 20;
 export class Badges {
   readonly #host = new Host();
   readonly #note = new Note(this.#host);
+  readonly #seen = new Seen();
   readonly #badges = new Map<Element, Badge>();
   readonly #retry: () => void;
   readonly #left = new AbortController();
@@ -63,7 +64,7 @@ export class Badges {
   }
 
   /** Shows these badges, in this order, and no others. */
-  show(items: readonly Item[], style: Settings["badge"], state: EngineState | undefined): void {
+  show(items: readonly Item[], style: PageSettings["badge"], state: EngineState | undefined): void {
     this.#host.stay();
     this.#state = state;
     const wanted = items.map((item) => ({ item, shown: pieces(item.view, style) })).filter(({ shown }) => shown.length > 0);
@@ -74,7 +75,7 @@ export class Badges {
       const badge = this.#badges.get(item.answer) ?? this.#make(item);
       badge.item = item;
       dress(badge, shown);
-      giveThumbs(badge);
+      this.#giveThumbs(badge);
       // Moving a button takes its focus away: only where it is not where it should be.
       if (badge.spot.nextElementSibling !== before || !badge.spot.parentNode) this.#host.add(badge.spot, before);
       before = badge.spot;
@@ -113,6 +114,7 @@ export class Badges {
 
   remove(): void {
     this.#left.abort();
+    this.#seen.stop();
     cancelAnimationFrame(this.#frame);
     this.#host.remove();
     this.#badges.clear();
@@ -140,6 +142,7 @@ export class Badges {
     const badge = this.#badges.get(answer);
     if (!badge) return;
     if (this.#note.badge === badge.button) this.#note.close(false);
+    if (badge.thumbs) this.#seen.forget(badge.thumbs.element);
     badge.spot.remove();
     this.#badges.delete(answer);
   }
@@ -191,7 +194,7 @@ export class Badges {
         badge.themed = true;
       }
       if (spot.hidden !== !place) spot.hidden = !place;
-      if (place) spot.style.transform = `translate(${Math.round(place.x + shift.x)}px, ${Math.round(place.y + shift.y)}px)`;
+      if (place) this.#move(badge, `translate(${Math.round(place.x + shift.x)}px, ${Math.round(place.y + shift.y)}px)`);
       fresh ||= place !== undefined && badge.width === 0;
     }
     this.#note.place();
@@ -199,6 +202,38 @@ export class Badges {
     // Only what is shown has a width.
     for (const { badge, place } of places) if (place) badge.width = Math.max(badge.spot.offsetWidth, 1);
     this.#placeNow();
+  }
+
+  #move({ spot, thumbs }: Badge, transform: string): void {
+    if (spot.style.transform === transform) return;
+    spot.style.transform = transform;
+    if (thumbs) this.#seen.moved(thumbs.element);
+  }
+
+  /** Gives a badge the thumbs that its item asks for, or takes them away. */
+  #giveThumbs(badge: Badge): void {
+    const { opinion } = badge.item;
+    if (!opinion !== !badge.thumbs) {
+      if (badge.thumbs) {
+        this.#seen.forget(badge.thumbs.element);
+        badge.thumbs.element.remove();
+      }
+      badge.thumbs = opinion && new Thumbs((liked) => this.#press(badge, liked));
+      if (badge.thumbs) {
+        badge.spot.append(badge.thumbs.element);
+        this.#seen.watch(badge.thumbs.element);
+      }
+      badge.width = 0;
+      badge.shift = undefined;
+    }
+    badge.thumbs?.show(opinion?.liked);
+  }
+
+  #press({ item, thumbs }: Badge, liked: boolean | undefined): void {
+    const meant = thumbs !== undefined && this.#seen.plainly(thumbs.element);
+    if (thumbs) thumbs.element.title = meant ? "" : "Not counted: something lay over the thumbs, or they had just moved.";
+    if (meant) item.opinion?.press(liked);
+    else this.say("This thumb was not counted: something lay over it, or it had just moved.");
   }
 
   /** Finds out what lies over answers and under badges, as far as one frame has the time. */
@@ -237,19 +272,6 @@ function dress(badge: Badge, shown: [name: string, text: string][]): void {
     piece.textContent = text;
     return piece;
   }));
-}
-
-/** Gives a badge the thumbs that its item asks for, or takes them away. */
-function giveThumbs(badge: Badge): void {
-  const { opinion } = badge.item;
-  if (!opinion !== !badge.thumbs) {
-    badge.thumbs?.element.remove();
-    badge.thumbs = opinion && new Thumbs((liked) => badge.item.opinion?.press(liked));
-    if (badge.thumbs) badge.spot.append(badge.thumbs.element);
-    badge.width = 0;
-    badge.shift = undefined;
-  }
-  badge.thumbs?.show(opinion?.liked);
 }
 
 /** From the top of the page to its foot, then from the left. */

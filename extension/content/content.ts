@@ -4,64 +4,100 @@
  * extension alone, never to the page's own messages and events.
  */
 import * as v from "valibot";
-import { ToContent } from "../messages.js";
-import { onSettings, readSettings, type Settings } from "../settings.js";
-import { adapterFor } from "../sites/index.js";
+import { isOurPage } from "../engine/trust.js";
+import { PageSettings, ToContent, type ToBackground, VERSION } from "../messages.js";
+import { adapterOf, type SiteAdapter } from "../sites/index.js";
 import { reportOf } from "./report.js";
 import { Session } from "./session.js";
 import { isThere } from "./there.js";
 
-/** The script as it runs in this page. Injected once more, it finds itself here. */
+/** The script as it runs in this page. */
 interface Running {
   isThere(): boolean;
   leave(): void;
 }
-const here = globalThis as { cappyContent?: Running };
+
+/**
+ * Where the script, injected once more, finds itself. The name is a symbol because a page makes a global of
+ * every text that it takes for an element's id.
+ */
+const RUNNING = Symbol.for("cappy content script");
+const here = globalThis as { [RUNNING]?: Running };
 
 function run(): Running {
-  const adapter = adapterFor(location.href);
+  let adapter = adapterOf(location.href, document);
+  let settings: PageSettings | undefined;
   let session: Session | undefined;
   let left = false;
+  /** Counts settings: an answer that was asked for before others came is out of date. */
+  let told = 0;
 
-  const apply = (settings: Settings) => {
+  const recognised = (other: SiteAdapter) => {
+    session?.stop();
+    session = undefined;
+    adapter = other;
+    if (settings) apply(settings);
+  };
+
+  const apply = (given: PageSettings) => {
+    settings = given;
+    told += 1;
     if (left) return;
     if (!settings.on || settings.sitesOff.includes(adapter.id)) {
       session?.stop();
       session = undefined;
     } else if (session) session.change(settings);
-    else session = new Session(adapter, settings, leave);
+    else session = new Session(adapter, settings, { gone: leave, recognised });
   };
 
   const hear = (message: unknown, sender: chrome.runtime.MessageSender, answer: (report: unknown) => void) => {
-    if (sender.id !== chrome.runtime.id || !v.is(ToContent, message)) return;
-    if (message.type === "report") answer(session?.report() ?? reportOf(adapter));
-    else if (message.type === "focus-badge") session?.focusNext();
-    else leave();
+    if (!isOurPage(sender) || !v.is(ToContent, message)) return;
+    switch (message.type) {
+      case "report": return answer(session?.report() ?? reportOf(adapter));
+      case "settings": return apply(message.settings);
+      case "focus-badge": return session?.focusNext();
+      case "leave": return message.host === undefined || message.host === location.hostname ? leave() : undefined;
+    }
   };
 
-  const forget = onSettings(apply);
-  chrome.runtime.onMessage.addListener(hear);
+  const ask = async () => {
+    const before = told;
+    const settings = await readPageSettings();
+    if (told === before) apply(settings);
+  };
+
+  // Pages that are put aside hear nothing, and may come back.
+  const comeBack = ({ isTrusted, persisted }: PageTransitionEvent) => {
+    if (isTrusted && persisted) ask().catch(leave);
+  };
 
   function leave(): void {
     const last = session;
     session = undefined;
     left = true;
-    delete here.cappyContent;
+    delete here[RUNNING];
+    removeEventListener("pageshow", comeBack);
     try {
       last?.stop();
-      forget();
       chrome.runtime.onMessage.removeListener(hear);
     } catch {
       // The extension is gone, and its listeners with it.
     }
   }
 
-  void readSettings().then(apply, leave);
+  chrome.runtime.onMessage.addListener(hear);
+  addEventListener("pageshow", comeBack);
+  ask().catch(leave);
   return { isThere, leave };
 }
 
+async function readPageSettings(): Promise<PageSettings> {
+  const message: ToBackground = { v: VERSION, to: "background", type: "page-settings" };
+  return v.parse(PageSettings, await chrome.runtime.sendMessage(message));
+}
+
 // What an earlier version of the extension left behind makes room; this version does not run twice.
-if (!here.cappyContent?.isThere()) {
-  here.cappyContent?.leave();
-  here.cappyContent = run();
+if (!here[RUNNING]?.isThere()) {
+  here[RUNNING]?.leave();
+  here[RUNNING] = run();
 }

@@ -1,8 +1,9 @@
 /** Whether a page is dark where an answer stands. The page decides, not the browser's own setting. */
+import { own } from "./own.js";
 
 /** Whether the first opaque background from the element upwards is a dark colour. */
 export function isDark(element: Element): boolean {
-  for (let at: Element | null = element; at; at = at.parentElement) {
+  for (let at: Element | null = element; at; at = own(at).parentElement) {
     const lightness = lightnessOf(getComputedStyle(at).backgroundColor);
     if (lightness !== undefined) return lightness < 0.5;
   }

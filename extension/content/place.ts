@@ -1,4 +1,5 @@
 /** Where badges go: above the top right corner of their answers, as long as that corner is in sight. */
+import { own } from "./own.js";
 
 /** A place in the viewport, in CSS pixels. */
 export interface Place {
@@ -58,7 +59,7 @@ export class Frame {
   #clipOf(element: Element | null): Box {
     const path: Element[] = [];
     let clip = this.#viewport;
-    for (let at = element; at && at !== document.body && at !== document.documentElement; at = at.parentElement) {
+    for (let at = element; at && at !== document.body && at !== document.documentElement; at = own(at).parentElement) {
       const known = this.#clips.get(at);
       if (known) {
         clip = known;
@@ -68,7 +69,7 @@ export class Frame {
     }
     for (const at of path.reverse()) {
       const { overflowX, overflowY } = getComputedStyle(at);
-      if (overflowX !== "visible" || overflowY !== "visible") clip = common(clip, at.getBoundingClientRect());
+      if (overflowX !== "visible" || overflowY !== "visible") clip = common(clip, own(at).getBoundingClientRect());
       this.#clips.set(at, clip);
     }
     return clip;
@@ -95,25 +96,26 @@ export class Hits {
   isCovered(answer: Element): boolean {
     const box = answer.getBoundingClientRect();
     const top = this.#at(box.right - Math.min(12, box.width / 2), box.top + Math.min(8, box.height / 2));
-    return top !== null && top !== this.#host && !answer.contains(top) && !top.contains(answer);
+    return top !== null && top !== this.#host && !answer.contains(top) && !own(top).contains(answer);
   }
 
   /** How far a badge should move from its place above an answer, so that everything of the page can still be pressed. */
   shiftOf(answer: Element, { x, y }: Place, size: Size): Place {
-    const control = this.#controlAt({ x, y }, size);
+    const control = this.#controlAt(answer, { x, y }, size);
     if (!control) return { x: 0, y: 0 };
     const box = answer.getBoundingClientRect();
     const beside = { x: control.getBoundingClientRect().left - size.width - 4, y };
-    if (beside.x >= Math.max(box.left, 0) && !this.#controlAt(beside, size)) return { x: beside.x - x, y: 0 };
+    if (beside.x >= Math.max(box.left, 0) && !this.#controlAt(answer, beside, size)) return { x: beside.x - x, y: 0 };
     return { x: 0, y: box.top + 2 - y };
   }
 
-  /** What a badge there would keep people from pressing, if anything. */
-  #controlAt({ x, y }: Place, { width, height }: Size): Element | undefined {
+  /** What a badge there would keep people from pressing, if anything. What can be pressed as a whole, the answer with it, still can. */
+  #controlAt(answer: Element, { x, y }: Place, { width, height }: Size): Element | undefined {
     for (const down of [0.15, 0.85]) {
       for (const along of [0.95, 0.65, 0.35, 0.05]) {
-        const control = this.#at(x + along * width, y + down * height)?.closest(CONTROLS);
-        if (control) return control;
+        const at = this.#at(x + along * width, y + down * height);
+        const control = at && own(at).closest(CONTROLS);
+        if (control && !control.contains(answer)) return control;
       }
     }
     return undefined;

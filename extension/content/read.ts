@@ -1,5 +1,6 @@
 /** Prompts and answers of a page, in the order in which people read them. */
 import type { SiteAdapter } from "../sites/adapter.js";
+import { own } from "./own.js";
 
 /** One answer: its parts from first to last, of which there is mostly one, and the prompt before it. */
 export interface Answer {
@@ -19,12 +20,14 @@ interface Item {
 }
 
 /** Finds everything by the first layers of selectors that find anything. */
-export function readPage({ prompt, answer, turn, reversed }: SiteAdapter): Reading {
-  const prompts = firstLayer(prompt);
-  const answers = firstLayer(answer);
+export function readPage({ prompt, answer, turn, aside, reversed }: SiteAdapter): Reading {
+  // Mostly there are none, and then no element has to be looked at for it.
+  const asides = aside === undefined ? [] : [...document.querySelectorAll(aside)];
+  const prompts = firstLayer(prompt, asides);
+  const answers = firstLayer(answer, asides);
   const reading: Reading = { prompts: [], answers: [] };
   let last: { turn: Element; parts: Element[] } | undefined;
-  for (const { element, isPrompt } of inReadingOrder(itemsOf(prompts, answers), reversed)) {
+  for (const { element, isPrompt } of inReadingOrder(itemsOf(prompts, answers, asides), reversed)) {
     if (isPrompt) {
       reading.prompts.push(element);
       last = undefined;
@@ -42,15 +45,22 @@ export function readPage({ prompt, answer, turn, reversed }: SiteAdapter): Readi
   return reading;
 }
 
-function firstLayer(layers: readonly string[]): string | undefined {
-  return layers.find((selector) => document.querySelector(selector));
+function firstLayer(layers: readonly string[], asides: readonly Element[]): string | undefined {
+  return layers.find((selector) => asides.length === 0 ? document.querySelector(selector)
+    : [...document.querySelectorAll(selector)].some((element) => !isIn(asides, element)));
+}
+
+function isIn(asides: readonly Element[], element: Element): boolean {
+  return asides.some((aside) => own(aside).contains(element));
 }
 
 /** All matches in document order. Of what lies within another match the outer one counts, unless it holds both kinds. */
-function itemsOf(prompts: string | undefined, answers: string | undefined): Item[] {
+function itemsOf(prompts: string | undefined, answers: string | undefined, asides: readonly Element[]): Item[] {
   const items: Item[] = [];
   const both = [prompts, answers].filter((selector) => selector !== undefined).join(", ");
   for (const element of both ? document.querySelectorAll(both) : []) {
+    // No site makes a message of a form, and a form may hide its own members.
+    if (element instanceof HTMLFormElement || isIn(asides, element)) continue;
     const isPrompt = prompts !== undefined && element.matches(prompts);
     const outer = items.at(-1);
     if (outer?.element.contains(element)) {
@@ -90,15 +100,20 @@ function inReadingOrder(items: Item[], reversed: string | undefined): Item[] {
 }
 
 function turnedList(element: Element, reversed: string, turned: Map<Element, boolean>): Element | undefined {
-  for (let list = element.parentElement?.closest(reversed); list; list = list.parentElement?.closest(reversed)) {
+  for (let list = above(element, reversed); list; list = above(list, reversed)) {
     if (!turned.has(list)) turned.set(list, getComputedStyle(list).flexDirection === "column-reverse");
     if (turned.get(list)) return list;
   }
   return undefined;
 }
 
+function above(element: Element, selector: string): Element | null {
+  const parent = own(element).parentElement;
+  return parent && own(parent).closest(selector);
+}
+
 function childOf(list: Element, element: Element): Element {
   let child = element;
-  while (child.parentElement && child.parentElement !== list) child = child.parentElement;
+  for (let parent = own(child).parentElement; parent && parent !== list; parent = own(child).parentElement) child = parent;
   return child;
 }

@@ -1,7 +1,6 @@
 /** Badges on one page, from when they are switched on until they are switched off. */
-import type { PageReport } from "../messages.js";
-import { forEngine, type Settings } from "../settings.js";
-import type { SiteAdapter } from "../sites/index.js";
+import type { PageReport, PageSettings } from "../messages.js";
+import { adapterOf, generic, type SiteAdapter } from "../sites/index.js";
 import { Badges, type Item } from "./badges.js";
 import { fingerprint } from "./fingerprint.js";
 import { type Group, groupsOf } from "./groups.js";
@@ -10,7 +9,7 @@ import { Opinions } from "./opinions.js";
 import { readPage } from "./read.js";
 import { reportOf } from "./report.js";
 import { Scores } from "./scores.js";
-import { type Track, Tracks } from "./settle.js";
+import { attributeOf, type Track, Tracks } from "./settle.js";
 import { Texts } from "./text.js";
 import { isThere } from "./there.js";
 import { type Variant, Variants } from "./variants.js";
@@ -47,7 +46,8 @@ export class Session {
   readonly #left = new AbortController();
   readonly #beat: ReturnType<typeof setInterval>;
   readonly #gone: () => void;
-  #settings: Settings;
+  readonly #recognised: (adapter: SiteAdapter) => void;
+  #settings: PageSettings;
   #rankings: Ranking[] = [];
   #report: PageReport | undefined;
   /** The rankings that a screen reader has heard of, by group. */
@@ -56,14 +56,21 @@ export class Session {
   #saying: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  /** Calls `gone` when the extension is no longer there to ask. */
-  constructor(adapter: SiteAdapter, settings: Settings, gone: () => void) {
+  /**
+   * Calls `gone` when the extension is no longer there to ask, and `recognised` when the page turns out to be
+   * of another site: it may have been empty at first.
+   */
+  constructor(
+    adapter: SiteAdapter, settings: PageSettings,
+    { gone, recognised }: { gone: () => void; recognised: (adapter: SiteAdapter) => void },
+  ) {
     this.#adapter = adapter;
     this.#settings = settings;
     this.#gone = gone;
+    this.#recognised = recognised;
     this.#texts = new Texts(adapter.ignore);
     this.#tracks = new Tracks(adapter);
-    this.#watch = new Watch(adapter.identity ?? [], {
+    this.#watch = new Watch((adapter.identity ?? []).map(attributeOf), {
       changed: (records) => {
         this.#texts.forget(records);
         this.#badges.place();
@@ -90,9 +97,8 @@ export class Session {
   }
 
   /** Takes other settings over. Another model, or what it has learned, means other scores. */
-  change(settings: Settings): void {
-    const scoringOf = (of: Settings) => JSON.stringify({ ...forEngine(of), idleMinutes: 0 });
-    const another = scoringOf(this.#settings) !== scoringOf(settings);
+  change(settings: PageSettings): void {
+    const another = this.#settings.scoring !== settings.scoring;
     this.#settings = settings;
     this.#switchThumbs();
     if (another) {
@@ -123,6 +129,13 @@ export class Session {
     if (!isThere()) {
       this.#gone();
       return;
+    }
+    if (this.#adapter === generic) {
+      const adapter = adapterOf(location.href, document);
+      if (adapter !== generic) {
+        this.#recognised(adapter);
+        return;
+      }
     }
     const now = performance.now();
     const page = location.pathname + location.search;

@@ -2,6 +2,7 @@
 import type { Score } from "../messages.js";
 import type { SiteAdapter } from "../sites/adapter.js";
 import { fingerprint } from "./fingerprint.js";
+import { own } from "./own.js";
 import type { Answer } from "./read.js";
 
 /** How often an answer that never settles is scored, and how long one may stay the same and still count as being written. */
@@ -9,7 +10,7 @@ const UNSETTLED_MS = 10_000;
 
 /** What is known of one answer on the page. */
 export interface Track {
-  /** The value of the adapter's identity attribute; empty where there is none. */
+  /** The value of the adapter's identity; empty where there is none. */
   identity: string;
   /** Names the prompt's words. */
   key: string;
@@ -26,6 +27,11 @@ export interface Track {
   interim: { print: string; text: string } | undefined;
   /** The last score, which may be that of earlier words. */
   score: Score | undefined;
+}
+
+/** The attribute that a selector of an identity begins with. */
+export function attributeOf(selector: string): string {
+  return /^\[([\w-]+)/.exec(selector)![1]!;
 }
 
 /** Follows the answers of a page over time. */
@@ -79,18 +85,28 @@ export class Tracks {
   }
 
   #identityOf(parts: Answer["parts"]): string {
-    for (const name of this.#adapter.identity ?? []) {
+    for (const selector of this.#adapter.identity ?? []) {
       for (const part of parts) {
-        const value = part.getAttribute(name) ?? part.querySelector(`[${name}]`)?.getAttribute(name);
-        if (value) return value;
+        const value = this.#carrier(part, selector)?.getAttribute(attributeOf(selector));
+        if (value) return this.#adapter.provisional && value.startsWith(this.#adapter.provisional) ? "" : value;
       }
     }
     return "";
   }
 
+  /** What carries an answer's identity: its part, something within, or something around it that its turn holds. */
+  #carrier(part: Element, selector: string): Element | null {
+    const { turn } = this.#adapter;
+    const inside = part.matches(selector) ? part : part.querySelector(selector);
+    if (inside || turn === undefined) return inside;
+    const around = part.closest(selector);
+    return around && part.closest(turn)?.contains(around) ? around : null;
+  }
+
   #isStreaming(parts: Answer["parts"]): boolean {
+    if (this.#adapter.running && document.querySelector(this.#adapter.running)) return true;
     if (!this.#streaming) return false;
     const around = (this.#adapter.turn && parts[0].closest(this.#adapter.turn)) || parts[0];
-    return [around, ...parts].some((element) => element.matches(this.#streaming) || element.querySelector(this.#streaming));
+    return [around, ...parts].some((element) => own(element).matches(this.#streaming) || own(element).querySelector(this.#streaming));
   }
 }

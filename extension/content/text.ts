@@ -1,6 +1,7 @@
 /** The words of prompts and answers, read from text nodes. Nothing of the page is changed or laid out for it. */
 import { MOST_CHARACTERS } from "../messages.js";
 import { fingerprint } from "./fingerprint.js";
+import { own } from "./own.js";
 
 /** Elements whose text nobody reads as text. */
 const SKIPPED = new Set([
@@ -21,23 +22,30 @@ const MOST_NODES = 20_000;
 /** The text of `root` as people read it, cut at the most characters that are sent. */
 export function textOf(root: Element, ignore: string): string {
   const lines = new Lines();
-  let node: Node | null = isRead(root, ignore) ? root : null;
+  // Looking at each node for it takes longer than reading it, and few texts have a form in them.
+  const at = root.querySelector("form") ? own : itself;
+  let node: Node | null = isRead(at(root), ignore) ? root : null;
   for (let seen = 0; node && seen < MOST_NODES && !lines.full; seen += 1) {
     if (node instanceof Text) lines.add(node);
-    else if (node instanceof Element && (node === root || isRead(node, ignore))) {
-      if (isBlock(node)) lines.end();
-      if (node.firstChild) {
-        node = node.firstChild;
+    else if (node instanceof Element && (node === root || isRead(at(node), ignore))) {
+      if (isBlock(at(node))) lines.end();
+      const first: Node | null = at<Node>(node).firstChild;
+      if (first) {
+        node = first;
         continue;
       }
     }
-    while (node && node !== root && !node.nextSibling) {
-      node = node.parentNode;
-      if (node && isBlock(node)) lines.end();
+    while (node && node !== root && !at(node).nextSibling) {
+      node = at(node).parentNode;
+      if (node && isBlock(at(node))) lines.end();
     }
-    node = node === root ? null : node?.nextSibling ?? null;
+    node = !node || node === root ? null : at(node).nextSibling;
   }
   return lines.text();
+}
+
+function itself<T extends Node>(node: T): T {
+  return node;
 }
 
 function isRead(element: Element, ignore: string): boolean {
@@ -117,7 +125,7 @@ export class Texts {
   forget(records: readonly MutationRecord[]): void {
     const climbed = new Set<Node>();
     for (const { target } of records) {
-      for (let node: Node | null = target; node && !climbed.has(node); node = node.parentNode) {
+      for (let node: Node | null = target; node && !climbed.has(node); node = own(node).parentNode) {
         climbed.add(node);
         if (node instanceof Element) this.#kept.delete(node);
       }

@@ -1,6 +1,5 @@
 /** What badges and notes say, in words. */
-import type { EngineState } from "../messages.js";
-import type { Settings } from "../settings.js";
+import type { EngineState, PageSettings } from "../messages.js";
 import type { View } from "./views.js";
 
 const LOADING = { download: "Downloading the model", load: "Loading the model" };
@@ -26,7 +25,7 @@ export function sentence(view: View): string {
 }
 
 /** What a badge shows, in pieces by class; nothing where the style leaves it out. */
-export function pieces(view: View, style: Settings["badge"]): [name: string, text: string][] {
+export function pieces(view: View, style: PageSettings["badge"]): [name: string, text: string][] {
   switch (view.kind) {
     case "ranked": {
       if (style === "best") return view.best ? [["star", "★"], ["rank", "Best"]] : [];

@@ -208,6 +208,7 @@ async function sourceOf(model: ModelChoice): Promise<ModelSource | undefined> {
   switch (model.kind) {
     case "embedded": return undefined;
     case "large": return "btan2/cappy-large";
+    case "hub": return model.id;
     case "url": return model.url;
     case "folder": return pickedFiles(model.name);
   }

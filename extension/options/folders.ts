@@ -1,12 +1,16 @@
 /** Models from folders on this device: their files are copied into the extension's own storage. */
 import { PICKED } from "../engine/folder.js";
-import type { Coded } from "../ui/errors.js";
+import { coded } from "../ui/errors.js";
 import { bytesIn, entries } from "./opfs.js";
 
 /** Written last: a folder without it was not copied to its end. */
 const CONFIG = "config.json";
-const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"]];
+const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
 const WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/** What may stand beside those and say how to read them, such as `tokenizer_config.json`; and how large that is at most, in bytes. */
+const BESIDE = /^(?!.*\.index\.json$).*\.(json|txt|model)$/;
+const MOST_BESIDE = 32_000_000;
 
 /** A model that was copied. */
 export interface Folder {
@@ -37,10 +41,12 @@ export async function pickedFolders(): Promise<Folder[]> {
   return folders;
 }
 
-/** Which of the chosen files make up a model. Only its own folder counts, not those below it. */
-export async function planOf(chosen: readonly File[]): Promise<Plan> {
-  const configs = chosen.filter(({ name }) => name === CONFIG);
-  const home = configs.map(folderOf).sort((a, b) => a.length - b.length)[0] ?? folderOf(chosen[0]!);
+/**
+ * Which of the chosen files make up a model. Only its own folder counts, not those below it, in which there
+ * may be others: earlier checkpoints, or the same in another form. A folder that was dropped is told by name.
+ */
+export async function planOf(chosen: readonly File[], dropped?: string): Promise<Plan> {
+  const home = homeIn(chosen);
   const here = new Map(chosen.filter((file) => folderOf(file) === home).map((file) => [file.name, file]));
   const wanted = [CONFIG];
   const missing = here.has(CONFIG) ? [] : [CONFIG];
@@ -55,8 +61,23 @@ export async function planOf(chosen: readonly File[]): Promise<Plan> {
     wanted.push(...shards.filter((name) => here.has(name)));
     missing.push(...shards.filter((name) => !here.has(name)));
   }
+  for (const { name, size } of here.values()) {
+    if (BESIDE.test(name) && size <= MOST_BESIDE && !wanted.includes(name)) wanted.push(name);
+  }
   const files = wanted.flatMap((name) => here.get(name) ?? []);
-  return { name: safe(home.split("/").at(-1)!), files, bytes: files.reduce((sum, { size }) => sum + size, 0), missing };
+  return { name: safe(dropped ?? home.split("/").at(-1)!), files, bytes: files.reduce((sum, { size }) => sum + size, 0), missing };
+}
+
+/** The model's own folder: the one that was chosen, or else the only one below it that holds a model. */
+function homeIn(chosen: readonly File[]): string {
+  const depth = (folder: string) => folder.split("/").length;
+  const homes = [...new Set(chosen.filter(({ name }) => name === CONFIG).map(folderOf))].sort((a, b) => depth(a) - depth(b));
+  const [first, second] = homes;
+  if (first === undefined) return folderOf(chosen[0]!);
+  if (second !== undefined && depth(first) > 1 && depth(second) === depth(first)) {
+    throw coded("input", `the folder holds several models: ${homes.join(", ")}. Choose the folder of one of them`);
+  }
+  return first;
 }
 
 /** A name that the storage and the settings take. */
@@ -118,10 +139,6 @@ async function shardsIn(index: File): Promise<string[]> {
   } catch {
     throw coded("checkpoint", `${index.name} is not an index of weights`);
   }
-}
-
-function coded(code: string, message: string): Error & Coded {
-  return Object.assign(new Error(message), { code });
 }
 
 function inWords(error: unknown, name: string): Error {

@@ -4,7 +4,9 @@ import { askToDownload } from "../ui/cost.js";
 import { button, byId, make, onClick } from "../ui/dom.js";
 import { errorBox, isAbort } from "../ui/errors.js";
 import { LARGE, type ModelView } from "../ui/model.js";
-import { counted, inBytes } from "../ui/words.js";
+import { counted, inBytes, nameOf } from "../ui/words.js";
+import { modelNamed } from "./address.js";
+import { onDropped } from "./drop.js";
 import { copyFolder, type Folder, pickedFolders, type Plan, planOf, safe } from "./folders.js";
 
 const KINDS = ["embedded", "large", "url", "folder"] as const;
@@ -34,14 +36,19 @@ export class ModelChooser {
         if (files.length > 0) void this.#offer(files);
       });
     }
+    onDropped(
+      (files, folder) => void this.#offer(files, folder),
+      (error) => this.#error.replaceChildren(errorBox(error)),
+    );
   }
 
   /** Shows which one is in use. */
   show({ model }: Settings): void {
-    for (const kind of KINDS) byId(`choice-${kind}`, HTMLElement).classList.toggle("in-use", kind === model.kind);
+    const used = model.kind === "hub" ? "url" : model.kind;
+    for (const kind of KINDS) byId(`choice-${kind}`, HTMLElement).classList.toggle("in-use", kind === used);
     byId("use-embedded", HTMLElement).hidden = model.kind === "embedded";
     byId("use-large", HTMLElement).hidden = model.kind === "large";
-    if (model.kind === "url" && this.#url.value === "") this.#url.value = model.url;
+    if (used === "url" && this.#url.value === "") this.#url.value = model.kind === "hub" ? model.id : model.kind === "url" ? model.url : "";
     void this.#listFolders(model.kind === "folder" ? model.name : "");
   }
 
@@ -52,12 +59,10 @@ export class ModelChooser {
 
   #lookUp(): void {
     const problem = byId("url-problem", HTMLElement);
-    const text = this.#url.value.trim();
-    const known = URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
-    problem.textContent = known ? "" : "Write a whole address, with https:// at its start.";
-    if (!known) return this.#url.focus();
-    const url = new URL(text).href;
-    const remote = { source: url, model: { kind: "url" as const, url }, name: url };
+    const model = modelNamed(this.#url.value.trim());
+    problem.textContent = model ? "" : "Write an id of the hub, such as owner/name, or a whole address, with https:// at its start.";
+    if (!model) return this.#url.focus();
+    const remote = { source: model.kind === "hub" ? model.id : (model as { url: string }).url, model, name: nameOf(model) };
     void askToDownload(byId("url-cost", HTMLElement), remote, () => void this.#use(remote.model));
   }
 
@@ -75,12 +80,12 @@ export class ModelChooser {
     return row;
   }
 
-  async #offer(files: File[]): Promise<void> {
+  async #offer(files: File[], folder?: string): Promise<void> {
     this.#error.replaceChildren();
     this.#plan.replaceChildren();
     let plan: Plan;
     try {
-      plan = await planOf(files);
+      plan = await planOf(files, folder);
     } catch (error) {
       this.#error.replaceChildren(errorBox(error));
       return;

@@ -1,8 +1,8 @@
 import type { Settings } from "../settings.js";
-import { SITES, type SiteAdapter } from "../sites/index.js";
+import { ownHosts, SITES, type SiteAdapter } from "../sites/index.js";
 import { button, byId, make } from "../ui/dom.js";
 import { errorBox } from "../ui/errors.js";
-import { allow, hostsOf, isAllowed, onPermissions, withdraw } from "../ui/places.js";
+import { allow, hostOf, hostsOf, isAllowed, onPermissions, withdraw } from "../ui/places.js";
 import { listed } from "../ui/words.js";
 
 /** The sites, each with its permission and a switch. */
@@ -19,9 +19,13 @@ export class SitesView {
   async show(settings: Settings): Promise<void> {
     this.#settings = settings;
     const allowed = await Promise.all(SITES.map(isAllowed));
+    const own = ownHosts((await chrome.permissions.getAll()).origins);
     if (settings !== this.#settings) return;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
-    this.#list.replaceChildren(...SITES.map((site, at) => this.#row(site, allowed[at]!, !settings.sitesOff.includes(site.id))));
+    this.#list.replaceChildren(
+      ...SITES.map((site, at) => this.#row(site, allowed[at]!, !settings.sitesOff.includes(site.id))),
+      ...own.map((pattern) => this.#ownRow(pattern)),
+    );
     if (focused) this.#list.querySelector<HTMLElement>(`[data-key="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -41,6 +45,16 @@ export class SitesView {
       row.append(make("label", { className: "switch" }, `Show badges on ${site.name}`, toggle));
     }
     return row;
+  }
+
+  /** A host that a person allowed in the popup. */
+  #ownRow(pattern: string): HTMLElement {
+    const host = hostOf(pattern);
+    const back = button("Withdraw", () => this.#ask(() => withdraw({ matches: [pattern] })), { label: `Withdraw the permission for ${host}` });
+    back.dataset.key = `${pattern} permission`;
+    return make("li", { className: "site" },
+      make("div", { className: "row" }, make("h3", {}, host), back),
+      make("p", { className: "muted small" }, `${pattern.split(":")[0]}, any port · allowed`));
   }
 
   #switch(site: SiteAdapter, on: boolean): Promise<void> {

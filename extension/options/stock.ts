@@ -1,4 +1,5 @@
 import type { EngineClient } from "../engine/client.js";
+import { onKept } from "../kept.js";
 import { onOpinions } from "../learn/store.js";
 import { changeSettings, readSettings } from "../settings.js";
 import { button, byId, make, onClick } from "../ui/dom.js";
@@ -24,7 +25,7 @@ export class StoredView {
       if (dialog.returnValue === "delete") void this.#deleteAll();
     });
     onOpinions(() => void this.refresh());
-    chrome.storage.local.onChanged.addListener(() => void this.refresh());
+    onKept(() => void this.refresh());
   }
 
   /** Looks again at what is stored. */
@@ -54,7 +55,7 @@ export class StoredView {
     for (const { model, bytes, complete } of models) {
       rows.push(line(model, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(model, async () => {
         const { model: choice } = await readSettings();
-        const used = choice.kind === "large" ? LARGE.source : choice.kind === "url" ? choice.url : "";
+        const used = choice.kind === "large" ? LARGE.source : choice.kind === "hub" ? choice.id : choice.kind === "url" ? choice.url : "";
         // Its name has no query, and an address may have one.
         await this.#free(used.split("?")[0] === model);
         await (await import("cappy-web")).deleteKept(model);

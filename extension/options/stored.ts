@@ -2,6 +2,7 @@
 import type { KeptModel } from "cappy-web";
 import { readCollection } from "../collection.js";
 import type { EngineClient } from "../engine/client.js";
+import { forgetKept, readKept } from "../kept.js";
 import { lessonsOf } from "../learn/opinions.js";
 import { deleteOpinions, readOpinions } from "../learn/store.js";
 import { readSettings } from "../settings.js";
@@ -36,7 +37,6 @@ export interface Stored {
 
 /** Looks at what is stored, and stores nothing by it. */
 export async function takeStock(): Promise<Stored> {
-  const local = await chrome.storage.local.get(null);
   const { instruction, answers } = await readCollection();
   const { usage, quota } = await navigator.storage.estimate();
   const cappy = await packageFolder();
@@ -48,10 +48,10 @@ export async function takeStock(): Promise<Stored> {
   });
   const tuning = cappy && (await entries(cappy)).find(({ name }) => name === TUNING);
   return {
-    settings: "settings" in local,
+    settings: (await readKept("settings")) !== null,
     instruction: instruction !== "",
     answers: answers.length,
-    ranking: "ranking" in local,
+    ranking: (await readKept("ranking")) !== null,
     lessons: lessonsOf(await readOpinions()).length,
     taught: (await readSettings()).taught.map(({ model }) => model),
     models, problem,
@@ -93,8 +93,7 @@ export async function deleteAll(engine: EngineClient): Promise<void> {
   for (const { name } of await entries(root)) await root.removeEntry(name, { recursive: true });
   for (const name of await caches.keys()) await caches.delete(name);
   await deleteOpinions();
-  await chrome.storage.session.clear();
-  await chrome.storage.local.clear();
+  await forgetKept();
 }
 
 async function kept(): Promise<KeptModel[]> {

@@ -11,6 +11,8 @@ export class Keeper {
   /** Own writes that were not heard of yet. */
   #written: string[] = [];
   #timer = 0;
+  /** Off until it is known that this is no private window. */
+  #keeps = false;
 
   /**
    * @param now what stands in the panel
@@ -24,10 +26,11 @@ export class Keeper {
     document.addEventListener("focusout", () => this.flush());
   }
 
-  /** Shows what is kept. */
+  /** Shows what is kept, with what was written meanwhile, and keeps changes from now on. */
   async open(): Promise<void> {
-    this.#base = await readCollection();
-    this.show(this.#base);
+    const theirs = await readCollection();
+    this.#keeps = true;
+    this.#heard(theirs);
   }
 
   /** To be called after every change in the panel: keeps it a little later. */
@@ -39,6 +42,7 @@ export class Keeper {
   /** Keeps it now. */
   flush(): void {
     clearTimeout(this.#timer);
+    if (!this.#keeps) return;
     const ours = kept(this.now());
     if (asText(ours) === asText(this.#base)) return;
     this.#base = ours;
@@ -47,6 +51,7 @@ export class Keeper {
   }
 
   #heard(theirs: Collection): void {
+    if (!this.#keeps) return;
     const own = this.#written.indexOf(asText(theirs));
     if (own >= 0) {
       this.#written.splice(0, own + 1);

@@ -13,6 +13,7 @@ import { counted, nameOf } from "../ui/words.js";
 import { Keeper } from "./keeper.js";
 import { kept } from "./merge.js";
 import { offerPasting } from "./paste.js";
+import { onCollected, ownWindow } from "./private.js";
 import { inOrder, isOf, keepRanking, type RankedAnswer, type Ranking, readRanking } from "./ranking.js";
 import { ResultsView } from "./results.js";
 import { RowThumbs } from "./thumbs.js";
@@ -34,6 +35,8 @@ let running: AbortController | undefined;
 let failed: unknown;
 /** What the chosen model has learned and is to use, by name. */
 let adaptation = "";
+/** Nothing of a private window is kept. What is not known yet counts as one. */
+let isPrivate = true;
 
 const rankButton = onClick("rank", () => void rank());
 const cancelButton = onClick("cancel", () => running?.abort());
@@ -60,20 +63,27 @@ model.onChange(() => {
 });
 
 onSettings(applySettings);
-void keeper.open();
-void readSettings().then(async (settings) => {
-  applySettings(settings);
+void start();
+
+async function start(): Promise<void> {
+  const own = await ownWindow();
+  isPrivate = own.isPrivate;
+  byId("private", HTMLElement).hidden = !isPrivate;
+  if (isPrivate) onCollected(own.windowId, ({ as, text }) => (as === "answer" ? task.add([text]) : task.show({ ...task.state, instruction: text })));
+  else void keeper.open();
+  applySettings(await readSettings());
+  if (isPrivate) return;
   const found = await readRanking();
   // A ranking that began meanwhile is newer.
   if (!found || running || ranking) return;
   ranking = found;
   finish(found);
   compare();
-});
+}
 
 function applySettings(settings: Settings): void {
   adaptation = forEngine(settings).adaptation;
-  thumbs.switch(settings.learn && !chrome.extension.inIncognitoContext);
+  thumbs.switch(settings.learn && !isPrivate);
   teach.show(settings);
   byId("learning", HTMLElement).hidden = !settings.learn;
   compare();
@@ -152,7 +162,7 @@ async function rank(): Promise<void> {
     finish(ranking);
     status.textContent = "";
     announce(`Ranked ${counted(answers.length, "answer")}. Best: ${inOrder(ranking.answers)[0]!.text.slice(0, 200)}`);
-    await keepRanking(ranking);
+    if (!isPrivate) await keepRanking(ranking);
   } catch (error) {
     fail(error, scores.length, answers.length);
   } finally {

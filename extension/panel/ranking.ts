@@ -1,10 +1,9 @@
 /** A finished ranking: kept over closing the panel, and as text to copy. */
 import * as v from "valibot";
 import type { Collection } from "../collection.js";
+import { keep, readKept } from "../kept.js";
 import { Score } from "../messages.js";
 import { kept } from "./merge.js";
-
-const RANKING = "ranking";
 
 const Ranking = v.object({
   instruction: v.string(),
@@ -22,14 +21,13 @@ export type RankedAnswer = Ranking["answers"][number];
 
 /** The ranking that was made last, if there is one. */
 export async function readRanking(): Promise<Ranking | undefined> {
-  const { [RANKING]: found } = await chrome.storage.local.get(RANKING);
-  const read = v.safeParse(Ranking, found);
+  const read = v.safeParse(Ranking, await readKept("ranking"));
   return read.success ? read.output : undefined;
 }
 
 /** Keeps a ranking in place of the one before. */
 export async function keepRanking(ranking: Ranking): Promise<void> {
-  await chrome.storage.local.set({ [RANKING]: ranking });
+  await keep("ranking", ranking);
 }
 
 /** Best first. Equal scores keep the order given. */

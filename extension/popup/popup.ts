@@ -2,11 +2,11 @@
 import { engineClient } from "../engine/client.js";
 import type { PageReport } from "../messages.js";
 import { changeSettings, onSettings, readSettings, type Settings } from "../settings.js";
-import { adapterFor, generic, type SiteAdapter } from "../sites/index.js";
+import { adapterFor, generic, patternOf, type SiteAdapter } from "../sites/index.js";
 import { button, byId, make, onClick } from "../ui/dom.js";
 import { errorBox } from "../ui/errors.js";
 import { ModelView } from "../ui/model.js";
-import { allow, allowScripting, isAllowed, onPermissions, openPanel } from "../ui/places.js";
+import { allow, allowScripting, isAllowed, onPermissions, openPanel, type Place, withdraw } from "../ui/places.js";
 import { counted } from "../ui/words.js";
 import { enter, isOpen, leave, reportOf, tabInFront } from "./tab.js";
 
@@ -45,7 +45,7 @@ type Page =
   | { kind: "closed" }
   | { kind: "off" }
   | { kind: "site"; site: SiteAdapter; allowed: boolean; on: boolean; report?: PageReport }
-  | { kind: "other"; report?: PageReport };
+  | { kind: "other"; host: string; place: Place; allowed: boolean; report?: PageReport };
 
 async function look({ on, sitesOff }: Settings): Promise<Page> {
   if (!site || tab?.id === undefined) return { kind: "closed" };
@@ -54,7 +54,10 @@ async function look({ on, sitesOff }: Settings): Promise<Page> {
   // What is wrong with the model stands below already.
   if (report && model.state.phase === "failed" && report.problem === model.state.message) report.problem = "";
   const told = report ? { report } : {};
-  if (site.id === generic.id) return { kind: "other", ...told };
+  if (site.id === generic.id) {
+    const place = { matches: [patternOf(tab.url!)] };
+    return { kind: "other", host: new URL(tab.url!).hostname, place, allowed: await isAllowed(place), ...told };
+  }
   return { kind: "site", site, allowed: await isAllowed(site), on: !sitesOff.includes(site.id), ...told };
 }
 
@@ -76,19 +79,24 @@ function partsOf(page: Page): HTMLElement[] {
       return [make("p", {}, "The browser lets no extension into this page."), ...otherWays(false)];
     case "off":
       return [make("p", {}, "Badges are switched off everywhere.")];
-    case "other":
-      if (!page.report) {
+    case "other": {
+      const { host, place, allowed, report } = page;
+      const always = allowed
+        ? button(`Show no badges on ${host} any more`, () => act(() => withdraw(place)))
+        : button(`Always show badges on ${host}`, () => act(() => allowAndEnter(place)));
+      if (!report) {
         return [
-          make("p", { className: "muted" }, "Cappy does not know this site. It can look for answers on this page once."),
-          button("Rank answers on this page", () => act(rankHere), { className: "primary" }),
+          make("p", { className: "muted" }, "Cappy does not know this address. It can look for answers on this page once, or always on this host, where you run Open WebUI or LibreChat yourself."),
+          button("Rank answers on this page", () => act(rankHere), { className: "primary" }), always,
           ...otherWays(true),
         ];
       }
       return [
-        ...found(page.report),
-        ...(page.report.ranked === 0 ? otherWays(true) : []),
-        button("Take the badges off this page", () => act(async () => leave(tab!.id!))),
+        ...found(report),
+        ...(report.ranked === 0 ? otherWays(true) : []),
+        ...(allowed ? [] : [button("Take the badges off this page", () => act(async () => leave(tab!.id!)))]), always,
       ];
+    }
     case "site": {
       const { site, allowed, on, report } = page;
       // A site may have several.
@@ -96,7 +104,7 @@ function partsOf(page: Page): HTMLElement[] {
       if (!allowed) {
         return [
           make("p", {}, `Cappy can mark the best answer on ${host}. The browser asks you first.`),
-          button(`Show badges on ${host}`, () => act(() => allowAndEnter(site)), { className: "primary" }),
+          button(`Show badges on ${host}`, () => act(() => allowAndEnter(site, site.id)), { className: "primary" }),
         ];
       }
       const toggle = make("input", { type: "checkbox", className: "toggle", role: "switch", checked: on });
@@ -141,9 +149,9 @@ async function rankHere(): Promise<void> {
   if (await allowScripting()) await enter(tab!.id!);
 }
 
-async function allowAndEnter(site: SiteAdapter): Promise<void> {
-  if (!(await allow(site))) return;
-  await changeSettings({ sitesOff: settings.sitesOff.filter((id) => id !== site.id) });
+async function allowAndEnter(place: Place, site?: string): Promise<void> {
+  if (!(await allow(place))) return;
+  if (settings.sitesOff.some((id) => id === site)) await changeSettings({ sitesOff: settings.sitesOff.filter((id) => id !== site) });
   await enter(tab!.id!);
 }
 

@@ -4,8 +4,10 @@ export interface SiteAdapter {
   id: string;
   /** The site's name, for people. */
   name: string;
-  /** Match patterns of its pages; the manifest lists them as optional hosts. */
+  /** Match patterns of its pages, each `https://host/*`. None where people host it themselves, on any host. */
   matches: readonly string[];
+  /** For sites that people host themselves: what matches on a page of this site, and on no other site's. */
+  page?: string;
   /**
    * Selectors of prompts, in layers: the first that finds anything on the page counts. Stable
    * attributes come before class names; text that is translated is never matched.
@@ -18,17 +20,24 @@ export interface SiteAdapter {
    * are parts of one answer, as where a site shows steps and a result as messages of their own.
    */
   turn?: string;
+  /** Prompts and answers within these are not on the page for who reads it, such as those of chats that are kept out of sight. */
+  aside?: string;
   /** Lists that may show their last child first. They count as such while their style says `column-reverse`. */
   reversed?: string;
   /** Selectors within prompts and answers of what is not part of their words: buttons, sources, thoughts. */
   ignore: readonly string[];
   /**
-   * Attributes, on an answer or within it, that tell it from another one that is shown in its place
-   * later. The first that is there counts.
+   * Selectors that begin with an attribute, `[data-id]` or `[id^="message-"]`, whose value tells an answer from
+   * another one that is shown in its place later. It may be on the answer, within it, or around it, up to its
+   * turn. The first selector that matches counts.
    */
   identity?: readonly string[];
+  /** How identities begin that an answer has only until it gets its own. */
+  provisional?: string;
   /** Selectors that match within an answer's turn, or on it, as long as it is being written. */
   streaming?: readonly string[];
+  /** What matches anywhere on the page as long as any answer is being written. */
+  running?: string;
   /** An answer that stays the same for so long is finished, in ms. */
   settleMs: number;
 }

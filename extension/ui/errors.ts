@@ -8,6 +8,11 @@ export interface Coded {
   message: string;
 }
 
+/** An error with a code. */
+export function coded(code: string, message: string): Error & Coded {
+  return Object.assign(new Error(message), { code });
+}
+
 const BROWSERS =
   "Browsers with WebGPU: Chrome and Edge on Windows, macOS and ChromeOS, Firefox on Windows, and from version 145 on Macs.";
 

@@ -83,7 +83,7 @@ export class ModelView {
    */
   async #stop(): Promise<void> {
     const { kind } = this.#choice;
-    if (kind === "large" || kind === "url") {
+    if (kind === "large" || kind === "hub" || kind === "url") {
       this.#note.textContent = `Cancelled. What was downloaded of ${nameOf(this.#choice)} is kept.`;
       // This stops it, too, and rankings that waited for it are done with the embedded model.
       await changeSettings({ model: { kind: "embedded" } });

@@ -1,22 +1,27 @@
-/** The site adapters as a person sees them: where the browser lets the extension in. */
-import type { SiteAdapter } from "../sites/adapter.js";
+/** The places where the browser lets the extension in, as a person sees them: sites, and hosts of their own. */
 
-/** What is asked for along with a site: to put the content script there. */
+/** A site adapter, or a host. */
+export interface Place {
+  /** Match patterns of its pages. */
+  matches: readonly string[];
+}
+
+/** What is asked for along with a place: to put the content script there. */
 const SCRIPTING: chrome.runtime.ManifestPermission[] = ["scripting"];
 
-/** Whether the browser lets the extension into a site's pages. */
-export function isAllowed(site: SiteAdapter): Promise<boolean> {
-  return chrome.permissions.contains({ permissions: SCRIPTING, origins: [...site.matches] });
+/** Whether the browser lets the extension into a place. */
+export function isAllowed({ matches }: Place): Promise<boolean> {
+  return chrome.permissions.contains({ permissions: SCRIPTING, origins: [...matches] });
 }
 
-/** Asks the browser to let the extension into a site. To be called in a click, before anything is awaited. */
-export function allow(site: SiteAdapter): Promise<boolean> {
-  return chrome.permissions.request({ permissions: SCRIPTING, origins: [...site.matches] });
+/** Asks the browser to let the extension into a place. To be called in a click, before anything is awaited. */
+export function allow({ matches }: Place): Promise<boolean> {
+  return chrome.permissions.request({ permissions: SCRIPTING, origins: [...matches] });
 }
 
-/** Gives the permission for a site back. */
-export function withdraw(site: SiteAdapter): Promise<boolean> {
-  return chrome.permissions.remove({ origins: [...site.matches] });
+/** Gives the permission for a place back. */
+export function withdraw({ matches }: Place): Promise<boolean> {
+  return chrome.permissions.remove({ origins: [...matches] });
 }
 
 /** Asks to put the content script into pages, for the one page on which the person clicks. */
@@ -30,9 +35,9 @@ export function onPermissions(listener: () => void): void {
   chrome.permissions.onRemoved.addListener(listener);
 }
 
-/** A site's hosts in short: "chatgpt.com". */
-export function hostsOf(site: SiteAdapter): string[] {
-  return [...new Set(site.matches.map(hostOf))];
+/** A place's hosts in short: "chatgpt.com". */
+export function hostsOf({ matches }: Place): string[] {
+  return [...new Set(matches.map(hostOf))];
 }
 
 /** The host of a match pattern. */

@@ -32,9 +32,16 @@ export function nameOf(choice: ModelChoice): string {
   switch (choice.kind) {
     case "embedded": return "The embedded model";
     case "large": return "Cappy-large";
-    case "url": return choice.url;
+    case "hub": return choice.id;
+    case "url": return withoutSecrets(choice.url);
     case "folder": return `Folder ${choice.name}`;
   }
+}
+
+/** An address without what may grant access: names of models are told to content scripts. */
+function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
 }
 
 /** What the engine is at, in a word or two. */

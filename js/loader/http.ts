@@ -48,6 +48,8 @@ export class Http {
   async look(file: string, url: string): Promise<Remote | null> {
     // With a Range, browsers ask for the file as it is: a compressed length would be of no use.
     const head = await this.#once(file, url, "HEAD", { Range: "bytes=0-" });
+    // Nothing is in it, but unread it counts as cancelled when the files are closed.
+    await head.arrayBuffer().catch(() => {});
     if (head.ok) {
       const remote = describe(file, url, head);
       if (!remote || remote.size !== null) return remote;

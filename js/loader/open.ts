@@ -18,6 +18,9 @@ import { WindowFile } from "./window-file.js";
 /** Bytes of files that may lie in memory as a whole where nothing can be kept. */
 const IN_MEMORY = 16 * 1024 * 1024;
 
+/** Files that say more of a tokenizer, which many models do without. */
+const OPTIONAL = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+
 /** A model's files, opened. */
 export interface OpenedModel extends ModelFiles {
   open(name: string): Promise<OpenFile | null>;
@@ -70,6 +73,8 @@ class Opener {
   readonly #http: Http;
   readonly #session: Session;
   #memoryLeft = IN_MEMORY;
+  /** Whether a file was found to be another than what is kept of it. */
+  #changed = false;
 
   constructor(
     readonly folder: Folder,
@@ -115,6 +120,8 @@ class Opener {
     if (meta && samePlace && this.options.checkFreshness === false) {
       return meta.size === null ? null : this.#kept(keep, ofMeta(meta, url, meta.size));
     }
+    // Nobody adds one of these and leaves the others as they are, so they are not asked for at each load.
+    if (meta?.size === null && samePlace && !this.#changed && OPTIONAL.includes(name)) return null;
     let remote: Remote | null;
     try {
       remote = await this.#http.look(name, url);
@@ -134,6 +141,7 @@ class Opener {
     if (meta && meta.size !== null && isVersion(meta, remote)) {
       return this.#kept(keep, ofMeta(meta, url, meta.size));
     }
+    this.#changed = true;
     if (remote.size === null) return this.#whole(remote, keep);
     return this.#kept(keep, { ...remote, size: remote.size });
   }

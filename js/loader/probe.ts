@@ -11,13 +11,24 @@ export const WEIGHTS = [
   "pytorch_model.bin.index.json",
 ];
 
+/** What a tokenizer consists of where there is no `tokenizer.json`; one of these. */
+const VOCABULARIES = [["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
+
 /** No header or JSON file is larger; one that says so is broken. */
 const MOST = 16 * 1024 * 1024;
+
+/** What a model may have beside these that changes its scores. */
+const OPTIONAL = ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
 
 /** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
 export async function costOf(model: OpenedModel, quota: number | null): Promise<Cost> {
   const config = await needed(model, "config.json");
   const files = [config, ...(await tokenizer(model))];
+  for (const name of OPTIONAL) {
+    const file = await model.open(name);
+    if (!file) break;
+    files.push(file);
+  }
   const weights = await firstOf(model, WEIGHTS);
   if (!weights) throw new CappyError("not-found", model.description, `has none of ${WEIGHTS.join(", ")}`);
   const parts = [weights];
@@ -42,7 +53,7 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
 /** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
 function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
   const hidden = (config.hidden_size ?? config.dim)!;
-  const inner = (config.intermediate_size ?? config.hidden_dim)!;
+  const inner = ((config.model_type as unknown) === "distilbert" ? config.hidden_dim : config.intermediate_size)!;
   const layers = (config.num_hidden_layers ?? config.n_layers)!;
   // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
   const held = (layer: number, head: number, word: number) =>
@@ -62,10 +73,22 @@ export function shardsIn(name: string, index: unknown): string[] {
   return shards as string[];
 }
 
+/** The files of the tokenizer, in the order in which `src/tokenizer` asks for them. */
 async function tokenizer(model: OpenedModel): Promise<OpenFile[]> {
+  const found = (files: (OpenFile | null)[]) => files.filter((file) => file !== null);
+  const settings = await model.open("tokenizer_config.json");
   const one = await model.open("tokenizer.json");
-  if (one) return [one];
-  return [await needed(model, "vocab.json"), await needed(model, "merges.txt")];
+  const all = found([settings, one]);
+  if (!settings || !((await json(settings)) as { added_tokens_decoder?: unknown } | null)?.added_tokens_decoder) {
+    all.push(...found([await model.open("special_tokens_map.json"), await model.open("added_tokens.json")]));
+  }
+  if (one) return all;
+  for (const [first, ...others] of VOCABULARIES) {
+    const file = await model.open(first!);
+    if (file) return [...all, file, ...(await Promise.all(others.map((name) => needed(model, name))))];
+  }
+  const forms = VOCABULARIES.map((names) => names.join(" with ")).join(" nor ");
+  throw new CappyError("not-found", model.description, `has no tokenizer: neither tokenizer.json nor ${forms}`);
 }
 
 async function needed(model: OpenedModel, name: string): Promise<OpenFile> {
@@ -116,7 +139,10 @@ async function json(file: OpenFile): Promise<unknown> {
 
 function parse(name: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const text = new TextDecoder().decode(bytes);
+    // Python writes constants that JSON does not have.
+    return JSON.parse(name !== "config.json" ? text
+      : text.replace(/"(?:[^"\\]+|\\.)*"|-?(?:NaN|Infinity)/gs, (found) => (found.startsWith('"') ? found : "null")));
   } catch (cause) {
     throw new CappyError(name === "config.json" ? "config" : "checkpoint", name, "is not JSON", { cause });
   }

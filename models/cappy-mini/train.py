@@ -228,7 +228,8 @@ def save(model, tok, out):
     tok.save(os.path.join(out, "tokenizer.json"))
     settings = {"tokenizer_class": "RobertaTokenizer", "model_max_length": c.max_position_embeddings - 2,
                 "bos_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "cls_token": "<s>", "unk_token": "<unk>",
-                "pad_token": "<pad>", "mask_token": "<mask>", "add_prefix_space": False, "trim_offsets": True}
+                "pad_token": "<pad>", "mask_token": "<mask>", "add_prefix_space": False, "trim_offsets": True,
+                "added_tokens_decoder": {str(i): token.__getstate__() for i, token in tok.get_added_tokens_decoder().items()}}
     with open(os.path.join(out, "tokenizer_config.json"), "w", encoding="utf-8") as f:
         json.dump(settings, f, indent=2)
         f.write("\n")

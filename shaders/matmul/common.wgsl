@@ -12,6 +12,7 @@ const TANH: u32 = 2u;
 const RESIDUAL: u32 = 3u;
 const STORE_F32: u32 = 4u;
 const RELU: u32 = 5u;
+const GELU_TANH: u32 = 6u;
 
 struct Params {
     rows: u32,         // rows of a and out, counted from the first of the buffers
@@ -28,7 +29,7 @@ struct Params {
 // by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 @group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
-// f16 for STORE, GELU, TANH and RELU: one vec2 is four numbers. f32 for the others: two vec2 are four.
+// f16 for STORE, GELU, TANH, RELU and GELU_TANH: one vec2 is four numbers. f32 for the others: two vec2 are four.
 @group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
 
 // Four columns of weights: the even and the odd number of each pair.
@@ -48,6 +49,12 @@ fn gelu(x: vec4<f32>) -> vec4<f32> {
     return 0.5 * x * (1.0 + erf(x * 0.70710678118654752));
 }
 
+// GELU by tanh, which is 1 to f32 beyond 10. NaN stays NaN, as x is a factor of the whole.
+fn gelu_tanh(x: vec4<f32>) -> vec4<f32> {
+    let y = x * fma(vec4(0.035677408136), x * x, vec4(0.79788456080));
+    return 0.5 * x * (1.0 + tanh(clamp(y, vec4(-10.0), vec4(10.0))));
+}
+
 fn pack(x: vec4<f32>) -> vec2<u32> {
     return vec2<u32>(pack2x16float(x.xy), pack2x16float(x.zw));
 }
@@ -62,6 +69,7 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
         case GELU: { x = gelu(x); }
         // tanh of a large argument overflows in some drivers; it is 1 to f32 beyond 10.
         case TANH: { x = tanh(clamp(x, vec4(-10.0), vec4(10.0))); }
+        case GELU_TANH: { x = gelu_tanh(x); }
         // max() may make a number of NaN.
         case RELU: { x = select(x, vec4(0.0), x < vec4(0.0)); }
         case RESIDUAL: { x += load4(residual[at]); }

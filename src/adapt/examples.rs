@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::Example;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lines::{Line, Lines, json_fault};
 
 /// What one line teaches.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,24 +56,23 @@ pub enum Lesson {
 /// # Errors
 /// [`ErrorKind::Input`] naming the line, and the field that is missing or is not what it should be.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Lesson>> {
-    // Some editors put a byte order mark at the beginning of a file.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut lessons = Vec::new();
-    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1u64..) {
-        let line = line.trim_ascii();
-        if !line.is_empty() {
-            let lesson = lesson(line).map_err(|what| {
-                Error::new(ErrorKind::Input, format!("{file}: line {number}"), what)
-            })?;
-            lessons.push(lesson);
-        }
+    let mut lines = Lines::new(bytes);
+    let unreadable = |error: std::io::Error| Error::new(ErrorKind::Io, file, error.to_string());
+    while let Some(Line { number, text }) = lines.next().map_err(unreadable)? {
+        let read = text.and_then(|text| match text.trim_ascii() {
+            "" => Ok(None),
+            line => lesson(line).map(Some),
+        });
+        let refuse = |what| Error::new(ErrorKind::Input, format!("{file}: line {number}"), what);
+        lessons.extend(read.map_err(refuse)?);
     }
     Ok(lessons)
 }
 
 /// What `line` teaches, or what is wrong with it.
-fn lesson(line: &[u8]) -> Result<Lesson, String> {
-    let value = serde_json::from_slice(line).map_err(|error| format!("is not JSON: {error}"))?;
+fn lesson(line: &str) -> Result<Lesson, String> {
+    let value = serde_json::from_str(line).map_err(|error| json_fault(&error))?;
     let Value::Object(fields) = value else {
         return Err("is not a JSON object".into());
     };

@@ -9,11 +9,14 @@ use crate::checkpoint::{Checkpoint, Files, WeightFormat};
 use crate::config::Config;
 use crate::encoder::self_test;
 use crate::encoder::training::{Features, Input, Tensor, Training, Update};
+#[cfg(feature = "cpu")]
+use crate::engine::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::Gpu;
 use crate::ops::training::adamw::AdamW;
 use crate::scorer::{LoadOptions, ModelSource, Opened, Progress, batch_tokens, open, open_proven};
 use crate::tokenizer::{Encoded, Tokenizer};
+use crate::tune::Tuned;
 
 /// A pair as tokens, and the score that it ought to get.
 struct Pair {
@@ -111,6 +114,14 @@ impl Adaptation {
         planned: &mut dyn FnMut(&Plan),
     ) -> Result<Adaptation> {
         settings.check()?;
+        #[cfg(feature = "cpu")]
+        if options.device == Device::Cpu {
+            return Err(Error::new(
+                ErrorKind::Input,
+                "device",
+                "is the CPU, and only a GPU trains",
+            ));
+        }
         if set.order.is_empty() {
             let what = "has no examples that are not held out";
             return Err(Error::new(ErrorKind::Input, "the training set", what));
@@ -121,7 +132,7 @@ impl Adaptation {
             None => &mut silent,
         };
         let model = source.describe();
-        let Opened { config, tokenizer, checkpoint: mut base, files } =
+        let Opened { config, tokenizer, checkpoint: mut base, files, .. } =
             open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
@@ -129,7 +140,9 @@ impl Adaptation {
         }
         let train = encode(&tokenizer, &set.train)?;
         let held_out = encode(&tokenizer, &set.held_out)?;
-        let prove = async |gpu: &Gpu, choice| self_test(gpu, choice, WeightFormat::F16).await;
+        let (format, activation) = (WeightFormat::F16, config.hidden_act);
+        let prove =
+            async |gpu: &Gpu, tuned: &Tuned| self_test(gpu, tuned.choice, format, activation).await;
         let (gpu, tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
         let longest = train.iter().chain(&held_out).map(|pair| pair.encoded.ids.len()).max();
         let longest = longest.unwrap_or(1);

@@ -16,7 +16,7 @@ use web_time::Instant;
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, RandomProfile, WeightFormat, tensor_shapes};
-use crate::config::{Config, Family};
+use crate::config::{Activation, Config, Family};
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Dtype, Gpu};
@@ -67,6 +67,7 @@ impl Shape {
             num_hidden_layers,
             num_attention_heads,
             intermediate_size: 4 * hidden_size,
+            hidden_act: Activation::Gelu,
             max_position_embeddings: 514,
             type_vocab_size: 1,
             layer_norm_eps: 1e-5,

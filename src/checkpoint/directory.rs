@@ -1,6 +1,6 @@
 //! Files of a folder on disk, read by position.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -27,8 +27,10 @@ impl Directory {
     fn open_file(&self, name: &str) -> Result<Option<Box<dyn ByteSource>>> {
         let path = self.0.join(name);
         let name = path.display().to_string();
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        // Before it is opened, since opening a pipe waits for a writer and opening a device may do
+        // anything.
+        let found = match fs::metadata(&path) {
+            Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return match self.0.is_dir() {
                     true => Ok(None),
@@ -39,11 +41,12 @@ impl Directory {
             }
             Err(error) => return Err(unreadable(&name, error)),
         };
-        let metadata = file.metadata().map_err(|error| unreadable(&name, error))?;
-        if !metadata.is_file() {
+        if !found.is_file() {
             return Err(Error::new(ErrorKind::Io, name, "is not a regular file"));
         }
-        Ok(Some(Box::new(FileSource { name, size: metadata.len(), file })))
+        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (size, file) = opened.map_err(|error| unreadable(&name, error))?;
+        Ok(Some(Box::new(FileSource { name, size, file })))
     }
 }
 
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn files_are_read_by_position() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a"), b"0123456789").unwrap();
+        fs::write(folder.path().join("a"), b"0123456789").unwrap();
         let files = Directory::new(folder.path());
         let source = block_on(files.open("a")).unwrap().unwrap();
         assert_eq!(source.size(), 10);
@@ -112,7 +115,7 @@ mod tests {
         assert_eq!(block_on(source.read(4..4)).unwrap(), b"");
         assert_eq!(block_on(source.read(8..11)).unwrap_err().kind(), ErrorKind::Io);
         // The file shrinks behind our back.
-        std::fs::write(folder.path().join("a"), b"01234").unwrap();
+        fs::write(folder.path().join("a"), b"01234").unwrap();
         let error = block_on(source.read(2..10)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
         assert!(error.at_fault().ends_with('a'), "{error}");
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("inside")).unwrap();
+        fs::create_dir(folder.path().join("inside")).unwrap();
         let files = Directory::new(folder.path());
         assert!(block_on(files.open("a")).unwrap().is_none());
         let inside = block_on(files.open("inside")).err().unwrap();
@@ -132,10 +135,30 @@ mod tests {
         assert_eq!(error.at_fault(), nowhere.describe());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_and_a_device_are_refused_before_they_are_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("config.json");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("model.safetensors")).unwrap();
+        for name in ["config.json", "model.safetensors"] {
+            let files = Directory::new(folder.path());
+            let (send, answer) = std::sync::mpsc::channel();
+            // Opening a pipe that nobody writes to would wait without end.
+            std::thread::spawn(move || {
+                let _ = send.send(block_on(files.open(name)).err().map(|error| error.to_string()));
+            });
+            let told = answer.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap();
+            assert!(told.ends_with(&format!("{name}: is not a regular file")), "{told}");
+        }
+    }
+
     #[test]
     fn whole_files_have_a_limit() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a"), b"0123456789").unwrap();
+        fs::write(folder.path().join("a"), b"0123456789").unwrap();
         let files = Directory::new(folder.path());
         assert_eq!(block_on(read_all(&files, "a", 10)).unwrap().unwrap(), b"0123456789");
         assert!(block_on(read_all(&files, "b", 10)).unwrap().is_none());

@@ -7,6 +7,8 @@ use half::prelude::*;
 /// The format of a tensor's numbers in its file, always little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dtype {
+    /// IEEE 754 double precision, rounded to single where it is read.
+    F64,
     /// IEEE 754 single precision.
     F32,
     /// IEEE 754 half precision.
@@ -19,6 +21,7 @@ impl Dtype {
     /// Bytes a number.
     pub fn size(self) -> usize {
         match self {
+            Dtype::F64 => 8,
             Dtype::F32 => 4,
             Dtype::F16 | Dtype::BF16 => 2,
         }
@@ -30,6 +33,10 @@ impl Dtype {
         const BLOCK: usize = 2048;
         out.reserve(bytes.len() / self.size());
         match self {
+            Dtype::F64 => {
+                let (numbers, _) = bytes.as_chunks::<8>();
+                out.extend(numbers.iter().map(|number| f64::from_le_bytes(*number) as f32));
+            }
             Dtype::F32 => {
                 let (numbers, _) = bytes.as_chunks::<4>();
                 out.extend(numbers.iter().map(|number| f32::from_le_bytes(*number)));
@@ -63,6 +70,7 @@ impl Dtype {
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Dtype::F64 => "f64",
             Dtype::F32 => "f32",
             Dtype::F16 => "f16",
             Dtype::BF16 => "bf16",
@@ -84,6 +92,9 @@ mod tests {
     #[test]
     fn known_bits() {
         assert_eq!(read(Dtype::F32, &[0, 0, 0x80, 0x3f, 0, 0, 0, 0x80]), [1.0, -0.0]);
+        let doubles = [0.1, -2.0, 1e300, f64::NAN].map(f64::to_le_bytes).concat();
+        let [tenth, two, large, nan] = read(Dtype::F64, &doubles)[..] else { panic!("four") };
+        assert_eq!((tenth, two, large, nan.is_nan()), (0.1, -2.0, f32::INFINITY, true));
         // Smallest subnormal, largest finite number, and a negative one.
         let halves = [0x01, 0x00, 0xff, 0x7b, 0x00, 0xc0];
         assert_eq!(read(Dtype::F16, &halves), [f32::powi(2.0, -24), 65504.0, -2.0]);

@@ -101,7 +101,7 @@ impl Checkpoint {
     /// ```
     /// # let config = cappy::Config {
     /// #     family: cappy::Family::Roberta, vocab_size: 11, hidden_size: 6, num_hidden_layers: 1, num_attention_heads: 2,
-    /// #     intermediate_size: 10, max_position_embeddings: 9, type_vocab_size: 1,
+    /// #     intermediate_size: 10, hidden_act: cappy::Activation::Gelu, max_position_embeddings: 9, type_vocab_size: 1,
     /// #     layer_norm_eps: 1e-5, pad_token_id: 1, labels: vec!["LABEL_0".into()],
     /// # };
     /// use cappy::checkpoint::{Checkpoint, RandomProfile};
@@ -149,15 +149,15 @@ impl Checkpoint {
     }
 
     /// The tensor that is called `name` in a checkpoint of the whole classifier. In one of the bare
-    /// encoder it is found without its `roberta.`, `bert.` or `distilbert.`.
+    /// encoder it is found without its `roberta.`, `bert.` or `distilbert.`, and a LayerNorm's also
+    /// by the `gamma` and `beta` of older checkpoints.
     ///
     /// # Errors
     /// [`ErrorKind::Checkpoint`] naming the tensor when there is none of this name, when its shape
-    /// is not `shape`, or when it is not made of f32, f16 or bf16.
+    /// is not `shape`, or when it is not made of f64, f32, f16 or bf16.
     pub fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor<'_>> {
         let refuse = |what: String| Error::new(ErrorKind::Checkpoint, name, what);
-        let bare = || names::bare(name).and_then(|bare| self.tensors.get(bare));
-        let held = self.tensors.get(name).or_else(bare).ok_or_else(|| {
+        let held = self.find(name).ok_or_else(|| {
             let near = names::near(name, self.names());
             refuse(match &near[..] {
                 [] => "is not in the checkpoint, nor is anything like it".into(),
@@ -169,13 +169,21 @@ impl Checkpoint {
             Held::Quantised(QuantisedView { shape, .. }) => (shape, Dtype::F16),
             Held::Stored(View { shape, element: Element::Float(dtype), .. }) => (shape, *dtype),
             Held::Stored(View { element, .. }) => {
-                return Err(refuse(format!("is made of {element}, expected f32, f16 or bf16")));
+                let what = format!("is made of {element}, expected f64, f32, f16 or bf16");
+                return Err(refuse(what));
             }
         };
         if found != shape {
             return Err(refuse(format!("has shape {found:?}, expected {shape:?}")));
         }
         Ok(Tensor::new(self, name, held, found, dtype))
+    }
+
+    fn find(&self, name: &str) -> Option<&Held> {
+        let mut names = [Some(name), names::bare(name)].into_iter().flatten();
+        names.find_map(|name| {
+            self.tensors.get(name).or_else(|| self.tensors.get(&names::older(name)?))
+        })
     }
 
     /// The shape of the tensor that stands in the files as `name`, as [`names`](Self::names) lists it.
@@ -253,6 +261,33 @@ mod tests {
         let bare = open("model.safetensors", fixture("mixed.safetensors")).unwrap();
         assert_eq!(read(&bare, "roberta.f32", &[3, 4]).unwrap(), counted(0, 12));
         assert!(bare.get("other.f32", &[3, 4]).is_err());
+    }
+
+    #[test]
+    fn a_norm_is_found_by_the_names_of_older_checkpoints() {
+        let names = [
+            "roberta.embeddings.LayerNorm.gamma",
+            "encoder.layer.0.output.LayerNorm.beta",
+            "roberta.both.LayerNorm.beta",
+            "roberta.both.LayerNorm.bias",
+            "roberta.query.gamma",
+        ];
+        let tensors = names.map(|name| (name.to_owned(), vec![2]));
+        let file = Writer::new(Vec::new(), "f", &tensors, Dtype::F32).and_then(|mut writer| {
+            (0..5).try_for_each(|i| writer.write(&[i as f32, 0.5]))?;
+            writer.finish()
+        });
+        let checkpoint = open("model.safetensors", file.unwrap()).unwrap();
+        for (name, number) in [
+            ("roberta.embeddings.LayerNorm.weight", 0.0),
+            ("roberta.encoder.layer.0.output.LayerNorm.bias", 1.0),
+            ("roberta.both.LayerNorm.bias", 3.0),
+        ] {
+            assert_eq!(read(&checkpoint, name, &[2]).unwrap(), [number, 0.5], "{name}");
+        }
+        for name in ["roberta.query.weight", "roberta.embeddings.LayerNorm.bias"] {
+            assert_eq!(checkpoint.get(name, &[2]).unwrap_err().at_fault(), name);
+        }
     }
 
     #[test]

@@ -7,6 +7,17 @@ pub(super) fn bare(name: &str) -> Option<&str> {
     FAMILIES.iter().find_map(|family| name.strip_prefix(family.prefix()))
 }
 
+/// What a LayerNorm's tensor was called before PyTorch had a LayerNorm of its own: checkpoints that
+/// were made of TensorFlow's still have it so.
+pub(super) fn older(name: &str) -> Option<String> {
+    let norm = |name: &str, old: &str| name.ends_with("LayerNorm").then(|| format!("{name}.{old}"));
+    match name.rsplit_once('.')? {
+        (name, "weight") => norm(name, "gamma"),
+        (name, "bias") => norm(name, "beta"),
+        _ => None,
+    }
+}
+
 /// Every tensor that a model of this shape computes with, in the order of the forward pass, and its
 /// shape: matrices are `[outputs, inputs]`, tables `[rows, hidden]`, the rest vectors.
 pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
@@ -59,7 +70,7 @@ pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::Family;
+    use crate::config::{Activation, Family};
 
     /// Small enough to read in a test, with no two sizes alike.
     pub(crate) fn small_config() -> Config {
@@ -70,6 +81,7 @@ pub(super) mod tests {
             num_hidden_layers: 2,
             num_attention_heads: 2,
             intermediate_size: 10,
+            hidden_act: Activation::Gelu,
             max_position_embeddings: 9,
             type_vocab_size: 1,
             layer_norm_eps: 1e-5,

@@ -36,6 +36,7 @@ pub(super) async fn tensors(source: &dyn ByteSource) -> Result<Vec<(String, View
     }
     let tensors = metadata.tensors().into_iter().map(|(name, info)| {
         let element = match info.dtype {
+            FileDtype::F64 => Element::Float(Dtype::F64),
             FileDtype::F32 => Element::Float(Dtype::F32),
             FileDtype::F16 => Element::Float(Dtype::F16),
             FileDtype::BF16 => Element::Float(Dtype::BF16),

@@ -48,13 +48,19 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
 
 /// What a model has besides weights.
 #[cfg(feature = "adapt")]
-const SMALL_FILES: [&str; 6] = [
+const SMALL_FILES: [&str; 9] = [
     "config.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.json",
     "merges.txt",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
 ];
 
 /// The most bytes that any of them has.

@@ -53,8 +53,8 @@ impl<W: Write> Writer<W> {
     /// come. All of them are stored as `dtype`. `file` is what messages call the file.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] when `out` cannot be written, [`ErrorKind::Input`] for bf16, which is not
-    /// written, and for names or shapes that no file can have.
+    /// [`ErrorKind::Io`] when `out` cannot be written, [`ErrorKind::Input`] for bf16 and f64, which
+    /// are not written, and for names or shapes that no file can have.
     pub fn new(
         out: W,
         file: &str,
@@ -64,8 +64,8 @@ impl<W: Write> Writer<W> {
         let stored = match dtype {
             Dtype::F32 => FileDtype::F32,
             Dtype::F16 => FileDtype::F16,
-            Dtype::BF16 => {
-                let what = "is to be of bf16, which is not written";
+            Dtype::BF16 | Dtype::F64 => {
+                let what = format!("is to be of {dtype}, which is not written");
                 return Err(Error::new(ErrorKind::Input, file, what));
             }
         };
@@ -364,6 +364,7 @@ mod tests {
         let twice = vec![("a".to_string(), vec![1]); 2];
         for (tensors, dtype) in [
             (twice, Dtype::F32),
+            (none.clone(), Dtype::F64),
             (none, Dtype::BF16),
             (vec![("a".to_string(), vec![usize::MAX, 2])], Dtype::F32),
             (vec![("a".to_string(), vec![usize::MAX])], Dtype::F16),

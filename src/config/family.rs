@@ -2,6 +2,9 @@
 
 use serde::Serialize;
 
+use super::fields::Fields;
+use crate::error::Result;
+
 /// Which of Hugging Face's classes a model is one of. They are the same encoder with other
 /// embeddings, names and heads.
 ///
@@ -40,7 +43,8 @@ pub(crate) const FAMILIES: &[Family] = &[
     Family::DistilBert,
 ];
 
-/// Fields of `config.json` that DistilBERT calls by other names.
+/// Fields of `config.json` that DistilBERT calls by other names. transformers takes the first three
+/// by both, and prefers the usual one.
 #[cfg(feature = "families")]
 const DISTILBERT_FIELDS: [(&str, &str); 5] = [
     ("hidden_size", "dim"),
@@ -150,8 +154,20 @@ impl Family {
         field
     }
 
-    /// The variance's addend in every LayerNorm, where the family leaves no choice.
-    pub(super) fn fixed_eps(self) -> Option<f64> {
-        self.is_distilbert().then_some(1e-12)
+    /// What `config.json` calls a field in this file, where it may have either of two names.
+    pub(super) fn present(self, field: &'static str, fields: &Fields) -> Result<&'static str> {
+        #[cfg(feature = "families")]
+        if self.is_distilbert() {
+            let mut by_both = DISTILBERT_FIELDS[..3].iter();
+            let usual = by_both.any(|(usual, _)| *usual == field) && fields.get(field)?.is_some();
+            return Ok(if usual { field } else { self.field(field) });
+        }
+        let _ = fields;
+        Ok(field)
+    }
+
+    /// The padding token where `config.json` does not say it.
+    pub(super) fn default_pad_token_id(self) -> u32 {
+        u32::from(self.is_roberta())
     }
 }

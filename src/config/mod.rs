@@ -1,19 +1,27 @@
 //! `config.json` of a sequence classifier, checked before anything is loaded.
 
+mod activation;
 mod family;
+mod fields;
 mod module;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+pub use activation::Activation;
 pub(crate) use family::FAMILIES;
 pub use family::Family;
 use family::SUPPORTED;
+use fields::Fields;
+pub(crate) use fields::quote_constants;
 pub use module::Module;
 
 /// The largest head size the attention kernel holds in registers.
 pub const MAX_HEAD_SIZE: usize = 128;
+
+/// What is added to the variance where the file does not say it, in every family.
+const DEFAULT_EPS: f32 = 1e-12;
 
 /// The shape of one model. Every number was checked to be one that the kernels can compute.
 ///
@@ -46,6 +54,8 @@ pub struct Config {
     pub num_attention_heads: usize,
     /// Width of the feed-forward network's inside.
     pub intermediate_size: usize,
+    /// The function in its middle.
+    pub hidden_act: Activation,
     /// Rows of the position table, of which RoBERTa never uses the first two for text.
     pub max_position_embeddings: usize,
     /// Rows of the token type table; RoBERTa uses row 0 alone, DistilBERT has no table: 0.
@@ -58,108 +68,87 @@ pub struct Config {
     pub labels: Vec<String>,
 }
 
-/// The fields as they stand in the file. A field that changes what is computed is listed here
-/// so that a value nobody implemented is refused instead of ignored.
-#[derive(Deserialize)]
-struct RawConfig {
-    architectures: Option<Vec<String>>,
-    model_type: Option<String>,
-    vocab_size: Option<usize>,
-    #[cfg_attr(feature = "families", serde(alias = "dim"))]
-    hidden_size: Option<usize>,
-    #[cfg_attr(feature = "families", serde(alias = "n_layers"))]
-    num_hidden_layers: Option<usize>,
-    #[cfg_attr(feature = "families", serde(alias = "n_heads"))]
-    num_attention_heads: Option<usize>,
-    #[cfg_attr(feature = "families", serde(alias = "hidden_dim"))]
-    intermediate_size: Option<usize>,
-    #[cfg_attr(feature = "families", serde(alias = "activation"))]
-    hidden_act: Option<String>,
-    max_position_embeddings: Option<usize>,
-    type_vocab_size: Option<usize>,
-    layer_norm_eps: Option<f64>,
-    pad_token_id: Option<u32>,
-    position_embedding_type: Option<String>,
-    id2label: Option<serde_json::Map<String, Value>>,
-    num_labels: Option<usize>,
-    is_decoder: Option<bool>,
-    add_cross_attention: Option<bool>,
-    pruned_heads: Option<serde_json::Map<String, Value>>,
-    quantization_config: Option<Value>,
-}
-
 impl Config {
-    /// Reads `json`, the bytes of a file called `file` in messages.
+    /// Reads `json`, the bytes of a file called `file` in messages. Of fields that are missing,
+    /// sizes are asked for, and the others are what transformers takes for the family:
+    /// `layer_norm_eps`, `hidden_act`, `pad_token_id`, `type_vocab_size`, the labels, and
+    /// `architectures`, which is the sequence classifier of the `model_type`.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the field that is missing, of the wrong type, or asks for an
-    /// architecture, activation or position embedding that is not RoBERTa's.
+    /// architecture, activation or position embedding that is not supported.
+    ///
+    /// [`ErrorKind::Config`]: crate::ErrorKind::Config
     pub fn from_json(file: &str, json: &[u8]) -> Result<Config> {
-        let raw: RawConfig = serde_json::from_slice(json).map_err(|source| {
-            Error::new(ErrorKind::Config, file, format!("is not a model config: {source}"))
-        })?;
-        let family = family(file, &raw)?;
-        let refuse = |field: &'static str, why: String| {
-            Error::new(ErrorKind::Config, format!("{file}: {}", family.field(field)), why)
-        };
+        let fields = Fields::read(file, json)?;
+        let family = family(&fields)?;
+        let refuse = |field: &'static str, why: String| fields.refuse(family.field(field), why);
 
-        let only = |field: &'static str, value: Option<&str>, known: &str| match value {
-            Some(value) if value == known => Ok(()),
-            Some(value) => Err(refuse(field, format!("is {value:?}, only {known:?} is supported"))),
-            None => Err(refuse(field, format!("is missing, expected {known:?}"))),
+        match fields.text("model_type")? {
+            Some(named) if named == family.model_type() => {}
+            Some(named) => {
+                let known = family.model_type();
+                let why = format!("is {named:?}, only {known:?} is supported");
+                return Err(refuse("model_type", why));
+            }
+            None => {
+                let why = format!("is missing, expected {:?}", family.model_type());
+                return Err(refuse("model_type", why));
+            }
+        }
+        let hidden_act = match fields.text(family.field("hidden_act"))? {
+            Some(named) => Activation::named(named).ok_or_else(|| {
+                let why = format!(
+                    "is {named:?}; gelu, gelu_python, gelu_new, gelu_fast, gelu_pytorch_tanh and \
+                     relu are supported"
+                );
+                refuse("hidden_act", why)
+            })?,
+            None => Activation::default(),
         };
-        only("model_type", raw.model_type.as_deref(), family.model_type())?;
-        only("hidden_act", raw.hidden_act.as_deref(), "gelu")?;
-        only(
-            "position_embedding_type",
-            Some(raw.position_embedding_type.as_deref().unwrap_or("absolute")),
-            "absolute",
-        )?;
-        for (field, set) in [
-            ("is_decoder", raw.is_decoder == Some(true)),
-            ("add_cross_attention", raw.add_cross_attention == Some(true)),
-            ("pruned_heads", raw.pruned_heads.is_some_and(|heads| !heads.is_empty())),
-            ("quantization_config", raw.quantization_config.is_some_and(|q| !q.is_null())),
-        ] {
+        if let Some(other) = fields.text("position_embedding_type")?
+            && other != "absolute"
+        {
+            let why = format!("is {other:?}, only \"absolute\" is supported");
+            return Err(refuse("position_embedding_type", why));
+        }
+        for field in ["is_decoder", "add_cross_attention", "pruned_heads", "quantization_config"] {
+            let set = match fields.get(field)? {
+                None | Some(Value::Bool(false)) => false,
+                Some(Value::Object(heads)) if field == "pruned_heads" => !heads.is_empty(),
+                Some(_) => true,
+            };
             if set {
                 return Err(refuse(field, "is set, which is not supported".into()));
             }
         }
 
-        let size = |field: &'static str, value: Option<usize>, most: usize| match value {
-            Some(value) if (1..=most).contains(&value) => Ok(value),
-            Some(value) => Err(refuse(field, format!("is {value}, expected 1 to {most}"))),
-            None => Err(refuse(field, "is missing".into())),
+        let size = |field: &'static str, most: usize| {
+            let value = fields.whole(family.present(field, &fields)?, 1, most)?;
+            value.ok_or_else(|| refuse(field, "is missing".into()))
         };
         let config = Config {
             family,
-            vocab_size: size("vocab_size", raw.vocab_size, 1 << 20)?,
-            hidden_size: size("hidden_size", raw.hidden_size, 1 << 13)?,
-            num_hidden_layers: size("num_hidden_layers", raw.num_hidden_layers, 1 << 10)?,
-            num_attention_heads: size("num_attention_heads", raw.num_attention_heads, 1 << 10)?,
-            intermediate_size: size("intermediate_size", raw.intermediate_size, 1 << 15)?,
-            max_position_embeddings: size(
-                "max_position_embeddings",
-                raw.max_position_embeddings,
-                1 << 16,
-            )?,
+            vocab_size: size("vocab_size", 1 << 20)?,
+            hidden_size: size("hidden_size", 1 << 13)?,
+            num_hidden_layers: size("num_hidden_layers", 1 << 10)?,
+            num_attention_heads: size("num_attention_heads", 1 << 10)?,
+            intermediate_size: size("intermediate_size", 1 << 15)?,
+            hidden_act,
+            max_position_embeddings: size("max_position_embeddings", 1 << 16)?,
             type_vocab_size: match family.is_distilbert() {
                 true => 0,
-                false => size("type_vocab_size", raw.type_vocab_size, 1 << 10)?,
+                false => fields.whole("type_vocab_size", 1, 1 << 10)?.unwrap_or(2),
             },
-            layer_norm_eps: match family.fixed_eps().or(raw.layer_norm_eps) {
-                Some(eps) if eps > 0.0 && eps < 1.0 => eps as f32,
-                Some(eps) => {
-                    return Err(refuse("layer_norm_eps", format!("is {eps}, expected 0 to 1")));
-                }
-                None => return Err(refuse("layer_norm_eps", "is missing".into())),
+            layer_norm_eps: match family.is_distilbert() {
+                true => DEFAULT_EPS,
+                false => layer_norm_eps(&fields)?,
             },
-            pad_token_id: raw
-                .pad_token_id
-                // BERT's positions do not hang on it.
-                .or((!family.is_roberta()).then_some(0))
-                .ok_or_else(|| refuse("pad_token_id", "is missing".into()))?,
-            labels: labels(raw.id2label, raw.num_labels).map_err(|why| refuse("id2label", why))?,
+            pad_token_id: match fields.whole("pad_token_id", 0, u32::MAX as usize)? {
+                Some(id) => id as u32,
+                None => family.default_pad_token_id(),
+            },
+            labels: labels(&fields)?,
         };
 
         if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
@@ -237,42 +226,63 @@ impl Config {
     }
 }
 
-/// The family that `architectures` names.
-fn family(file: &str, raw: &RawConfig) -> Result<Family> {
-    let refuse =
-        |why: String| Err(Error::new(ErrorKind::Config, format!("{file}: architectures"), why));
-    let Some(named) = raw.architectures.as_deref().unwrap_or_default().first() else {
-        return refuse(format!("is missing; {SUPPORTED}"));
+/// The family that `architectures` names, or, where it is missing, `model_type`: whether the model
+/// is a classifier is then seen by the tensors of its head.
+fn family(fields: &Fields) -> Result<Family> {
+    let first = match fields.get("architectures")? {
+        Some(Value::Array(names)) => names.first(),
+        other => other,
     };
-    match FAMILIES.iter().find(|family| family.architecture() == named) {
-        Some(family) => Ok(*family),
-        None => refuse(format!("is {named:?}; {SUPPORTED}")),
+    let (found, what) = match first {
+        Some(Value::String(named)) => {
+            let found = FAMILIES.iter().find(|family| family.architecture() == named);
+            (found, format!("is {named:?}"))
+        }
+        Some(_) => return Err(fields.refuse("architectures", "is not a list of names")),
+        None => {
+            let named = fields.text("model_type")?.unwrap_or_default();
+            let found = FAMILIES.iter().find(|family| family.model_type() == named);
+            (found, "is missing".into())
+        }
+    };
+    found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {SUPPORTED}")))
+}
+
+fn layer_norm_eps(fields: &Fields) -> Result<f32> {
+    let field = "layer_norm_eps";
+    match fields.get(field)?.map(Value::as_f64) {
+        None => Ok(DEFAULT_EPS),
+        Some(Some(eps)) if eps > 0.0 && eps < 1.0 => Ok(eps as f32),
+        Some(Some(eps)) => Err(fields.refuse(field, format!("is {eps}, expected 0 to 1"))),
+        Some(None) => Err(fields.refuse(field, "is not a number")),
     }
 }
 
-/// The labels in order. Hugging Face leaves `id2label` out of the file when there are two of them
-/// with their default names.
-fn labels(
-    id2label: Option<serde_json::Map<String, Value>>,
-    num_labels: Option<usize>,
-) -> Result<Vec<String>, String> {
-    let Some(map) = id2label else {
-        let count = num_labels.unwrap_or(2);
-        if !(1..=1 << 16).contains(&count) {
-            return Err(format!("num_labels is {count}, expected 1 to 65536"));
+/// The labels in order. transformers leaves `id2label` out of the file when there are two of them
+/// with their default names, and goes by `num_labels` where the two disagree.
+fn labels(fields: &Fields) -> Result<Vec<String>> {
+    let refuse = |why: String| Err(fields.refuse("id2label", why));
+    let count = fields.whole("num_labels", 1, 1 << 16)?;
+    let map = match fields.get("id2label")? {
+        Some(Value::Object(map)) if count.is_none_or(|count| count == map.len()) => map,
+        Some(Value::Object(_)) | None => {
+            return Ok((0..count.unwrap_or(2)).map(|i| format!("LABEL_{i}")).collect());
         }
-        return Ok((0..count).map(|i| format!("LABEL_{i}")).collect());
+        Some(_) => return refuse("does not map numbers to names".into()),
     };
     if map.is_empty() {
-        return Err("is empty".into());
+        return refuse("is empty".into());
     }
-    (0..map.len())
-        .map(|i| match map.get(&i.to_string()) {
-            Some(Value::String(name)) => Ok(name.clone()),
-            Some(_) => Err(format!("entry {i} is not a string")),
-            None => Err(format!("has {} entries but none for {i}", map.len())),
-        })
-        .collect()
+    let mut labels = Vec::with_capacity(map.len());
+    for i in 0..map.len() {
+        labels.push(match map.get(&i.to_string()) {
+            Some(Value::String(name)) => name.clone(),
+            Some(Value::Number(name)) => name.to_string(),
+            Some(_) => return refuse(format!("entry {i} is neither a text nor a number")),
+            None => return refuse(format!("has {} entries but none for {i}", map.len())),
+        });
+    }
+    Ok(labels)
 }
 
 #[cfg(test)]

@@ -23,18 +23,13 @@ fn valid_config_is_read() {
 #[test]
 fn each_needed_field_is_named_when_missing() {
     for field in [
-        "architectures",
         "model_type",
         "vocab_size",
         "hidden_size",
         "num_hidden_layers",
         "num_attention_heads",
         "intermediate_size",
-        "hidden_act",
         "max_position_embeddings",
-        "type_vocab_size",
-        "layer_norm_eps",
-        "pad_token_id",
     ] {
         let mut config = valid();
         config.as_object_mut().unwrap().remove(field);
@@ -44,11 +39,102 @@ fn each_needed_field_is_named_when_missing() {
 }
 
 #[test]
+fn what_transformers_has_a_default_for_gets_it() {
+    let mut config = valid();
+    for field in
+        ["architectures", "hidden_act", "type_vocab_size", "layer_norm_eps", "pad_token_id"]
+    {
+        config.as_object_mut().unwrap().remove(field);
+    }
+    let expected = Config {
+        type_vocab_size: 2,
+        layer_norm_eps: 1e-12,
+        pad_token_id: 1,
+        ..parse(&valid()).unwrap()
+    };
+    assert_eq!(parse(&config).unwrap(), expected);
+    for none in [serde_json::json!([]), Value::Null] {
+        config["architectures"] = none;
+        assert_eq!(parse(&config).unwrap(), expected);
+    }
+    config["model_type"] = "t5".into();
+    let error = parse(&config).unwrap_err();
+    assert_eq!(error.at_fault(), "config.json: architectures");
+}
+
+#[test]
+fn each_activation_is_read_by_all_its_names() {
+    for (name, expected) in [
+        ("gelu", Activation::Gelu),
+        ("gelu_python", Activation::Gelu),
+        ("gelu_new", Activation::GeluTanh),
+        ("gelu_fast", Activation::GeluTanh),
+        ("gelu_pytorch_tanh", Activation::GeluTanh),
+        ("relu", Activation::Relu),
+    ] {
+        let mut config = valid();
+        config["hidden_act"] = name.into();
+        assert_eq!(parse(&config).unwrap().hidden_act, expected, "{name}");
+    }
+    for name in ["gelu_10", "quick_gelu", "silu", "tanh", "GELU", ""] {
+        let mut config = valid();
+        config["hidden_act"] = name.into();
+        assert_eq!(parse(&config).unwrap_err().at_fault(), "config.json: hidden_act", "{name}");
+    }
+}
+
+#[test]
+fn other_fields_may_hold_anything_and_stand_twice() {
+    let text = valid().to_string();
+    let with = |more: &str| format!("{}, {more}}}", text.strip_suffix('}').unwrap());
+    let parse = |json: String| Config::from_json("config.json", json.as_bytes());
+    for more in [
+        r#""activation": "tanh", "dim": [1], "hidden_dim": 768, "n_heads": null, "n_layers": {}"#,
+        r#""dim": 1, "dim": 2, "own": 1, "own": 2"#,
+        r#""own": NaN, "of": {"a": [-Infinity, Infinity, NaN]}, "last": NaN"#,
+        r#""text": "a \"NaN\" \\", "x": NaN, "NaN": "Infinity \\\"", "y": 1e999"#,
+    ] {
+        assert_eq!(parse(with(more)).unwrap(), parse(text.clone()).unwrap(), "{more}");
+    }
+    for (more, at_fault) in [
+        (r#""hidden_size": 48"#, "config.json: hidden_size"),
+        (r#""hidden_act": "gelu""#, "config.json: hidden_act"),
+        (r#""num_labels": NaN"#, "config.json: num_labels"),
+        (r#""own": nan"#, "config.json"),
+        (r#""own": NaNs"#, "config.json"),
+        (r#""own": - Infinity"#, "config.json"),
+    ] {
+        assert_eq!(parse(with(more)).unwrap_err().at_fault(), at_fault, "{more}");
+    }
+    let nan = text.replace("1e-5", "NaN").replace("0.00001", "NaN");
+    assert!(nan.contains("NaN"), "{nan}");
+    assert_eq!(parse(nan).unwrap_err().at_fault(), "config.json: layer_norm_eps");
+}
+
+#[test]
+fn labels_are_texts_or_numbers_and_as_many_as_num_labels() {
+    for (labels, count, expected) in [
+        (serde_json::json!({"0": 7, "1": 0.5}), Value::Null, &["7", "0.5"][..]),
+        (serde_json::json!({"1": "b", "0": "a"}), 2.into(), &["a", "b"]),
+        (serde_json::json!({"0": "a", "1": "b"}), 1.into(), &["LABEL_0"]),
+        (Value::Null, 3.into(), &["LABEL_0", "LABEL_1", "LABEL_2"]),
+    ] {
+        let mut config = valid();
+        config["id2label"] = labels;
+        config["num_labels"] = count;
+        assert_eq!(parse(&config).unwrap().labels, expected);
+    }
+}
+
+#[test]
 fn each_unsupported_value_is_named() {
     for (field, value) in [
         ("architectures", serde_json::json!(["RobertaForMaskedLM"])),
         ("model_type", "bert".into()),
-        ("hidden_act", "relu".into()),
+        ("hidden_act", "silu".into()),
+        ("hidden_act", 3.into()),
+        ("architectures", "RobertaForMaskedLM".into()),
+        ("architectures", serde_json::json!([3])),
         ("position_embedding_type", "relative_key".into()),
         ("num_attention_heads", 5.into()),
         ("hidden_size", 0.into()),
@@ -58,6 +144,10 @@ fn each_unsupported_value_is_named() {
         ("is_decoder", true.into()),
         ("quantization_config", serde_json::json!({"bits": 4})),
         ("id2label", serde_json::json!({"1": "LABEL_1"})),
+        ("id2label", serde_json::json!({"0": [1]})),
+        ("id2label", serde_json::json!(["a"])),
+        ("hidden_size", "48".into()),
+        ("hidden_size", 48.5.into()),
     ] {
         let mut config = valid();
         config[field] = value;
@@ -85,10 +175,15 @@ fn what_the_output_means_is_said() {
 #[test]
 fn other_families_name_the_feature() {
     let mut config = valid();
-    config["architectures"] = serde_json::json!(["BertForSequenceClassification"]);
-    let error = parse(&config).unwrap_err();
-    assert_eq!(error.at_fault(), "config.json: architectures");
-    assert!(error.to_string().contains("need a build with the feature \"families\""), "{error}");
+    config["model_type"] = "bert".into();
+    // The npm package takes another module where this field is at fault.
+    for architectures in [serde_json::json!(["BertForSequenceClassification"]), Value::Null] {
+        config["architectures"] = architectures;
+        let error = parse(&config).unwrap_err();
+        assert_eq!(error.at_fault(), "config.json: architectures");
+        let what = "need a build with the feature \"families\"";
+        assert!(error.to_string().contains(what), "{error}");
+    }
 }
 
 #[cfg(feature = "families")]
@@ -133,11 +228,50 @@ mod families {
 
     #[test]
     fn distilberts_fields_are_named_as_it_names_them() {
-        for field in ["dim", "n_layers", "n_heads", "hidden_dim", "activation", "vocab_size"] {
+        for field in ["dim", "n_layers", "n_heads", "hidden_dim", "vocab_size"] {
             let mut config = distilbert();
             config.as_object_mut().unwrap().remove(field);
             let error = parse(&config).unwrap_err();
             assert_eq!(error.at_fault(), format!("config.json: {field}"));
+        }
+    }
+
+    #[test]
+    fn distilbert_has_a_field_by_two_names_only_where_its_class_has() {
+        let expected = parse(&distilbert()).unwrap();
+        let mut config = distilbert();
+        config["hidden_act"] = "tanh".into();
+        config["intermediate_size"] = "none".into();
+        config["layer_norm_eps"] = 0.5.into();
+        assert_eq!(parse(&config).unwrap(), expected);
+        // The class prefers the usual name.
+        for (name, value) in
+            [("hidden_size", 64), ("num_hidden_layers", 3), ("num_attention_heads", 4)]
+        {
+            config[name] = value.into();
+        }
+        let read = parse(&config).unwrap();
+        let [hidden, layers, heads] =
+            [read.hidden_size, read.num_hidden_layers, read.num_attention_heads];
+        assert_eq!((hidden, layers, heads), (64, 3, 4));
+        config["activation"] = "relu".into();
+        assert_eq!(parse(&config).unwrap().hidden_act, Activation::Relu);
+        config.as_object_mut().unwrap().remove("hidden_dim");
+        assert_eq!(parse(&config).unwrap_err().at_fault(), "config.json: hidden_dim");
+    }
+
+    #[test]
+    fn the_type_alone_names_each_family() {
+        for family in FAMILIES {
+            let mut config = match family.is_distilbert() {
+                true => distilbert(),
+                false => other("", family.model_type()),
+            };
+            config.as_object_mut().unwrap().remove("architectures");
+            config.as_object_mut().unwrap().remove("pad_token_id");
+            let config = parse(&config).unwrap();
+            assert_eq!(config.family, *family);
+            assert_eq!(config.pad_token_id, u32::from(family.is_roberta()));
         }
     }
 

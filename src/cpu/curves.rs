@@ -1,10 +1,17 @@
-//! GELU and softmax: natively by a crate that knows of wide vectors, in WebAssembly by ours.
+//! GELU, exact and by tanh, and softmax: natively by a crate that knows of wide vectors, in WebAssembly by ours.
 
 /// GELU by erf of each number. The error function is off by less than 7e-7.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) fn gelu(x: &mut [f32]) {
     use rten_simd::SimdUnaryOp;
     rten_vecmath::Gelu {}.map_mut(x);
+}
+
+/// GELU by tanh of each number.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn gelu_tanh(x: &mut [f32]) {
+    use rten_simd::SimdUnaryOp;
+    rten_vecmath::ApproxGelu {}.map_mut(x);
 }
 
 /// The softmax of `scale` times each row of `x`, of `width` numbers.
@@ -18,7 +25,7 @@ pub(super) fn softmax(x: &mut [f32], width: usize, scale: f32) {
 }
 
 #[cfg(target_arch = "wasm32")]
-pub(super) use portable::{gelu, softmax};
+pub(super) use portable::{gelu, gelu_tanh, softmax};
 
 /// For WebAssembly, where V8 takes longer for the crate's.
 #[cfg(any(test, target_arch = "wasm32"))]
@@ -56,25 +63,54 @@ mod portable {
         });
     }
 
+    /// GELU by tanh: x/2 (1 + tanh(y)) is x / (1 + exp(-2y)).
+    pub fn gelu_tanh(x: &mut [f32]) {
+        // Of -2y by x and x³, for powers of 2.
+        let by = -2.0 * LOG2_E * 0.797_884_6;
+        let [linear, cubic] = [by, by * 0.044_715].map(kept);
+        let [one, most] = [1.0, 126.0].map(kept);
+        let power = Power::new();
+        map(x, |x| {
+            let exponent = x * (linear + x * x * cubic);
+            x / (one + power.of(exponent.simd_gt(most).select(most, exponent)))
+        });
+    }
+
+    /// Powers of 2, off by less than 2e-7 of them.
+    struct Power {
+        /// Of 2^x between -0.5 and 0.5.
+        polynomial: [f32x4; 6],
+        least: f32x4,
+        whole: f32x4,
+    }
+
+    impl Power {
+        fn new() -> Power {
+            let power = [1.0, LN_2, 0.240_222_83, 0.055_505_585, 0.009_669_691, 0.001_330_060_7];
+            // Beyond 2^23 an f32 has no place for fractions: adding rounds, and leaves the whole
+            // number in the lowest bits.
+            let [least, whole] = [-126.0, 1.5 * (1 << 23) as f32].map(kept);
+            Power { polynomial: power.map(kept), least, whole }
+        }
+
+        /// 2^x for x of up to 126; below -126 as there.
+        fn of(&self, x: f32x4) -> f32x4 {
+            // What is no number compares as false, and stays.
+            let x = x.simd_lt(self.least).select(self.least, x);
+            let shifted = x + self.whole;
+            let exponent: i32x4 = cast(shifted);
+            let power: i32x4 = cast(polynomial(&self.polynomial, x - (shifted - self.whole)));
+            cast(power + (exponent << 23u32))
+        }
+    }
+
     /// The softmax of `scale` times each row of `x`, of `width` numbers.
     pub fn softmax(x: &mut [f32], width: usize, scale: f32) {
-        // Of 2^x between -0.5 and 0.5, off by less than 2e-7 of it.
-        let power = [1.0, LN_2, 0.240_222_83, 0.055_505_585, 0.009_669_691, 0.001_330_060_7];
-        let power = power.map(kept);
-        // Beyond 2^23 an f32 has no place for fractions: adding rounds, and leaves the whole
-        // number in the lowest bits.
-        let [per_bit, least, whole] = [scale * LOG2_E, -126.0, 1.5 * (1 << 23) as f32].map(kept);
+        let per_bit = kept(scale * LOG2_E);
+        let power = Power::new();
         for row in x.chunks_exact_mut(width) {
             let largest = f32x4::splat(largest(row));
-            map(row, |x| {
-                let x = (x - largest) * per_bit;
-                // What is no number compares as false, and stays.
-                let x = x.simd_lt(least).select(least, x);
-                let shifted = x + whole;
-                let exponent: i32x4 = cast(shifted);
-                let power: i32x4 = cast(polynomial(&power, x - (shifted - whole)));
-                cast(power + (exponent << 23u32))
-            });
+            map(row, |x| power.of((x - largest) * per_bit));
             let share = 1.0 / sum(row, |x| x);
             row.iter_mut().for_each(|x| *x *= share);
         }
@@ -118,13 +154,19 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn both_gelus_are_the_twins() {
+    fn both_gelus_are_the_references_exact_and_by_tanh() {
+        type Pair = [fn(&mut [f32]); 2];
+        let exact: Pair = [gelu, portable::gelu];
+        let by_tanh: Pair = [gelu_tanh, portable::gelu_tanh];
+        let both: [(Pair, fn(f32) -> f32); 2] =
+            [(exact, reference::gelu), (by_tanh, reference::gelu_tanh)];
         let x: Vec<f32> = (-7003..7000).map(|i| i as f32 / 1000.0).collect();
-        for gelu in [gelu, portable::gelu] {
+        for (gelu, reference) in both.into_iter().flat_map(|(pair, of)| pair.map(|gelu| (gelu, of)))
+        {
             let mut got = x.clone();
             gelu(&mut got);
             for (x, got) in x.iter().zip(got) {
-                let error = (got - reference::gelu(*x)).abs();
+                let error = (got - reference(*x)).abs();
                 assert!(error <= 1.5e-6, "gelu({x}) is {got}");
             }
             let mut odd = [f32::NAN, f32::INFINITY, -1e30];

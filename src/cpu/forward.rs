@@ -1,10 +1,10 @@
 //! The forward pass of an encoder with its classification head.
 
 use super::attention::{Heads, attention};
-use super::layers::{gelu, tanh};
+use super::layers::{activate, relu, tanh};
 use super::weights::{Layer, Weights};
 use crate::batch::Batch;
-use crate::config::Config;
+use crate::config::{Activation, Config};
 use crate::error::{Error, ErrorKind, Result};
 use crate::tokenizer::Encoded;
 
@@ -32,10 +32,10 @@ pub(super) async fn logits(
             hidden = first_rows(&hidden, &lengths, config.hidden_size);
         }
         let context = attention(&qkv, heads, &lengths, last);
-        hidden = after_attention(layer, &context, &hidden);
+        hidden = after_attention(config.hidden_act, layer, &context, &hidden);
     }
     let mut head = w.dense.apply(&hidden); // [P, hidden]
-    activate(config, &mut head);
+    activate_head(config, &mut head);
     let logits = w.project.apply(&head); // [P, labels]
     Ok(logits.chunks_exact(config.labels.len()).map(<[f32]>::to_vec).collect())
 }
@@ -58,20 +58,20 @@ fn embed(config: &Config, w: &Weights, pairs: &[Encoded]) -> Vec<f32> {
 }
 
 /// The rest of a layer, row by row.
-fn after_attention(layer: &Layer, context: &[f32], hidden: &[f32]) -> Vec<f32> {
+fn after_attention(middle: Activation, layer: &Layer, context: &[f32], hidden: &[f32]) -> Vec<f32> {
     let mut attended = layer.out.apply(context); // [rows, hidden]
     layer.out_norm.apply(&mut attended, Some(hidden));
     let mut inner = layer.up.apply(&attended); // [rows, intermediate]
-    gelu(&mut inner);
+    activate(middle, &mut inner);
     let mut out = layer.down.apply(&inner); // [rows, hidden]
     layer.down_norm.apply(&mut out, Some(&attended));
     out
 }
 
 /// What stands between the head's two layers.
-pub(super) fn activate(config: &Config, head: &mut [f32]) {
+pub(super) fn activate_head(config: &Config, head: &mut [f32]) {
     match config.family.is_distilbert() {
-        true => head.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
+        true => relu(head),
         false => tanh(head),
     }
 }

@@ -1,6 +1,7 @@
 //! What stands between the dense layers, row by row.
 
 use super::{curves, parallel};
+use crate::config::Activation;
 
 /// Numbers that a thread takes at once, about.
 const SHARE: usize = 1 << 14;
@@ -46,9 +47,18 @@ pub(super) fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     lanes.iter().sum()
 }
 
-/// GELU by erf of each number.
-pub(super) fn gelu(x: &mut [f32]) {
-    parallel::chunks(x, SHARE, |_, x| curves::gelu(x));
+/// What stands between the two layers of a feed-forward network, of each number.
+pub(super) fn activate(by: Activation, x: &mut [f32]) {
+    match by {
+        Activation::Gelu => parallel::chunks(x, SHARE, |_, x| curves::gelu(x)),
+        Activation::GeluTanh => parallel::chunks(x, SHARE, |_, x| curves::gelu_tanh(x)),
+        Activation::Relu => parallel::chunks(x, SHARE, |_, x| relu(x)),
+    }
+}
+
+/// The larger of each number and 0. What is no number stays.
+pub(super) fn relu(x: &mut [f32]) {
+    x.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
 }
 
 /// tanh of each number.

@@ -75,12 +75,7 @@ impl CpuEncoder {
 
     /// What runs, for people.
     pub fn describe(&self) -> String {
-        match self.numbers {
-            #[cfg(not(target_arch = "wasm32"))]
-            Numbers::F32 => format!("f32 ({})", dense::float_kernel()),
-            Numbers::I16 => "integers, 16-bit weights".into(),
-            Numbers::I8 => "integers, 8-bit weights".into(),
-        }
+        describe(self.numbers)
     }
 
     /// The raw logits of each pair, in order: `[pairs][labels]`. `stop` is asked before each layer.
@@ -94,6 +89,16 @@ impl CpuEncoder {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         forward::logits(&self.config, &self.weights, pairs, stop).await
+    }
+}
+
+/// What multiplies `numbers`, for people.
+pub(crate) fn describe(numbers: Numbers) -> String {
+    match numbers {
+        #[cfg(not(target_arch = "wasm32"))]
+        Numbers::F32 => format!("f32 ({})", dense::float_kernel()),
+        Numbers::I16 => "integers, 16-bit weights".into(),
+        Numbers::I8 => "integers, 8-bit weights".into(),
     }
 }
 

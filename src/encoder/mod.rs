@@ -8,7 +8,7 @@ mod weights;
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, WeightFormat};
-use crate::config::Config;
+use crate::config::{Activation, Config};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan};
 use crate::ops::Choice;
@@ -115,6 +115,11 @@ impl Encoder {
         let norm = choice.layer_norm();
         steps.push(layer_norm("embed norm", norm, tokens, &x.sum, &w.embed_norm, &x.hidden)?);
         let all_tokens = by(choice.tokens(tokens));
+        let middle = match self.config.hidden_act {
+            Activation::Gelu => Epilogue::Gelu,
+            Activation::GeluTanh => Epilogue::GeluTanh,
+            Activation::Relu => Epilogue::Relu,
+        };
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
             let qkv = Epilogue::Store;
@@ -135,7 +140,7 @@ impl Encoder {
             steps.extend(attention("attention", attend, most, heads, tasks, &x.qkv, &x.context)?);
             steps.extend(dense("attention out", &x.context, &layer.out, residual, sum)?);
             steps.push(layer_norm("attention norm", norm, rows, sum, &layer.out_norm, hidden)?);
-            steps.extend(dense("ffn up", hidden, &layer.up, Epilogue::Gelu, &x.inner)?);
+            steps.extend(dense("ffn up", hidden, &layer.up, middle, &x.inner)?);
             steps.extend(dense("ffn down", &x.inner, &layer.down, residual, sum)?);
             steps.push(layer_norm("ffn norm", norm, rows, sum, &layer.down_norm, hidden)?);
         }
@@ -177,6 +182,7 @@ mod tests {
             num_hidden_layers: layers,
             num_attention_heads: heads,
             intermediate_size: inner,
+            hidden_act: Activation::Gelu,
             max_position_embeddings: 90,
             type_vocab_size: 2,
             layer_norm_eps: 1e-5,

@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{BufRead, Read};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
-
-/// Longer lines are refused, so that a file without line ends cannot fill the memory.
-const MAX_LINE: u64 = 64 << 20;
+use crate::lines::{Lines, json_fault};
 
 /// Where a line stands.
 #[derive(Debug, Clone)]
@@ -38,31 +36,22 @@ impl Place {
 /// with it where something is.
 pub(super) fn each_line<T: DeserializeOwned>(
     name: &str,
-    mut reader: impl BufRead,
+    reader: impl BufRead,
     take: &mut dyn FnMut(&Place, T) -> Result<(), String>,
 ) -> Result<()> {
     let mut place = Place { file: name.into(), line: 0 };
-    let mut bytes = Vec::new();
-    loop {
-        bytes.clear();
-        let read = reader.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut bytes);
-        let read =
-            read.map_err(|e| Error::new(ErrorKind::Io, name, e.to_string()).with_source(e))?;
-        if read == 0 {
-            return Ok(());
-        }
-        place.line += 1;
-        let line = parse(&bytes).and_then(|line| take(&place, line));
-        line.map_err(|why| place.refuse(why))?;
+    let mut lines = Lines::new(reader);
+    let unreadable =
+        |error: io::Error| Error::new(ErrorKind::Io, name, error.to_string()).with_source(error);
+    while let Some(line) = lines.next().map_err(unreadable)? {
+        place.line = line.number;
+        let taken = line.text.and_then(|line| parse(&line)).and_then(|line| take(&place, line));
+        taken.map_err(|why| place.refuse(why))?;
     }
+    Ok(())
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-    if bytes.len() as u64 > MAX_LINE {
-        return Err(format!("is longer than {MAX_LINE} bytes"));
-    }
-    let line = str::from_utf8(bytes)
-        .map_err(|error| format!("is not UTF-8 at byte {}", error.valid_up_to() + 1))?;
+fn parse<T: DeserializeOwned>(line: &str) -> Result<T, String> {
     if line.trim().is_empty() {
         return Err("is empty".into());
     }
@@ -70,14 +59,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     if !line.trim_start().starts_with('{') {
         return Err("is not a JSON object".into());
     }
-    serde_json::from_str(&finite(line)).map_err(|error| {
-        let message = error.to_string();
-        let what = message.split(" at line ").next().unwrap_or_default();
-        match error.is_data() {
-            true => what.to_owned(),
-            false => format!("is not JSON: {what} at column {}", error.column()),
-        }
-    })
+    serde_json::from_str(&finite(line)).map_err(|error| json_fault(&error))
 }
 
 /// The line with `null` for `NaN`, `Infinity` and `-Infinity`, which Python writes and JSON lacks.

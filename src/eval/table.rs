@@ -45,7 +45,7 @@ impl Report {
     fn write_methods(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\n{:<NAME$}   mean   scorer's lead, 95% interval", "choice")?;
         for method in &self.methods {
-            write!(out, "{method:<NAME$} {:>6.2}", 100.0 * self.means[method])?;
+            write!(out, "{:<NAME$} {:>6.2}", one_line(method), 100.0 * self.means[method])?;
             match self.differences.iter().find(|difference| difference.method == *method) {
                 None => writeln!(out)?,
                 Some(lead) => writeln!(
@@ -69,13 +69,14 @@ impl Report {
             writeln!(
                 out,
                 "{:<NAME$} {:>9}  {:>6.2}  {:>6.2}  {}",
-                dataset.name,
+                one_line(&dataset.name),
                 dataset.questions,
                 percent("scorer"),
                 percent("oracle"),
                 best.map_or(String::new(), |(name, value)| format!(
-                    "{:>6.2} {name}",
-                    100.0 * value
+                    "{:>6.2} {}",
+                    100.0 * value,
+                    one_line(name)
                 ))
             )?;
         }
@@ -133,6 +134,11 @@ impl Report {
     pub(super) fn is_baseline(&self, method: &str) -> bool {
         method != "scorer" && method != "oracle"
     }
+}
+
+/// A name from a file, which may have a line end in it.
+fn one_line(name: &str) -> String {
+    name.replace(char::is_control, "\u{fffd}")
 }
 
 fn count(number: usize, what: &str) -> String {

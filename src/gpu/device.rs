@@ -469,8 +469,7 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
 /// WebGPU's default limits, and whatever more the adapter has for the size of buffers.
 fn required_limits(adapter: &str, offered: &wgpu::Limits) -> Result<wgpu::Limits> {
     // Nothing is drawn here, and Deno tells no such limit.
-    let needed =
-        wgpu::Limits { max_bind_groups_plus_vertex_buffers: 0, ..wgpu::Limits::default() };
+    let needed = wgpu::Limits { max_bind_groups_plus_vertex_buffers: 0, ..wgpu::Limits::default() };
     let mut missing = None;
     needed.check_limits_with_fail_fn(offered, true, |name, needed, offered| {
         missing = Some(format!("offers {name} {offered}, and {needed} is needed"));

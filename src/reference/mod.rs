@@ -7,7 +7,7 @@ mod finite_differences;
 #[cfg(feature = "adapt")]
 mod torch_gradients;
 
-use crate::config::{Config, Module};
+use crate::config::{Activation, Config, Module};
 
 /// `a w^T + bias`: a is `[rows, inputs]`, w `[outputs, inputs]`. Sums are kept in f64, so that
 /// the twin is the better of the two.
@@ -26,6 +26,22 @@ pub fn matmul(a: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
 pub fn gelu(x: f32) -> f32 {
     let x = f64::from(x);
     (0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2))) as f32
+}
+
+/// x/2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+pub fn gelu_tanh(x: f32) -> f32 {
+    let x = f64::from(x);
+    let y = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+    (0.5 * x * (1.0 + y.tanh())) as f32
+}
+
+/// What the feed-forward network of a config has in its middle.
+pub fn activation(of: Activation) -> fn(f32) -> f32 {
+    match of {
+        Activation::Gelu => gelu,
+        Activation::GeluTanh => gelu_tanh,
+        Activation::Relu => |x| x.max(0.0),
+    }
 }
 
 /// The error function by its Maclaurin series, which converges for the arguments that matter;
@@ -203,16 +219,16 @@ pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 3
         x = add(dense(Module::AttentionOut(layer), &context, width), &x);
         x = norm(Module::AttentionNorm(layer), &x);
         let up = dense(Module::Up(layer), &x, width);
-        let inner: Vec<f32> = up.into_iter().map(gelu).collect();
+        let inner: Vec<f32> = up.into_iter().map(activation(config.hidden_act)).collect();
         let down = dense(Module::Down(layer), &inner, config.intermediate_size);
         x = norm(Module::FfnNorm(layer), &add(down, &x));
     }
-    let activation = match config.family.is_distilbert() {
+    let between = match config.family.is_distilbert() {
         true => |x: f32| x.max(0.0),
         false => f32::tanh,
     };
     let head: Vec<f32> =
-        dense(Module::Dense, &x[..width], width).into_iter().map(activation).collect();
+        dense(Module::Dense, &x[..width], width).into_iter().map(between).collect();
     dense(Module::Project, &head, width)
 }
 

@@ -13,15 +13,51 @@ use tokenizers::normalizers::Precompiled;
 const IS_VALUE: u32 = 1 << 31;
 const HAS_VALUE: u32 = 1 << 8;
 
-/// Reads a map as it stands in `tokenizer.json`.
-pub(super) fn read(text: &str) -> Result<Precompiled, String> {
-    let bytes = STANDARD.decode(text).map_err(|source| format!("is not base64: {source}"))?;
-    check(&bytes).ok_or("is a broken precompiled_charsmap")?;
-    Precompiled::from(&bytes).map_err(|source| source.to_string())
+/// Real maps have one for an Arabic sign that stands for a sentence, of 33 bytes.
+const LONGEST: usize = 1024;
+
+/// A map that was checked.
+#[derive(Debug, Clone)]
+pub(super) struct Map {
+    map: Precompiled,
+    /// How many bytes one of ASCII, and one of another character, can become.
+    growth: (usize, usize),
 }
 
-/// `None` if a lookup could lead outside of the trie or of the texts.
-fn check(bytes: &[u8]) -> Option<()> {
+impl Map {
+    /// Reads a map as it stands in `tokenizer.json`.
+    pub(super) fn read(text: &str) -> Result<Map, String> {
+        let bytes = STANDARD.decode(text).map_err(|source| format!("is not base64: {source}"))?;
+        Map::from_bytes(&bytes)
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Map, String> {
+        let texts = check(bytes).ok_or("is a broken precompiled_charsmap")?;
+        let longest = texts.split('\0').map(str::len).max().unwrap_or_default();
+        if longest > LONGEST {
+            return Err(format!(
+                "maps to a text of {longest} bytes, at most {LONGEST} are expected"
+            ));
+        }
+        let map = Precompiled::from(bytes).map_err(|source| source.to_string())?;
+        let of = |text: &str| map.transform(text).map_or(0, str::len).div_ceil(text.len());
+        let ascii = (0..128).map(|byte| of((byte as u8 as char).encode_utf8(&mut [0; 4])));
+        let of_ascii = ascii.chain([of("\r\n"), 1]).max().unwrap_or(1);
+        // Characters that are not ASCII have at least two bytes, and what joins them to a sign, too.
+        Ok(Map { growth: (of_ascii, longest.div_ceil(2).max(1)), map })
+    }
+
+    pub(super) fn get(&self) -> &Precompiled {
+        &self.map
+    }
+
+    pub(super) fn growth(&self) -> (usize, usize) {
+        self.growth
+    }
+}
+
+/// The texts of a map; `None` if a lookup could lead outside of the trie or of them.
+fn check(bytes: &[u8]) -> Option<&str> {
     let (size, rest) = bytes.split_first_chunk()?;
     let (trie, texts) = rest.split_at_checked(u32::from_le_bytes(*size) as usize)?;
     let (trie, []) = trie.as_chunks() else { return None };
@@ -42,12 +78,19 @@ fn check(bytes: &[u8]) -> Option<()> {
             texts.is_char_boundary(value as usize).then_some(())?;
         }
     }
-    Some(())
+    Some(texts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_to_a_long_text_is_refused() {
+        let of = |bytes: usize| Map::from_bytes(&map(0, &[vec![b'x'; bytes], vec![0]].concat()));
+        assert_eq!(of(1024).unwrap().growth(), (1024, 512));
+        assert!(of(1025).unwrap_err().contains("1025 bytes"));
+    }
 
     /// A trie that turns "a" into what stands at `value` of `texts`.
     fn map(value: u32, texts: &[u8]) -> Vec<u8> {
@@ -63,8 +106,9 @@ mod tests {
 
     #[test]
     fn a_map_maps() {
-        let read = read(&STANDARD.encode(map(0, b"bc\0d\0"))).unwrap();
-        assert_eq!(read.normalize_string("xay"), "xbcy");
+        let read = Map::read(&STANDARD.encode(map(0, b"bc\0d\0"))).unwrap();
+        assert_eq!(read.get().normalize_string("xay"), "xbcy");
+        assert_eq!(read.growth(), (2, 1));
     }
 
     #[test]
@@ -77,7 +121,7 @@ mod tests {
         let changed = |at: usize, unit: u32| {
             let mut bytes = valid.clone();
             bytes[4 + 4 * at..][..4].copy_from_slice(&unit.to_le_bytes());
-            check(&bytes)
+            check(&bytes).map(String::from)
         };
         assert!(changed(0, 512 << 10).is_none(), "behind the trie");
         assert!(changed(7, 1 << 30).is_none(), "far behind it");
@@ -85,6 +129,6 @@ mod tests {
         assert!(check(&[0; 4]).is_none(), "no root");
         assert!(check(&valid[..40]).is_none());
         assert!(check(&[&valid[..], b"\xff"].concat()).is_none(), "no UTF-8");
-        assert_eq!(read("?").unwrap_err().split(':').next(), Some("is not base64"));
+        assert_eq!(Map::read("?").unwrap_err().split(':').next(), Some("is not base64"));
     }
 }

@@ -45,6 +45,24 @@ enum Split {
     Metaspace(Metaspace),
 }
 
+impl Splits {
+    /// As transformers builds XLM-RoBERTa's.
+    pub(super) fn xlm_roberta() -> Splits {
+        let metaspace = Metaspace::new('▁', PrependScheme::Always, true);
+        Splits(vec![Split::Whitespace, Split::Metaspace(metaspace)])
+    }
+
+    /// Whether each word begins with the sign for a space, though there is none.
+    pub(super) fn set_prefix(&mut self, prefix: bool) {
+        let scheme = if prefix { PrependScheme::Always } else { PrependScheme::Never };
+        for split in &mut self.0 {
+            if let Split::Metaspace(metaspace) = split {
+                metaspace.prepend_scheme = scheme;
+            }
+        }
+    }
+}
+
 impl PreTokenizer for Splits {
     fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
         self.0.iter().try_for_each(|split| match split {
@@ -59,7 +77,7 @@ impl PreTokenizer for Splits {
 #[serde(deny_unknown_fields)]
 struct RawUnigram {
     #[serde(rename = "type")]
-    _type: String,
+    _type: Option<String>,
     unk_id: usize,
     vocab: Vec<(String, f64)>,
     byte_fallback: Option<bool>,
@@ -69,7 +87,7 @@ struct RawUnigram {
 #[serde(deny_unknown_fields)]
 struct RawWordPiece {
     #[serde(rename = "type")]
-    _type: String,
+    _type: Option<String>,
     unk_token: String,
     continuing_subword_prefix: String,
     max_input_chars_per_word: usize,
@@ -101,23 +119,34 @@ pub(super) fn unigram(file: &str, model: Value, pre_tokenizer: Value) -> Result<
         let at = format!("{file}: model.byte_fallback");
         return Err(refuse(at, "is set, which is not supported"));
     }
-    if unk_id >= pieces.len() {
-        return Err(refuse(format!("{file}: model.unk_id"), "is outside of the vocabulary"));
-    }
-    let odd = |(piece, score): &(String, f64)| {
-        piece.is_empty() || piece.len() > LONGEST_PIECE || !score.is_finite()
-    };
-    if let Some(index) = pieces.iter().position(odd) {
-        let at = format!("{file}: model.vocab[{index}]");
-        return Err(refuse(at, format!("is not 1 to {LONGEST_PIECE} bytes with a score")));
-    }
     let mut all = Vec::new();
     splits(part(file, "pre_tokenizer", pre_tokenizer)?, &mut all)
         .map_err(|why| refuse(format!("{file}: pre_tokenizer"), why))?;
     if !all.iter().any(|split| matches!(split, Split::Metaspace(_))) {
         return Err(refuse(format!("{file}: pre_tokenizer"), "has no Metaspace"));
     }
-    Ok(Unigram { pieces, unknown: unk_id, splits: Splits(all) })
+    Unigram::new(file, pieces, unk_id, Splits(all))
+}
+
+impl Unigram {
+    pub(super) fn new(
+        file: &str,
+        pieces: Vec<(String, f64)>,
+        unknown: usize,
+        splits: Splits,
+    ) -> Result<Unigram> {
+        if unknown >= pieces.len() {
+            return Err(refuse(format!("{file}: model.unk_id"), "is outside of the vocabulary"));
+        }
+        let odd = |(piece, score): &(String, f64)| {
+            piece.is_empty() || piece.len() > LONGEST_PIECE || !score.is_finite()
+        };
+        if let Some(index) = pieces.iter().position(odd) {
+            let at = format!("{file}: model.vocab[{index}]");
+            return Err(refuse(at, format!("is not 1 to {LONGEST_PIECE} bytes with a score")));
+        }
+        Ok(Unigram { pieces, unknown, splits })
+    }
 }
 
 /// Flattens nested sequences.
@@ -152,7 +181,14 @@ pub(super) fn word_piece(file: &str, model: Value, pre_tokenizer: Value) -> Resu
             format!("is {longest_word}, at most {LONGEST_WORD} are supported"),
         ));
     }
-    match part(file, "pre_tokenizer", pre_tokenizer)? {
+    let mut splits = part(file, "pre_tokenizer", pre_tokenizer)?;
+    // A sequence of one is that one.
+    while let RawSplit::Sequence { pretokenizers: all } = &mut splits
+        && all.len() == 1
+    {
+        splits = all.remove(0);
+    }
+    match splits {
         RawSplit::BertPreTokenizer => Ok(WordPiece {
             vocab: raw.vocab,
             unk_token: raw.unk_token,

@@ -11,12 +11,13 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokenizers::AddedToken;
 
+use super::added::Added;
 #[cfg(feature = "families")]
 use super::families;
 use super::normalization::steps;
 use super::parts::{Bpe, Model, Parts, refuse};
+use super::settings::{Class, Settings};
 use super::template::{Template, template};
 use crate::error::Result;
 
@@ -33,6 +34,12 @@ struct RawFile {
     post_processor: Value,
     #[serde(default)]
     model: Value,
+    truncation: Option<RawTruncation>,
+}
+
+#[derive(Deserialize)]
+struct RawTruncation {
+    direction: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +94,9 @@ enum RawPreTokenizer {
         _trim_offsets: Option<bool>,
         use_regex: Option<bool>,
     },
+    Sequence {
+        pretokenizers: Vec<RawPreTokenizer>,
+    },
 }
 
 /// Reads the part called `field`; `type` names are answered with those that are supported.
@@ -100,8 +110,8 @@ pub(super) fn part<T: DeserializeOwned>(file: &str, field: &str, value: Value) -
     })
 }
 
-/// Reads `tokenizer.json`.
-pub(super) fn from_json(file: &str, json: &[u8]) -> Result<Parts> {
+/// Reads `tokenizer.json`. With `settings` a pair is laid out as their class does it.
+pub(super) fn from_json(file: &str, json: &[u8], settings: Option<&mut Settings>) -> Result<Parts> {
     let raw: RawFile = serde_json::from_slice(json).map_err(|source| {
         refuse(file, format!("is not a tokenizer: {source}")).with_source(source)
     })?;
@@ -114,44 +124,65 @@ pub(super) fn from_json(file: &str, json: &[u8]) -> Result<Parts> {
         steps(part(file, "normalizer", raw.normalizer)?, &mut normalizers)
             .map_err(|why| refuse(format!("{file}: normalizer"), why))?;
     }
-    let template = template(part(file, "post_processor", raw.post_processor)?)
-        .map_err(|why| refuse(format!("{file}: post_processor"), why))?;
-    let added_tokens = raw
-        .added_tokens
-        .into_iter()
-        .map(|token| {
-            let added = AddedToken::from(token.content, token.special)
-                .single_word(token.single_word)
-                .lstrip(token.lstrip)
-                .rstrip(token.rstrip)
-                .normalized(token.normalized);
-            (added, token.id)
-        })
-        .collect();
-    Ok(Parts { model, normalizers, added_tokens, template })
+    let mut own = part(file, "post_processor", raw.post_processor).and_then(|raw| {
+        template(raw).map_err(|why| refuse(format!("{file}: post_processor"), why))
+    });
+    if let Some(settings) = settings {
+        if !settings.class.has(&model) {
+            settings.class = Class::Other;
+        } else if settings.class != Class::Other {
+            let class = settings.template();
+            own = Ok(match own {
+                Ok(Template { cls, sep, .. }) => Template { cls, sep, ..class },
+                Err(_) => class,
+            });
+        }
+    }
+    let added_tokens = raw.added_tokens.into_iter().map(|token| Added {
+        content: token.content,
+        id: Some(token.id),
+        single_word: token.single_word,
+        lstrip: token.lstrip,
+        rstrip: token.rstrip,
+        normalized: token.normalized,
+        special: token.special,
+        ignored: false,
+    });
+    let left = raw.truncation.and_then(|truncation| truncation.direction);
+    Ok(Parts {
+        normalizers,
+        added_tokens: added_tokens.collect(),
+        from_the_left: left.as_deref() == Some("Left"),
+        ..Parts::new(model, own?)
+    })
 }
 
 /// Reads the model in `tokenizer.json`, and how it splits texts into words.
 fn model(file: &str, value: Value, pre_tokenizer: Value) -> Result<Model> {
-    // Asked first, because the fields of another model would make a less helpful message.
-    match value.get("type") {
+    // Asked first, because the fields of another model would make a less helpful message. Files of
+    // tokenizers before 0.10 do not say it; their fields do.
+    let has = |field: &str| value.get(field).is_some();
+    let kind = match value.get("type") {
+        Some(kind) => kind.as_str().unwrap_or_default().to_owned(),
+        None if has("merges") || !cfg!(feature = "families") => "BPE".into(),
+        None if value.get("vocab").is_some_and(Value::is_array) => "Unigram".into(),
+        None if has("continuing_subword_prefix") => "WordPiece".into(),
+        None => "BPE".into(),
+    };
+    match &kind[..] {
+        "BPE" => bpe(file, value, pre_tokenizer).map(Model::Bpe),
         #[cfg(feature = "families")]
-        Some(kind) if kind == "Unigram" => {
-            families::unigram(file, value, pre_tokenizer).map(Model::Unigram)
-        }
+        "Unigram" => families::unigram(file, value, pre_tokenizer).map(Model::Unigram),
         #[cfg(feature = "families")]
-        Some(kind) if kind == "WordPiece" => {
-            families::word_piece(file, value, pre_tokenizer).map(Model::WordPiece)
-        }
-        Some(kind) if kind != "BPE" => {
+        "WordPiece" => families::word_piece(file, value, pre_tokenizer).map(Model::WordPiece),
+        _ => {
             let known = match cfg!(feature = "families") {
                 true => "\"BPE\", \"Unigram\" and \"WordPiece\" are",
                 false => "only \"BPE\" is",
             };
-            let what = format!("is of type {kind}, {known} supported");
+            let what = format!("is of type {kind:?}, {known} supported");
             Err(refuse(format!("{file}: model"), what))
         }
-        _ => bpe(file, value, pre_tokenizer).map(Model::Bpe),
     }
 }
 
@@ -180,8 +211,22 @@ fn bpe(file: &str, model: Value, pre_tokenizer: Value) -> Result<Bpe> {
     for (index, merge) in merges.iter().enumerate() {
         check_merge(merge, &raw.vocab).map_err(|why| refuse(at_merge(index), why))?;
     }
-    let RawPreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } =
-        part(file, "pre_tokenizer", pre_tokenizer)?;
+    let mut splits = part(file, "pre_tokenizer", pre_tokenizer)?;
+    // A sequence of one is that one.
+    let (add_prefix_space, use_regex) = loop {
+        match splits {
+            RawPreTokenizer::ByteLevel { add_prefix_space, use_regex, .. } => {
+                break (add_prefix_space, use_regex);
+            }
+            RawPreTokenizer::Sequence { mut pretokenizers } if pretokenizers.len() == 1 => {
+                splits = pretokenizers.remove(0);
+            }
+            RawPreTokenizer::Sequence { .. } => {
+                let what = "is a sequence that is not of ByteLevel alone";
+                return Err(refuse(format!("{file}: pre_tokenizer"), what));
+            }
+        }
+    };
     if use_regex == Some(false) {
         return Err(refuse(format!("{file}: pre_tokenizer"), "does not split text into words"));
     }
@@ -195,8 +240,8 @@ fn bpe(file: &str, model: Value, pre_tokenizer: Value) -> Result<Bpe> {
     })
 }
 
-/// Reads `vocab.json` and `merges.txt` and adds RoBERTa's own special tokens and layout.
-pub(super) fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<Parts> {
+/// Reads `vocab.json` and `merges.txt`.
+pub(super) fn vocab_and_merges(vocab: &[u8], merges: &[u8], template: Template) -> Result<Parts> {
     let vocab: HashMap<String, u32> = serde_json::from_slice(vocab).map_err(|source| {
         refuse("vocab.json", format!("does not map tokens to ids: {source}")).with_source(source)
     })?;
@@ -214,25 +259,23 @@ pub(super) fn from_vocab_and_merges(vocab: &[u8], merges: &[u8]) -> Result<Parts
         })
         .collect::<Result<_>>()?;
 
-    let special = |token: &str| match vocab.get(token) {
-        Some(&id) => Ok((token.to_string(), id)),
-        None => Err(refuse("vocab.json", format!("has no {token} token"))),
-    };
-    let (cls, sep) = (special("<s>")?, special("</s>")?);
-    let added_tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-        .into_iter()
-        .map(|token| {
-            let (content, id) = special(token)?;
-            // RoBERTa's mask stands for a word together with the space before it.
-            Ok((AddedToken::from(content, true).lstrip(token == "<mask>"), id))
-        })
-        .collect::<Result<_>>()?;
-    Ok(Parts {
-        model: Model::Bpe(Bpe { vocab, merges, ..Bpe::default() }),
-        normalizers: Vec::new(),
-        added_tokens,
-        template: Template { cls, sep, doubled: true, second_type: 0 },
-    })
+    let model = Model::Bpe(Bpe { vocab, merges, ..Bpe::default() });
+    Ok(Parts::new(model, template))
+}
+
+/// Reads them and adds RoBERTa's own special tokens and layout.
+pub(super) fn roberta(vocab: &[u8], merges: &[u8]) -> Result<Parts> {
+    let [cls, sep] = ["<s>", "</s>"].map(|token| (token.to_string(), None));
+    let template = Template { cls, sep, doubled: true, second_type: 0 };
+    let mut parts = vocab_and_merges(vocab, merges, template)?;
+    for token in ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] {
+        if !matches!(&parts.model, Model::Bpe(bpe) if bpe.vocab.contains_key(token)) {
+            return Err(refuse("vocab.json", format!("has no {token} token")));
+        }
+        // RoBERTa's mask stands for a word together with the space before it.
+        parts.added_tokens.push(Added { lstrip: token == "<mask>", ..Added::special(token) });
+    }
+    Ok(parts)
 }
 
 fn split_merge(line: &str) -> Result<(String, String), String> {

@@ -1,28 +1,36 @@
 //! Pairs of texts to token ids and position ids, and how much was cut off.
 
+mod added;
 #[cfg(feature = "families")]
 mod charsmap;
+mod classes;
+mod cross_encoder;
 #[cfg(feature = "families")]
 mod families;
 mod files;
 mod normalization;
 mod parts;
+mod settings;
 mod template;
+#[cfg(feature = "families")]
+mod vocabularies;
+mod words;
 
 use std::fmt;
 
 use crate::checkpoint::source::Files;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
+pub(crate) use cross_encoder::CrossEncoder;
 #[cfg(not(feature = "families"))]
 use parts::Ids as _;
+use parts::Parts;
+use settings::{Class, Settings};
 
 /// No tokenizer file is near this size; RoBERTa's takes 2 MB, XLM-RoBERTa's 17 MB.
-const MOST_FILE_BYTES: u64 = 256 << 20;
+const MOST_FILE_BYTES: u64 = 128 << 20;
 
-/// From runs of a million alike characters on, the pattern that splits text into words gives up
-/// without a word, and the rest of the text would get other ids than in Python.
-const LONGEST_WORD: usize = 990_000;
+const TOKENIZER: &str = "tokenizer.json";
 
 /// A tokenizer: from pairs of texts to what the model takes.
 ///
@@ -30,8 +38,9 @@ const LONGEST_WORD: usize = 990_000;
 /// `families` there are XLM-RoBERTa's, which is Unigram with the same layout, and BERT's, which is
 /// WordPiece with `[CLS] A [SEP] B [SEP]`.
 ///
-/// The splitting, merging and matching of special tokens is done by the `tokenizers` crate. The
-/// files are read here, strictly, so that a broken or unknown one is refused with a name.
+/// Merging, and all of the other families, is done by the `tokenizers` crate; matching special
+/// tokens and splitting for byte-level BPE is done here. So is the reading of the files, strictly,
+/// so that a broken or unknown one is refused with a name.
 ///
 /// ```
 /// # let config = cappy::Config::from_json("config.json", br#"{
@@ -54,8 +63,6 @@ const LONGEST_WORD: usize = 990_000;
 pub struct Tokenizer {
     /// Without truncation, padding or template: those are done here.
     inner: parts::AnyIds,
-    /// Whether a regular expression splits texts into words.
-    by_pattern: bool,
     /// `<s>` or `[CLS]`, the token whose last hidden state is scored.
     cls: u32,
     /// `</s>` or `[SEP]`, between the texts and at the end.
@@ -66,7 +73,13 @@ pub struct Tokenizer {
     second_type: u32,
     /// The token that positions are counted over and from, with RoBERTa.
     padding: Option<u32>,
+    /// The model's, for tokens that it does not have.
+    vocab_size: usize,
     max_tokens: usize,
+    /// Put before each instruction.
+    prompt: String,
+    /// Whether a text that is too long loses its beginning instead of its end.
+    from_the_left: bool,
 }
 
 /// One pair as the model takes it.
@@ -85,46 +98,40 @@ pub struct Encoded {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` from a model's folder, else `vocab.json` and `merges.txt`.
+    /// Reads a model's folder as transformers 5 does: `tokenizer.json`, else the vocabulary alone
+    /// (`vocab.json` and `merges.txt`, `vocab.txt`, or `sentencepiece.bpe.model`), and what
+    /// `tokenizer_config.json` says, or `special_tokens_map.json` and `added_tokens.json` where that
+    /// names no added tokens.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when the folder has neither; otherwise as
-    /// [`Tokenizer::from_json`] and [`Tokenizer::from_vocab_and_merges`], or what reading the
-    /// folder gives.
+    /// [`ErrorKind::NotFound`] when the folder has no vocabulary; [`ErrorKind::Tokenizer`] naming
+    /// the file and the part that is broken, is not one of those that are known, or does not fit
+    /// `config`; or what reading the folder gives.
     pub async fn load(files: &dyn Files, config: &Config) -> Result<Tokenizer> {
-        if let Some(json) = read(files, "tokenizer.json").await? {
-            return Tokenizer::from_json("tokenizer.json", &json, config);
+        let mut settings = Settings::read(read(files, settings::FILE).await?.as_deref(), config)?;
+        let json = read(files, TOKENIZER).await?;
+        if !settings.has_added_tokens() {
+            let special = read(files, settings::SPECIAL_TOKENS).await?;
+            let added = read(files, settings::ADDED_TOKENS).await?;
+            settings.read_older(special.as_deref(), added.as_deref())?;
         }
-        match (read(files, "vocab.json").await?, read(files, "merges.txt").await?) {
-            (Some(vocab), Some(merges)) => {
-                Tokenizer::from_vocab_and_merges(&vocab, &merges, config)
-            }
-            (None, None) => Err(Error::new(
-                ErrorKind::NotFound,
-                files.describe(),
-                "has no tokenizer: neither tokenizer.json nor vocab.json with merges.txt",
-            )),
-            (vocab, _) => Err(Error::new(
-                ErrorKind::NotFound,
-                files.describe(),
-                format!(
-                    "has {} but not {}",
-                    if vocab.is_some() { "vocab.json" } else { "merges.txt" },
-                    if vocab.is_some() { "merges.txt" } else { "vocab.json" },
-                ),
-            )),
-        }
+        let (file, mut parts) = match json {
+            Some(json) => (TOKENIZER, files::from_json(TOKENIZER, &json, Some(&mut settings))?),
+            None => vocabulary(files, &settings, config).await?,
+        };
+        settings.apply(&mut parts)?;
+        parts.build(file, config)
     }
 
-    /// Reads `json`, the bytes of a `tokenizer.json` that is called `file` in messages. Its own
-    /// truncation and padding settings are left aside.
+    /// Reads `json`, the bytes of a `tokenizer.json` that is called `file` in messages, just as it
+    /// is. The lengths that it says for truncation and padding are left aside.
     ///
     /// # Errors
     /// [`ErrorKind::Tokenizer`] naming the part that is broken, is not one of those that are known
     /// (another model, pre-tokenizer, normalizer or pair layout), or does not fit `config`'s
     /// vocabulary, padding token or token types.
     pub fn from_json(file: &str, json: &[u8], config: &Config) -> Result<Tokenizer> {
-        files::from_json(file, json)?.build(file, config)
+        files::from_json(file, json, None)?.build(file, config)
     }
 
     /// Builds RoBERTa's tokenizer from `vocab.json` and `merges.txt`.
@@ -136,7 +143,7 @@ impl Tokenizer {
         merges: &[u8],
         config: &Config,
     ) -> Result<Tokenizer> {
-        files::from_vocab_and_merges(vocab, merges)?.build("vocab.json", config)
+        files::roberta(vocab, merges)?.build("vocab.json", config)
     }
 
     /// Encodes a pair as `<s> instruction </s></s> response </s>`, or as
@@ -145,10 +152,10 @@ impl Tokenizer {
     /// it fits, or of both when they are equally long.
     ///
     /// # Errors
-    /// [`ErrorKind::Input`] when a text has a run of 990,000 characters that are all spaces, all
-    /// letters, all digits or all other signs, and the tokenizer is byte-level BPE.
+    /// [`ErrorKind::Input`] when a text has an added token that the model has no row for, or could
+    /// grow to more than 32 MiB when it is normalized.
     pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
-        let first = self.encode(instruction)?;
+        let first = self.encode(&[&self.prompt, instruction].concat())?;
         let second = self.encode(response)?;
         let special = 2 + self.separators;
         let room = self.max_tokens - special;
@@ -156,10 +163,10 @@ impl Tokenizer {
 
         let mut ids = Vec::with_capacity(kept_first + kept_second + special);
         ids.push(self.cls);
-        ids.extend_from_slice(&first[..kept_first]);
+        ids.extend_from_slice(self.kept(&first, kept_first));
         ids.extend(std::iter::repeat_n(self.sep, self.separators));
         let of_first = ids.len();
-        ids.extend_from_slice(&second[..kept_second]);
+        ids.extend_from_slice(self.kept(&second, kept_second));
         ids.push(self.sep);
         Ok(Encoded {
             position_ids: position_ids(&ids, self.padding),
@@ -171,50 +178,84 @@ impl Tokenizer {
         })
     }
 
+    /// The most tokens of a pair, special tokens included.
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.max_tokens
+    }
+
     /// The ids of one text alone, without a template. Truncating here instead of in the
     /// `tokenizers` crate spares its list of all combinations of what was cut from both texts,
     /// which grows with the product of their lengths.
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let long = self.by_pattern && text.len() >= LONGEST_WORD;
-        let encoding = self.inner.tokens(text, long).map_err(|source| {
-            Error::new(ErrorKind::Tokenizer, "tokenizer", format!("cannot encode: {source}"))
-                .with_source(source)
+        let ids = self.inner.ids(text).map_err(|source| match source.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(source) => {
+                Error::new(ErrorKind::Tokenizer, "tokenizer", format!("cannot encode: {source}"))
+                    .with_source(source)
+            }
         })?;
-        if long {
-            check_words(&encoding)?;
+        match ids.iter().find(|id| **id as usize >= self.vocab_size) {
+            Some(id) => {
+                let what = format!(
+                    "has an added token with the id {id}, the model's vocab_size is {}",
+                    self.vocab_size
+                );
+                Err(Error::new(ErrorKind::Input, "text", what))
+            }
+            None => Ok(ids),
         }
-        Ok(encoding.get_ids().to_vec())
     }
-}
 
-/// Refuses a text with a word of [`LONGEST_WORD`] characters, from which on nothing was split.
-fn check_words(encoding: &tokenizers::Encoding) -> Result<()> {
-    let tokens = encoding.get_word_ids().iter().zip(encoding.get_offsets());
-    let mut word_start = (None, 0);
-    for (&word, &(start, end)) in tokens {
-        if word_start.0 != word {
-            word_start = (word, start);
-        }
-        if end - word_start.1 >= LONGEST_WORD {
-            return Err(Error::new(
-                ErrorKind::Input,
-                "text",
-                format!(
-                    "has a run of {LONGEST_WORD} characters that are all spaces, all letters, \
-                     all digits or all other signs, which is more than can be split into words"
-                ),
-            ));
-        }
+    /// The `count` of `ids` that stay.
+    fn kept<'a>(&self, ids: &'a [u32], count: usize) -> &'a [u32] {
+        if self.from_the_left { &ids[ids.len() - count..] } else { &ids[..count] }
     }
-    Ok(())
 }
 
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokenizer")
-            .field("vocab_size", &self.inner.vocab_size())
+            .field("vocab_size", &self.vocab_size)
             .field("max_tokens", &self.max_tokens)
             .finish_non_exhaustive()
+    }
+}
+
+/// The vocabulary of a folder without `tokenizer.json`, in the form that its class has.
+async fn vocabulary(
+    files: &dyn Files,
+    settings: &Settings,
+    config: &Config,
+) -> Result<(&'static str, Parts)> {
+    let lacks = |what: String| Error::new(ErrorKind::NotFound, files.describe(), what);
+    let none = |form: &str| lacks(format!("has no tokenizer: neither {TOKENIZER} nor {form}"));
+    #[cfg(not(feature = "families"))]
+    let _ = config;
+    match settings.class {
+        Class::Roberta => {
+            let [vocab, merges] = ["vocab.json", "merges.txt"];
+            match (read(files, vocab).await?, read(files, merges).await?) {
+                (Some(json), Some(lines)) => {
+                    Ok((vocab, files::vocab_and_merges(&json, &lines, settings.template())?))
+                }
+                (None, None) => Err(none("vocab.json with merges.txt")),
+                (Some(_), None) => Err(lacks(format!("has {vocab} but not {merges}"))),
+                (None, Some(_)) => Err(lacks(format!("has {merges} but not {vocab}"))),
+            }
+        }
+        #[cfg(feature = "families")]
+        Class::XlmRoberta => {
+            let file = vocabularies::SENTENCE_PIECE;
+            let bytes = read(files, file).await?.ok_or_else(|| none(file))?;
+            Ok((file, vocabularies::sentence_piece(&bytes, settings, config)?))
+        }
+        #[cfg(feature = "families")]
+        Class::Bert => {
+            let file = vocabularies::VOCAB;
+            let bytes = read(files, file).await?.ok_or_else(|| none(file))?;
+            Ok((file, vocabularies::lines(&bytes, settings, config)?))
+        }
+        Class::Other => Err(none("a tokenizer_class that is known")),
     }
 }
 
@@ -264,5 +305,9 @@ fn position_ids(ids: &[u32], pad: Option<u32>) -> Vec<u32> {
 
 #[cfg(all(test, feature = "families"))]
 mod family_tests;
+#[cfg(all(test, feature = "families"))]
+mod file_tests;
+#[cfg(test)]
+mod split_tests;
 #[cfg(test)]
 mod tests;

@@ -2,10 +2,23 @@
 
 use serde::Deserialize;
 #[cfg(feature = "families")]
-use tokenizers::normalizers::{BertNormalizer, Precompiled, Replace, Strip};
+use tokenizers::normalizers::{BertNormalizer, Precompiled, Strip};
 #[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
 use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD};
 use tokenizers::{NormalizedString, Normalizer};
+
+#[cfg(feature = "families")]
+use super::charsmap::Map;
+#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
+use crate::error::{Error, ErrorKind};
+
+/// Real ones have a handful. Each goes through all of a text.
+const MOST_STEPS: usize = 64;
+
+/// The most bytes that a text may have on its way. The crate keeps up to 70 more for each, of which
+/// a WebAssembly instance must hold all.
+#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
+const MOST_TEXT: usize = 32 << 20;
 
 /// The steps, one after the other.
 #[derive(Debug, Clone, Default)]
@@ -22,11 +35,20 @@ pub(super) enum NormalizerStep {
     #[cfg(feature = "families")]
     Bert(BertNormalizer),
     #[cfg(feature = "families")]
-    Precompiled(Precompiled),
+    Precompiled(Map),
     #[cfg(feature = "families")]
     Strip(Strip),
     #[cfg(feature = "families")]
     Replace(Replace),
+}
+
+impl Normalization {
+    /// What becomes of a text.
+    pub(super) fn of(&self, text: &str) -> tokenizers::Result<String> {
+        let mut normalized = NormalizedString::from(text);
+        self.normalize(&mut normalized)?;
+        Ok(normalized.get().into())
+    }
 }
 
 impl Normalizer for Normalization {
@@ -38,7 +60,48 @@ impl Normalizer for Normalization {
 
     #[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
     fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
-        self.0.iter().try_for_each(|step| match step {
+        self.0.iter().try_for_each(|step| {
+            let most = step.most_bytes(text.get());
+            if most > MOST_TEXT {
+                let what = format!(
+                    "of {} bytes could grow to {most} when it is normalized, at most {MOST_TEXT} \
+                     are supported; give a shorter one",
+                    text.get().len()
+                );
+                return Err(Error::new(ErrorKind::Input, "text", what).into());
+            }
+            step.normalize(text)
+        })
+    }
+}
+
+#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
+impl NormalizerStep {
+    /// The most bytes that `text` can have after this step.
+    fn most_bytes(&self, text: &str) -> usize {
+        let ascii = text.bytes().filter(u8::is_ascii).count();
+        // How much a byte of ASCII, and one of another character, can become.
+        let (of_ascii, of_other) = match self {
+            NormalizerStep::Lowercase => (1, 2),
+            // U+0390 and others of two bytes come apart into six.
+            NormalizerStep::Nfc | NormalizerStep::Nfd => (1, 3),
+            // U+FDFA stands for 18 characters.
+            NormalizerStep::Nfkc | NormalizerStep::Nfkd => (1, 11),
+            // Spaces around a Chinese character, which comes apart, and has lower case.
+            #[cfg(feature = "families")]
+            NormalizerStep::Bert(_) => (1, 8),
+            #[cfg(feature = "families")]
+            NormalizerStep::Precompiled(map) => map.growth(),
+            #[cfg(feature = "families")]
+            NormalizerStep::Strip(_) => (1, 1),
+            #[cfg(feature = "families")]
+            NormalizerStep::Replace(replace) => return replace.most_bytes(text),
+        };
+        ascii.saturating_mul(of_ascii).saturating_add((text.len() - ascii).saturating_mul(of_other))
+    }
+
+    fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
+        match self {
             NormalizerStep::Lowercase => Lowercase.normalize(text),
             NormalizerStep::Nfc => NFC.normalize(text),
             NormalizerStep::Nfd => NFD.normalize(text),
@@ -47,12 +110,81 @@ impl Normalizer for Normalization {
             #[cfg(feature = "families")]
             NormalizerStep::Bert(bert) => bert.normalize(text),
             #[cfg(feature = "families")]
-            NormalizerStep::Precompiled(map) => map.normalize(text),
+            NormalizerStep::Precompiled(map) => Precompiled::normalize(map.get(), text),
             #[cfg(feature = "families")]
             NormalizerStep::Strip(strip) => strip.normalize(text),
             #[cfg(feature = "families")]
-            NormalizerStep::Replace(replace) => replace.normalize(text),
-        })
+            NormalizerStep::Replace(replace) => text.replace(replace, &replace.content),
+        }
+    }
+}
+
+/// BERT's own step, as transformers builds it.
+#[cfg(feature = "families")]
+pub(super) fn bert(chinese: bool, accents: Option<bool>, lowercase: bool) -> NormalizerStep {
+    NormalizerStep::Bert(BertNormalizer::new(true, chinese, accents, lowercase))
+}
+
+/// Puts `bert` in the place of a step of its kind, or first where there is no step at all.
+#[cfg(feature = "families")]
+pub(super) fn replace_bert(steps: &mut Vec<NormalizerStep>, bert: NormalizerStep) {
+    if steps.is_empty() {
+        steps.push(bert.clone());
+    }
+    for step in steps.iter_mut().filter(|step| matches!(step, NormalizerStep::Bert(_))) {
+        *step = bert.clone();
+    }
+}
+
+/// Replaces a text, or two spaces and more, wherever they stand.
+#[cfg(feature = "families")]
+#[derive(Debug, Clone)]
+pub(super) struct Replace {
+    /// `None` for spaces.
+    text: Option<String>,
+    content: String,
+}
+
+#[cfg(feature = "families")]
+impl Replace {
+    /// Where to replace in `inside`.
+    fn places<'a>(&'a self, inside: &'a str) -> Box<dyn Iterator<Item = (usize, usize)> + 'a> {
+        if let Some(text) = &self.text {
+            return Box::new(inside.match_indices(&text[..]).map(|(at, it)| (at, at + it.len())));
+        }
+        let mut at = 0;
+        Box::new(std::iter::from_fn(move || {
+            let start = at + inside[at..].find("  ")?;
+            at = start + inside[start..].find(|c| c != ' ').unwrap_or(inside.len() - start);
+            Some((start, at))
+        }))
+    }
+
+    fn most_bytes(&self, inside: &str) -> usize {
+        let (mut places, mut bytes) = (0_usize, 0);
+        for (start, end) in self.places(inside) {
+            (places, bytes) = (places + 1, bytes + end - start);
+        }
+        places.saturating_mul(self.content.len()).saturating_add(inside.len() - bytes)
+    }
+}
+
+#[cfg(feature = "families")]
+impl tokenizers::pattern::Pattern for &Replace {
+    fn find_matches(&self, inside: &str) -> tokenizers::Result<Vec<((usize, usize), bool)>> {
+        let mut parts = Vec::new();
+        let mut done = 0;
+        for (start, end) in self.places(inside) {
+            if done < start {
+                parts.push(((done, start), false));
+            }
+            parts.push(((start, end), true));
+            done = end;
+        }
+        if done < inside.len() || inside.is_empty() {
+            parts.push(((done, inside.len()), false));
+        }
+        Ok(parts)
     }
 }
 
@@ -131,7 +263,7 @@ pub(super) fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Resul
         )),
         #[cfg(feature = "families")]
         RawNormalizer::Precompiled { precompiled_charsmap: map } => {
-            NormalizerStep::Precompiled(super::charsmap::read(&map)?)
+            NormalizerStep::Precompiled(Map::read(&map)?)
         }
         #[cfg(feature = "families")]
         RawNormalizer::Strip { strip_left, strip_right } => {
@@ -139,20 +271,21 @@ pub(super) fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Resul
         }
         #[cfg(feature = "families")]
         RawNormalizer::Replace { pattern, content } => {
-            use tokenizers::normalizers::replace::ReplacePattern;
-            let pattern = match pattern {
-                RawPattern::Regex(regex) if regex == SPACES => ReplacePattern::Regex(regex),
+            let text = match pattern {
+                RawPattern::Regex(regex) if regex == SPACES => None,
                 RawPattern::Regex(regex) => {
                     return Err(format!("replaces {regex:?}; only {SPACES:?} is supported"));
                 }
                 RawPattern::String(text) if text.is_empty() => {
                     return Err("replaces the empty text".into());
                 }
-                RawPattern::String(text) => ReplacePattern::String(text),
+                RawPattern::String(text) => Some(text),
             };
-            let replace = Replace::new(pattern, content);
-            NormalizerStep::Replace(replace.map_err(|source| source.to_string())?)
+            NormalizerStep::Replace(Replace { text, content })
         }
     });
-    Ok(())
+    match into.len() {
+        0..=MOST_STEPS => Ok(()),
+        _ => Err(format!("has more than {MOST_STEPS} steps")),
+    }
 }

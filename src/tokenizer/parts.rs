@@ -2,56 +2,150 @@
 
 use std::collections::HashMap;
 
+use tokenizers::Model as _;
 use tokenizers::models::bpe::{BpeBuilder, Vocab};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, Encoding, PreTokenizer, TokenizerImpl};
+#[cfg(feature = "families")]
+use tokenizers::{NormalizedString, Normalizer as _};
 
 use super::Tokenizer;
+use super::added::{Added, AddedTokens, LONGEST};
 #[cfg(feature = "families")]
 use super::families::{Unigram, WordPiece};
 use super::normalization::{Normalization, NormalizerStep};
 use super::template::Template;
+use super::{settings, words};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 
-/// From a text to its ids. No name is one that `TokenizerImpl` has for something else.
-pub(super) trait Ids: Send + Sync {
-    /// The tokens of `text`, without a template; where each stands in it, in characters, only with
-    /// `offsets`.
-    fn tokens(&self, text: &str, offsets: bool) -> tokenizers::Result<Encoding>;
-    fn id(&self, token: &str) -> Option<u32>;
-    fn vocab_size(&self) -> usize;
-}
+/// No message needs more of what a file says.
+const LONGEST_MESSAGE: usize = 300;
 
-/// The kinds of parts are named, so that the WebAssembly holds no others. The last two are never
-/// set: ids are not post-processed there, and never decoded.
-pub(super) type Inner<M, P> = TokenizerImpl<M, Normalization, P, ByteLevel, ByteLevel>;
+/// From a text to its ids.
+pub(super) trait Ids: Send + Sync {
+    /// The ids of `text`, without a template.
+    fn ids(&self, text: &str) -> tokenizers::Result<Vec<u32>>;
+    fn added(&self) -> &AddedTokens;
+    fn in_vocab(&self, token: &str) -> Option<u32>;
+
+    fn id(&self, token: &str) -> Option<u32> {
+        self.added().id(token).or_else(|| self.in_vocab(token))
+    }
+}
 
 /// What a tokenizer holds. Without other models there is nothing to choose from at run time.
 #[cfg(feature = "families")]
 pub(super) type AnyIds = Box<dyn Ids>;
 #[cfg(not(feature = "families"))]
-pub(super) type AnyIds = Inner<tokenizers::models::bpe::BPE, ByteLevel>;
+pub(super) type AnyIds = ByteLevel;
 
-impl<M, P> Ids for Inner<M, P>
+/// Byte-level BPE: the crate's model on words that are split here. Its own splitter would need
+/// regular expressions, which are most of a tokenizer's size.
+pub(super) struct ByteLevel {
+    added: AddedTokens,
+    normalization: Normalization,
+    add_prefix_space: bool,
+    signs: [char; 256],
+    model: tokenizers::models::bpe::BPE,
+}
+
+impl Ids for ByteLevel {
+    fn ids(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        for (token, place) in self.added.split_plain(text) {
+            if let Some(id) = token {
+                ids.push(id);
+            } else if self.normalization.0.is_empty() {
+                self.split_normalized(&text[place], &mut ids)?;
+            } else {
+                self.split_normalized(&self.normalization.of(&text[place])?, &mut ids)?;
+            }
+        }
+        Ok(ids)
+    }
+
+    fn added(&self) -> &AddedTokens {
+        &self.added
+    }
+
+    fn in_vocab(&self, token: &str) -> Option<u32> {
+        self.model.token_to_id(token)
+    }
+}
+
+impl ByteLevel {
+    fn split_normalized(&self, text: &str, ids: &mut Vec<u32>) -> tokenizers::Result<()> {
+        for (token, place) in self.added.split_normalized(text) {
+            let text = &text[place];
+            match token {
+                Some(id) => ids.push(id),
+                None if self.add_prefix_space && !text.starts_with(' ') => {
+                    self.tokenize(&format!(" {text}"), ids)?;
+                }
+                None => self.tokenize(text, ids)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn tokenize(&self, text: &str, ids: &mut Vec<u32>) -> tokenizers::Result<()> {
+        for word in words::words(text) {
+            let word: String = word.bytes().map(|byte| self.signs[usize::from(byte)]).collect();
+            ids.extend(self.model.tokenize(&word)?.into_iter().map(|token| token.id));
+        }
+        Ok(())
+    }
+}
+
+/// A model of another family: the crate's, with its own way of splitting texts into words.
+#[cfg(feature = "families")]
+struct Pieces<M, P> {
+    added: AddedTokens,
+    normalization: Normalization,
+    splits: P,
+    model: M,
+}
+
+#[cfg(feature = "families")]
+impl<M, P> Ids for Pieces<M, P>
 where
     M: tokenizers::Model + Send + Sync,
-    P: PreTokenizer + Send + Sync,
+    P: tokenizers::PreTokenizer + Send + Sync,
 {
-    fn tokens(&self, text: &str, offsets: bool) -> tokenizers::Result<Encoding> {
-        match offsets {
-            true => self.encode_char_offsets(text, false),
-            false => self.encode_fast(text, false),
-        }
+    fn ids(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
+        let mut text = tokenizers::PreTokenizedString::from(text);
+        text.split(|_, text| cut(&text, self.added.split_plain(text.get())))?;
+        text.split(|_, mut text| {
+            self.normalization.normalize(&mut text)?;
+            cut(&text, self.added.split_normalized(text.get()))
+        })?;
+        self.splits.pre_tokenize(&mut text)?;
+        text.tokenize(|word| self.model.tokenize(word.get()))?;
+        let encoding = text.into_encoding(None, 0, tokenizers::OffsetType::None)?;
+        Ok(encoding.get_ids().to_vec())
     }
 
-    fn id(&self, token: &str) -> Option<u32> {
-        self.token_to_id(token)
+    fn added(&self) -> &AddedTokens {
+        &self.added
     }
 
-    fn vocab_size(&self) -> usize {
-        self.get_vocab_size(true)
+    fn in_vocab(&self, token: &str) -> Option<u32> {
+        self.model.token_to_id(token)
     }
+}
+
+/// Cuts a text into parts, in a way that keeps what each was made of.
+#[cfg(feature = "families")]
+fn cut(
+    text: &NormalizedString,
+    parts: Vec<super::added::Part>,
+) -> tokenizers::Result<Vec<(NormalizedString, Option<Vec<tokenizers::Token>>)>> {
+    use tokenizers::normalizer::Range;
+    let part = |(id, place): super::added::Part| {
+        let part = text.slice(Range::Normalized(place)).ok_or("a part is outside of its text")?;
+        let token = |id| vec![tokenizers::Token::new(id, String::new(), (0, 0))];
+        Ok((part, id.map(token)))
+    };
+    parts.into_iter().map(part).collect()
 }
 
 /// What makes tokens of words, and splits texts into words.
@@ -78,13 +172,25 @@ pub(super) struct Bpe {
 pub(super) struct Parts {
     pub(super) model: Model,
     pub(super) normalizers: Vec<NormalizerStep>,
-    /// Each with the id that the file says it has.
-    pub(super) added_tokens: Vec<(AddedToken, u32)>,
+    pub(super) added_tokens: Vec<Added>,
+    /// What a SentencePiece model itself says are added tokens.
+    pub(super) set_apart: Option<Vec<Added>>,
     pub(super) template: Template,
+    /// The most tokens of a pair, where a file limits them.
+    pub(super) max_tokens: Option<usize>,
+    /// Whether long texts lose their beginnings instead of their ends.
+    pub(super) from_the_left: bool,
+    /// Whether the model is told which text a token belongs to.
+    pub(super) has_types: bool,
 }
 
 /// An [`ErrorKind::Tokenizer`] that names what is at fault.
 pub(super) fn refuse(at_fault: impl Into<String>, why: impl Into<String>) -> Error {
+    let mut why = why.into();
+    if why.len() > LONGEST_MESSAGE {
+        why.truncate(why.floor_char_boundary(LONGEST_MESSAGE));
+        why.push('…');
+    }
     Error::new(ErrorKind::Tokenizer, at_fault, why)
 }
 
@@ -93,70 +199,77 @@ impl Model {
     fn build(
         self,
         normalizers: Vec<NormalizerStep>,
-        added: &[AddedToken],
+        added: Vec<Added>,
     ) -> tokenizers::Result<AnyIds> {
-        Ok(match self {
+        let normalization = Normalization(normalizers);
+        match self {
             Model::Bpe(parts) => {
-                let mut bpe = BpeBuilder::new()
+                let mut model = BpeBuilder::new()
                     .vocab_and_merges(parts.vocab.into_iter().collect::<Vocab>(), parts.merges)
                     .fuse_unk(parts.fuse_unk)
                     .ignore_merges(parts.ignore_merges);
                 if let Some(unk_token) = parts.unk_token {
-                    bpe = bpe.unk_token(unk_token);
+                    model = model.unk_token(unk_token);
                 }
-                let splits = ByteLevel::new(parts.add_prefix_space, true, true);
-                any(assemble(bpe.build()?, splits, normalizers, added))
+                let model = model.build()?;
+                let ids = ByteLevel {
+                    added: add(added, &model, &normalization)?,
+                    normalization,
+                    add_prefix_space: parts.add_prefix_space,
+                    signs: words::signs(),
+                    model,
+                };
+                #[cfg(feature = "families")]
+                let ids = Box::new(ids);
+                Ok(ids)
             }
             #[cfg(feature = "families")]
             Model::Unigram(Unigram { pieces, unknown, splits }) => {
                 let unigram = tokenizers::models::unigram::Unigram::from;
-                any(assemble(unigram(pieces, Some(unknown), false)?, splits, normalizers, added))
+                let model = unigram(pieces, Some(unknown), false)?;
+                let added = add(added, &model, &normalization)?;
+                Ok(Box::new(Pieces { added, normalization, splits, model }))
             }
             #[cfg(feature = "families")]
             Model::WordPiece(parts) => {
-                let word_piece = tokenizers::models::wordpiece::WordPiece::builder()
+                let model = tokenizers::models::wordpiece::WordPiece::builder()
                     .vocab(parts.vocab.into_iter().collect::<Vocab>())
                     .unk_token(parts.unk_token)
                     .continuing_subword_prefix(parts.prefix)
                     .max_input_chars_per_word(parts.longest_word)
                     .build()?;
+                let added = add(added, &model, &normalization)?;
                 let splits = tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-                any(assemble(word_piece, splits, normalizers, added))
+                Ok(Box::new(Pieces { added, normalization, splits, model }))
             }
-        })
+        }
     }
 }
 
-#[cfg(feature = "families")]
-fn any(ids: impl Ids + 'static) -> AnyIds {
-    Box::new(ids)
-}
-
-#[cfg(not(feature = "families"))]
-fn any(ids: AnyIds) -> AnyIds {
-    ids
-}
-
-fn assemble<M, P>(
-    model: M,
-    splits: P,
-    normalizers: Vec<NormalizerStep>,
-    added: &[AddedToken],
-) -> Inner<M, P>
-where
-    M: tokenizers::Model,
-    P: PreTokenizer,
-{
-    let mut inner = Inner::<M, P>::new(model);
-    inner.with_pre_tokenizer(Some(splits));
-    if !normalizers.is_empty() {
-        inner.with_normalizer(Some(Normalization(normalizers)));
-    }
-    inner.add_tokens(added);
-    inner
+fn add(
+    added: Vec<Added>,
+    model: &impl tokenizers::Model,
+    normalization: &Normalization,
+) -> tokenizers::Result<AddedTokens> {
+    let next = model.get_vocab_size() as u32;
+    AddedTokens::new(added, next, |token| model.token_to_id(token), |text| normalization.of(text))
 }
 
 impl Parts {
+    /// Nothing but what there must be.
+    pub(super) fn new(model: Model, template: Template) -> Parts {
+        Parts {
+            model,
+            normalizers: Vec::new(),
+            added_tokens: Vec::new(),
+            set_apart: None,
+            template,
+            max_tokens: None,
+            from_the_left: false,
+            has_types: true,
+        }
+    }
+
     /// Builds the tokenizer after checking that it fits `config`. Messages name `file`.
     pub(super) fn build(self, file: &str, config: &Config) -> Result<Tokenizer> {
         self.check_ids(file, config)?;
@@ -166,45 +279,36 @@ impl Parts {
             let what = "has a normalizer, which this build does not support";
             return Err(refuse(file, what));
         }
-        let Parts { model, normalizers, added_tokens, template } = self;
-        let by_pattern = matches!(model, Model::Bpe(_));
-        let (tokens, ids): (Vec<_>, Vec<_>) = added_tokens.into_iter().unzip();
-        let inner = model.build(normalizers, &tokens).map_err(|source| {
+        let given: Vec<_> =
+            self.added_tokens.iter().map(|token| (token.content.clone(), token.id)).collect();
+        let inner = self.model.build(self.normalizers, self.added_tokens).map_err(|source| {
             refuse(file, format!("cannot be used: {source}")).with_source(source)
         })?;
 
-        let special = [&template.cls, &template.sep];
-        for (token, id) in tokens
-            .iter()
-            .zip(ids)
-            .map(|(token, id)| (&token.content, id))
-            .chain(special.map(|(token, id)| (token, *id)))
-        {
-            match inner.id(token) {
-                Some(given) if given == id => {}
-                Some(given) => {
-                    return Err(refuse(
-                        file,
-                        format!(
-                            "token {token:?} has the id {id} in one place and {given} in another"
-                        ),
-                    ));
-                }
-                None => return Err(refuse(file, format!("has no {token:?} token"))),
+        let id = |token: &str, expected: Option<u32>| match inner.id(token) {
+            None => Err(refuse(file, format!("has no {token:?} token"))),
+            Some(id) if expected.is_some_and(|expected| expected != id) => {
+                let expected = expected.unwrap_or_default();
+                let what = format!("has the id {expected} in one place and {id} in another");
+                Err(refuse(file, format!("token {token:?} {what}")))
             }
+            Some(id) => Ok(id),
+        };
+        for (token, expected) in &given {
+            id(token, *expected)?;
         }
-        let pad = config.family.padding();
-        let other = inner.id(pad).filter(|&id| id != config.pad_token_id);
-        if let Some(id) = other {
-            let expected = config.pad_token_id;
-            let what = format!("{pad} is token {id}, the model's pad_token_id is {expected}");
-            return Err(refuse(file, what));
-        }
+        let template = self.template;
+        let [cls, sep] = [template.cls, template.sep].map(|(token, expected)| {
+            let id = id(&token, expected)?;
+            check_id(file, config, &token, id).map(|()| id)
+        });
+        let (cls, sep) = (cls?, sep?);
+
         let separators = if template.doubled { 2 } else { 1 };
         let family = config.family;
         // Where there are no types to choose from, the file's are left aside, as in Python.
         let types = family.token_types();
-        let second_type = if types == 1 { 0 } else { template.second_type };
+        let second_type = if types == 1 || !self.has_types { 0 } else { template.second_type };
         // RoBERTa has one layout.
         let fits = !cfg!(feature = "families")
             || (family.template_tokens()..=config.max_tokens()).contains(&(2 + separators))
@@ -213,15 +317,23 @@ impl Parts {
             let what = format!("does not lay pairs out as {} needs it", family.architecture());
             return Err(refuse(format!("{file}: post_processor"), what));
         }
+        let max_tokens = self.max_tokens.unwrap_or(usize::MAX).min(config.max_tokens());
+        if max_tokens < 2 + separators {
+            let what =
+                format!("allows {max_tokens} tokens, a pair has {} without texts", 2 + separators);
+            return Err(refuse(format!("{}: model_max_length", settings::FILE), what));
+        }
         Ok(Tokenizer {
             inner,
-            by_pattern,
-            cls: template.cls.1,
-            sep: template.sep.1,
+            cls,
+            sep,
             separators,
             second_type,
             padding: family.is_roberta().then_some(config.pad_token_id),
-            max_tokens: config.max_tokens(),
+            vocab_size: config.vocab_size,
+            max_tokens,
+            prompt: String::new(),
+            from_the_left: self.from_the_left,
         })
     }
 
@@ -244,11 +356,16 @@ impl Parts {
                 Some(unk_token).filter(|&unk| !vocab.contains_key(unk))
             }
         };
-        for (token, id) in &self.added_tokens {
-            if token.content.is_empty() {
-                return Err(refuse(file, format!("the added token with id {id} is empty")));
+        for token in &self.added_tokens {
+            if !(1..=LONGEST).contains(&token.content.len()) {
+                let size = token.content.len();
+                let what = format!("has an added token of {size} bytes, expected 1 to {LONGEST}");
+                return Err(refuse(file, what));
             }
-            check_id(file, config, &token.content, *id)?;
+            // One without an id is only refused in a text that has it, as in Python.
+            if let Some(id) = token.id {
+                check_id(file, config, &token.content, id)?;
+            }
         }
         match unknown {
             Some(unk) => {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// A special token and its id.
-pub(super) type Special = (String, u32);
+/// A special token, and its id where the file tells it.
+pub(super) type Special = (String, Option<u32>);
 
 /// `<s> A </s></s> B </s>` or `[CLS] A [SEP] B [SEP]`.
 #[derive(Debug, PartialEq)]
@@ -22,13 +22,13 @@ pub(super) struct Template {
 #[serde(tag = "type")]
 pub(super) enum RawPostProcessor {
     RobertaProcessing {
-        sep: Special,
-        cls: Special,
+        sep: (String, u32),
+        cls: (String, u32),
     },
     #[cfg(feature = "families")]
     BertProcessing {
-        sep: Special,
-        cls: Special,
+        sep: (String, u32),
+        cls: (String, u32),
     },
     TemplateProcessing {
         pair: Vec<RawPiece>,
@@ -71,15 +71,19 @@ impl RawPiece {
     }
 }
 
+fn known((token, id): (String, u32)) -> Special {
+    (token, Some(id))
+}
+
 /// The layout of a pair, if it is one of those that are known.
 pub(super) fn template(raw: RawPostProcessor) -> Result<Template, String> {
     match raw {
         RawPostProcessor::RobertaProcessing { sep, cls } => {
-            Ok(Template { cls, sep, doubled: true, second_type: 0 })
+            Ok(Template { cls: known(cls), sep: known(sep), doubled: true, second_type: 0 })
         }
         #[cfg(feature = "families")]
         RawPostProcessor::BertProcessing { sep, cls } => {
-            Ok(Template { cls, sep, doubled: false, second_type: 1 })
+            Ok(Template { cls: known(cls), sep: known(sep), doubled: false, second_type: 1 })
         }
         RawPostProcessor::TemplateProcessing { pair, special_tokens } => {
             pieces(&pair, &special_tokens)
@@ -131,7 +135,7 @@ fn pieces(
         return Err(wrong());
     }
     let token = |name: &String| match special_tokens.get(name).map(|t| t.ids.as_slice()) {
-        Some([id]) => Ok((name.clone(), *id)),
+        Some([id]) => Ok((name.clone(), Some(*id))),
         _ => Err(format!("has not one id for {name:?}")),
     };
     Ok(Template { cls: token(cls)?, sep: token(sep)?, doubled, second_type })

@@ -239,7 +239,7 @@ describe("what a content script may say", () => {
 describe("selected text", () => {
   before(() => host.grant(CHATGPT));
 
-  const collection = () => page.evaluate(async () => (await chrome.storage.local.get("collection")).collection);
+  const collection = async () => (await host.kept()).collection;
   const select = () => site.evaluate(() => getSelection().selectAllChildren(document.querySelector("#text")));
   const act = (event, ...args) => host.worker(`async (url, args) => {
     const [tab] = await chrome.tabs.query({ url });

@@ -3,13 +3,19 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
-import { badges, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import { badges, fixture, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 
-const HOSTS = ["https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://lmarena.ai/*", "https://arena.ai/*"];
+const HOSTS = [
+  "https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://lmarena.ai/*", "https://arena.ai/*",
+  "https://grok.com/*", "https://chat.deepseek.com/*", "https://chat.qwen.ai/*", "https://aistudio.google.com/*",
+  // Where people host what they use themselves.
+  "http://chat.home.lan/*", "http://127.0.0.1/*",
+];
 const BARKS = "Name the animal that barks.";
 const EGG = "How do I boil an egg for breakfast?";
 const EIGHT = "Put the egg into boiling water and wait about eight minutes.";
+const NOON = "The train leaves at noon.";
 const BREAD = "Who bakes bread in our town?";
 const WORDS = "Use all of these words in one sentence: dog, ball, garden";
 
@@ -47,16 +53,24 @@ const byBest = (found) => found.map(({ rank, best }) => (best ? "best" : rank));
  * answers that is in sight the words of its answers as they are to be read, and which one is best.
  */
 const PAGES = [
-  ["https://chatgpt.com/c/1", "chatgpt.html", [[EGG, ["The train leaves at noon.", EIGHT], 1]]],
-  ["https://chatgpt.com/c/1?layout=keys", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, "The train leaves at noon."], 0]]],
-  ["https://chatgpt.com/c/1?layout=phone", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, "The train leaves at noon."], 0]]],
+  ["https://chatgpt.com/c/1", "chatgpt.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["https://chatgpt.com/c/1?layout=keys", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, NOON], 0]]],
+  ["https://chatgpt.com/c/1?layout=list", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, NOON], 0]]],
   ["https://claude.ai/chat/1", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
   ["https://claude.ai/chat/1?layout=plain", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
   ["https://gemini.google.com/app/1", "gemini.html", [[BARKS, ["duck", "dog"], 1]]],
   ["https://lmarena.ai/c/1", "lmarena.html", [[BARKS, ["dog", "cow"], 0], [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1]]],
   ["https://arena.ai/c/1", "lmarena.html", [[BARKS, ["dog", "cow"], 0], [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1]]],
-  // The user asks for badges on this one.
-  ["https://example.org/eggs", "generic.html", [[EGG, ["The train leaves at noon.", EIGHT, "My favourite colour is purple."], 1]]],
+  ["https://grok.com/c/1", "grok.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["https://grok.com/c/1?layout=classes", "grok.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["https://chat.deepseek.com/a/1", "deepseek.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["https://chat.qwen.ai/c/1", "qwen.html", [[EGG, [`${NOON}\nboil()`, `${EIGHT}\nboil()`], 1]]],
+  ["https://aistudio.google.com/prompts/1", "aistudio.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["http://chat.home.lan:3000/c/1", "openwebui.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["http://127.0.0.1:3080/c/1", "librechat.html", [[EGG, [NOON, EIGHT], 1]]],
+  // The user asks for badges on these.
+  ...["", "?layout=copilot", "?layout=lechat"].map((layout) =>
+    [`https://example.org/eggs${layout}`, "generic.html", [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]]]),
 ];
 
 for (const [url, name, prompts] of PAGES) {
@@ -181,6 +195,103 @@ test("of regenerated answers those seen before stay in the ranking", async (t) =
   await page.evaluate(() => fixture.show(1));
   assert.equal((await only(3, 1)).best, true);
   assert.deepEqual(await engine.asked(), []);
+});
+
+test("ChatGPT's keys: another answer in the same place is not an edit, and one that only gets its own id is not another", async (t) => {
+  const page = await open(t, "https://chatgpt.com/c/20?layout=keys", "chatgpt.html");
+  await ranked(page, 2);
+  await page.evaluate((prompt) => {
+    fixture.prompt(prompt);
+    fixture.answer("cow");
+    document.querySelector(".scroller").scrollTop = 1e6;
+  }, BARKS);
+  await sleep(2500);
+  await page.evaluate(() => fixture.regenerate("dog"));
+  await until(async () => { const last = (await badges(page)).at(-1); return last?.of === 2 && last.best; }, { what: "the answer before to stay in the ranking" });
+
+  const list = await open(t, "https://chatgpt.com/c/21?layout=list", "chatgpt.html");
+  await ranked(list, 2);
+  await engine.asked();
+  // Slower than answers settle: what is not complete is not scored, and does not stay as an answer of its own.
+  await list.evaluate((prompt) => fixture.streamItem(prompt, "dog dog dog", 2000), BARKS);
+  await sleep(2500);
+  const { answers, ranked: groups } = await tell(host, list, "report");
+  assert.deepEqual([answers, groups], [3, 1]);
+  assert.deepEqual(await engine.asked(), []);
+});
+
+test("Claude: a retried answer is not an edit of the one before", async (t) => {
+  const page = await open(t, "https://claude.ai/chat/20", "claude.html");
+  await ranked(page, 2);
+  const groups = async () => (await tell(host, page, "report")).ranked;
+  await sleep(2000);
+  assert.equal(await groups(), 1);
+  await page.evaluate(() => fixture.retry(2, "42"));
+  await until(async () => (await groups()) === 2, { what: "both answers to count" });
+});
+
+test("LMArena: the head of a block of code is not read, and code is", async (t) => {
+  const page = await open(t, "https://arena.ai/c/20", "lmarena.html");
+  await ranked(page, 4);
+  await engine.asked();
+  await page.evaluate(() => fixture.battle("Write one line.", ["Here:", "print(1)"], ["So:", "print(2)"]));
+  await until(() => tell(host, page, "report").then(({ ranked }) => ranked === 3), { what: "the battle" });
+  const asked = await until(async () => { const all = await engine.asked(); return all.length > 0 && all; }, { what: "the answers to be sent" });
+  assert.deepEqual(asked, ["Here:\nprint(1)", "So:\nprint(2)"]);
+});
+
+test("LMArena: nothing settles as long as the site says that it writes", async (t) => {
+  const page = await open(t, "https://arena.ai/c/21", "lmarena.html");
+  await ranked(page, 4);
+  await engine.asked();
+  await page.evaluate((prompt) => {
+    document.body.append(make("button", { "aria-label": "Stop generation" }, "■"));
+    fixture.battle(prompt, "It says woof.", "It says moo.");
+  }, "What does a dog say?");
+  await sleep(3500);
+  assert.deepEqual(await engine.asked(), []);
+  await page.evaluate(() => document.querySelector("[aria-label='Stop generation']").remove());
+  await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
+});
+
+test("Open WebUI: columns that are buttons keep their badges in place, also when they are made anew", async (t) => {
+  const page = await open(t, "http://chat.home.lan:8080/c/2", "openwebui.html");
+  const before = await ranked(page, 2);
+  const corners = await page.evaluate(() => [...document.querySelectorAll(".columns .words")].slice(-2).map((words) => {
+    const { right, top } = words.getBoundingClientRect();
+    return { right, top };
+  }));
+  for (const [at, { right, y, height }] of before.entries()) {
+    assert.ok(Math.abs(right - corners[at].right) < 2, "at the right end of its column");
+    assert.ok(Math.abs(y + height - corners[at].top) <= 4, "above the words, not on them");
+  }
+  await engine.asked();
+  await page.evaluate(() => fixture.redraw());
+  await sleep(2500);
+  assert.deepEqual((await ranked(page, 2)).map(({ said }) => said), before.map(({ said }) => said));
+  assert.deepEqual(await engine.asked(), [], "known words are not scored again");
+  await page.evaluate((prompt) => fixture.pause(prompt, ["dog", "cow"], 4000), BARKS);
+  assert.deepEqual(await engine.asked(), [], "not before the buttons come");
+  await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
+});
+
+test("a page that is empty at first is recognised when it is not", async (t) => {
+  const page = await open(t, "http://chat.home.lan/c/3", { body: "<!doctype html><title>Loading</title><main></main>" });
+  await until(() => tell(host, page, "report").then(({ adapter }) => adapter === "generic", () => false), { what: "the content script" });
+  await page.setContent((await fixture("openwebui.html")).replace("<!doctype html>", ""));
+  await ranked(page, 2);
+  assert.equal((await tell(host, page, "report")).adapter, "openwebui");
+});
+
+test("a host that is not allowed any more loses its badges", async (t) => {
+  await host.grant(["http://notes.home.lan/*"]);
+  const page = await open(t, "http://notes.home.lan:3000/c/1", "openwebui.html");
+  const other = await open(t, "http://chat.home.lan:3000/c/4", "openwebui.html");
+  await page.bringToFront();
+  await ranked(page, 2);
+  await host.revoke(["http://notes.home.lan/*"]);
+  await until(async () => (await page.locator("[data-cappy]").count()) === 0, { what: "badges to vanish" });
+  assert.equal(await other.locator("[data-cappy]").count(), 1);
 });
 
 test("colours follow the page, whatever the browser prefers", async (t) => {

@@ -18,6 +18,7 @@ before(async () => {
   host = await openFirefox({ idleMs: IDLE_MS });
   page = await host.openClient();
   await page.evaluate(() => {
+    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "keep", name: "settings", fields });
     globalThis.states = [];
     client.onState((state) => states.push(state));
     globalThis.score = async (instruction, answers) => {
@@ -66,7 +67,7 @@ test("an event page that ended is woken, also by a ranking that is under way", a
 });
 
 test("another model is loaded after the settings change, and failures show in the toolbar", async () => {
-  const change = (model) => page.evaluate((model) => chrome.storage.local.set({ settings: { model } }), model);
+  const change = (model) => page.evaluate((model) => keep({ model }), model);
   await change({ kind: "folder", name: "none" });
   const code = await page.evaluate(() => client.load().catch((error) => error.code));
   assert.equal(code, "not-found");
@@ -110,11 +111,26 @@ test("badges rank the answers of a page", async () => {
   assert.match(ranked[1], /^Rank 1 of 2, score .*, the best/);
   assert.match(ranked[0], /^Rank 2 of 2, score/);
   assert.equal((await lastState()).dtype, "f16");
+  // Whoever has taken over the process of this page cannot read or change what is kept.
+  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" }));
+  const before = await kept();
+  const said = await page.evaluate(async (url) => {
+    const [{ id }] = await chrome.tabs.query({ url });
+    const [{ result }] = await chrome.scripting.executeScript({
+      target: { tabId: id },
+      func: async () => [typeof browser.storage, ...await Promise.all([
+        { type: "kept", name: "settings" }, { type: "keep", name: "settings", fields: { learn: true } }, { type: "forget" },
+      ].map((message) => browser.runtime.sendMessage({ v: 1, to: "background", ...message }).then(({ message }) => message)))],
+    });
+    return result;
+  }, ADDRESS);
+  assert.deepEqual(said, ["undefined", ...Array(3).fill("Only pages of the extension may say that")]);
+  assert.deepEqual(await kept(), before);
   await site.close();
 });
 
 test("the event page is taught, by thumbs, and forgets", async () => {
-  await page.evaluate(() => chrome.storage.local.set({ settings: { learn: true } }));
+  await page.evaluate(() => keep({ learn: true }));
   const scores = () => page.evaluate(() => score("Which animal barks?", ["a dog", "a train"]));
   const before = await scores();
   await page.evaluate(async () => {
@@ -126,10 +142,10 @@ test("the event page is taught, by thumbs, and forgets", async () => {
     }
     await client.teach();
   });
-  const taught = await page.evaluate(async () => (await chrome.storage.local.get("settings")).settings.taught);
+  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" })).value.taught);
   assert.deepEqual(taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]), [["The embedded model", 1, null, null]]);
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
-  await page.evaluate(() => chrome.storage.local.set({ settings: {} }));
+  await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" }));
   assert.deepEqual(await scores(), before);
 });

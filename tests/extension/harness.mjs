@@ -5,9 +5,10 @@
 //   await host.grant(["https://chatgpt.com/*"]);           // permissions, as if the user had agreed
 //   const page = await host.openSite("https://chatgpt.com/c/1", "chatgpt.html"); // a fixture under its real address
 //   const panel = await host.openPage("panel/panel.html"); // a page of the extension, in a tab
-//   await host.worker((x) => chrome.storage.local.get(x), "settings"); // runs in the service worker
+//   await host.worker((x) => chrome.tabs.query(x), {});    // runs in the service worker
 //   await host.killWorker(); await host.offscreenCount(); await host.closeOffscreen();
 //   await host.settings({ idleMinutes: 1 });               // changes settings as the options page does
+//   await host.kept(); await host.forget();                // what the background keeps, and deletes
 //   host.complaints                                        // uncaught errors and policy violations of all pages
 //   await host.close();
 //
@@ -59,7 +60,15 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
   };
   const workers = () => targets(({ type }) => type === "service_worker");
   const offscreens = () => targets(({ type, url }) => type === "background_page" && url === address("engine/offscreen.html"));
-  let settings;
+  let asking;
+
+  /** Says something to the background as a page of the extension does. */
+  async function ask(message) {
+    asking ??= await host.openPage();
+    const answer = await asking.evaluate((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }), message);
+    if (!answer?.ok) throw new Error(`${message.type}: ${answer?.message}`);
+    return answer.value;
+  }
 
   /** Runs a function in a target that Playwright has no page for. */
   async function evaluateIn(targetId, act, args) {
@@ -145,13 +154,20 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     },
 
     /** Changes settings, as the options page does. */
-    async settings(change) {
-      settings ??= await host.openPage();
-      await settings.evaluate(async (change) => {
-        const kept = await chrome.storage.local.get("settings");
-        await chrome.storage.local.set({ settings: { ...kept.settings, ...change } });
-      }, change);
+    settings: (change) => ask({ type: "keep", name: "settings", fields: change }),
+
+    /** What the background keeps, by name: `settings`, `collection`, `ranking`. What is not there is missing. */
+    async kept() {
+      const kept = {};
+      for (const name of ["settings", "collection", "ranking"]) {
+        const value = await ask({ type: "kept", name });
+        if (value !== null) kept[name] = value;
+      }
+      return kept;
     },
+
+    /** Deletes it. */
+    forget: () => ask({ type: "forget" }),
 
     /** Runs a function in the service worker, which is started if need be. */
     async worker(act, ...args) {

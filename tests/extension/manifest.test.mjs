@@ -21,12 +21,15 @@ async function filesOf(browser) {
 
 test("the manifests ask for these permissions and no others", () => {
   const { chrome, firefox } = manifests;
-  assert.deepEqual(chrome.permissions.toSorted(), ["activeTab", "contextMenus", "offscreen", "sidePanel", "storage"]);
-  assert.deepEqual(firefox.permissions.toSorted(), ["activeTab", "contextMenus", "storage"]);
+  assert.deepEqual(chrome.permissions.toSorted(), ["activeTab", "contextMenus", "offscreen", "sidePanel"]);
+  assert.deepEqual(firefox.permissions.toSorted(), ["activeTab", "contextMenus"]);
   for (const manifest of [chrome, firefox]) {
     assert.deepEqual(manifest.optional_permissions, ["scripting"]);
     assert.deepEqual(manifest.optional_host_permissions.toSorted(), [
-      "https://arena.ai/*", "https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://lmarena.ai/*",
+      // Any host that a person allows, for what people host themselves, and the sites that are known by their address.
+      "http://*/*", "https://*/*", "https://aistudio.google.com/*", "https://arena.ai/*", "https://chat.deepseek.com/*",
+      "https://chat.qwen.ai/*", "https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://grok.com/*",
+      "https://lmarena.ai/*",
     ]);
     // Ways for pages to reach the extension, and rights by other names.
     for (const key of [
@@ -71,10 +74,11 @@ test("every file that the manifests name is there, and the version is the packag
 /** Addresses that may be in the build, and what they are there for. */
 const KNOWN = [
   [/^https:\/\/huggingface\.co$/, "the hub that models come from"],
-  [/^https:\/\/(arena\.ai|chatgpt\.com|claude\.ai|gemini\.google\.com|lmarena\.ai)(\/\*?)?$/, "sites with an adapter"],
+  [/^https:\/\/(aistudio\.google\.com|arena\.ai|chat\.deepseek\.com|chat\.qwen\.ai|chatgpt\.com|claude\.ai|gemini\.google\.com|grok\.com|lmarena\.ai)(\/\*?)?$/, "sites with an adapter"],
   [/^http:\/\/www\.w3\.org\/(1999\/xhtml|2000\/svg)$/, "the name of a namespace; nothing is fetched from it"],
   [/^https:\/\/example\.org\/my-model\/$/, "an example in an empty field of the options"],
   [/^https:\/\/git-lfs$/, "how files begin that stand for others: loading says so where one is found"],
+  [/^https?:\/\/\*\/\*$/, "any host, of which a person allows single ones"],
   [/^https:\/\/host\/\*$/, "the form of match patterns, in a comment"],
   [/^https:\/\/cappy\.invalid\/$/, "a name in the browser's cache, of a domain that cannot exist"],
 ];
@@ -82,12 +86,40 @@ const KNOWN = [
 test("no address is in the build but those that are known", async () => {
   for (const browser of BROWSERS) {
     for (const path of await filesOf(browser)) {
+      // Licences name where software comes from, for people to read.
+      if (path.endsWith("THIRD-PARTY-NOTICES.txt")) continue;
       // As bytes: an address in WebAssembly or in weights would be found as well.
       const text = await readFile(join(built(browser), path), "latin1");
       for (const [address] of text.matchAll(/\b(?:https?|wss?|ftp):\/\/[\w%@:.-]+[\w%@:./*?&=#~+-]*/gi)) {
         assert.ok(KNOWN.some(([known]) => known.test(address)), `${browser}/${path}: ${address}`);
       }
     }
+  }
+});
+
+test("the terms of what others wrote come along, for the packages that are bundled as they are now", async () => {
+  const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
+  const sources = (await readdir(join(root, "extension"), { recursive: true })).filter((path) => path.endsWith(".ts"));
+  const imported = new Set();
+  for (const path of sources) {
+    const code = await readFile(join(root, "extension", path), "utf8");
+    for (const [, name] of code.matchAll(/^(?:import|export) (?!type\b)[^;]*?from "((?:@[^/"]+\/)?[^./"][^/"]*)/gm)) imported.add(name);
+  }
+  imported.delete("cappy-web");
+  assert.ok(imported.has("valibot"), [...imported].join());
+  for (const browser of BROWSERS) {
+    const notices = await readFile(join(built(browser), "THIRD-PARTY-NOTICES.txt"), "utf8");
+    for (const name of imported) {
+      const { version, license } = packages[`node_modules/${name}`];
+      const folder = join(root, "node_modules", name);
+      const file = (await readdir(folder)).find((each) => /^licen[cs]e/i.test(each));
+      assert.ok(notices.includes(`\n${name} ${version}: ${license}, https://`), name);
+      assert.ok(notices.includes((await readFile(join(folder, file), "utf8")).trim()), name);
+    }
+    const [ofPackage, web] = await Promise.all([
+      join(built(browser), "cappy-web/THIRD-PARTY-NOTICES.txt"), join(root, "notices/web.txt"),
+    ].map((path) => readFile(path, "utf8")));
+    assert.equal(ofPackage, web);
   }
 });
 

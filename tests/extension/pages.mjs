@@ -42,7 +42,7 @@ export function setUp() {
       });
       page.on("pageerror", (error) => said.push(String(error)));
       try {
-        if (!stay) await pages.inPage(() => chrome.storage.local.clear());
+        if (!stay) await pages.host.forget();
         if (prepare) await page.addInitScript(...prepare);
         await page.goto(pages.host.address(path));
         await act(page);
@@ -66,7 +66,7 @@ export function setUp() {
       }
     },
 
-    stored: () => pages.inPage(() => chrome.storage.local.get(null)),
+    stored: () => pages.host.kept(),
     settings: async () => (await pages.stored()).settings,
   };
   before(async () => {

@@ -3,10 +3,11 @@
  * Build first: scripts/build-extension.
  */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { dropOn } from "../web/drop.mjs";
 import { until } from "./harness.mjs";
 import { padded, serveModel } from "./model-server.mjs";
 import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
@@ -24,7 +25,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     site.stall = 6_000_000;
     try {
       await pages.options(async (page) => {
-        await page.locator("#url").fill("somewhere");
+        await page.locator("#url").fill("some where");
         await button(page, "Look up").click();
         assert.match(await page.locator("#url-problem").textContent(), /whole address/);
         await page.locator("#url").fill(site.url);
@@ -79,7 +80,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     await page.locator("#model", { hasText: /Ready · f32 · .+ of graphics memory/ }).waitFor();
     await page.locator("#idle").fill("0");
     await page.keyboard.press("Tab");
-    assert.equal((await pages.settings()).idleMinutes, 5, "too short");
+    assert.equal((await pages.settings()).idleMinutes, undefined, "too short");
     await page.locator("#idle").fill("7");
     await page.keyboard.press("Tab");
     await page.getByLabel("Only which answer is best").check();
@@ -149,6 +150,37 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     }
   }));
 
+  test("of a folder with checkpoints inside, chosen or dropped, the own files are offered", () => pages.options(async (page) => {
+    const folder = await mkdtemp(join(tmpdir(), "with-checkpoints-"));
+    try {
+      await mkdir(join(folder, "checkpoint-500"));
+      for (const [name, bytes] of Object.entries(pages.files)) {
+        await writeFile(join(folder, name), bytes);
+        await writeFile(join(folder, "checkpoint-500", name), "of another model");
+      }
+      const offered = async () => {
+        await page.locator("#plan li").nth(2).waitFor();
+        const said = await page.locator("#plan li").allInnerTexts();
+        assert.match(await page.locator("#folder-name").inputValue(), /^with-checkpoints-\w+$/);
+        await button(page, "Not now").click();
+        return said.map((line) => line.split(",")[0]).sort();
+      };
+      const own = Object.keys(pages.files).sort();
+      await page.locator("#folder-input").setInputFiles(folder);
+      assert.deepEqual(await offered(), own);
+      await dropOn(page, folder);
+      assert.deepEqual(await offered(), own);
+      await dropOn(page, join(folder, "checkpoint-500"), folder);
+      await page.locator("#folder-error code", { hasText: "input: several things were dropped" }).waitFor();
+      // Without files of its own.
+      for (const name of own) await rm(join(folder, name));
+      await dropOn(page, folder);
+      await page.locator("#folder-error code", { hasText: /has no files of its own/ }).waitFor();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }));
+
   test("deleting everything leaves nothing", async () => {
     await pages.host.grant(["https://claude.ai/*"]);
     await pages.panel(async (page) => {
@@ -184,15 +216,15 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     const left = await pages.inPage(async () => {
       const { permissions, origins } = await chrome.permissions.getAll();
       return {
-        local: await chrome.storage.local.get(null), session: await chrome.storage.session.get(null),
+        databases: await indexedDB.databases(),
         caches: await caches.keys(), origins, scripting: permissions.includes("scripting"),
       };
     });
-    assert.deepEqual(left, { local: {}, session: {}, caches: [], origins: [], scripting: false });
+    assert.deepEqual(left, { databases: [], caches: [], origins: [], scripting: false });
   });
 
   test("the popup knows a site, asks, shows what is found, and switches off", async () => {
-    await pages.inPage(() => chrome.storage.local.clear());
+    await pages.host.forget();
     await pages.host.serve("https://chatgpt.com/c/1", { body: CHAT });
     const site = await pages.host.openSite("https://chatgpt.com/c/1", { body: CHAT });
     await popupOn(site, async (popup) => {

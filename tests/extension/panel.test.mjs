@@ -37,6 +37,8 @@ describe("the side panel", { skip: noBrowser }, () => {
     await page.getByLabel(/several answers/).check();
     await button(page, "Add").click();
     const answers = [ANSWERS[0], `${ANSWERS[1]}\nIt has`, ...ANSWERS.slice(2)];
+    // A dialog tells that it was closed a little later.
+    await page.locator("#answers textarea").nth(3).waitFor();
     assert.deepEqual(await areas(page), answers);
     await page.locator("#instruction").focus();
     await page.keyboard.press("Control+Enter");
@@ -115,6 +117,28 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
+  test("what is written before the panel knows what is kept stays, and what is kept comes in", async () => {
+    await pages.host.forget();
+    await pages.inPage(() => chrome.runtime.sendMessage({
+      v: 1, to: "background", type: "keep", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
+    }));
+    const slowly = () => {
+      const { sendMessage } = chrome.runtime;
+      chrome.runtime.sendMessage = async (message) => {
+        if (message.type === "kept") await new Promise((resolve) => setTimeout(resolve, 2000));
+        return sendMessage.call(chrome.runtime, message);
+      };
+    };
+    await pages.panel(async (page) => {
+      await write(page, QUESTION, ["written early"]);
+      assert.deepEqual(await areas(page), ["written early"]);
+      await page.locator("#answers textarea").nth(1).waitFor();
+      assert.deepEqual(await areas(page), ["written early", "kept before"]);
+      assert.equal(await page.locator("#instruction").inputValue(), QUESTION);
+      await until(async () => (await pages.stored()).collection.answers.length === 2);
+    }, { stay: true, prepare: [slowly] });
+  });
+
   test("what is added elsewhere comes in while somebody writes", () => pages.panel(async (page) => {
     await write(page, QUESTION, ["first"]);
     await until(async () => (await pages.stored()).collection?.answers.length === 1);
@@ -125,9 +149,10 @@ describe("the side panel", { skip: noBrowser }, () => {
       const area = document.activeElement;
       area.value += ", and more";
       area.dispatchEvent(new Event("input", { bubbles: true }));
-      const { collection } = await chrome.storage.local.get("collection");
+      const say = (message) => chrome.runtime.sendMessage({ v: 1, to: "background", name: "collection", ...message });
+      const { value: collection } = await say({ type: "kept" });
       collection.answers.push({ id: "from-a-page", text: "selected <b>on</b> a page" });
-      await chrome.storage.local.set({ collection });
+      await say({ type: "keep", fields: collection });
     });
     await page.locator("#answers textarea").nth(1).waitFor();
     assert.deepEqual(await areas(page), ["first, and more", "selected <b>on</b> a page"]);
@@ -153,7 +178,7 @@ describe("the side panel", { skip: noBrowser }, () => {
   test("the panel names an address that cannot be reached, and tries again", async () => {
     const site = await serveModel(pages.files);
     await site.close();
-    await pages.inPage(() => chrome.storage.local.clear());
+    await pages.host.forget();
     await pages.host.settings({ model: { kind: "url", url: site.url } });
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);

@@ -1,11 +1,17 @@
-/** How weights are held, by the settings. Without a browser: storage is a stand-in. */
+/** How weights are held, by the settings. Without a browser: the background, which keeps them, is a stand-in. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bundleText } from "../../extension/build.mjs";
 
 let kept = {};
 globalThis.chrome = {
-  storage: { local: { get: async (key) => (key in kept ? { [key]: kept[key] } : {}), set: async (items) => { Object.assign(kept, items); } } },
+  runtime: {
+    getURL: () => "chrome-extension://it/",
+    async sendMessage({ type, name, fields }) {
+      if (type === "keep") kept[name] = { ...kept[name], ...fields };
+      return type === "kept" ? { ok: true, value: kept[name] ?? null } : { ok: true };
+    },
+  },
 };
 const code = await bundleText("settings.ts");
 const { changeSettings, forEngine, readSettings } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
@@ -34,6 +40,6 @@ test("what was chosen stays, for every model", async () => {
   // The default is not written down as if it had been chosen.
   kept = { settings: { model: large } };
   await changeSettings({ idleMinutes: 7 });
-  assert.deepEqual([kept.settings.dtype, forEngine(await readSettings()).dtype], ["auto", "q4"]);
+  assert.deepEqual([kept.settings.dtype, forEngine(await readSettings()).dtype], [undefined, "q4"]);
   assert.equal(await dtypeWith({ model: large, dtype: "q5" }), "q4", "not valid");
 });

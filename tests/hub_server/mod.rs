@@ -1,4 +1,8 @@
 //! A hub for tests: plain HTTP/1.1 on two ports of 127.0.0.1, one request a connection.
+// Each test uses its own part of it.
+#![allow(dead_code)]
+
+pub mod proxy;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -27,6 +31,8 @@ pub struct Hub {
     breaks: Vec<usize>,
     has_ranges: bool,
     odd_headers: Option<(String, String)>,
+    bare_404: bool,
+    sizes: BTreeMap<String, u64>,
     running: Option<Running>,
 }
 
@@ -61,6 +67,8 @@ impl Hub {
             breaks: Vec::new(),
             has_ranges: true,
             odd_headers: None,
+            bare_404: false,
+            sizes: BTreeMap::new(),
             running: None,
         }
     }
@@ -118,6 +126,18 @@ impl Hub {
 
     pub fn odd_headers(mut self, etag: &str, commit: &str) -> Hub {
         self.odd_headers = Some((etag.into(), commit.into()));
+        self
+    }
+
+    /// What is missing is missing as on any web server, without the hub's headers.
+    pub fn bare_404(mut self) -> Hub {
+        self.bare_404 = true;
+        self
+    }
+
+    /// Says that a file which is kept elsewhere is so large.
+    pub fn of_size(mut self, name: &str, bytes: u64) -> Hub {
+        self.sizes.insert(name.into(), bytes);
         self
     }
 
@@ -200,6 +220,12 @@ impl Hub {
             Some(path) => (path, true),
             None => (request.path.as_str(), false),
         };
+        // The first models were given owners later.
+        if let Some(rest) = path.strip_prefix("/some-model/") {
+            let location = format!("/owner/some-model/{rest}");
+            let headers = [("Location", location.as_str())];
+            return send(stream, "307 Temporary Redirect", &headers, b"moved", request, 5);
+        }
         let Some(path) = path.strip_prefix("/owner/some-model/resolve/") else {
             return fail(stream, "404 Not Found", "RepoNotFound");
         };
@@ -211,7 +237,9 @@ impl Hub {
             _ => return fail(stream, "404 Not Found", "RevisionNotFound"),
         };
         let Some(file) = self.files.get(name) else {
-            return fail(stream, "404 Not Found", "EntryNotFound");
+            let known = [("X-Error-Code", "EntryNotFound"), ("X-Repo-Commit", commit)];
+            let headers = if self.bare_404 { &[][..] } else { &known };
+            return send(stream, "404 Not Found", headers, b"no", request, 2);
         };
         let (etag, commit) = match &self.odd_headers {
             Some((etag, commit)) => (etag.as_str(), commit.as_str()),
@@ -219,13 +247,14 @@ impl Hub {
         };
         let quoted = format!("\"{etag}\"");
         let size = file.content.len();
+        let announced = self.sizes.get(name).copied().unwrap_or(size as u64);
         if file.is_large {
             let location = format!("http://{}/{name}?signature=1", self.running().storage);
             let headers = [
                 ("Location", location.as_str()),
                 ("X-Repo-Commit", commit),
                 ("X-Linked-Etag", &quoted),
-                ("X-Linked-Size", &size.to_string()),
+                ("X-Linked-Size", &announced.to_string()),
                 ("ETag", "\"of the redirect\""),
             ];
             send(stream, "302 Found", &headers, b"moved", request, 5);

@@ -7,12 +7,13 @@ use crate::paths::{Code, named_paths, names_crate};
 
 /// From the ground up: each row is a floor and one room on it. Modules of one room may use each
 /// other, rooms of one floor may not.
-const ROOMS: [(u8, &[&str]); 13] = [
+const ROOMS: [(u8, &[&str]); 14] = [
     (0, &["error", "config"]),
     (1, &["tokenizer"]),
     (1, &["checkpoint"]),
     (1, &["reference"]),
     (1, &["rouge"]),
+    (1, &["lines"]),
     (2, &["gpu"]),
     (3, &["ops"]),
     (4, &["encoder", "batch", "cpu"]),

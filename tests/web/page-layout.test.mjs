@@ -41,6 +41,17 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
       }, options));
   }
 
+  test("does not push away what is below while it ranks, on a phone", () =>
+    open("?pace=700", async (page) => {
+      await ready(page);
+      // Candidates come more than half a second after the click: what is sooner does not count.
+      await page.locator("#rank").click();
+      await ranked(page);
+      const sum = await layoutShift(page);
+      assert.ok(sum < 0.1, `layout shift ${sum}`);
+      assert.equal(await page.locator(".result").count(), 4);
+    }, PHONE));
+
   test("has Rank within reach on a phone, at the top of the page and in the middle of a long task", () =>
     open("", async (page) => {
       await ready(page);

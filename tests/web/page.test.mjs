@@ -5,8 +5,12 @@
  * CHROME_PATH  the browser, if it is not in a usual place
  */
 import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { dropOn } from "./drop.mjs";
 import { noBrowser, ranked, ready, setUp, texts, values, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -211,6 +215,24 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       );
       await ready(page, "files of this device");
       assert.equal(await page.evaluate(() => fakeLoads[1].source), "config.json, model.safetensors");
+    }));
+
+  test("takes of a dropped folder its own files, and not those of checkpoints in it", () =>
+    open("", async (page) => {
+      await ready(page);
+      const folder = await mkdtemp(join(tmpdir(), "model-"));
+      try {
+        await mkdir(join(folder, "checkpoint-500"));
+        await writeFile(join(folder, "checkpoint-500", "config.json"), "x");
+        await dropOn(page, folder);
+        await page.locator("#task-status", { hasText: /has no files of its own; drop the folder with the model's files/ }).waitFor();
+        for (const name of ["config.json", "model.safetensors"]) await writeFile(join(folder, name), "x");
+        await dropOn(page, folder);
+        await ready(page, "files of this device");
+        assert.deepEqual((await page.evaluate(() => fakeLoads[1].source)).split(", ").sort(), ["config.json", "model.safetensors"]);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
     }));
 
   test("offers how weights are held, with what each takes, and keeps the choice", () =>

@@ -8,7 +8,9 @@ import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { chromium } from "playwright-core";
 import { examples } from "../../www/examples.js";
+import { chromiumArgs, chromiumPath, serve } from "./browser.mjs";
 import { noBrowser, ranked, setUp, texts } from "./demo-page.mjs";
 
 const site = process.env.CAPPY_SITE;
@@ -36,6 +38,45 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
         assert.deepEqual(order.toSorted(), candidates.toSorted());
       }
     }));
+
+  test("no request is cancelled while the demo model loads", { timeout: 90_000 }, () =>
+    open("", async (page, context) => {
+      const loaded = () => page.locator("#model-name", { hasText: "Demo model" }).waitFor({ timeout: 60_000 });
+      await loaded();
+      const failed = [];
+      const asked = [];
+      context.on("request", (request) => asked.push(request.url()));
+      context.on("requestfailed", (request) => failed.push(`${request.method()} ${request.url()}: ${request.failure().errorText}`));
+      await page.reload();
+      await loaded();
+      await page.waitForTimeout(500);
+      assert.equal(asked.filter((url) => url.endsWith("/model.safetensors")).length, 2, "a question for its size, and a download");
+      assert.deepEqual(failed, []);
+    }));
+
+  test("works without its server after the first visit, and says so", { timeout: 120_000 }, async () => {
+    const server = await serve([["", site]]);
+    const browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
+    try {
+      const page = await browser.newPage();
+      await page.goto(server.url);
+      await page.locator("#offline", { hasText: "without a network" }).waitFor({ timeout: 60_000 });
+      await server.close();
+      await assert.rejects(fetch(server.url), "nobody answers there");
+      for (const reload of [() => page.reload(), () => page.goto(`${server.url}?again`)]) {
+        await reload();
+        await page.locator("#model-name", { hasText: "Demo model" }).waitFor({ timeout: 60_000 });
+        const { name, candidates, best } = examples.find(({ name }) => name === "Capital city");
+        await page.selectOption("#examples", name);
+        await page.locator("#rank").click();
+        await ranked(page);
+        assert.equal((await texts(page))[0], candidates[best]);
+      }
+    } finally {
+      await browser.close();
+      await server.close();
+    }
+  });
 
   test("the demo model in 4 bits is a smaller download", { timeout: 90_000 }, () =>
     open("", async (page) => {

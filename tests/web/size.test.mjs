@@ -61,6 +61,9 @@ test("no address of another host is in the package, but the hub's", () => {
 test("npm would publish dist and nothing that installs itself", () => {
   const manifest = JSON.parse(readFileSync(join(dist, "../package.json"), "utf8"));
   assert.deepEqual(manifest.files, ["dist"]);
+  // The terms of the crates in the WebAssembly; tests/notices.rs compares them with the lock file.
+  const [published, kept] = ["THIRD-PARTY-NOTICES.txt", "../notices/web.txt"].map((name) => readFileSync(join(dist, name), "utf8"));
+  assert.equal(published, kept);
   for (const script of ["preinstall", "install", "postinstall", "prepare"]) assert.equal(manifest.scripts[script], undefined);
   assert.equal(manifest.dependencies, undefined);
   for (const [entry, target] of Object.entries(manifest.exports)) {

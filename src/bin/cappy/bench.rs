@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cappy::bench::{Baseline, Comparison, Options, Report, Shape};
 use cappy::checkpoint::WeightFormat;
-use cappy::{Error, ErrorKind};
+use cappy::{Error, ErrorKind, lines};
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -107,8 +107,9 @@ pub async fn run(args: Args) -> Result<Outcome> {
 
 fn read(path: &Path) -> Result<Baseline> {
     let name = path.display().to_string();
-    let json = fs::read_to_string(path).map_err(|source| {
+    let bytes = fs::read(path).map_err(|source| {
         Error::new(ErrorKind::Input, name.as_str(), "cannot be read").with_source(source)
     })?;
-    Ok(Baseline::parse(&name, &json)?)
+    let json = lines::text(&bytes).map_err(|what| Error::new(ErrorKind::Input, &*name, what))?;
+    Ok(Baseline::parse(&name, json)?)
 }

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use cappy::checkpoint::{self, Rounding, WeightFormat};
+use cappy::lines::Lines;
 use cappy::{Conversion, Error, ErrorKind, ModelSource};
 use clap::ValueEnum;
 
 use crate::failure::{Failure, Outcome, Result};
-use crate::lines::Lines;
 use crate::progress::LoadBar;
 use crate::request::Request;
 

@@ -132,7 +132,7 @@ fn open(path: &Path) -> Result<(String, BufReader<File>)> {
 }
 
 fn write(folder: &Path, report: &Report, json: &str) -> Result<()> {
-    let table = report.table();
+    let table = output::clean(&report.table());
     let mut files = vec![("results.json", json), ("results.txt", table.as_str())];
     let plots = report.plots();
     files.extend(plots.iter().map(|(name, svg)| (*name, svg.as_str())));

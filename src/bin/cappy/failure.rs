@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use cappy::{Error, ErrorKind};
 
-use crate::table::printable;
+use crate::output;
 
 /// How a command that ran to its end ended.
 pub enum Outcome {
@@ -82,7 +82,7 @@ pub fn chain(error: &dyn StdError) -> String {
 }
 
 fn one_line(message: &str) -> String {
-    message.trim_end().chars().map(printable).collect()
+    output::one_line(message.trim_end())
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ fn table(info: &Info) -> String {
         ("vocabulary", HumanCount(config.vocab_size as u64).to_string()),
         ("longest pair", format!("{} tokens", info.max_tokens)),
         ("labels", config.labels.join(", ")),
-        ("output", info.output.to_owned()),
+        ("output", info.output.clone()),
         ("parameters", HumanCount(info.parameters).to_string()),
         ("in files", BinaryBytes(info.file_bytes).to_string()),
         (memory, BinaryBytes(bytes).to_string()),
@@ -67,8 +67,10 @@ fn table(info: &Info) -> String {
         ("driver", adapter.driver.clone()),
         ("shader-f16", if adapter.f16 { "yes" } else { "no" }.to_string()),
         ("path taken", format!("{dtype}, weights in {}", info.weights)),
+        ("note", info.note.clone().unwrap_or_default()),
         ("kernels", kernels),
         ("batch", format!("at most {} tokens", HumanCount(info.batch_tokens as u64))),
     ];
-    rows.iter().map(|(name, value)| format!("{name:<13} {value}\n")).collect()
+    let rows = rows.iter().filter(|(_, value)| !value.is_empty());
+    rows.map(|(name, value)| format!("{name:<13} {}\n", output::one_line(value))).collect()
 }

@@ -7,8 +7,8 @@ mod convert;
 mod eval;
 mod failure;
 mod info;
-mod lines;
 mod model;
+mod notices;
 mod output;
 mod progress;
 mod rank;
@@ -17,6 +17,7 @@ mod results;
 mod score;
 mod table;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -47,11 +48,16 @@ enum Command {
     Eval(eval::Args),
     Bench(bench::Args),
     Convert(convert::Args),
+    Notices(notices::Args),
 }
 
 fn main() -> ExitCode {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return usage(&error),
+    };
     let outcome = pollster::block_on(async {
-        match Cli::parse().command {
+        match command {
             Command::Adapt(args) => adapt::run(args).await,
             Command::Rank(args) => rank::run(args).await,
             Command::Score(args) => score::run(args).await,
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
             Command::Eval(args) => eval::run(args).await,
             Command::Bench(args) => bench::run(args).await,
             Command::Convert(args) => convert::run(args).await,
+            Command::Notices(args) => notices::run(args),
         }
     });
     match outcome {
@@ -66,4 +73,16 @@ fn main() -> ExitCode {
         Ok(Outcome::SomeLinesFailed) => ExitCode::from(1),
         Err(failure) => failure.report(),
     }
+}
+
+/// Help, or what is wrong with the command line. An argument may be a text from anywhere, which
+/// begins with a dash by chance or on purpose.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody is left to tell when standard output is closed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let _ = write!(io::stderr(), "{}", output::clean(&error.render().to_string()));
+    ExitCode::from(2)
 }

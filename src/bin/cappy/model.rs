@@ -22,7 +22,8 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR")]
     adapter: Option<PathBuf>,
 
-    /// Where to compute; `auto` takes the CPU where there is no GPU adapter, not even a software one
+    /// Where to compute; `auto` takes the faster of GPU and CPU, which is measured once and
+    /// remembered, and the CPU where the GPU cannot be used. `info` says which and why
     #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
     device: DeviceArg,
 
@@ -38,7 +39,8 @@ pub struct ModelArgs {
     kernel: Option<String>,
 }
 
-/// Where the kernels that were fastest on the last adapter are remembered.
+/// Where the kernels that were fastest on the last adapter, and how fast they and the CPU were, are
+/// remembered.
 fn tuning_file() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("cappy").join("tuning"))
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use cappy::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output;
+
 const BYTES: &str = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 const PAIRS: &str = "{spinner} {msg} {human_pos} pairs {per_sec} {elapsed}";
 const CANDIDATES: &str = "scoring {wide_bar} {human_pos}/{human_len} candidates {eta}";
@@ -96,7 +98,7 @@ pub fn work(message: impl Into<String>) -> ClearOnDrop {
 /// A line on standard error that is no error.
 pub fn note(text: &str) {
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "note: {text}");
+    let _ = writeln!(io::stderr(), "note: {}", output::one_line(text));
 }
 
 fn spinner(template: &str, message: impl Into<String>) -> ClearOnDrop {

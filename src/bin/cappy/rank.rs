@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use cappy::Score;
+use cappy::lines::Lines;
 
 use crate::failure::{Failure, Outcome, Result};
-use crate::lines::Lines;
 use crate::model::ModelArgs;
 use crate::table::Style;
 use crate::{output, progress};
@@ -49,7 +49,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
     let ranked = scorer.rank_each(&args.instruction, &candidates, top_k, &mut count).await?;
     drop(bar);
 
-    output::print(&if args.json {
+    output::print_styled(&if args.json {
         output::array(&ranked)?
     } else {
         Style::of_stdout().ranking(&ranked)

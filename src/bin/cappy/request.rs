@@ -1,5 +1,6 @@
 //! One line of `cappy score`'s input.
 
+use cappy::lines::json_fault;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -30,7 +31,7 @@ impl Request {
         if !line.trim_start().starts_with('{') {
             return Err("is not a JSON object".into());
         }
-        let fields: Fields = serde_json::from_str(line).map_err(|error| not_json(&error))?;
+        let fields: Fields = serde_json::from_str(line).map_err(|error| json_fault(&error))?;
         let instruction =
             string("instruction", fields.instruction.ok_or_else(|| missing("instruction"))?)?;
         let (responses, list) = match (fields.response, fields.responses) {
@@ -69,16 +70,6 @@ fn string(field: &str, value: Value) -> Result<String, String> {
     }
 }
 
-/// serde_json's message with its column only: the line is named by the caller.
-fn not_json(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let what = message.split(" at line ").next().unwrap_or_default();
-    if error.is_data() {
-        return what.to_string();
-    }
-    format!("is not JSON: {what} at column {}", error.column())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +99,10 @@ mod tests {
                 r#"{"instruction": "i", "response": "r""#,
                 "is not JSON: EOF while parsing an object at column 36",
             ),
-            (r#"{"instruction": "\ud800", "response": ""}"#, "is not JSON: "),
+            (
+                r#"{"instruction": "\ud800", "response": ""}"#,
+                "has half of a character at column 24",
+            ),
             (r#"{"response": "r"}"#, "field 'instruction' is missing"),
             (r#"{"instruction": "i"}"#, "field 'response' or 'responses' is missing"),
             (r#"{"instruction": 5, "response": "r"}"#, "field 'instruction' is not a string"),

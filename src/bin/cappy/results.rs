@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use cappy::Score;
 use serde::Serialize;
 
+use crate::output;
 use crate::request::Request;
 
 /// A line of the input: a request, or what is wrong with it.
@@ -126,20 +127,20 @@ impl<'a, W: Write> InOrder<'a, W> {
         let fault = request.as_ref().err().or_else(|| self.failed.get(&place));
         let list = request.as_ref().is_ok_and(|request| request.list);
         let mut json = match (fault, scored.as_slice()) {
-            (Some(why), _) => serde_json::to_vec(&Bad { error: format!("line {number}: {why}") })?,
-            (None, [one]) if !list => serde_json::to_vec(&One {
+            (Some(why), _) => output::line(&Bad { error: format!("line {number}: {why}") })?,
+            (None, [one]) if !list => output::line(&One {
                 score: one.value(),
                 tokens: one.tokens,
                 truncated: one.truncated,
             })?,
-            (None, many) => serde_json::to_vec(&Many {
+            (None, many) => output::line(&Many {
                 scores: many.iter().map(Scored::value).collect(),
                 tokens: many.iter().map(|one| one.tokens).collect(),
                 truncated: many.iter().map(|one| one.truncated).collect(),
             })?,
         };
-        json.push(b'\n');
-        self.out.write_all(&json)
+        json.push('\n');
+        self.out.write_all(json.as_bytes())
     }
 }
 

@@ -3,10 +3,10 @@
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 
+use cappy::lines::Lines;
 use cappy::{Error, ErrorKind, Scorer};
 
 use crate::failure::{Failure, Outcome, Result, chain};
-use crate::lines::Lines;
 use crate::model::ModelArgs;
 use crate::progress::{self, ClearOnDrop};
 use crate::request::Request;

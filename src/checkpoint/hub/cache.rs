@@ -3,11 +3,11 @@
 //! the hub does not have. Locks lie in `.locks` beside the models.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::ModelId;
 use super::client::Remote;
+use super::id::ModelId;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The folder of one model.
@@ -28,7 +28,7 @@ pub(super) fn is_commit(text: &str) -> bool {
 
 impl RepoCache {
     pub(super) fn new(cache: &Path, model: &ModelId) -> RepoCache {
-        let name = format!("models--{}--{}", model.owner, model.name);
+        let name = model.folder();
         RepoCache { folder: cache.join(&name), locks: cache.join(".locks").join(name) }
     }
 
@@ -59,9 +59,16 @@ impl RepoCache {
         self.snapshot(commit).join(name).is_file()
     }
 
-    pub(super) fn read(&self, commit: &str, name: &str) -> Result<Vec<u8>> {
+    /// The whole of a file, which has at most `most` bytes.
+    pub(super) fn read(&self, commit: &str, name: &str, most: u64) -> Result<Vec<u8>> {
         let path = self.snapshot(commit).join(name);
-        fs::read(&path).map_err(|source| io_error(&path, source))
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+        read.map_err(|source| io_error(&path, source))?;
+        if bytes.len() as u64 > most {
+            return Err(super::too_large(&path.display().to_string(), most));
+        }
+        Ok(bytes)
     }
 
     fn absent(&self, commit: &str, name: &str) -> PathBuf {
@@ -72,7 +79,7 @@ impl RepoCache {
         self.absent(commit, name).is_file()
     }
 
-    /// Spares later runs a question; failing to is no harm.
+    /// Spares later runs, and Python, a question; failing to is no harm.
     pub(super) fn mark_absent(&self, commit: &str, name: &str) {
         let _ = write_small(&self.absent(commit, name), b"");
     }
@@ -117,7 +124,10 @@ impl RepoCache {
                 // Where links are not allowed, the file itself lies in the snapshot.
                 .or_else(|_| fs::rename(self.blob(&remote.etag), &path))
         };
-        link().map_err(|source| io_error(&path, source))
+        link().map_err(|source| io_error(&path, source))?;
+        // Somebody was told before that the hub has no such file.
+        let _ = fs::remove_file(self.absent(&remote.commit, &remote.name));
+        Ok(())
     }
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Response, StatusCode};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 
-use super::ModelId;
 use super::cache::is_commit;
+use super::id::ModelId;
 use super::options::HubOptions;
+use super::routes::Routes;
 use crate::error::{Error, ErrorKind, Result};
 
 const MOST_REDIRECTS: usize = 8;
@@ -29,9 +30,20 @@ pub(super) struct Remote {
     pub(super) is_sha256: bool,
 }
 
+/// What the hub says of a file.
+pub(super) enum Described {
+    Here(Remote),
+    /// It has none of this name at this commit.
+    Absent {
+        commit: String,
+    },
+    /// Something answered that it has none, which need not be the hub, nor true tomorrow.
+    NotFound,
+}
+
 /// Talks to one hub about one model.
 pub(super) struct Client {
-    agent: Agent,
+    routes: Routes,
     model: ModelId,
     endpoint: String,
     token: Option<String>,
@@ -63,27 +75,29 @@ impl Client {
             ));
         }
         // Redirects are followed here, so that the token goes nowhere but to the hub itself.
-        let agent = Agent::config_builder()
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_resolve(Some(CONNECT_TIMEOUT))
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(SILENCE_TIMEOUT))
-            .timeout_per_read(Some(SILENCE_TIMEOUT))
-            .user_agent(concat!("cappy/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
-            .build()
-            .into();
+        let config = |proxy: Option<Proxy>| {
+            Agent::config_builder()
+                .proxy(proxy)
+                .max_redirects(0)
+                .http_status_as_error(false)
+                .timeout_resolve(Some(CONNECT_TIMEOUT))
+                .timeout_connect(Some(CONNECT_TIMEOUT))
+                .timeout_recv_response(Some(SILENCE_TIMEOUT))
+                .timeout_per_read(Some(SILENCE_TIMEOUT))
+                .user_agent(concat!("cappy/", env!("CARGO_PKG_VERSION")))
+                .accept_encoding("identity")
+                .build()
+        };
         Ok(Client {
-            agent,
+            routes: Routes::new(&options.proxies, &config)?,
             model: model.clone(),
             endpoint: options.endpoint.clone(),
             token: options.token.clone(),
         })
     }
 
-    /// What the hub says about the file `name` at `revision`; `None` if it has none of that name.
-    pub(super) fn describe(&self, revision: &str, name: &str) -> Result<Option<Remote>> {
+    /// What the hub says about the file `name` at `revision`.
+    pub(super) fn describe(&self, revision: &str, name: &str) -> Result<Described> {
         let url = self.url(revision, name);
         let mut attempt = 0;
         let (response, host) = loop {
@@ -96,7 +110,12 @@ impl Client {
         let code = header(response.headers(), "x-error-code").unwrap_or_default();
         if status == StatusCode::NOT_FOUND && !["RepoNotFound", "RevisionNotFound"].contains(&code)
         {
-            return Ok(None);
+            // Only the hub's own headers say that it was the hub, and at which commit it looked.
+            let commit = header(response.headers(), "x-repo-commit");
+            return Ok(match commit.filter(|at| code == "EntryNotFound" && is_commit(at)) {
+                Some(commit) => Described::Absent { commit: commit.into() },
+                None => Described::NotFound,
+            });
         }
         if !status.is_success() && !status.is_redirection() {
             return Err(self.refused(&response, &host, name));
@@ -117,7 +136,7 @@ impl Client {
         let length = if status.is_success() { header(headers, "content-length") } else { None };
         let size = header(headers, "x-linked-size").or(length).and_then(|size| size.parse().ok());
         let etag = etag.ok_or_else(|| wrong("ETag"))?;
-        Ok(Some(Remote {
+        Ok(Described::Here(Remote {
             name: name.into(),
             commit: commit.ok_or_else(|| wrong("X-Repo-Commit"))?.into(),
             etag: etag.into(),
@@ -161,7 +180,6 @@ impl Client {
     }
 
     fn url(&self, revision: &str, name: &str) -> String {
-        let ModelId { owner, name: model, .. } = &self.model;
         // The slash of refs/pr/1 must be escaped too.
         let mut escaped = String::new();
         for byte in revision.bytes() {
@@ -172,7 +190,7 @@ impl Client {
                 _ => escaped.push_str(&format!("%{byte:02X}")),
             }
         }
-        format!("{}/{owner}/{model}/resolve/{escaped}/{name}", self.endpoint)
+        format!("{}/{}/resolve/{escaped}/{name}", self.endpoint, self.model.path())
     }
 
     /// Sends a GET from byte `start` on, or a HEAD without one. Returns the answer and its host.
@@ -186,9 +204,10 @@ impl Client {
         for _ in 0..=MOST_REDIRECTS {
             let host = host(&url).to_string();
             let at_hub = origin(&url) == origin(&self.endpoint);
+            let (agent, route) = self.routes.of(&url);
             let mut request = match start {
-                Some(_) => self.agent.get(&url),
-                None => self.agent.head(&url),
+                Some(_) => agent.get(&url),
+                None => agent.head(&url),
             };
             if let Some(start) = start.filter(|&start| start > 0) {
                 request = request.header("Range", format!("bytes={start}-"));
@@ -197,9 +216,21 @@ impl Client {
                 request = request.header("Authorization", format!("Bearer {token}"));
             }
             let response = request.call().map_err(|source| {
-                Error::new(ErrorKind::Network, &host, format!("cannot be reached: {source}"))
+                let way = route.map_or(String::new(), |route| {
+                    format!(" through the proxy {} of {}", route.proxy, route.variable)
+                });
+                Error::new(ErrorKind::Network, &host, format!("cannot be reached{way}: {source}"))
                     .with_source(source)
             })?;
+            if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(route)) =
+                (response.status(), route)
+            {
+                let what = format!(
+                    "the proxy {} wants a user and a password, as in http://user:password@host:port",
+                    route.proxy
+                );
+                return Err(Error::new(ErrorKind::Network, &route.variable, what));
+            }
 
             let location = match header(response.headers(), "location") {
                 Some(location) if response.status().is_redirection() => location,
@@ -232,14 +263,19 @@ impl Client {
             .filter(|said| said.len() < 400)
             .map(|said| format!(" ({said})"))
             .unwrap_or_default();
-        let page = format!("{}/{}/{}", self.endpoint, self.model.owner, self.model.name);
+        let page = format!("{}/{}", self.endpoint, self.model.path());
+        // Without an owner it may have been meant as a folder.
+        let nor = match self.model.owner {
+            Some(_) => "",
+            None => ", and there is no folder of this name here",
+        };
         match (response.status().as_u16(), code) {
             (401, _) => {
                 let message = match self.token {
                     None => "does not exist, or is private or gated: set HF_TOKEN to read it",
                     Some(_) => "does not exist, or HF_TOKEN is not valid for it",
                 };
-                Error::new(ErrorKind::Unauthorized, id, format!("{message}{said}"))
+                Error::new(ErrorKind::Unauthorized, id, format!("{message}{nor}{said}"))
             }
             (403, _) => {
                 let message = format!(
@@ -252,7 +288,9 @@ impl Client {
                 let message = format!("has no revision {}", self.model.revision);
                 Error::new(ErrorKind::NotFound, id, message)
             }
-            (404, "RepoNotFound") => Error::new(ErrorKind::NotFound, id, "does not exist"),
+            (404, "RepoNotFound") => {
+                Error::new(ErrorKind::NotFound, id, format!("does not exist{nor}"))
+            }
             (404, _) => self.no_such_file(name),
             _ => {
                 let message = format!("answered {} for {name}{said}", response.status());

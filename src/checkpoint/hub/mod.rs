@@ -3,7 +3,12 @@
 
 mod cache;
 mod client;
+mod expand;
+mod forward;
+mod id;
 mod options;
+mod proxy;
+mod routes;
 mod transfer;
 
 use std::collections::BTreeSet;
@@ -11,15 +16,28 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::open::{MOST_INDEX, MOST_SHARDS};
 use crate::error::{Error, ErrorKind, Result};
 use cache::RepoCache;
-use client::{Client, Remote};
+use client::{Client, Described, Remote};
+use id::ModelId;
 pub use options::HubOptions;
+pub use proxy::Proxies;
 
 const CONFIG: &str = "config.json";
 const TOKENIZER: &str = "tokenizer.json";
-/// What a tokenizer consists of where there is no `tokenizer.json`.
-const TOKENIZER_PARTS: [&str; 2] = ["vocab.json", "merges.txt"];
+/// What a tokenizer consists of where there is no `tokenizer.json`; one of these.
+const VOCABULARIES: [&[&str]; 3] =
+    [&["vocab.json", "merges.txt"], &["vocab.txt"], &["sentencepiece.bpe.model"]];
+/// What a model may have beside these that changes its scores.
+const OPTIONAL: [&str; 6] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "sentence_bert_config.json",
+];
 /// The forms of weights, best first. One that ends in `.index.json` lists the files it needs.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
@@ -27,6 +45,11 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
+
+/// The most bytes of files that are read whole, and are therefore asked for only up to this: of
+/// the config and of an index, and of parts of the tokenizer.
+const MOST_CONFIG: u64 = MOST_INDEX;
+const MOST_TOKENIZER: u64 = 256 << 20;
 
 /// How far a download is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +65,10 @@ pub struct HubProgress<'a> {
 }
 
 /// Brings what is needed of the model `owner/name` or `owner/name@revision` into the cache folder
-/// and returns the snapshot's folder: `config.json`, the tokenizer, and the weights in the best
-/// form there is (safetensors before torch's own, and in any form that is already there).
+/// and returns the snapshot's folder: `config.json`, the tokenizer with its settings, and the
+/// weights in the best form there is (safetensors before torch's own, and in any form that is already
+/// there). The oldest models have no owner (`bert-base-uncased`). The address of a model's page does,
+/// too: `https://huggingface.co/owner/name/tree/revision`.
 ///
 /// A revision is a branch, a tag or a commit; without one it is `main`. A connection that breaks
 /// is taken up where it ended, also by a later call. What is complete is not downloaded again:
@@ -75,7 +100,7 @@ pub fn download(
     options: &HubOptions,
     progress: &mut dyn FnMut(HubProgress<'_>),
 ) -> Result<PathBuf> {
-    let model = ModelId::parse(id)?;
+    let model = ModelId::parse(id, &options.endpoint)?;
     let cache = RepoCache::new(&options.cache, &model);
     let cached = cache.commit(&model.revision);
     let missing = match &cached {
@@ -102,8 +127,8 @@ pub fn download(
 
     let client = Client::new(&model, options)?;
     let config = match client.describe(&model.revision, CONFIG) {
-        Ok(Some(config)) => config,
-        Ok(None) => {
+        Ok(Described::Here(config)) => config,
+        Ok(_) => {
             return Err(Error::new(
                 ErrorKind::NotFound,
                 id,
@@ -119,11 +144,13 @@ pub fn download(
         }
         Err(error) => return Err(error),
     };
+    fits(&config)?;
     let commit = config.commit.clone();
     if self::missing(&cache, &commit, false).is_some() {
         let files = if cache.has(&commit, CONFIG) { Vec::new() } else { vec![config] };
         let mut plan = Plan { client: &client, cache: &cache, commit: &commit, files };
         plan.tokenizer()?;
+        OPTIONAL.iter().try_for_each(|name| plan.add(name).map(|_| ()))?;
         plan.weights()?;
         plan.carry_out(progress)?;
     }
@@ -133,16 +160,20 @@ pub fn download(
 }
 
 /// The name of a file that a snapshot lacks for loading the model, if it lacks one. Unless
-/// `offline`, `vocab.json` and `merges.txt` only do where the hub is known to have nothing better.
+/// `offline`, a vocabulary alone only does where the hub is known to have nothing better, and whether
+/// the hub has what a model may have or not must be known.
 fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     let has = |name: &str| cache.has(commit, name);
     if !has(CONFIG) {
         return Some(CONFIG.into());
     }
-    let parts_will_do = (offline || cache.is_known_absent(commit, TOKENIZER))
-        && TOKENIZER_PARTS.iter().all(|name| has(name));
-    if !has(TOKENIZER) && !parts_will_do {
+    let absent = |name: &str| offline || cache.is_known_absent(commit, name);
+    let has_vocabulary = VOCABULARIES.iter().any(|parts| parts.iter().all(|name| has(name)));
+    if !has(TOKENIZER) && !(absent(TOKENIZER) && has_vocabulary) {
         return Some(TOKENIZER.into());
+    }
+    if let Some(name) = OPTIONAL.into_iter().find(|name| !has(name) && !absent(name)) {
+        return Some(name.into());
     }
     let Some(weights) = WEIGHTS.into_iter().find(|name| has(name)) else {
         return Some(WEIGHTS[0].into());
@@ -150,7 +181,7 @@ fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     if !weights.ends_with(".index.json") {
         return None;
     }
-    match cache.read(commit, weights).and_then(|index| shards(weights, &index)) {
+    match cache.read(commit, weights, MOST_INDEX).and_then(|index| shards(weights, &index)) {
         Ok(shards) => shards.into_iter().find(|name| !has(name)),
         Err(_) => Some(weights.into()),
     }
@@ -171,14 +202,16 @@ impl Plan<'_> {
             return Ok(true);
         }
         match self.client.describe(self.commit, name)? {
-            Some(remote) => {
+            Described::Here(remote) => {
+                fits(&remote)?;
                 self.files.push(remote);
                 Ok(true)
             }
-            None => {
-                self.cache.mark_absent(self.commit, name);
+            Described::Absent { commit } => {
+                self.cache.mark_absent(&commit, name);
                 Ok(false)
             }
+            Described::NotFound => Ok(false),
         }
     }
 
@@ -190,10 +223,15 @@ impl Plan<'_> {
     }
 
     fn tokenizer(&mut self) -> Result<()> {
-        match self.add(TOKENIZER)? {
-            true => Ok(()),
-            false => TOKENIZER_PARTS.iter().try_for_each(|name| self.need(name)),
+        if self.add(TOKENIZER)? {
+            return Ok(());
         }
+        for parts in VOCABULARIES {
+            if self.add(parts[0])? {
+                return parts[1..].iter().try_for_each(|name| self.need(name));
+            }
+        }
+        Err(self.client.no_such_file(VOCABULARIES[0][0]))
     }
 
     fn weights(&mut self) -> Result<()> {
@@ -207,7 +245,7 @@ impl Plan<'_> {
                 if let Some(index) = self.files.pop_if(|file| file.name == name) {
                     transfer::fetch(self.client, self.cache, &index, &mut |_| ())?;
                 }
-                for shard in shards(name, &self.cache.read(self.commit, name)?)? {
+                for shard in shards(name, &self.cache.read(self.commit, name, MOST_INDEX)?)? {
                     self.need(&shard)?;
                 }
             }
@@ -217,17 +255,37 @@ impl Plan<'_> {
     }
 
     fn carry_out(self, progress: &mut dyn FnMut(HubProgress<'_>)) -> Result<()> {
-        let total = self.files.iter().map(|file| file.size).sum();
+        let sizes = self.files.iter().map(|file| file.size);
+        let total = sizes.fold(0, u64::saturating_add);
         let mut before = 0;
         for file in &self.files {
             let mut report = |bytes| {
-                progress(HubProgress { file: &file.name, bytes: before + bytes, total });
+                let bytes = u64::saturating_add(before, bytes);
+                progress(HubProgress { file: &file.name, bytes, total });
             };
             transfer::fetch(self.client, self.cache, file, &mut report)?;
-            before += file.size;
+            before = u64::saturating_add(before, file.size);
         }
         Ok(())
     }
+}
+
+/// Refuses a file that would not be read after it was downloaded.
+fn fits(remote: &Remote) -> Result<()> {
+    let most = match remote.name.as_str() {
+        name if name == CONFIG || name.ends_with(".index.json") => MOST_CONFIG,
+        name if name.ends_with(".json") || name.ends_with(".txt") => MOST_TOKENIZER,
+        _ => return Ok(()),
+    };
+    match remote.size > most {
+        true => Err(too_large(&remote.name, most)),
+        false => Ok(()),
+    }
+}
+
+fn too_large(name: &str, most: u64) -> Error {
+    let what = format!("is larger than {most} bytes, which no such file needs");
+    Error::new(ErrorKind::Input, name, what)
 }
 
 /// The files that an index of sharded weights, called `name`, points to.
@@ -240,6 +298,9 @@ fn shards(name: &str, index: &[u8]) -> Result<BTreeSet<String>> {
     let index: Index = serde_json::from_slice(index)
         .map_err(|source| refuse(format!("is not an index of weights: {source}")))?;
     let shards: BTreeSet<String> = index.weight_map.into_values().collect();
+    if shards.is_empty() || shards.len() > MOST_SHARDS {
+        return Err(refuse(format!("lists {} shards, 1 to {MOST_SHARDS} work", shards.len())));
+    }
     match shards.iter().find(|shard| !is_plain_name(shard)) {
         Some(shard) => Err(refuse(format!("{shard:?} is not a name of a file beside it"))),
         None => Ok(shards),
@@ -252,79 +313,26 @@ fn is_plain_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 200 && !name.starts_with('.') && name.chars().all(plain)
 }
 
-/// A model's name on the hub.
-#[derive(Debug, Clone)]
-struct ModelId {
-    /// As the user wrote it, for messages.
-    written: String,
-    owner: String,
-    name: String,
-    revision: String,
-}
-
-impl ModelId {
-    fn parse(id: &str) -> Result<ModelId> {
-        let refuse = |why: &str| Error::new(ErrorKind::Input, id, why);
-        let (path, revision) = id.split_once('@').unwrap_or((id, "main"));
-        let (owner, name) = path
-            .split_once('/')
-            .filter(|(owner, name)| is_plain_name(owner) && is_plain_name(name))
-            .ok_or_else(|| {
-                refuse("is not a model's id such as owner/name or owner/name@revision")
-            })?;
-        // Its parts become folders in the cache.
-        let fits = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.');
-        let sound = |c: char| !c.is_control() && !" \\:*?\"<>|~^[".contains(c);
-        if revision.len() > 200 || !revision.chars().all(sound) || !revision.split('/').all(fits) {
-            return Err(refuse("what follows the @ is not a branch, tag or commit"));
-        }
-        Ok(ModelId {
-            written: id.into(),
-            owner: owner.into(),
-            name: name.into(),
-            revision: revision.into(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_read() {
-        let model = ModelId::parse("btan2/cappy-large@refs/pr/1").unwrap();
-        assert_eq!((model.owner.as_str(), model.name.as_str()), ("btan2", "cappy-large"));
-        assert_eq!(model.revision, "refs/pr/1");
-        assert_eq!(ModelId::parse("a/b").unwrap().revision, "main");
-    }
-
-    #[test]
-    fn what_would_leave_the_cache_folder_is_refused() {
-        for id in [
-            "",
-            "a",
-            "a/",
-            "/b",
-            "a/b/c",
-            "../b",
-            "a/..",
-            "a/b@",
-            "a/b@..",
-            "a/b@x/../y",
-            "a/b@/x",
-            "a/b@x\\y",
-            "a/b@c:",
-            "a b/c",
-            "a/b@x\0",
-            "ä/b",
-        ] {
-            assert_eq!(ModelId::parse(id).unwrap_err().kind(), ErrorKind::Input, "{id:?}");
-        }
+    fn an_index_names_files_beside_it_and_not_too_many() {
+        let index = |shards: &mut dyn Iterator<Item = String>| {
+            let map: std::collections::BTreeMap<String, String> =
+                shards.enumerate().map(|(i, shard)| (format!("t{i}"), shard)).collect();
+            serde_json::json!({ "weight_map": map }).to_string()
+        };
         for shard in ["../x.bin", "/x.bin", "a/b.bin", "C:x.bin", "", ".hidden"] {
-            let index = serde_json::json!({ "weight_map": { "t": shard } }).to_string();
-            let error = shards("index.json", index.as_bytes()).unwrap_err();
+            let json = index(&mut [shard.to_owned()].into_iter());
+            let error = shards("index.json", json.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Checkpoint, "{shard:?}");
+        }
+        for (count, fits) in [(1, true), (MOST_SHARDS, true), (0, false), (MOST_SHARDS + 1, false)]
+        {
+            let json = index(&mut (0..count).map(|i| format!("{i}.bin")));
+            assert_eq!(shards("index.json", json.as_bytes()).is_ok(), fits, "{count}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Where the hub and its cache folder are.
 
 use std::env;
-use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::expand::{Var, expand};
+use super::proxy::Proxies;
 use crate::error::{Error, ErrorKind, Result};
 
 const ENDPOINT: &str = "https://huggingface.co";
@@ -22,18 +23,27 @@ pub struct HubOptions {
     pub token: Option<String>,
     /// Use nothing but what is in the cache folder.
     pub offline: bool,
+    /// What requests go through.
+    pub proxies: Proxies,
 }
 
 impl HubOptions {
-    /// The public hub without a token, keeping files in the folder `cache`.
+    /// The public hub without a token or proxies, keeping files in the folder `cache`.
     pub fn new(cache: impl Into<PathBuf>) -> HubOptions {
-        HubOptions { cache: cache.into(), endpoint: ENDPOINT.into(), token: None, offline: false }
+        HubOptions {
+            cache: cache.into(),
+            endpoint: ENDPOINT.into(),
+            token: None,
+            offline: false,
+            proxies: Proxies::default(),
+        }
     }
 
     /// The options that Python's `huggingface_hub` would use: `HF_HUB_CACHE` (else `hub` in
     /// `HF_HOME`, else in `huggingface` in the user's cache folder), `HF_ENDPOINT`, `HF_TOKEN`
     /// (else the file `HF_TOKEN_PATH`, else `token` in `HF_HOME`; none when
-    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set), `HF_HUB_OFFLINE` and `TRANSFORMERS_OFFLINE`.
+    /// `HF_HUB_DISABLE_IMPLICIT_TOKEN` is set), `HF_HUB_OFFLINE` and `TRANSFORMERS_OFFLINE`. In
+    /// paths `~` and `$VAR` are expanded. Proxies are those of [`Proxies::from_env`].
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when no variable names a folder and the user has no home folder.
@@ -41,10 +51,7 @@ impl HubOptions {
         HubOptions::from_vars(&|name| env::var_os(name), env::home_dir())
     }
 
-    fn from_vars(
-        var: &dyn Fn(&str) -> Option<OsString>,
-        user: Option<PathBuf>,
-    ) -> Result<HubOptions> {
+    fn from_vars(var: Var, user: Option<PathBuf>) -> Result<HubOptions> {
         let set = |name: &str| var(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
         let flag = |name: &str| {
@@ -52,12 +59,7 @@ impl HubOptions {
                 ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
             })
         };
-        let path = |name: &str| {
-            set(name).map(|value| match (Path::new(&value).strip_prefix("~"), &user) {
-                (Ok(rest), Some(user)) => user.join(rest),
-                _ => PathBuf::from(value),
-            })
-        };
+        let path = |name: &str| set(name).map(|value| expand(value, var, user.as_deref()));
 
         let home = path("HF_HOME")
             .or_else(|| path("XDG_CACHE_HOME").map(|cache| cache.join("huggingface")))
@@ -88,6 +90,7 @@ impl HubOptions {
             endpoint: endpoint.trim_end_matches('/').into(),
             token,
             offline: flag("HF_HUB_OFFLINE") || flag("TRANSFORMERS_OFFLINE"),
+            proxies: Proxies::from_vars(var),
         })
     }
 }
@@ -99,6 +102,7 @@ impl fmt::Debug for HubOptions {
             .field("endpoint", &self.endpoint)
             .field("token", &self.token.as_ref().map(|_| "secret"))
             .field("offline", &self.offline)
+            .field("proxies", &self.proxies)
             .finish()
     }
 }
@@ -106,6 +110,8 @@ impl fmt::Debug for HubOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
+    use std::path::Path;
 
     fn options(vars: &[(&str, &str)]) -> HubOptions {
         let var = |name: &str| {
@@ -121,6 +127,10 @@ mod tests {
             (&[("XDG_CACHE_HOME", "/xdg")], "/xdg/huggingface/hub"),
             (&[("XDG_CACHE_HOME", "/xdg"), ("HF_HOME", "/home")], "/home/hub"),
             (&[("HF_HOME", "~/models")], "/user/models/hub"),
+            (&[("HF_HOME", "$DATA/${TEAM}"), ("DATA", "/d"), ("TEAM", "a b")], "/d/a b/hub"),
+            (&[("HF_HUB_CACHE", "~/$X"), ("X", "x")], "/user/x"),
+            (&[("HUGGINGFACE_HUB_CACHE", "$X/y"), ("X", "/x")], "/x/y"),
+            (&[("XDG_CACHE_HOME", "~/c")], "/user/c/huggingface/hub"),
             (&[("HF_HOME", "/home"), ("HF_HUB_CACHE", "/cache")], "/cache"),
             (&[("HF_HOME", "")], "/user/.cache/huggingface/hub"),
         ] {
@@ -140,6 +150,8 @@ mod tests {
         assert_eq!(token(&[("HF_HOME", home), ("HF_TOKEN", " it ")]).as_deref(), Some("it"));
         assert_eq!(token(&[("HF_HOME", home), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")]), None);
         assert_eq!(token(&[("HF_HOME", "/nowhere")]), None);
+        let of_path = [("HF_TOKEN_PATH", "$WHERE/token"), ("WHERE", home)];
+        assert_eq!(token(&of_path).as_deref(), Some("from file"));
         let shown = format!("{:?}", options(&[("HF_TOKEN", "hf_123")]));
         assert!(!shown.contains("hf_123"), "{shown}");
     }

@@ -19,8 +19,7 @@ pub(super) enum Global {
 }
 
 /// torch's storage types with numbers that weights are not made of. They may stand beside them.
-const OTHER_STORAGES: [&str; 9] = [
-    "DoubleStorage",
+const OTHER_STORAGES: [&str; 8] = [
     "LongStorage",
     "IntStorage",
     "ShortStorage",
@@ -35,6 +34,7 @@ impl Global {
     /// What a storage of this type holds.
     pub(super) fn element(self) -> Option<Element> {
         Some(match self {
+            Global::Storage("DoubleStorage") => Element::Float(Dtype::F64),
             Global::Storage("FloatStorage") => Element::Float(Dtype::F32),
             Global::Storage("HalfStorage") => Element::Float(Dtype::F16),
             Global::Storage("BFloat16Storage") => Element::Float(Dtype::BF16),
@@ -62,7 +62,7 @@ pub(super) fn find(module: &str, name: &str) -> Result<Global, String> {
         ("torch._utils", "_rebuild_tensor_v2") => return Ok(Global::RebuildTensor),
         ("torch._utils", "_rebuild_parameter") => return Ok(Global::RebuildParameter),
         ("torch", name) => {
-            let floats = ["FloatStorage", "HalfStorage", "BFloat16Storage"];
+            let floats = ["DoubleStorage", "FloatStorage", "HalfStorage", "BFloat16Storage"];
             let mut known = floats.into_iter().chain(OTHER_STORAGES);
             if let Some(known) = known.find(|known| *known == name) {
                 return Ok(Global::Storage(known));

@@ -19,8 +19,8 @@ use self::both::{Both, Rows, State};
 use self::feedback::{Feedback, Inputs};
 use super::attention::{Heads, attention};
 use super::dense::Dense;
-use super::forward::{activate, first_rows};
-use super::layers::{Norm, gelu};
+use super::forward::{activate_head, first_rows};
+use super::layers::{Norm, activate};
 use crate::checkpoint::{
     Checkpoint, Quantised, QuantisedWriter, Rounding, Tensor, WeightFormat, tensor_shapes,
 };
@@ -176,11 +176,12 @@ impl<'a, W: Write> Run<'a, W> {
     async fn feed_forward(&mut self, attended: State) -> Result<State> {
         let width = self.config.hidden_size;
         let up = self.dense(&feedback(&attended, width)?).await?.map(Rows::pack);
+        let middle = self.config.hidden_act;
         // Too much to be kept of all tokens.
         let inner = |x: Both<&[f32]>| {
             x.with(&up, |x, up| {
                 let mut inner = up.apply(x);
-                gelu(&mut inner);
+                activate(middle, &mut inner);
                 inner
             })
         };
@@ -219,7 +220,7 @@ impl<'a, W: Write> Run<'a, W> {
         let dense = self.dense(&feedback(firsts, width)?).await?.map(Rows::pack);
         let features = firsts.with(&dense, |x, dense| {
             let mut features = dense.apply(x);
-            activate(self.config, &mut features);
+            activate_head(self.config, &mut features);
             features
         });
         let (weight, bias) = (self.next()?, self.next()?);

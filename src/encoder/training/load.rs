@@ -7,7 +7,7 @@ use super::rooms::{Rooms, Size};
 use super::tables::Tables;
 use super::{Depth, Layer, Training};
 use crate::checkpoint::{Checkpoint, WeightFormat};
-use crate::config::{Config, Module};
+use crate::config::{Activation, Config, Module};
 use crate::encoder::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Gpu, Plan};
@@ -60,6 +60,11 @@ impl Training {
             let what =
                 format!("is a {}; RoBERTa and XLM-RoBERTa can be trained", family.architecture());
             return Err(Error::new(ErrorKind::Input, "config.json", what));
+        }
+        if config.hidden_act != Activation::Gelu {
+            let what = "is another activation than the exact GELU, which is the only one through \
+                        which this can be trained";
+            return Err(Error::new(ErrorKind::Input, "config.json: hidden_act", what));
         }
         if config.labels.len() != 1 {
             let what =

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::checkpoint::{self, Checkpoint, MemoryFiles, RandomProfile, Writer, tensor_shapes};
+use crate::config::Activation;
 use crate::gpu::Dtype;
 use crate::ops::training::adamw::AdamW;
 use crate::tokenizer::Encoded;
@@ -288,15 +289,29 @@ fn going_on_from_a_state_changes_no_bit() {
 #[cfg(feature = "families")]
 fn other_families_are_refused() {
     let config = Config { family: crate::config::Family::Bert, ..golden().config() };
-    let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
+    let error = refused(&config);
+    assert!(error.to_string().contains("BertForSequenceClassification"), "{error}");
+}
+
+#[test]
+fn other_activations_are_refused() {
+    for hidden_act in [Activation::GeluTanh, Activation::Relu] {
+        let error = refused(&Config { hidden_act, ..golden().config() });
+        assert_eq!(error.at_fault(), "config.json: hidden_act");
+    }
+}
+
+/// The error with which a model is refused.
+fn refused(config: &Config) -> Error {
+    let checkpoint = Checkpoint::random(config, 1, RandomProfile::Plain);
     let size =
         Size { tokens: 64, pairs: 4, step_pairs: 4, recompute: false, through_encoder: false };
     let error = pollster::block_on(async {
         let gpu = Gpu::open(Dtype::F16).await?;
         let (choice, depth) = (Choice::safe(), Depth::Head);
-        Training::load(&gpu, &checkpoint, &config, choice, depth, size, &mut |_| {}).await
+        Training::load(&gpu, &checkpoint, config, choice, depth, size, &mut |_| {}).await
     });
     let error = error.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Input);
-    assert!(error.to_string().contains("BertForSequenceClassification"), "{error}");
+    error
 }

@@ -30,6 +30,8 @@ pub const RESIDUAL: u32 = 3;
 pub const STORE_F32: u32 = 4;
 /// [`Epilogue::Relu`]. = shaders/matmul/common.wgsl
 pub const RELU: u32 = 5;
+/// [`Epilogue::GeluTanh`]. = shaders/matmul/common.wgsl
+pub const GELU_TANH: u32 = 6;
 
 /// The bindings of every variant with weights in f16.
 const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
@@ -158,6 +160,8 @@ pub enum Epilogue<'a> {
     Tanh,
     /// Bias and the larger of that and 0; out is f16.
     Relu,
+    /// Bias and GELU's approximation by tanh; out is f16.
+    GeluTanh,
     /// Bias and this matrix of out's shape added; out is f32.
     Residual(&'a Matrix),
     /// Bias; out is f32.
@@ -184,6 +188,7 @@ pub fn matmul(
     let (epilogue, residual, storage) = match epilogue {
         Epilogue::Store => (STORE, &w.bias, Storage::F16),
         Epilogue::Gelu => (GELU, &w.bias, Storage::F16),
+        Epilogue::GeluTanh => (GELU_TANH, &w.bias, Storage::F16),
         Epilogue::Tanh => (TANH, &w.bias, Storage::F16),
         Epilogue::Relu => (RELU, &w.bias, Storage::F16),
         Epilogue::StoreF32 => (STORE_F32, &w.bias, Storage::F32),
@@ -307,6 +312,7 @@ mod tests {
         for (value, residual) in expected.iter_mut().zip(&residual_values) {
             *value = match epilogue {
                 GELU => reference::gelu(*value),
+                GELU_TANH => reference::gelu_tanh(*value),
                 TANH => value.tanh(),
                 RELU => value.max(0.0),
                 RESIDUAL => *value + residual,
@@ -315,6 +321,7 @@ mod tests {
         }
         let (epilogue, storage) = match epilogue {
             GELU => (Epilogue::Gelu, Storage::F16),
+            GELU_TANH => (Epilogue::GeluTanh, Storage::F16),
             TANH => (Epilogue::Tanh, Storage::F16),
             RELU => (Epilogue::Relu, Storage::F16),
             RESIDUAL => (Epilogue::Residual(&residual), Storage::F32),
@@ -337,6 +344,7 @@ mod tests {
                     for (epilogue, tolerance) in [
                         (STORE, 2e-3),
                         (GELU, 2e-3),
+                        (GELU_TANH, 2e-3),
                         (TANH, 1e-3),
                         (RELU, 2e-3),
                         (RESIDUAL, 1e-5),
@@ -346,6 +354,54 @@ mod tests {
                         let (got, expected) = testing::block_on(run);
                         testing::assert_close(&got, &expected, tolerance);
                     }
+                }
+            }
+        }
+    }
+
+    /// What an epilogue makes of each number of `x`, which f16 holds, and a bias.
+    async fn epilogue_of(
+        gpu: &Gpu,
+        variant: &'static Variant,
+        epilogue: Epilogue<'_>,
+        x: &[f32],
+        bias: f32,
+    ) -> Result<Vec<f32>> {
+        let a = testing::matrix(gpu, x, 1, Storage::F16).await?;
+        let w = Weights::zeros(gpu, "w", 1, &[bias]).await?;
+        w.write_panel(gpu, "w", 0, &[1.0]).await?;
+        let out = Matrix::zeros(gpu, "out", x.len(), 1, Storage::F16)?;
+        let room = gpu.buffer("blocks", super::super::blocks::bytes(x.len(), 1))?;
+        let way = Way { variant, most_flops: u64::MAX, blocks: Some(&room) };
+        let steps = matmul("test", way, x.len(), &a, &w, epilogue, &out)?;
+        testing::run(gpu, steps, &out, x.len()).await
+    }
+
+    #[test]
+    fn gelu_by_tanh_is_not_the_exact_one_and_keeps_what_is_not_finite() {
+        // Where the two are furthest apart, f16 is fine enough to tell them apart.
+        let x: Vec<f32> = (0..64).map(|i| -1.0 - i as f32 / 32.0).collect();
+        for gpu in testing::gpus() {
+            for variant in VARIANTS.iter().filter(|variant| variant.runs_on(&gpu)) {
+                let run = |epilogue, x: &[f32], bias| {
+                    testing::block_on(epilogue_of(&gpu, variant, epilogue, x, bias))
+                };
+                let exact = run(Epilogue::Gelu, &x, 0.0);
+                let by_tanh = run(Epilogue::GeluTanh, &x, 0.0);
+                let off = |got: &[f32], by: fn(f32) -> f32| {
+                    let errors = got.iter().zip(&x).map(|(got, x)| (got - by(*x)).abs());
+                    errors.fold(0.0, f32::max)
+                };
+                let right = [off(&exact, reference::gelu), off(&by_tanh, reference::gelu_tanh)];
+                let wrong = [off(&by_tanh, reference::gelu), off(&exact, reference::gelu_tanh)];
+                assert!(right.iter().all(|off| *off <= 1e-4), "{}: {right:?}", variant.name);
+                assert!(wrong.iter().all(|off| *off >= 3e-4), "{}: {wrong:?}", variant.name);
+                for epilogue in [Epilogue::GeluTanh, Epilogue::Relu] {
+                    let of = |bias| run(epilogue, &[0.0], bias)[0];
+                    let odd = [of(f32::NAN), of(f32::INFINITY), of(1e9)];
+                    let kept = odd[0].is_nan() && odd[1..] == [f32::INFINITY; 2];
+                    assert!(kept, "{} {epilogue:?}: {odd:?}", variant.name);
+                    assert_eq!([of(60_000.0), of(-60_000.0), of(0.0)], [60_000.0, 0.0, 0.0]);
                 }
             }
         }

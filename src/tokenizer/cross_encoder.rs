@@ -1,0 +1,182 @@
+//! What a folder tells sentence-transformers' `CrossEncoder` (version 6) beyond the model: a prompt
+//! before the instruction, the longest pair, and the function that it applies to the logits.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Tokenizer;
+use crate::checkpoint::source::{Files, read_all};
+use crate::config::{Config, quote_constants};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Lists the parts of a model. Without it the files below are not read there, and so not here.
+const MODULES: &str = "modules.json";
+/// Prompts, and the function of the logits.
+const SETTINGS: &str = "config_sentence_transformers.json";
+/// How the transformer among the parts is loaded.
+const TRANSFORMER: &str = "sentence_bert_config.json";
+
+/// None of these files is near this size.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// A length from here on is none, as transformers has it.
+const NO_LIMIT: f64 = 1e20;
+
+/// What the files say.
+#[derive(Debug, Default)]
+pub(crate) struct CrossEncoder {
+    prompt: String,
+    /// In place of the tokenizer's own `model_max_length`.
+    max_tokens: Option<usize>,
+    /// The name of the function, without its module.
+    activation: Option<String>,
+}
+
+/// The fields of `config.json` that older versions write.
+#[derive(Deserialize)]
+struct InConfig {
+    sentence_transformers: Option<Value>,
+    sbert_ce_default_activation_function: Option<Value>,
+}
+
+impl CrossEncoder {
+    /// Reads what `files` has of it; `json` is their `config.json`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] naming the file and the field that is broken or not supported.
+    pub(crate) async fn read(
+        files: &dyn Files,
+        json: &[u8],
+        config: &Config,
+    ) -> Result<CrossEncoder> {
+        let in_config: InConfig = parse("config.json", json)?;
+        let newer = in_config.sentence_transformers.as_ref().and_then(|of| of.get("activation_fn"));
+        let older = in_config.sbert_ce_default_activation_function.as_ref();
+        let plain = CrossEncoder { activation: function(newer.or(older)), ..Default::default() };
+        let Some(modules) = value(files, MODULES).await? else { return Ok(plain) };
+        let Some(settings) = value(files, SETTINGS).await? else { return Ok(plain) };
+        if settings["model_type"] != "CrossEncoder" {
+            return Ok(plain);
+        }
+        if modules.as_array().is_none_or(|modules| modules.len() != 1) {
+            let why = "lists other modules than one transformer, which is not supported";
+            return Err(refuse(MODULES, why));
+        }
+        let default = if config.labels.len() == 1 { "Sigmoid" } else { "Identity" };
+        let transformer = value(files, TRANSFORMER).await?.unwrap_or_default();
+        Ok(CrossEncoder {
+            prompt: prompt(&settings)?,
+            max_tokens: max_tokens(&transformer)?,
+            activation: function(settings.get("activation_fn"))
+                .or(plain.activation)
+                .or_else(|| Some(default.into())),
+        })
+    }
+
+    /// What the output of a model means, for people: [`Config::output`], and what `CrossEncoder`
+    /// makes of it.
+    pub(crate) fn output(&self, config: &Config) -> String {
+        match &self.activation {
+            None => config.output().into(),
+            Some(function) => {
+                let logits = match config.labels.len() {
+                    1 => "the relevance, a raw logit: any real number, higher is better",
+                    _ => "a raw logit for each label, in their order",
+                };
+                format!("{logits}; sentence-transformers applies {function} to it")
+            }
+        }
+    }
+}
+
+impl Tokenizer {
+    /// The same tokenizer, as `CrossEncoder` uses it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when no pair fits the length that the files say.
+    pub(crate) fn for_cross_encoder(
+        mut self,
+        settings: &CrossEncoder,
+        config: &Config,
+    ) -> Result<Tokenizer> {
+        self.prompt.clone_from(&settings.prompt);
+        if let Some(most) = settings.max_tokens {
+            let least = 2 + self.separators;
+            if most < least {
+                let what = format!("allows {most} tokens, a pair has {least} without texts");
+                return Err(refuse(&format!("{TRANSFORMER}: max_seq_length"), &what));
+            }
+            self.max_tokens = most.min(config.max_tokens());
+        }
+        Ok(self)
+    }
+}
+
+/// The prompt that is put before the first text of each pair.
+fn prompt(settings: &Value) -> Result<String> {
+    let field = "default_prompt_name";
+    let refuse = |why: &str| Err(refuse(&format!("{SETTINGS}: {field}"), why));
+    let name = match &settings[field] {
+        Value::Null => return Ok(String::new()),
+        Value::String(name) => name,
+        _ => return refuse("is not a text"),
+    };
+    match settings["prompts"].get(name) {
+        Some(Value::String(prompt)) => Ok(prompt.clone()),
+        Some(Value::Null) => Ok(String::new()),
+        Some(_) => refuse("names a prompt that is not a text"),
+        None => refuse("names none of the prompts"),
+    }
+}
+
+/// The longest pair. Whatever else would change the tokens is refused.
+fn max_tokens(transformer: &Value) -> Result<Option<usize>> {
+    let refuse = |field: &str, why: &str| Err(refuse(&format!("{TRANSFORMER}: {field}"), why));
+    let mut most = &transformer["max_seq_length"];
+    for field in ["tokenizer_args", "processor_kwargs"] {
+        for (name, value) in transformer[field].as_object().into_iter().flatten() {
+            match &name[..] {
+                "model_max_length" => most = value,
+                _ => return refuse(field, "changes the tokenizer, which is not supported"),
+            }
+        }
+    }
+    for field in ["do_lower_case", "processing_kwargs"] {
+        match &transformer[field] {
+            Value::Null | Value::Bool(false) => {}
+            Value::Object(settings) if settings.is_empty() => {}
+            _ => return refuse(field, "is set, which is not supported"),
+        }
+    }
+    match most.as_f64() {
+        Some(most) if most > NO_LIMIT => Ok(None),
+        Some(most) if most >= 0.0 => Ok(Some(most as usize)),
+        None if most.is_null() => Ok(None),
+        _ => refuse("max_seq_length", "is not a number of tokens"),
+    }
+}
+
+/// The name of a function of PyTorch; others would have to be executed to be known, and
+/// sentence-transformers takes its default for them.
+fn function(path: Option<&Value>) -> Option<String> {
+    let (_, name) = path?.as_str().filter(|path| path.starts_with("torch."))?.rsplit_once('.')?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    (name.len() < 100 && name.chars().all(plain)).then(|| name.to_owned())
+}
+
+async fn value(files: &dyn Files, name: &str) -> Result<Option<Value>> {
+    let json = read_all(files, name, MOST_BYTES).await?;
+    json.map(|json| parse(name, &json)).transpose()
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(file: &str, json: &[u8]) -> Result<T> {
+    serde_json::from_slice(&quote_constants(json))
+        .map_err(|error| refuse(file, &format!("cannot be read: {error}")))
+}
+
+fn refuse(at_fault: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Config, at_fault, why)
+}
+
+#[cfg(test)]
+mod tests;

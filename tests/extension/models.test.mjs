@@ -1,0 +1,86 @@
+// Which model a text names, and which files of a folder make up a model. Without a browser.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { bundleText } from "../../extension/build.mjs";
+
+const load = async (path) => import(`data:text/javascript,${encodeURIComponent(await bundleText(path))}`);
+globalThis.chrome = { runtime: { getURL: () => "chrome-extension://it/" } };
+const { modelNamed } = await load("options/address.ts");
+const { planOf } = await load("options/folders.ts");
+
+const hub = (id) => ({ kind: "hub", id });
+const url = (url) => ({ kind: "url", url });
+
+/** What is written into the field, and the model that it names. */
+const NAMED = [
+  ["btan2/cappy-large", hub("btan2/cappy-large")],
+  ["btan2/cappy-large@main", hub("btan2/cappy-large")],
+  ["btan2/cappy-large@refs/pr/1", hub("btan2/cappy-large@refs/pr/1")],
+  ["roberta-base", hub("roberta-base")],
+  ["roberta-base@v1.0", hub("roberta-base@v1.0")],
+  ["https://huggingface.co/btan2/cappy-large", hub("btan2/cappy-large")],
+  ["https://huggingface.co/btan2/cappy-large/", hub("btan2/cappy-large")],
+  ["https://huggingface.co/btan2/cappy-large?library=transformers#usage", hub("btan2/cappy-large")],
+  ["https://huggingface.co/roberta-base", hub("roberta-base")],
+  ["https://huggingface.co/roberta-base/tree/main", hub("roberta-base")],
+  ["https://huggingface.co/btan2/cappy-large/tree/main", hub("btan2/cappy-large")],
+  ["https://huggingface.co/btan2/cappy-large/tree/refs%2Fpr%2F1", hub("btan2/cappy-large@refs/pr/1")],
+  ["https://huggingface.co/btan2/cappy-large/blob/v2/config.json", hub("btan2/cappy-large@v2")],
+  ["https://huggingface.co/o/n/tree/main/checkpoint-500", url("https://huggingface.co/o/n/resolve/main/checkpoint-500/")],
+  ["https://huggingface.co/o/n/blob/refs%2Fpr%2F1/a%20b/config.json", url("https://huggingface.co/o/n/resolve/refs%2Fpr%2F1/a%20b/")],
+  ["https://huggingface.co/datasets/o/n", url("https://huggingface.co/datasets/o/n")],
+  ["https://example.org/my-model/?token=x", url("https://example.org/my-model/?token=x")],
+  ["http://127.0.0.1:8000/tree/main", url("http://127.0.0.1:8000/tree/main")],
+  ["", undefined], ["two words", undefined], ["a/b/c", undefined], ["ftp://example.org/m/", undefined], ["file:///m/", undefined],
+];
+
+describe("a model is named", () => {
+  for (const [text, model] of NAMED) test(`by “${text}”`, () => assert.deepEqual(modelNamed(text), model));
+});
+
+/** A chosen file at a path. */
+function fileAt(path, content = "x") {
+  const file = new File([content], path.split("/").at(-1));
+  Object.defineProperty(file, "webkitRelativePath", { value: path.includes("/") ? path : "" });
+  return file;
+}
+const plan = async (paths, ...more) => {
+  const { name, files, missing } = await planOf(paths.map((path) => (typeof path === "string" ? fileAt(path) : path)), ...more);
+  return { name, files: files.map((file) => file.webkitRelativePath || file.name), missing };
+};
+const OWN = ["config.json", "tokenizer.json", "model.safetensors"];
+const at = (folder) => OWN.map((name) => `${folder}/${name}`);
+
+describe("a chosen folder", () => {
+  test("with checkpoints and other forms inside is the model of its own files", async () => {
+    const inside = [...at("m/checkpoint-500"), ...at("m/checkpoint-1000"), "m/onnx/config.json", "m/onnx/model.onnx"];
+    assert.deepEqual(await plan([...inside, ...at("m")]), { name: "m", files: at("m"), missing: [] });
+    assert.deepEqual(await plan([...at("m"), ...inside]), { name: "m", files: at("m"), missing: [] });
+  });
+
+  test("does not complete its own files by those inside", async () => {
+    assert.deepEqual((await plan(["m/config.json", "m/tokenizer.json", ...at("m/checkpoint-500")])).missing, ["model.safetensors or pytorch_model.bin"]);
+    assert.deepEqual((await plan(["m/config.json", "m/model.safetensors", ...at("m/onnx")])).missing, ["tokenizer.json"]);
+  });
+
+  test("around one model is that model, and around several it is an error that names them", async () => {
+    assert.deepEqual(await plan(["runs/README.md", ...at("runs/best")]), { name: "best", files: at("runs/best"), missing: [] });
+    await assert.rejects(plan([...at("runs/checkpoint-500"), ...at("runs/checkpoint-1000")]),
+      { code: "input", message: "the folder holds several models: runs/checkpoint-500, runs/checkpoint-1000. Choose the folder of one of them" });
+  });
+
+  test("brings what says how its tokenizer and its head are read, and no other weights", async () => {
+    const beside = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config_sentence_transformers.json"];
+    const others = ["README.md", "optimizer.pt", "pytorch_model.bin", "pytorch_model.bin.index.json", "flax_model.msgpack"];
+    assert.deepEqual(await plan([...OWN, ...beside, ...others]), { name: "model", files: [...OWN, ...beside], missing: [] });
+    for (const vocabulary of [["vocab.txt"], ["sentencepiece.bpe.model"], ["vocab.json", "merges.txt"]]) {
+      assert.deepEqual((await plan(["config.json", "model.safetensors", ...vocabulary])).missing, [], vocabulary.join());
+    }
+    assert.deepEqual((await plan(["config.json", "model.safetensors", "vocab.json"])).missing, ["tokenizer.json"]);
+  });
+
+  test("that was dropped gives its name, as its files do not say it", async () => {
+    assert.equal((await plan(OWN, "my model")).name, "my-model");
+  });
+});

@@ -1,0 +1,251 @@
+// What content scripts and pages cannot do: read or change what is kept, forge thumbs, switch the script off.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { fixture, inBadges, openFixture, ranked } from "./fixtures/open.mjs";
+import { openChromium, sleep, until } from "./harness.mjs";
+import { ANSWERS, button, QUESTION, ranked as rankedPanel, write } from "./pages.mjs";
+
+let host;
+let visits = 0;
+
+before(async () => {
+  host = await openChromium();
+  host.context.setDefaultTimeout(20_000);
+  await host.grant(["https://chatgpt.com/*"]);
+});
+after(() => host?.close());
+
+/** Opens a page with badges for the length of a test. */
+async function open(t, body = "chatgpt.html") {
+  const page = await openFixture(host, `https://chatgpt.com/c/${visits += 1}`, body);
+  t.after(() => page.close());
+  return page;
+}
+
+/** Runs a function where the content script of a page runs, as somebody would who has taken its process over. */
+const inScript = (page, act, ...args) => host.worker(`async (url, args) => {
+  const [tab] = await chrome.tabs.query({ url });
+  const [{ result }] = await chrome.scripting.executeScript({ target: { tabId: tab.id }, func: ${act}, args });
+  return result;
+}`, page.url(), args);
+
+const say = (page, messages) => inScript(page, (messages) =>
+  Promise.all(messages.map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }))), messages);
+
+test("a content script cannot read or change what is kept", async (t) => {
+  await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/secret/?token=hidden" }, badge: "rank" });
+  const page = await open(t);
+  assert.equal(await inScript(page, () => typeof chrome.storage), "undefined");
+  const kept = await host.kept();
+  const answers = await say(page, [
+    ...["settings", "collection", "ranking"].map((name) => ({ type: "kept", name })),
+    { type: "keep", name: "settings", fields: { learn: true, model: { kind: "url", url: "https://example.org/" } } },
+    { type: "forget" },
+    { type: "engine-settings" },
+  ]);
+  assert.deepEqual(answers, Array(6).fill({ ok: false, message: "Only pages of the extension may say that" }));
+  assert.deepEqual(await host.kept(), kept);
+  const [settings] = await say(page, [{ type: "page-settings" }]);
+  assert.deepEqual(Object.keys(settings).toSorted(), ["badge", "learn", "on", "scoring", "sitesOff"]);
+  assert.equal(settings.badge, "rank");
+  assert.deepEqual(await say(page, [{ type: "ensure-engine" }]), [{ ok: true }]);
+  // The engine says what it is at, and not what grants access to a model.
+  const states = await inScript(page, () => new Promise((resolve) => {
+    const port = chrome.runtime.connect({ name: "cappy-engine-1" });
+    const said = [];
+    port.onMessage.addListener((message) => {
+      said.push(message);
+      if (message.type === "failed") resolve(said);
+    });
+    port.onDisconnect.addListener(() => resolve(["nobody listens"]));
+    port.postMessage({ v: 1, type: "score", id: 1, instruction: "q", answers: ["a"] });
+  }));
+  assert.match(JSON.stringify(states), /127\.0\.0\.1:9\/secret\//);
+  assert.doesNotMatch(JSON.stringify(states), /hidden/);
+  await host.settings({ model: { kind: "embedded" }, badge: "full" });
+  await ranked(page, 2);
+});
+
+test("no element of a page switches the content script off or leads it astray", async (t) => {
+  const text = await fixture("chatgpt.html");
+  const names = ["cappyContent", "cappy content script", "Symbol(cappy content script)"];
+  const elements = names.map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`).join("");
+  // Within a form each of these stands in the place of the form's own member.
+  const members = ["parentElement", "parentNode", "closest", "matches", "contains", "getAttribute", "querySelector", "firstChild",
+    "nextSibling", "localName", "checkVisibility", "getBoundingClientRect"];
+  const inputs = members.map((name) => `<input name="${name}" type="hidden">`).join("");
+  const page = await open(t, { body: text
+    .replace("<main", () => `${elements}<form>${inputs}<main`).replace("</main>", "</main></form>") });
+  await ranked(page, 2);
+  await page.evaluate((inputs) => {
+    fixture.prompt("Name the animal that barks.");
+    const [cow, dog] = fixture.pair("cow", "dog").querySelectorAll(".markdown");
+    for (const answer of [cow, dog]) {
+      const form = document.createElement("form");
+      form.innerHTML = inputs;
+      form.append(...answer.childNodes);
+      answer.append(form);
+    }
+  }, inputs);
+  const found = await ranked(page, 4);
+  assert.deepEqual(found.slice(2).map(({ best }) => best), [false, true], "the words within a form are read");
+  // Injected once more, it finds itself.
+  await page.evaluate(() => { document.querySelector("[data-cappy]").first = true; });
+  await host.worker(async (url) => {
+    const [tab] = await chrome.tabs.query({ url });
+    await chrome.scripting.executeScript({ target: { tabId: tab.id }, files: ["content.js"] });
+  }, page.url());
+  await sleep(500);
+  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll("html > [data-cappy]")].map(({ first }) => first)), [true]);
+});
+
+describe("forged thumbs", () => {
+  before(() => host.settings({ learn: true }));
+  after(() => host.settings({ learn: false }));
+  const thumb = (answer = "a") => ({ type: "opinion", instruction: "forged", answer, liked: true });
+  const whys = (answers) => [...new Set(answers.map(({ ok, message }) => message ?? ok))];
+
+  test("are refused from a tab that is not in front, and where badges are switched off", async (t) => {
+    const page = await open(t);
+    await ranked(page, 2);
+    const other = await open(t);
+    await other.bringToFront();
+    assert.deepEqual(whys(await say(page, [thumb()])), ["A thumb can be pressed only in the tab in front"]);
+    await page.bringToFront();
+    await host.settings({ sitesOff: ["chatgpt"] });
+    assert.deepEqual(whys(await say(page, [thumb()])), ["Badges are switched off on this page"]);
+    await host.settings({ sitesOff: [] });
+    assert.deepEqual(whys(await say(page, [thumb()])), [true]);
+  });
+
+  test("are refused where they come faster than a person presses", async (t) => {
+    const page = await open(t);
+    await ranked(page, 2);
+    await page.bringToFront();
+    const answers = await say(page, Array.from({ length: 80 }, (_, at) => thumb(`number ${at}`)));
+    assert.ok(answers.filter(({ ok }) => ok).length <= 30);
+    assert.deepEqual(whys(answers.filter(({ ok }) => !ok)), ["So many thumbs are not pressed within a minute"]);
+    // Pages of the extension are not meant.
+    const ours = await host.openPage();
+    assert.deepEqual(await ours.evaluate((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }), thumb("from the panel")), { ok: true });
+    await ours.close();
+  });
+
+  test("are not taken for a press that a page let fall through, or moved a thumb under", async (t) => {
+    const page = await open(t);
+    await page.bringToFront();
+    await ranked(page, 2);
+    const first = () => inBadges(page, (root) => {
+      const thumbs = root.querySelector(".spot:not([hidden]) .thumbs");
+      if (!thumbs) return undefined;
+      const { x, y, width, height } = thumbs.firstElementChild.getBoundingClientRect();
+      return { x: x + width / 2, y: y + height / 2, title: thumbs.title, pressed: thumbs.firstElementChild.ariaPressed };
+    });
+    const { x, y } = await until(first, { what: "thumbs" });
+    await page.mouse.move(x, y);
+    await sleep(600);
+    // It looks like a button of the page, and the press falls through to the thumb.
+    await page.evaluate(() => {
+      const cover = document.createElement("div");
+      cover.id = "cover";
+      cover.popover = "manual";
+      cover.textContent = "Next page";
+      cover.style.cssText = "position: fixed; inset: 0; width: 100%; height: 100%; pointer-events: none; background: white";
+      document.body.append(cover);
+      cover.showPopover();
+    });
+    await sleep(300);
+    await page.mouse.click(x, y);
+    assert.match((await first()).title, /^Not counted/);
+    assert.equal((await first()).pressed, "false");
+    await page.evaluate(() => document.querySelector("#cover").remove());
+    await sleep(700);
+    // The page moves the answer, and its thumbs, away and back under the pointer.
+    await page.evaluate(() => { document.querySelector(".scroller").style.paddingTop = "60px"; });
+    await until(async () => (await first()).y > y + 20, { what: "the thumbs to follow" });
+    await page.evaluate(() => { document.querySelector(".scroller").style.paddingTop = ""; });
+    await until(async () => Math.abs((await first()).y - y) < 2, { what: "the thumbs to be back" });
+    await page.mouse.click(x, y);
+    assert.match((await first()).title, /^Not counted/);
+    await sleep(600);
+    await page.mouse.click(x, y);
+    // What was forged before has used up this minute: the press is told all the same, and refused by the background alone.
+    assert.equal((await first()).title, "");
+  });
+});
+
+describe("a private window", () => {
+  /** In Chrome the panel is the same page in all windows: what differs is the window that it is in. */
+  const privately = [() => {
+    const { getCurrent } = chrome.windows;
+    chrome.windows.getCurrent = async () => ({ ...await getCurrent(), id: 4711, incognito: true });
+  }];
+
+  async function panel(t, { isPrivate = false } = {}) {
+    const page = await host.context.newPage();
+    t.after(() => page.close());
+    if (isPrivate) await page.addInitScript(...privately);
+    await page.goto(host.address("panel/panel.html"));
+    return page;
+  }
+
+  /** As if the menu was used on a page of it. */
+  const select = (menuItemId, selectionText) => host.worker(`(menuItemId, selectionText) => {
+    chrome.contextMenus.onClicked.dispatch({ menuItemId, selectionText }, { incognito: true, windowId: 4711 });
+  }`, menuItemId, selectionText);
+
+  test("has a panel that ranks and keeps nothing", async (t) => {
+    await host.forget();
+    await host.settings({ learn: true });
+    const before = await host.kept();
+    const page = await panel(t, { isPrivate: true });
+    await page.getByText("This is a private window: nothing that you write or rank here is stored.").waitFor();
+    await write(page, QUESTION, ANSWERS);
+    await button(page, "Rank").click();
+    await rankedPanel(page);
+    assert.equal(await page.locator(".thumb").count(), 0);
+    await page.locator("#instruction").fill("something else");
+    await page.locator("#instruction").blur();
+    await sleep(600);
+    await page.reload();
+    await page.getByText("This is a private window").waitFor();
+    assert.equal(await page.locator("#instruction").inputValue(), "");
+    assert.deepEqual(await host.kept(), before);
+    await host.forget();
+  });
+
+  test("neither shows what is kept of others, nor hears of it", async (t) => {
+    await host.forget();
+    const usual = await panel(t);
+    await write(usual, QUESTION, ANSWERS);
+    await until(async () => (await host.kept()).collection?.answers.length === 4, { what: "the answers to be kept" });
+    const kept = await host.kept();
+    const page = await panel(t, { isPrivate: true });
+    await page.getByText("This is a private window").waitFor();
+    await page.locator("#instruction").fill("private");
+    await usual.locator("#instruction").fill("Another question");
+    await until(async () => (await host.kept()).collection.instruction === "Another question", { what: "the change" });
+    await sleep(500);
+    assert.equal(await page.locator("#instruction").inputValue(), "private");
+    assert.deepEqual((await host.kept()).collection.answers, kept.collection.answers);
+    await host.forget();
+  });
+
+  test("gives selected text to its own panel, and to nothing that is kept", async (t) => {
+    await host.forget();
+    await select("add-as-answer", "a secret");
+    await until(async () => (await host.badge()) === "?", { what: "a question mark" });
+    assert.match(await host.worker(() => chrome.action.getTitle({})), /private window[^]*Open the side panel first/);
+    assert.deepEqual(await host.kept(), {});
+    const usual = await panel(t);
+    const page = await panel(t, { isPrivate: true });
+    await page.getByText("This is a private window").waitFor();
+    await select("use-as-instruction", "a secret question");
+    await select("add-as-answer", "a secret");
+    await page.locator("#answers textarea").waitFor();
+    assert.deepEqual([await page.locator("#instruction").inputValue(), await page.locator("#answers textarea").inputValue()], ["a secret question", "a secret"]);
+    assert.equal(await usual.locator("#answers textarea").count(), 0);
+    assert.deepEqual(await host.kept(), {});
+  });
+});

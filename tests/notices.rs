@@ -1,0 +1,76 @@
+//! The notices of software by others, which go with what we give out, are of the crates that the lock
+//! file has now. `scripts/notices.mjs` writes them.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+use serde_json::Value;
+
+/// The crates of a product, as `name version`, by what cargo itself would build.
+fn built(product: &Value) -> BTreeSet<String> {
+    let words = |field: &str| {
+        let words = product[field].as_array().unwrap().iter();
+        words.map(|word| word.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut crates = BTreeSet::new();
+    for target in words("targets") {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+        cargo.args(["--target", &target, "--no-default-features", "--features"]);
+        cargo.arg(words("features").join(" ")).current_dir(env!("CARGO_MANIFEST_DIR"));
+        let output = cargo.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        for line in String::from_utf8(output.stdout).unwrap().lines() {
+            let mut parts = line.split(' ');
+            let (name, version) = (parts.next().unwrap(), parts.next().unwrap());
+            crates.insert(format!("{name} {}", version.trim_start_matches('v')));
+        }
+    }
+    crates.retain(|name| !name.starts_with("cappy "));
+    crates
+}
+
+/// The crates that a notice lists, in the section of that name.
+fn listed(notice: &str) -> BTreeSet<String> {
+    let (_, rest) = notice.split_once("\nCrates\n------\n\n").expect("a section of crates");
+    let lines = rest.lines().take_while(|line| !line.is_empty());
+    lines.map(|line| line.split_once(": ").expect("a licence").0.to_owned()).collect()
+}
+
+#[test]
+fn the_notices_name_every_crate_of_the_lock_file_that_is_given_out_and_no_other() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("notices");
+    let products = fs::read_to_string(folder.join("products.json")).unwrap();
+    let products: Value = serde_json::from_str(&products).unwrap();
+    for (name, product) in products.as_object().unwrap() {
+        let notice = fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap();
+        let (built, listed) = (built(product), listed(&notice));
+        assert!(built.len() > 50, "{name}: {built:?}");
+        let missing: Vec<_> = built.difference(&listed).collect();
+        let old: Vec<_> = listed.difference(&built).collect();
+        let help = "run scripts/notices.mjs, which says how";
+        assert!(
+            missing.is_empty() && old.is_empty(),
+            "notices/{name}.txt lacks {missing:?} and has {old:?} too many: {help}"
+        );
+        // Every crate has its text below the list.
+        let texts = &notice[notice.find("\nFor ").expect("texts")..];
+        for each in &listed {
+            assert!(
+                texts.contains(each.as_str()),
+                "notices/{name}.txt has no licence's text for {each}"
+            );
+        }
+    }
+    let native = fs::read_to_string(folder.join("native.txt")).unwrap();
+    for licence in
+        ["MIT License", "zlib License", "Mozilla Public License 2.0", "Apache License 2.0"]
+    {
+        assert!(native.contains(&format!("\n{licence}\n---")), "{licence}");
+    }
+}
