@@ -35,7 +35,10 @@ export interface SourceOptions {
   cache?: boolean;
   /** Ask the server whether a kept file has changed. True unless said otherwise. */
   checkFreshness?: boolean;
-  /** Expected SHA-256 of files by name, in hexadecimal. Checked before a byte is used. */
+  /**
+   * Expected SHA-256 of files by name, in hexadecimal. Checked before a byte is used; a file that is
+   * missing is an error, and none without a sum takes its place.
+   */
   sha256?: Record<string, string>;
   /**
    * The address of a copy of this package's folder `dist`. Workers, WebAssembly modules and the small

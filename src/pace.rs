@@ -28,7 +28,8 @@ const LENGTH: usize = 64;
 const WORDS: usize = 97;
 
 /// The tokens of the batch.
-#[cfg(any(not(feature = "cpu"), test))]
+// The module without the GPU does not ask for it.
+#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 pub const TOKENS: usize = PAIRS * LENGTH;
 
 /// The model and the batch: two layers as wide as those of a small reranker.

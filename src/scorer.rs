@@ -31,7 +31,7 @@ const BATCH_SECONDS: f64 = 1.0;
 const MAX_BATCH_TOKENS: usize = 32_768;
 
 /// Activations of the default batch take at most this many bytes of GPU memory.
-const MAX_ACTIVATION_BYTES: u64 = 96 << 20;
+const MAX_ACTIVATION_BYTES: u64 = 104 << 20;
 
 /// A config larger than this is no config.
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
@@ -120,10 +120,6 @@ pub struct LoadOptions<'a> {
     /// The least invocations of a subgroup, where the page has asked for subgroups: wgpu cannot.
     #[cfg(target_arch = "wasm32")]
     pub subgroup_size: u32,
-    /// Microseconds that a fixed forward pass takes elsewhere. Where it takes longer here, and it is
-    /// not known without measuring that it cannot, loading fails before any weights are read.
-    #[cfg(target_arch = "wasm32")]
-    pub rival: Option<u32>,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }
@@ -346,11 +342,14 @@ impl Scorer {
         let logits = self.engine.logits(&batch, stop).await?;
         let finite = |logits: &Vec<f32>| logits.iter().all(|logit| logit.is_finite());
         if !finite(&logits[0]) {
-            return Err(Error::new(
-                ErrorKind::NotFinite,
-                format!("pair {first}"),
-                format!("its score came out as {:?}; the model overflows f16 on it", logits[0]),
-            ));
+            let at_fault = format!("pair {first}");
+            return Err(match self.engine.why_not_finite(&batch[0]).await? {
+                Some(why) => {
+                    let what = format!("its score came out as {:?}: {why}", logits[0]);
+                    Error::new(ErrorKind::NotFinite, at_fault, what)
+                }
+                None => Error::new(ErrorKind::Gpu, at_fault, "the driver lost a part of its work"),
+            });
         }
         let scores = logits.into_iter().take_while(finite).zip(&batch).map(|(logits, pair)| {
             Score { logits, tokens: pair.ids.len(), truncated: pair.truncated }

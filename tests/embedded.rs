@@ -1,6 +1,9 @@
 //! The embedded model ranks sensibly: its own hand-written examples, on both preludes.
 
-use cappy::{Device, Dtype, LoadOptions, ModelSource, Scorer};
+use cappy::checkpoint::MemoryFiles;
+use cappy::ops::matmul::VARIANTS;
+use cappy::{Device, Dtype, ErrorKind, LoadOptions, ModelSource, Scorer};
+use half::f16;
 use pollster::block_on;
 use serde::Deserialize;
 
@@ -70,4 +73,61 @@ fn a_caller_can_stop_between_batches() {
     assert_eq!(error.kind(), cappy::ErrorKind::Aborted);
     assert_eq!(seen, 5);
     assert!(block_on(scorer.score(&pairs[..1])).is_ok(), "an aborted scorer goes on");
+}
+
+/// The embedded model with every weight of one tensor as large as `size`, its sign as it was.
+fn with_weights_of(tensor: &str, size: f32) -> ModelSource {
+    let mut weights = include_bytes!("../models/cappy-mini/model.safetensors").to_vec();
+    let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
+    assert_eq!(header[tensor]["dtype"], "F16", "{tensor}");
+    let offset =
+        |nth: usize| 8 + length + header[tensor]["data_offsets"][nth].as_u64().unwrap() as usize;
+    for number in weights[offset(0)..offset(1)].chunks_exact_mut(2) {
+        let sign = number[1] & 0x80;
+        number.copy_from_slice(&f16::from_f32(size).to_le_bytes());
+        number[1] |= sign;
+    }
+    let files = MemoryFiles::new("too large")
+        .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])
+        .with("tokenizer.json", &include_bytes!("../models/cappy-mini/tokenizer.json")[..])
+        .with("model.safetensors", weights);
+    ModelSource::Files(Box::new(files))
+}
+
+#[test]
+fn a_model_that_overflows_f16_is_an_error_that_names_the_layer() {
+    let of_layer = |part: &str| format!("roberta.encoder.layer.1.{part}.weight");
+    let attention = "the attention of layer 1 (the first is 0)";
+    let score = |tensor: &str, options| {
+        let scorer = block_on(Scorer::load(with_weights_of(tensor, 30_000.0), options)).unwrap();
+        block_on(scorer.score(&[("Name the animal that barks.", "dog"), ("a", "b")])).unwrap_err()
+    };
+    for (tensor, place) in [
+        (of_layer("attention.self.query"), attention),
+        (of_layer("attention.self.key"), attention),
+        (of_layer("attention.self.value"), attention),
+        (of_layer("intermediate.dense"), "the ffn of layer 1 (the first is 0)"),
+        ("roberta.embeddings.LayerNorm.weight".to_owned(), "the embeddings"),
+    ] {
+        for dtype in [Dtype::F16, Dtype::F32] {
+            let error = score(
+                &tensor,
+                LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() },
+            );
+            assert_eq!(error.kind(), ErrorKind::NotFinite, "{error}");
+            assert_eq!(error.at_fault(), "pair 0");
+            let expected = format!("the model overflows f16 in {place}");
+            assert!(error.to_string().ends_with(&expected), "{tensor} {dtype:?}: {error}");
+        }
+    }
+    for variant in VARIANTS.iter().filter(|variant| !variant.name.starts_with("cooperative")) {
+        let options = LoadOptions {
+            device: Device::Gpu,
+            kernel: Some(variant.name),
+            ..LoadOptions::default()
+        };
+        let error = score(&of_layer("attention.self.query"), options);
+        assert!(error.to_string().ends_with(attention), "{}: {error}", variant.name);
+    }
 }

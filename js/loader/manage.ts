@@ -1,6 +1,6 @@
 import type { KeptModel } from "../types.js";
 import { alone, Keep, type Meta, readMeta } from "./keep.js";
-import { shardsIn, WEIGHTS } from "./probe.js";
+import { MOST, shardsIn, WEIGHTS } from "./probe.js";
 import { locate } from "./source.js";
 import { type PieceStore, safeName } from "./store.js";
 import { pieceLength } from "./stream.js";
@@ -55,6 +55,7 @@ async function isComplete(store: PieceStore, files: KeptPieces[]): Promise<boole
   const weights = WEIGHTS.find(whole);
   if (!weights?.endsWith(".json")) return weights !== undefined;
   const { meta, have } = byName.get(weights)!;
+  if (meta.size! > MOST) return false;
   const keep = new Keep(store, meta.model, meta.file);
   const parts = await Promise.all(have.map((_, i) => keep.get(asRemote(meta), i)));
   try {

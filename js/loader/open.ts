@@ -8,6 +8,7 @@ import { KeptFile } from "./kept-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
 import { pickedFiles, type PlainSource } from "./picked.js";
+import { isHidden } from "./pins.js";
 import { type LoadContext, persist, RecentPieces, type Session, storageLeft, type Surroundings } from "./session.js";
 import { type Folder, isPicked, locate } from "./source.js";
 import { stopper } from "./stop.js";
@@ -48,17 +49,24 @@ export async function openIn(
   const store = folder?.keep && options.cache !== false ? await surroundings.openStore() : null;
   const opener = folder && new Opener(folder, store, options, context, surroundings, stop.signal, keepNew);
   const opened = new Map<string, Promise<OpenFile | null>>();
+  const sums = new Map(Object.entries(options.sha256 ?? {}));
+
+  async function find(name: string): Promise<OpenFile | null> {
+    if (isHidden(name, sums)) return null;
+    const found = await (opener ?? picked!).open(name);
+    const sum = sums.get(name);
+    if (!sum) return found;
+    if (!found) throw new CappyError("not-found", name, `${description} does not have it, and sha256 names it`);
+    return checkedFile(found, sum, context.hasher!);
+  }
+
   return {
     description,
     close: stop.close,
     open(name) {
       let file = opened.get(name);
       if (!file) {
-        const plain = opener ? opener.open(name) : Promise.resolve(picked!.open(name));
-        file = plain.then((found) => {
-          const sum = options.sha256?.[name];
-          return found && sum ? checkedFile(found, sum, context.hasher!) : found;
-        });
+        file = find(name);
         opened.set(name, file);
         // A failure is not remembered: asking again may work.
         file.catch(() => opened.delete(name));

@@ -14,8 +14,9 @@ export const WEIGHTS = [
 /** What a tokenizer consists of where there is no `tokenizer.json`; one of these. */
 const VOCABULARIES = [["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
 
-/** No header or JSON file is larger; one that says so is broken. */
-const MOST = 16 * 1024 * 1024;
+/** No header or JSON file is larger, and no model in more parts; one that says so is broken. */
+export const MOST = 4 * 1024 * 1024;
+const MOST_SHARDS = 1024;
 
 /** What a model may have beside these that changes its scores. */
 const OPTIONAL = ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
@@ -69,6 +70,9 @@ export function shardsIn(name: string, index: unknown): string[] {
   const shards = [...new Set(Object.values(map ?? {}))];
   if (!shards.length || !shards.every((shard) => typeof shard === "string")) {
     throw new CappyError("checkpoint", name, "has no weight_map that names files");
+  }
+  if (shards.length > MOST_SHARDS) {
+    throw new CappyError("checkpoint", name, `lists ${shards.length} shards, at most ${MOST_SHARDS} work`);
   }
   return shards as string[];
 }

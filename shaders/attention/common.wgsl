@@ -35,3 +35,10 @@ struct Task {
 @group(0) @binding(1) var<storage, read> tasks: array<Task>;
 // qkv, [tokens, q heads | k heads | v heads], is binding 2 and out, [rows, heads], is binding 3 of
 // each variant, in groups of its own choice.
+
+// The sums of weights, or NaN where `scores`, the sum of all scores, is not finite: max() may pass NaN
+// over, and a score of -infinity would weigh nothing.
+fn sound(total: vec4<f32>, scores: vec4<f32>) -> vec4<f32> {
+    let lost = (bitcast<vec4<u32>>(scores) & vec4(0x7f800000u)) == vec4(0x7f800000u);
+    return bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(total), vec4(0x7fc00000u), lost));
+}

@@ -43,6 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // Each vector is the invocation's four queries.
     var highest = vec4(LOWEST);
     var total = vec4(0.0);
+    var scores = vec4(0.0);
     // Outputs of the even and the odd column of each pair. One array for both compiled slower.
     var even: array<vec4<f32>, PAIRS>;
     var odd: array<vec4<f32>, PAIRS>;
@@ -102,6 +103,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             score7 = fma(vec4(k7.y), q_odd, fma(vec4(k7.x), q_even, score7));
         }
 
+        scores += (score0 + score1) + (score2 + score3) + ((score4 + score5) + (score6 + score7));
         // Keys past the end, which repeat the last one, weigh zero.
         let left = task.tokens - tile;
         score1 = select(vec4(LOWEST), score1 * params.scale, 1u < left);
@@ -181,6 +183,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
 
+    total = sound(total, scores);
     let out_stride2 = 2u * params.out_stride4;
     let queries = select(0u, task.queries, own_head < params.heads);
     let left = min(LANE_QUERIES, max(queries, query) - query);
@@ -190,7 +193,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let odd_column = odd[i] / total;
         // One place that stores, as a loop whose end is not known stays one.
         for (var r = 0u; r < left; r++) {
-            out[to + r * out_stride2 + i] = pack2x16float(vec2(even_column[r], odd_column[r]));
+            out[to + r * out_stride2 + i] = pack2(vec2(even_column[r], odd_column[r]));
         }
     }
 }

@@ -36,6 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     var highest = vec4(LOWEST);
     var total = vec4(0.0);  // over this invocation's own keys
+    var scores = vec4(0.0); // the same
     var sum0 = vec4(0.0);
     var sum1 = vec4(0.0);
     var sum2 = vec4(0.0);
@@ -75,6 +76,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 score1 += vec4(dot(q0, key1), dot(q1, key1), dot(q2, key1), dot(q3, key1));
             }
             if depth + DEPTH >= head4 {
+                scores += score0 + score1;
                 score0 = select(vec4(LOWEST), score0, tile + side < task.tokens);
                 score1 = select(vec4(LOWEST), score1, tile + side + SIDES < task.tokens);
                 side_by_side[lane] = max(score0, score1);
@@ -120,7 +122,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         workgroupBarrier();
     }
 
-    side_by_side[lane] = total;
+    side_by_side[lane] = sound(total, scores);
     workgroupBarrier();
     total = vec4(0.0);
     for (var i = 0u; i < SIDES; i++) {

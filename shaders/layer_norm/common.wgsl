@@ -25,6 +25,13 @@ fn centred(row: u32, i: u32, mean: f32) -> vec4<f32> {
     return select(vec4(0.0), x[row + i] - mean, column < vec4(params.width));
 }
 
+// 1 / sqrt(variance + eps), or NaN where the variance is not finite: infinity would make zeros of a row.
+fn scale_for(variance: f32) -> f32 {
+    let scale = bitcast<u32>(1.0 / sqrt(variance + params.eps));
+    let lost = (bitcast<u32>(variance) & 0x7f800000u) == 0x7f800000u;
+    return bitcast<f32>(select(scale, 0x7fc00000u, lost));
+}
+
 fn finish(row: u32, i: u32, mean: f32, scale: f32) {
     out[row + i] = store4(fma((x[row + i] - mean) * scale, gamma[i], beta[i]));
 }

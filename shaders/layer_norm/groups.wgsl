@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         let y = centred(row, i, mean);
         squares = fma(y, y, squares);
     }
-    let scale = 1.0 / sqrt(sum_over_lanes(lane, sum4(squares)) / width + params.eps);
+    let scale = scale_for(sum_over_lanes(lane, sum4(squares)) / width);
 
     for (var i = lane; i < params.stride4; i += LANES) {
         finish(row, i, mean, scale);

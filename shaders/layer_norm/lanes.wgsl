@@ -24,7 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let y = centred(row, i, mean);
         squares = fma(y, y, squares);
     }
-    let scale = 1.0 / sqrt(sum4(squares) / width + params.eps);
+    let scale = scale_for(sum4(squares) / width);
 
     for (var i = 0u; i < params.stride4; i++) {
         finish(row, i, mean, scale);

@@ -49,14 +49,10 @@ fn gelu(x: vec4<f32>) -> vec4<f32> {
     return 0.5 * x * (1.0 + erf(x * 0.70710678118654752));
 }
 
-// GELU by tanh, which is 1 to f32 beyond 10. NaN stays NaN, as x is a factor of the whole.
+// GELU by tanh, which is 1 to f32 beyond 10.
 fn gelu_tanh(x: vec4<f32>) -> vec4<f32> {
     let y = x * fma(vec4(0.035677408136), x * x, vec4(0.79788456080));
     return 0.5 * x * (1.0 + tanh(clamp(y, vec4(-10.0), vec4(10.0))));
-}
-
-fn pack(x: vec4<f32>) -> vec2<u32> {
-    return vec2<u32>(pack2x16float(x.xy), pack2x16float(x.zw));
 }
 
 fn finish(row: u32, column4: u32, sum: vec4<f32>) {
@@ -64,21 +60,24 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
         return;
     }
     let at = row * params.out_stride4 + column4;
-    var x = sum + bias[column4];
+    let input = sum + bias[column4];
+    var x = input;
     switch params.epilogue {
         case GELU: { x = gelu(x); }
         // tanh of a large argument overflows in some drivers; it is 1 to f32 beyond 10.
         case TANH: { x = tanh(clamp(x, vec4(-10.0), vec4(10.0))); }
         case GELU_TANH: { x = gelu_tanh(x); }
-        // max() may make a number of NaN.
         case RELU: { x = select(x, vec4(0.0), x < vec4(0.0)); }
         case RESIDUAL: { x += load4(residual[at]); }
         default: {}
     }
+    // Whatever an epilogue makes of an input that is not finite, it stays so. By its bits, as in pack2.
+    let lost = (bitcast<vec4<u32>>(input) & vec4(0x7f800000u)) == vec4(0x7f800000u);
+    let bits = select(bitcast<vec4<u32>>(x), vec4(0x7fc00000u), lost);
+    x = bitcast<vec4<f32>>(bits);
     // As few places that store as can be: each takes compilers of CPUs long.
     let wide = params.epilogue == RESIDUAL || params.epilogue == STORE_F32;
-    let bits = bitcast<vec4<u32>>(x);
-    out[select(at, 2u * at, wide)] = select(pack(x), bits.xy, wide);
+    out[select(at, 2u * at, wide)] = select(vec2(pack2(x.xy), pack2(x.zw)), bits.xy, wide);
     if wide {
         out[2u * at + 1u] = bits.zw;
     }

@@ -32,5 +32,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         sum = fma(vec2(b[b_row + i]), a[i * params.a_stride2 + k], sum);
     }
     let at = (group.y * params.k2 + k) * PANEL + id.x;
-    out[at] = pack2x16float(dithered2(fma(vec2(params.scale), sum, unpack2x16float(w[at])), at));
+    out[at] = pack2(dithered2(fma(vec2(params.scale), sum, unpack2x16float(w[at])), at));
 }

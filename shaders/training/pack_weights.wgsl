@@ -21,5 +21,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     let there = row < params.rows && k < params.stride2;
     let pair = select(vec2(0.0), w[select(0u, row * params.stride2 + k, there)], there);
     let at = (group.y * params.k2 + k) * PANEL + id.x;
-    out[at] = pack2x16float(dithered2(pair, at));
+    out[at] = pack2(dithered2(pair, at));
 }

@@ -11,7 +11,7 @@ use super::{Checkpoint, Held, safetensors, torch};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Limits for a shard index: more than a model with thousands of tensors needs.
-pub(super) const MOST_INDEX: u64 = 16 << 20;
+pub(super) const MOST_INDEX: u64 = 4 << 20;
 pub(super) const MOST_SHARDS: usize = 1024;
 
 #[derive(Clone, Copy)]

@@ -77,18 +77,56 @@ impl QuantisedView {
     /// `rows`, given all scales.
     pub(super) async fn rows(
         &self,
+        name: &str,
         source: &dyn ByteSource,
         scales: &[f16],
         rows: Range<usize>,
     ) -> Result<Quantised> {
         let bytes = self.integers.read_integers(source, rows.clone()).await?;
-        let integers = match self.format {
+        let integers: Vec<i8> = match self.format {
             WeightFormat::Q4 => bytes.iter().flat_map(|byte| unpack(*byte)).collect(),
             _ => bytes.iter().map(|byte| *byte as i8).collect(),
         };
         let blocks = self.shape[1].div_ceil(self.block);
         let scales = scales[rows.start * blocks..rows.end * blocks].to_vec();
+        self.check_products(name, rows.start, &integers, &scales)?;
         Ok(Quantised { integers, scales })
+    }
+
+    /// Fails unless every integer times its scale is an f16 number: kernels that expand weights to f16
+    /// and those that do not would disagree about others, and those beyond f16 overflow.
+    fn check_products(
+        &self,
+        name: &str,
+        row: usize,
+        integers: &[i8],
+        scales: &[f16],
+    ) -> Result<()> {
+        // As `cappy convert` writes scales: of so few bits that all their products are of f16.
+        let extra = (1u16 << (11 - self.format.scale_bits())) - 1;
+        let largest = f16::from_f32(256.0);
+        let is_plain = |scale: f16| {
+            let size = f16::from_bits(scale.to_bits() & 0x7fff);
+            size.to_bits() & extra == 0 && size <= largest
+        };
+        let blocks_a_row = self.shape[1].div_ceil(self.block);
+        let blocks = integers.chunks_exact(self.shape[1]).flat_map(|row| row.chunks(self.block));
+        for (at, (integers, scale)) in blocks.zip(scales).enumerate() {
+            let is_f16 = |integer: &i8| {
+                let product = f32::from(*integer) * scale.to_f32();
+                f16::from_f32(product).to_f32() == product
+            };
+            if is_plain(*scale) || integers.iter().all(is_f16) {
+                continue;
+            }
+            let (row, block) = (row + at / blocks_a_row, at % blocks_a_row);
+            let what = format!(
+                "has the scale {scale} in row {row}, block {block}, whose products are not f16 \
+                 numbers; write it with `cappy convert`"
+            );
+            return Err(Error::new(ErrorKind::Checkpoint, name, what));
+        }
+        Ok(())
     }
 }
 
@@ -185,6 +223,35 @@ mod tests {
             let header = json!({"a": integers, "a.scales": scales});
             let error = open("model.safetensors", safetensors_file(&header, &vec![0; end]));
             assert_eq!(error.unwrap_err().at_fault(), "a", "{header}");
+        }
+    }
+
+    #[test]
+    fn products_that_are_not_of_f16_are_refused_with_their_place() {
+        let read = |scale: f32, integers: [i8; 2]| {
+            let header = json!({
+                "a": tensor("I8", json!([3, 2]), 0, 6),
+                "a.scales": tensor("F16", json!([3, 1]), 6, 12),
+            });
+            let mut data = vec![1, 1, 1, 1, integers[0] as u8, integers[1] as u8];
+            for scale in [1.0, 0.5, scale] {
+                data.extend(f16::from_f32(scale).to_le_bytes());
+            }
+            let checkpoint = open("model.safetensors", safetensors_file(&header, &data)).unwrap();
+            let tensor = checkpoint.get("a", &[3, 2]).unwrap();
+            block_on(tensor.read_quantised(2..3)).map(|row| row.integers)
+        };
+        // f16 has 11 significant bits, 1001 takes 10 and 127 seven.
+        let fine = 1001.0 / 4096.0;
+        for (scale, integers) in
+            [(fine, [1, -2]), (fine, [0, -128]), (f32::powi(2.0, -24) * 3.0, [127, -127])]
+        {
+            assert_eq!(read(scale, integers).unwrap(), integers, "{scale}");
+        }
+        for (scale, integers) in [(fine, [1, 127]), (1024.0, [64, 1]), (60_000.0, [-2, 0])] {
+            let error = read(scale, integers).unwrap_err();
+            assert_eq!(error.at_fault(), "a");
+            assert!(error.to_string().contains("in row 2, block 0"), "{scale}: {error}");
         }
     }
 

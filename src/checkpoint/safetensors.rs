@@ -7,8 +7,9 @@ use super::source::{ByteSource, read_exact};
 use super::view::{Element, View};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The format's own limit for its header.
-const MOST_HEADER: u64 = 100_000_000;
+/// More than the header of any encoder takes: 40,000 tensors. The format's own limit, 100 MB, would
+/// make 2 GB of memory of it.
+const MOST_HEADER: u64 = 4 << 20;
 
 /// The tensors of one file. Only the header is read.
 pub(super) async fn tensors(source: &dyn ByteSource) -> Result<Vec<(String, View)>> {
@@ -21,7 +22,8 @@ pub(super) async fn tensors(source: &dyn ByteSource) -> Result<Vec<(String, View
     length.copy_from_slice(&read_exact(source, 0..8).await?);
     let length = u64::from_le_bytes(length);
     if length > MOST_HEADER {
-        return Err(refuse(format!("is not safetensors: its header would have {length} bytes")));
+        let what = format!("is not safetensors: its header would have {length} bytes");
+        return Err(refuse(format!("{what}, at most {MOST_HEADER} are expected")));
     }
     let data = 8 + length;
     let header = read_exact(source, 8..data).await?;
@@ -112,6 +114,13 @@ mod tests {
         }
         let good = json!({"a": tensor(json!([2]), json!([0, 8]))});
         assert!(open(FILE, safetensors_file(&good, &[0; 8])).is_ok());
+        // A header of spaces, which JSON allows.
+        for (spaces, fits) in [(1 << 20, true), (5 << 20, false)] {
+            let header = format!("{}{good}", " ".repeat(spaces));
+            let length = (header.len() as u64).to_le_bytes();
+            let file = [&length[..], header.as_bytes(), &[0; 8]].concat();
+            assert_eq!(open(FILE, file).is_ok(), fits, "{spaces}");
+        }
         for length in [3, 1 << 40, most] {
             let mut file = safetensors_file(&good, &[0; 8]);
             file[..8].copy_from_slice(&length.to_le_bytes());

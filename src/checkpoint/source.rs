@@ -48,7 +48,7 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
 
 /// What a model has besides weights.
 #[cfg(feature = "adapt")]
-const SMALL_FILES: [&str; 9] = [
+const SMALL_FILES: [&str; 12] = [
     "config.json",
     "modules.json",
     "config_sentence_transformers.json",

@@ -94,7 +94,8 @@ impl<'a> Tensor<'a> {
     /// The integers and scales of `rows` of a matrix that is stored so.
     ///
     /// # Errors
-    /// As [`Tensor::read_rows`], and where [`Tensor::weight_format`] is f16.
+    /// As [`Tensor::read_rows`], where [`Tensor::weight_format`] is f16, and where an integer times its
+    /// scale is no f16 number.
     pub async fn read_quantised(&self, rows: Range<usize>) -> Result<Quantised> {
         self.check_rows(&rows)?;
         let Held::Quantised(view) = self.held else {
@@ -107,7 +108,8 @@ impl<'a> Tensor<'a> {
             // Another reader of this tensor may have been faster, with the same numbers.
             let _ = self.scales.set(scales);
         }
-        view.rows(source, self.scales.get().map(Vec::as_slice).unwrap_or_default(), rows).await
+        let scales = self.scales.get().map(Vec::as_slice).unwrap_or_default();
+        view.rows(&self.name, source, scales, rows).await
     }
 
     /// `rows` in a quantised format: as they are stored, or rounded to it.

@@ -83,11 +83,21 @@ impl View {
             });
             let end = last.and_then(|last| last.checked_add(1)?.checked_mul(dtype.size()));
             let end = end.filter(|end| *end as u64 <= size);
-            if count.ok_or_else(outside)? != 0 && end.is_none() {
-                return Err(outside());
+            if count.ok_or_else(outside)? != 0 {
+                end.ok_or_else(outside)?;
+                if overlaps(&shape, &strides) {
+                    return Err(format!("of shape {shape:?} overlaps itself"));
+                }
             }
         }
         Ok(View { file: 0, element, shape, strides, offset, storage })
+    }
+
+    /// Bytes of its numbers as they look, where it is made of floats.
+    pub(super) fn bytes(&self) -> u64 {
+        let Element::Float(dtype) = self.element else { return 0 };
+        let size = |bytes: u64, size: &usize| bytes.saturating_mul(*size as u64);
+        self.shape.iter().fold(dtype.size() as u64, size)
     }
 
     /// Appends `rows`, which the shape has. On failure `out` may have grown.
@@ -219,6 +229,20 @@ async fn append_span(
     Ok(())
 }
 
+/// Whether rows of a view begin inside other rows, so that reading it would read its storage again
+/// and again. Strides of zero, which repeat a row as a whole, do not count.
+fn overlaps(shape: &[usize], strides: &[usize]) -> bool {
+    let mut dimensions: Vec<_> = strides.iter().copied().zip(shape.iter().copied()).collect();
+    dimensions.retain(|(stride, size)| *stride > 0 && *size > 1);
+    dimensions.sort_unstable();
+    let mut reach = 0usize;
+    dimensions.into_iter().any(|(stride, size)| {
+        let within = stride <= reach;
+        reach = reach.saturating_add(stride.saturating_mul(size - 1));
+        within
+    })
+}
+
 /// The strides of a tensor whose numbers lie in order. A size of zero counts as one.
 fn dense_strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
@@ -292,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn views_outside_their_storage_are_refused() {
+    fn views_that_leave_their_storage_or_overlap_are_refused() {
         let most = usize::MAX;
         for (shape, strides, offset) in [
             (&[2usize, 3][..], &[3usize, 1][..], 19),
@@ -305,6 +329,8 @@ mod tests {
             (&[1], &[1], 24),
             (&[], &[], 24),
             (&[2], &[1, 1], 0),
+            (&[4, 4], &[2, 3], 0),
+            (&[2, 8], &[7, 1], 0),
         ] {
             assert!(strided(shape, strides, offset, 24).is_err(), "{shape:?} {strides:?}");
         }

@@ -2,6 +2,9 @@
 
 use super::Numbers;
 use super::integer::{Bits, Matrix};
+#[cfg(not(target_arch = "wasm32"))]
+use super::room_for;
+use crate::error::Result;
 
 #[cfg(not(target_arch = "wasm32"))]
 use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
@@ -38,15 +41,15 @@ enum Packing {
 }
 
 impl Packer {
-    /// For a matrix of this shape.
-    pub fn new(numbers: Numbers, inputs: usize, outputs: usize) -> Packer {
+    /// For a matrix of this shape, called `name`.
+    pub fn new(name: &str, numbers: Numbers, inputs: usize, outputs: usize) -> Result<Packer> {
         let matrix = match numbers {
             #[cfg(not(target_arch = "wasm32"))]
-            Numbers::F32 => Packing::Float(Vec::with_capacity(inputs * outputs)),
-            Numbers::I16 => Packing::Whole(Matrix::zeros(Bits::Sixteen, inputs, outputs)),
-            Numbers::I8 => Packing::Whole(Matrix::zeros(Bits::Eight, inputs, outputs)),
+            Numbers::F32 => Packing::Float(room_for(name, inputs * outputs)?),
+            Numbers::I16 => Packing::Whole(Matrix::zeros(name, Bits::Sixteen, inputs, outputs)?),
+            Numbers::I8 => Packing::Whole(Matrix::zeros(name, Bits::Eight, inputs, outputs)?),
         };
-        Packer { matrix, inputs, outputs, row: 0 }
+        Ok(Packer { matrix, inputs, outputs, row: 0 })
     }
 
     /// The next rows.

@@ -12,8 +12,9 @@ use std::slice::from_ref;
 use bytemuck::{Pod, cast, cast_mut, cast_slice};
 use wide::{f32x4, i16x8, i32x4};
 
-use super::parallel;
 use super::products::store;
+use super::{parallel, room_for};
+use crate::error::Result;
 
 /// Inputs that share a scale.
 const BLOCK: usize = 32;
@@ -111,16 +112,14 @@ struct Rows {
 }
 
 impl Matrix {
-    /// Zeros, for [`Matrix::set_row`] to fill.
-    pub fn zeros(bits: Bits, inputs: usize, outputs: usize) -> Matrix {
+    /// Zeros, for [`Matrix::set_row`] to fill; called `name`.
+    pub fn zeros(name: &str, bits: Bits, inputs: usize, outputs: usize) -> Result<Matrix> {
         let blocks = inputs.div_ceil(BLOCK) * outputs.div_ceil(COLUMNS);
-        Matrix {
-            inputs,
-            outputs,
-            bits,
-            packed: vec![i16x8::splat(0); blocks * PAIRS * bits.vectors()],
-            scales: vec![[0.0; COLUMNS]; blocks],
-        }
+        let vectors = blocks * PAIRS * bits.vectors();
+        let (mut packed, mut scales) = (room_for(name, vectors)?, room_for(name, blocks)?);
+        packed.resize(vectors, i16x8::splat(0));
+        scales.resize(blocks, [0.0; COLUMNS]);
+        Ok(Matrix { inputs, outputs, bits, packed, scales })
     }
 
     /// Bytes in memory.
@@ -304,7 +303,7 @@ mod tests {
     }
 
     fn matrix(bits: Bits, weights: &[f32], inputs: usize) -> Matrix {
-        let mut matrix = Matrix::zeros(bits, inputs, weights.len() / inputs);
+        let mut matrix = Matrix::zeros("w", bits, inputs, weights.len() / inputs).unwrap();
         for (output, row) in weights.chunks_exact(inputs).enumerate() {
             matrix.set_row(output, row);
         }

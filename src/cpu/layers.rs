@@ -31,7 +31,9 @@ impl Norm {
         let width = row.len() as f32;
         let mean = sum(row, |x| x) / width;
         let variance = sum(row, |x| (x - mean) * (x - mean)) / width;
-        let scale = 1.0 / (variance + self.eps).sqrt();
+        // A variance beyond f32 would make zeros of the row.
+        let scale =
+            if variance.is_finite() { 1.0 / (variance + self.eps).sqrt() } else { f32::NAN };
         for ((x, gamma), beta) in row.iter_mut().zip(&self.gamma).zip(&self.beta) {
             *x = (*x - mean) * scale * gamma + beta;
         }
@@ -61,7 +63,29 @@ pub(super) fn relu(x: &mut [f32]) {
     x.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
 }
 
-/// tanh of each number.
+/// tanh of each number. What overflowed has none.
 pub(super) fn tanh(x: &mut [f32]) {
-    x.iter_mut().for_each(|x| *x = x.tanh());
+    x.iter_mut().for_each(|x| *x = if x.is_finite() { x.tanh() } else { f32::NAN });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_stays_so() {
+        let width = 20;
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30] {
+            let norm = Norm { gamma: vec![1.0; width], beta: vec![0.5; width], eps: 1e-5 };
+            let mut rows: Vec<f32> = (0..3 * width).map(|i| (i % 7) as f32).collect();
+            rows[width + 3] = bad;
+            norm.apply(&mut rows, None);
+            for (at, number) in rows.iter().enumerate() {
+                assert_eq!(number.is_finite(), at / width != 1, "{bad}: {number} at {at}");
+            }
+            let mut numbers = [0.5, bad];
+            tanh(&mut numbers);
+            assert!(numbers[0] == 0.5f32.tanh() && numbers[1].is_finite() == bad.is_finite());
+        }
+    }
 }

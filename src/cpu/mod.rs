@@ -17,7 +17,7 @@ mod weights;
 pub use self::calibrate::write_calibrated;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::tokenizer::Encoded;
 use weights::Weights;
 
@@ -100,6 +100,17 @@ pub(crate) fn describe(numbers: Numbers) -> String {
         Numbers::I16 => "integers, 16-bit weights".into(),
         Numbers::I8 => "integers, 8-bit weights".into(),
     }
+}
+
+/// Room for `count` numbers of the tensor `name`, or an error where memory does not suffice: a file
+/// may name any size.
+fn room_for<T>(name: &str, count: usize) -> Result<Vec<T>> {
+    let mut room = Vec::new();
+    room.try_reserve_exact(count).map_err(|source| {
+        let what = format!("needs {} bytes of memory, which are not there", count * size_of::<T>());
+        Error::new(ErrorKind::OutOfMemory, name, what).with_source(source)
+    })?;
+    Ok(room)
 }
 
 /// Threads that compute.

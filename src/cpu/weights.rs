@@ -5,9 +5,9 @@ use std::vec::IntoIter;
 use half::f16;
 use half::prelude::*;
 
-use super::Numbers;
 use super::dense::{Dense, Packer};
 use super::layers::Norm;
+use super::{Numbers, room_for};
 use crate::checkpoint::{Checkpoint, Tensor, tensor_shapes};
 use crate::config::Config;
 use crate::error::Result;
@@ -141,7 +141,7 @@ impl<'a> Loader<'a> {
     async fn table(&mut self) -> Result<Table> {
         let tensor = self.next()?;
         let width = tensor.row_len();
-        let mut numbers = Vec::with_capacity(tensor.rows() * width);
+        let mut numbers = room_for(tensor.name(), tensor.rows() * width)?;
         self.read(&tensor, |rows| {
             let first = numbers.len();
             numbers.resize(first + rows.len(), f16::ZERO);
@@ -169,8 +169,10 @@ impl<'a> Loader<'a> {
         for _ in 0..parts {
             let weight = self.next()?;
             let (outputs, inputs) = (weight.rows(), weight.row_len());
-            let new = || Packer::new(self.numbers, inputs, parts * outputs);
-            let mut packing = packer.take().unwrap_or_else(new);
+            let mut packing = match packer.take() {
+                Some(packing) => packing,
+                None => Packer::new(weight.name(), self.numbers, inputs, parts * outputs)?,
+            };
             self.read(&weight, |rows| packing.push(rows)).await?;
             packer = Some(packing);
             bias.extend(self.vector().await?);

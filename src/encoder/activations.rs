@@ -3,8 +3,9 @@
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu};
+use crate::gpu::{Buffer, Gpu, Step};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
+use crate::ops::poison::{Words, poison};
 use crate::ops::{Choice, Matrix, Storage, blocks, embed, stride};
 
 /// Everything a forward pass reads and writes besides weights. T is the most tokens of a batch,
@@ -15,15 +16,20 @@ pub(super) struct Activations {
     pub tasks: Buffer,          // attention of every token
     pub first_tasks: Buffer,    // [P] attention of <s>
     pub sum: Matrix,            // [T, hidden] f32, before each LayerNorm
-    pub hidden: Matrix,         // [T, hidden] after it
+    pub hidden: Matrix,         // [T, hidden] after a layer's
     pub qkv: Matrix,            // [T, 3 x heads]
     pub context: Matrix,        // [T, heads] what attention found
+    pub attended: Matrix,       // [T, hidden] after attention's LayerNorm
     pub inner: Matrix,          // [T, intermediate]
     pub first_sum: Matrix,      // [P, hidden] f32
     pub first_hidden: Matrix,   // [P, hidden]
+    pub first_attended: Matrix, // [P, hidden]
     pub head: Matrix,           // [P, hidden]
     pub logits: Matrix,         // [P, labels] f32
-    pub blocks: Option<Buffer>, // the input of a matmul, once more, where the variant wants blocks
+    /// The input of a matmul once more, where the variant wants blocks: of those of `hidden`'s width,
+    /// and of the others, which take turns. Else a word for each token, for nobody but
+    /// [`Activations::spent`].
+    pub blocks: [Buffer; 2],
 }
 
 /// Pairs of T tokens, each of which has at least the special tokens of its template.
@@ -36,26 +42,27 @@ fn most_tasks(config: &Config, tokens: usize) -> usize {
     tokens / QUERIES as usize + most_pairs(config, tokens)
 }
 
-/// Bytes of `blocks`: the widest input of a matmul.
-fn blocks_bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
+/// Bytes of each of `blocks`.
+fn blocks_bytes(config: &Config, choice: &Choice, tokens: usize) -> [u64; 2] {
     if !choice.reads_blocks() {
-        return 0;
+        return [4 * tokens as u64; 2];
     }
     let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
-    let widest = config.hidden_size.max(heads.width()).max(config.intermediate_size);
-    blocks::bytes(tokens, widest)
+    let hidden = config.hidden_size;
+    let widest = hidden.max(heads.width()).max(config.intermediate_size);
+    [hidden, widest].map(|width| blocks::bytes(tokens, width))
 }
 
 /// Bytes of the large ones for `tokens` tokens.
 pub(super) fn bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
     let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
     let hidden = stride(config.hidden_size);
-    let a_token = 6 * hidden
+    let a_token = 8 * hidden
         + 2 * (stride(3 * heads.width()) + stride(heads.width()))
         + 2 * stride(config.intermediate_size);
-    let a_pair = 8 * hidden + 4 * stride(config.labels.len());
+    let a_pair = 10 * hidden + 4 * stride(config.labels.len());
     let rows = tokens * a_token + most_pairs(config, tokens) * a_pair;
-    rows as u64 + blocks_bytes(config, choice, tokens)
+    rows as u64 + blocks_bytes(config, choice, tokens).iter().sum::<u64>()
 }
 
 impl Activations {
@@ -65,6 +72,7 @@ impl Activations {
         let f16 = |label, rows, width| Matrix::zeros(gpu, label, rows, width, Storage::F16);
         let f32 = |label, rows, width| Matrix::zeros(gpu, label, rows, width, Storage::F32);
         let of = |label, count, size| gpu.buffer(label, (count * size) as u64);
+        let [narrow, wide] = blocks_bytes(config, choice, tokens);
         Ok(Activations {
             ids: of("ids", tokens, embed::ID_BYTES as usize)?,
             first_rows: of("first rows", pairs, 4)?,
@@ -74,16 +82,40 @@ impl Activations {
             hidden: f16("hidden", tokens, hidden)?,
             qkv: f16("qkv", tokens, 3 * heads.width())?,
             context: f16("context", tokens, heads.width())?,
+            attended: f16("attended", tokens, hidden)?,
             inner: f16("inner", tokens, config.intermediate_size)?,
             first_sum: f32("first sum", pairs, hidden)?,
             first_hidden: f16("first hidden", pairs, hidden)?,
+            first_attended: f16("first attended", pairs, hidden)?,
             head: f16("head", pairs, hidden)?,
             logits: f32("logits", pairs, config.labels.len())?,
-            blocks: match blocks_bytes(config, choice, tokens) {
-                0 => None,
-                bytes => Some(gpu.buffer("blocks", bytes)?),
-            },
+            blocks: [gpu.buffer("blocks", narrow)?, gpu.buffer("blocks", wide)?],
         })
+    }
+
+    /// Makes NaN of what kernels write first: a dispatch that never ran must not pass for one because
+    /// an earlier batch has left something there.
+    pub fn before(&self, batch: &Batch) -> Result<[Step; 2]> {
+        let of = [&self.sum, &self.hidden, &self.qkv, &self.context, &self.attended, &self.inner];
+        let firsts = [&self.first_sum, &self.first_hidden, &self.first_attended, &self.head];
+        let words = of.map(|matrix| self.word(matrix));
+        Ok([poison(batch.tokens(), words)?, self.spent(batch.pairs(), firsts)?])
+    }
+
+    /// The same once `rows` rows of these have been read for the last time, and before they are
+    /// written again: what one layer has left is no better for the next than an earlier batch's.
+    pub fn spent(&self, rows: usize, matrices: [&Matrix; 4]) -> Result<Step> {
+        let [a, b, c, d] = matrices.map(|matrix| self.word(matrix));
+        // In blocks the first words are of the first rows.
+        let [e, f] = self.blocks.each_ref().map(|buffer| Words { buffer, first: 0, stride: 1 });
+        poison(rows, [a, b, c, d, e, f])
+    }
+
+    /// The word of each row that is poisoned: its first one, and of q, k and v that of k, since the
+    /// last layer reads no q but those of `<s>`.
+    fn word<'a>(&self, matrix: &'a Matrix) -> Words<'a> {
+        let is_qkv = matrix.buffer == self.qkv.buffer;
+        Words::of(matrix, if is_qkv { matrix.width / 3 } else { 0 })
     }
 
     pub fn tasks(&self, batch: &Batch) -> Tasks {

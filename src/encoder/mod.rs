@@ -1,6 +1,8 @@
 //! The forward pass of RoBERTa and its like, with their classification heads.
 
 mod activations;
+#[cfg(test)]
+mod faults;
 mod self_test;
 #[cfg(feature = "adapt")]
 pub mod training;
@@ -10,7 +12,7 @@ use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config};
 use crate::error::Result;
-use crate::gpu::{Gpu, Plan};
+use crate::gpu::{Gpu, Plan, Turns};
 use crate::ops::Choice;
 use crate::ops::attention::{Heads, attention};
 use crate::ops::embed::embed;
@@ -27,6 +29,8 @@ pub struct Encoder {
     choice: Choice,
     weights: Weights,
     activations: Activations,
+    /// Whose the activations are.
+    turns: Turns,
 }
 
 impl Encoder {
@@ -51,6 +55,7 @@ impl Encoder {
             choice,
             weights: weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?,
             activations: Activations::new(gpu, config, &choice, batch_tokens)?,
+            turns: Turns::default(),
         })
     }
 
@@ -72,7 +77,7 @@ impl Encoder {
     }
 
     /// The raw logits of each pair of `batch`, in order: `[pairs][labels]`. `stop` is asked between
-    /// submissions.
+    /// submissions. Calls at the same time wait for each other.
     ///
     /// # Errors
     /// What [`Gpu::run`] and [`Gpu::read_f32`] say. The numbers themselves are not looked at.
@@ -82,21 +87,63 @@ impl Encoder {
         batch: &Batch,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
+        let _turn = self.turns.wait().await;
         self.upload(gpu, batch).await?;
         gpu.run(&self.plan(batch)?, stop).await?;
+        self.read(gpu, batch).await
+    }
+
+    /// What a plan of `batch` has left.
+    async fn read(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Vec<f32>>> {
         let labels = self.config.labels.len();
         let stride = crate::ops::stride(labels);
         let rows = gpu.read_f32(&self.activations.logits.buffer, batch.pairs() * stride).await?;
         Ok(rows.chunks_exact(stride).map(|row| row[..labels].to_vec()).collect())
     }
 
-    /// Writes what a plan of `batch` reads.
+    /// Where `batch` first makes something that is not finite, for people; `None` where it does not.
+    /// Runs the forward pass once more, step by step.
+    ///
+    /// # Errors
+    /// As [`Encoder::logits`].
+    pub async fn first_overflow(&self, gpu: &Gpu, batch: &Batch) -> Result<Option<String>> {
+        let _turn = self.turns.wait().await;
+        self.upload(gpu, batch).await?;
+        let row = crate::ops::stride(self.config.hidden_size) / 2;
+        let (mut layers, mut before) = (0, "");
+        for step in self.plan(batch)?.steps {
+            let (label, out) = (step.label, step.buffers.last().cloned());
+            layers += usize::from(label == "qkv" && before != "qkv");
+            before = label;
+            gpu.run(&Plan { steps: vec![step] }, &|| false).await?;
+            let (Some(out), Some(part)) = (out, label.strip_suffix(" norm")) else { continue };
+            let last = layers == self.config.num_hidden_layers;
+            let rows = if last { batch.pairs() } else { batch.tokens() };
+            let words = gpu.read_f32(&out, rows * row).await?;
+            let is_lost = |word: &f32| {
+                let bits = word.to_bits();
+                [bits, bits >> 16].iter().any(|bits| bits & 0x7c00 == 0x7c00)
+            };
+            if words.iter().any(is_lost) {
+                return Ok(Some(match layers.checked_sub(1) {
+                    Some(layer) => format!("the {part} of layer {layer} (the first is 0)"),
+                    None => "the embeddings".into(),
+                }));
+            }
+        }
+        let finite = self.read(gpu, batch).await?.iter().flatten().all(|logit| logit.is_finite());
+        Ok((!finite).then(|| "the head".into()))
+    }
+
+    /// Writes what a plan of `batch` reads, and NaN where its logits will be.
     pub async fn upload(&self, gpu: &Gpu, batch: &Batch) -> Result<()> {
         let x = &self.activations;
         gpu.write(&x.ids, 0, &batch.ids).await?;
         gpu.write(&x.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
         gpu.write(&x.tasks, 0, &batch.tasks).await?;
-        gpu.write(&x.first_tasks, 0, &batch.first_tasks).await
+        gpu.write(&x.first_tasks, 0, &batch.first_tasks).await?;
+        let nothing = vec![f32::NAN; batch.pairs() * crate::ops::stride(self.config.labels.len())];
+        gpu.write(&x.logits.buffer, 0, &nothing).await
     }
 
     /// The forward pass of `batch`, written down.
@@ -109,50 +156,59 @@ impl Encoder {
 
         let choice = &self.choice;
         let most = choice.most_flops;
-        let by = |variant| Way { variant, most_flops: most, blocks: x.blocks.as_ref() };
+        // Inputs of `hidden`'s width and the others take turns.
+        let [narrow, wide] = &x.blocks;
+        let by = |variant, blocks| Way { variant, most_flops: most, blocks: Some(blocks) };
 
-        let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.sum)?;
+        let mut steps = x.before(batch)?.to_vec();
+        steps.extend(embed("embed", tokens, &x.ids, &w.tables, &x.sum)?);
         let norm = choice.layer_norm();
         steps.push(layer_norm("embed norm", norm, tokens, &x.sum, &w.embed_norm, &x.hidden)?);
-        let all_tokens = by(choice.tokens(tokens));
         let middle = match self.config.hidden_act {
             Activation::Gelu => Epilogue::Gelu,
             Activation::GeluTanh => Epilogue::GeluTanh,
             Activation::Relu => Epilogue::Relu,
         };
+        steps.push(x.spent(tokens, [&x.sum, &x.attended, &x.context, &x.inner])?);
+        let variant = choice.tokens(tokens);
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
-            let qkv = Epilogue::Store;
-            steps.extend(matmul("qkv", all_tokens, tokens, &x.hidden, &layer.qkv, qkv, &x.qkv)?);
+            let (way, store) = (by(variant, narrow), Epilogue::Store);
+            steps.extend(matmul("qkv", way, tokens, &x.hidden, &layer.qkv, store, &x.qkv)?);
             // The score hangs on the last layer's <s> alone: after its keys and values, only that
             // row of each pair goes on.
-            let (rows, way, tasks, hidden, sum) = if last {
+            let (rows, variant, tasks, hidden, attended, sum) = if last {
                 let gather =
                     gather_rows("gather <s>", pairs, &x.first_rows, &x.hidden, &x.first_hidden)?;
                 steps.push(gather);
-                (pairs, by(choice.pairs), &first, &x.first_hidden, &x.first_sum)
+                let (hidden, attended) = (&x.first_hidden, &x.first_attended);
+                (pairs, choice.pairs, &first, hidden, attended, &x.first_sum)
             } else {
-                (tokens, all_tokens, &all, &x.hidden, &x.sum)
+                (tokens, variant, &all, &x.hidden, &x.attended, &x.sum)
             };
-            let dense = |label, a, w, epilogue, out| matmul(label, way, rows, a, w, epilogue, out);
-            let residual = Epilogue::Residual(hidden);
+            let dense = |label, blocks, a, w, epilogue, out| {
+                matmul(label, by(variant, blocks), rows, a, w, epilogue, out)
+            };
+            let add = Epilogue::Residual;
             let attend = choice.attention();
             steps.extend(attention("attention", attend, most, heads, tasks, &x.qkv, &x.context)?);
-            steps.extend(dense("attention out", &x.context, &layer.out, residual, sum)?);
-            steps.push(layer_norm("attention norm", norm, rows, sum, &layer.out_norm, hidden)?);
-            steps.extend(dense("ffn up", hidden, &layer.up, middle, &x.inner)?);
-            steps.extend(dense("ffn down", &x.inner, &layer.down, residual, sum)?);
+            steps.extend(dense("attention out", wide, &x.context, &layer.out, add(hidden), sum)?);
+            steps.push(layer_norm("attention norm", norm, rows, sum, &layer.out_norm, attended)?);
+            steps.push(x.spent(rows, [sum, hidden, &x.qkv, &x.context])?);
+            steps.extend(dense("ffn up", narrow, attended, &layer.up, middle, &x.inner)?);
+            steps.extend(dense("ffn down", wide, &x.inner, &layer.down, add(attended), sum)?);
             steps.push(layer_norm("ffn norm", norm, rows, sum, &layer.down_norm, hidden)?);
+            steps.push(x.spent(rows, [sum, attended, &x.context, &x.inner])?);
         }
-        let head = |label, a, w, epilogue, out| {
-            matmul(label, by(choice.pairs), pairs, a, w, epilogue, out)
+        let head = |label, blocks, a, w, epilogue, out| {
+            matmul(label, by(choice.pairs, blocks), pairs, a, w, epilogue, out)
         };
         let activation = match self.config.family.is_distilbert() {
             true => Epilogue::Relu,
             false => Epilogue::Tanh,
         };
-        steps.extend(head("head dense", &x.first_hidden, &w.dense, activation, &x.head)?);
-        steps.extend(head("head out", &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
+        steps.extend(head("head dense", narrow, &x.first_hidden, &w.dense, activation, &x.head)?);
+        steps.extend(head("head out", wide, &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
         Ok(Plan { steps })
     }
 }
@@ -300,6 +356,7 @@ mod tests {
                     weights: block_on(weights),
                     activations: Activations::new(&gpu, &config, &choice, 200).unwrap(),
                     config: config.clone(),
+                    turns: Turns::default(),
                 };
                 assert_eq!(encoder.weights.tables.word.len(), parts);
                 let logits = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));

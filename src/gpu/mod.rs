@@ -4,7 +4,9 @@
 mod device;
 mod executor;
 mod plan;
+mod turns;
 
 pub use device::{AdapterSummary, Dtype, Gpu};
 pub use executor::{StepTime, Timings};
 pub use plan::{Access, Buffer, Kernel, Needs, Plan, Step, Work};
+pub use turns::{Turn, Turns};

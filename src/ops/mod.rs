@@ -12,6 +12,9 @@ pub mod matmul;
 pub mod multiply_add;
 pub mod multiply_add_stored;
 #[cfg(test)]
+mod not_finite;
+pub mod poison;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "adapt")]
 pub mod training;

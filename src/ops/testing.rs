@@ -60,6 +60,31 @@ pub(crate) async fn matrix(
     Ok(matrix)
 }
 
+/// What no kernel may make a number of.
+pub(crate) const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+
+/// Puts `value` at `row` and `column`, and where numbers are f16 also at the other one of its pair.
+pub(crate) async fn spoil(
+    gpu: &Gpu,
+    matrix: &Matrix,
+    row: usize,
+    column: usize,
+    value: f32,
+) -> Result<()> {
+    let (words, column) = match matrix.storage {
+        Storage::F32 => ([value.to_bits()], column),
+        _ => ([f16_pair(value)], column / 2 * 2),
+    };
+    let number = matrix.storage.row_bytes(matrix.width) / stride(matrix.width);
+    let at = row * matrix.storage.row_bytes(matrix.width) + column * number;
+    gpu.write(&matrix.buffer, at as u64, &words).await
+}
+
+/// A word of two f16.
+pub(crate) fn f16_pair(value: f32) -> u32 {
+    u32::from(f16::from_f32(value).to_bits()) * 0x1_0001
+}
+
 /// Fills an output with NaN, so that a number that was never written shows.
 pub(crate) async fn poison(gpu: &Gpu, out: &Matrix) -> Result<()> {
     gpu.write(&out.buffer, 0, &vec![u32::MAX; out.buffer.size() as usize / 4]).await

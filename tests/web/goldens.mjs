@@ -1,6 +1,6 @@
 // The models of tests/golden/models, as files, and what PyTorch made of them.
 import { execFile } from "node:child_process";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -21,6 +21,11 @@ export async function makeModel(name, folder) {
   const tokenizer = `tests/golden/${source.tokenizer ?? "tokenizer.json"}`;
   await run("cargo", ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--",
     `tests/golden/models/${name}.json`, String(source.seed), source.profile, tokenizer, join(folder, name)], { cwd: root });
+  // Without it a BERT has no capitals, whatever tokenizer.json says.
+  const { normalizer } = JSON.parse(await readFile(join(root, tokenizer), "utf8"));
+  if (normalizer?.lowercase === false) {
+    await writeFile(join(folder, name, "tokenizer_config.json"), JSON.stringify({ do_lower_case: false }));
+  }
 }
 
 /** The pairs as a golden model was given them: BERT writes special tokens in another way. */

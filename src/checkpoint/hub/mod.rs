@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::open::{MOST_INDEX, MOST_SHARDS};
+use crate::checkpoint::open::{MOST_INDEX, MOST_SHARDS};
 use crate::error::{Error, ErrorKind, Result};
 use cache::RepoCache;
 use client::{Client, Described, Remote};
@@ -45,7 +45,6 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 ];
-
 /// The most bytes of files that are read whole, and are therefore asked for only up to this: of
 /// the config and of an index, and of parts of the tokenizer.
 const MOST_CONFIG: u64 = MOST_INDEX;

@@ -22,6 +22,10 @@ const MOST_PICKLE: u64 = 4 << 20;
 const MOST_TENSORS: usize = 1 << 16;
 const MOST_DIMENSIONS: usize = 8;
 
+/// How many times larger than the file its tensors may be together: some share their numbers, as the
+/// word table and the output of a language model do. A view with strides of zero could be of any size.
+const MOST_SHARING: u64 = 4;
+
 /// The tensors of a state dict that `torch.save` wrote.
 pub(super) async fn tensors(source: &dyn ByteSource) -> Result<Vec<(String, View)>> {
     refuse_legacy(source).await?;
@@ -37,13 +41,20 @@ pub(super) async fn tensors(source: &dyn ByteSource) -> Result<Vec<(String, View
         return Err(broken(&at_fault, format!("has {} items in its state dict", pairs.len())));
     }
     let mut tensors = BTreeMap::new();
+    let mut bytes = 0u64;
     for (key, value) in pairs {
         let name = pickle.text(*key).ok_or_else(|| broken(&at_fault, "has a key not of text"))?;
         if let Some(Object::Tensor(arguments)) = pickle.object(*value) {
             let refuse = |why: String| broken(&at_fault, format!("tensor {name:?} {why}"));
             let tensor = TensorParts::new(&pickle, *arguments).map_err(refuse)?;
+            let view = archive.view(tensor)?.map_err(refuse)?;
+            bytes = bytes.saturating_add(view.bytes());
+            if bytes / MOST_SHARING > source.size() {
+                let why = format!("makes {bytes} bytes of tensors out of {}", source.size());
+                return Err(refuse(format!("{why}; save it again with clones of its tensors")));
+            }
             // A dict keeps the last value of a key.
-            tensors.insert(name.to_owned(), archive.view(tensor)?.map_err(refuse)?);
+            tensors.insert(name.to_owned(), view);
         }
     }
     Ok(tensors.into_iter().collect())
@@ -319,6 +330,8 @@ mod tests {
             (pickle_of(float, 3, &[4], &[1]), "outside its storage"),
             (pickle_of(float, 3, &[2], &[3]), "outside its storage"),
             (pickle_of(float, 3, &[3], &[1, 1]), "1 sizes and 2 strides"),
+            (pickle_of(float, 3, &[2, 2], &[1, 1]), "overlaps itself"),
+            (pickle_of(float, 3, &[200, 3], &[0, 1]), "makes 2400 bytes of tensors out of"),
             (pickle_of(float, 3, &[1; 9], &[1; 9]), "up to 8 whole numbers"),
             (pickle_of("collections\nOrderedDict", 3, &[3], &[1]), "unknown type"),
             (pickle_of("torch.storage\n_load_from_bytes", 3, &[3], &[1]), "_load_from_bytes"),

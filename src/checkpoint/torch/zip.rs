@@ -11,8 +11,8 @@ use std::rc::Rc;
 use crate::checkpoint::source::{ByteSource, read_exact};
 use crate::error::{Error, ErrorKind, Result};
 
-/// More than a directory of any real checkpoint takes.
-const MOST_DIRECTORY: u64 = 64 << 20;
+/// More than a directory of any real checkpoint takes: 100,000 entries.
+const MOST_DIRECTORY: u64 = 8 << 20;
 
 const END: u32 = 0x0605_4b50;
 const END_LEN: usize = 22;

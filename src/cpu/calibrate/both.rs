@@ -18,6 +18,11 @@ impl<T> Both<T> {
         Both { exact: of(&self.exact), rounded: of(&self.rounded) }
     }
 
+    /// `of` each, which may fail.
+    pub fn try_map<U>(&self, of: impl Fn(&T) -> Result<U>) -> Result<Both<U>> {
+        Ok(Both { exact: of(&self.exact)?, rounded: of(&self.rounded)? })
+    }
+
     /// `of` each and of each model's `other`.
     pub fn with<U, V>(&self, other: &Both<U>, of: impl Fn(&T, &U) -> V) -> Both<V> {
         Both { exact: of(&self.exact, &other.exact), rounded: of(&self.rounded, &other.rounded) }
@@ -72,11 +77,11 @@ impl Rows {
     }
 
     /// As a layer that can be applied.
-    pub fn pack(&self) -> Dense {
+    pub fn pack(&self) -> Result<Dense> {
         let (outputs, inputs) = (self.bias.len(), self.weights.len() / self.bias.len());
-        let mut packer = Packer::new(Numbers::F32, inputs, outputs);
+        let mut packer = Packer::new("a matrix", Numbers::F32, inputs, outputs)?;
         packer.push(&self.weights);
-        packer.finish(self.bias.clone())
+        Ok(packer.finish(self.bias.clone()))
     }
 }
 

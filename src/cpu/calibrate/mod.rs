@@ -163,10 +163,10 @@ impl<'a, W: Write> Run<'a, W> {
         let mut qkv = self.dense(of_firsts.as_ref().unwrap_or(&of_all)).await?;
         qkv.append(self.dense(&of_all).await?);
         qkv.append(self.dense(&of_all).await?);
-        let context = hidden.with(&qkv.map(Rows::pack), |x, qkv| self.context(x, qkv, last));
+        let context = hidden.with(&qkv.try_map(Rows::pack)?, |x, qkv| self.context(x, qkv, last));
         let hidden = firsts.unwrap_or(hidden);
 
-        let out = self.dense(&feedback(&context, width)?).await?.map(Rows::pack);
+        let out = self.dense(&feedback(&context, width)?).await?.try_map(Rows::pack)?;
         let mut attended = context.with(&out, |x, out| out.apply(x));
         attended.normalize(&self.norm().await?, Some(&hidden));
         Ok(attended)
@@ -175,7 +175,7 @@ impl<'a, W: Write> Run<'a, W> {
     /// The rest of the layer, in the same way.
     async fn feed_forward(&mut self, attended: State) -> Result<State> {
         let width = self.config.hidden_size;
-        let up = self.dense(&feedback(&attended, width)?).await?.map(Rows::pack);
+        let up = self.dense(&feedback(&attended, width)?).await?.try_map(Rows::pack)?;
         let middle = self.config.hidden_act;
         // Too much to be kept of all tokens.
         let inner = |x: Both<&[f32]>| {
@@ -190,7 +190,7 @@ impl<'a, W: Write> Run<'a, W> {
             let inner = inner(rows);
             inputs.add(&inner.rounded, &inner.exact);
         }
-        let down = self.dense(&Feedback::new(inputs, DAMPING)?).await?.map(Rows::pack);
+        let down = self.dense(&Feedback::new(inputs, DAMPING)?).await?.try_map(Rows::pack)?;
         let mut out = State::default();
         for rows in attended.chunks(TOKENS * width) {
             out.append(inner(rows).with(&down, |x, down| down.apply(x)));
@@ -217,7 +217,7 @@ impl<'a, W: Write> Run<'a, W> {
     /// The head, and what its last matrix has to take up.
     async fn head(&mut self, firsts: &State) -> Result<()> {
         let (width, labels) = (self.config.hidden_size, self.config.labels.len());
-        let dense = self.dense(&feedback(firsts, width)?).await?.map(Rows::pack);
+        let dense = self.dense(&feedback(firsts, width)?).await?.try_map(Rows::pack)?;
         let features = firsts.with(&dense, |x, dense| {
             let mut features = dense.apply(x);
             activate_head(self.config, &mut features);
@@ -225,7 +225,8 @@ impl<'a, W: Write> Run<'a, W> {
         });
         let (weight, bias) = (self.next()?, self.next()?);
         let mut project = Rows::read(&weight, &bias).await?;
-        let scores = features.map(|x| project.pack().apply(x));
+        let packed = project.pack()?;
+        let scores = features.map(|x| packed.apply(x));
         for label in 0..labels {
             let of_label = scores.exact.iter().zip(&scores.rounded).skip(label).step_by(labels);
             let left: Vec<f32> = of_label.map(|(exact, rounded)| exact - rounded).collect();

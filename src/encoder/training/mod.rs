@@ -141,6 +141,8 @@ impl Training {
             Input::Features(features) => gpu.write(&x.features.buffer, 0, &features.words).await?,
         }
         gpu.write(&x.labels, 0, labels).await?;
+        x.poison(gpu, pairs).await?;
+        gpu.write(&x.errors, 4 * first_error as u64, &vec![f32::NAN; pairs]).await?;
         steps.extend(self.head(pairs)?);
         let (logits, labels, errors) = (&x.logits, &x.labels, &x.errors);
         steps.push(mse("loss", pairs, logits, labels, errors, first_error, weight, &x.d_logits)?);
@@ -203,8 +205,10 @@ impl Training {
         stop: &dyn Fn() -> bool,
     ) -> Result<Features> {
         self.rooms.upload(gpu, batch).await?;
-        gpu.run(&Plan { steps: self.encode(batch)? }, stop).await?;
         let row = stride(self.config.hidden_size) / 2;
+        let nothing = vec![u32::MAX; batch.pairs() * row];
+        gpu.write(&self.rooms.features.buffer, 0, &nothing).await?;
+        gpu.run(&Plan { steps: self.encode(batch)? }, stop).await?;
         let words = gpu.read_f32(&self.rooms.features.buffer, batch.pairs() * row).await?;
         Ok(Features { words, row })
     }
@@ -221,6 +225,7 @@ impl Training {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<f32>> {
         let mut steps = Vec::new();
+        self.rooms.poison(gpu, pairs).await?;
         match input {
             Input::Batch(batch) => {
                 self.rooms.upload(gpu, batch).await?;

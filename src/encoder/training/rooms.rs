@@ -223,6 +223,12 @@ impl Rooms {
         Ok([all, first])
     }
 
+    /// Writes NaN where the logits of `pairs` pairs will be: what a dispatch that never ran has left
+    /// there is no result.
+    pub async fn poison(&self, gpu: &Gpu, pairs: usize) -> Result<()> {
+        gpu.write(&self.logits.buffer, 0, &vec![f32::NAN; pairs * stride(1)]).await
+    }
+
     /// What the tasks of a forward pass amount to, of every token or of `<s>` alone.
     pub fn forward_tasks(&self, batch: &Batch, first: bool) -> Tasks {
         let (buffer, tasks) = if first {

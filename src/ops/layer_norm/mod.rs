@@ -26,7 +26,7 @@ pub struct Variant {
 
 /// All there are.
 #[cfg(test)]
-static VARIANTS: [&Variant; 2] = [&groups::VARIANT, &lanes::VARIANT];
+pub(crate) static VARIANTS: [&Variant; 2] = [&groups::VARIANT, &lanes::VARIANT];
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -424,6 +424,81 @@ test("SHA-256: not a byte before all is right, for every kind of source", async 
   await fails(file.read(0, 10), "network", /changed/);
 });
 
+test("a file with a sum that is not there is an error, for every kind of source, every time", async () => {
+  const sums = { "config.json": sha256(config), "model.safetensors": sha256(weights) };
+  delete site.files["/m/model.safetensors"];
+  const model = await open({ sha256: sums });
+  for (let i = 0; i < 2; i++) {
+    await fails(model.open("model.safetensors"), "not-found", /^model\.safetensors: .*sha256 names it/);
+  }
+  // What is remembered to be absent, as well.
+  await fails((await open({ sha256: sums, checkFreshness: false })).open("model.safetensors"), "not-found", /sha256/);
+  site.type = "text/html";
+  site.files["/m/model.safetensors"] = weights;
+  await fails((await open({ sha256: sums })).open("model.safetensors"), "not-found", /sha256/);
+  const picked = await openModel([new File([config], "config.json")], { sha256: sums }, { hasher });
+  assert.ok(await picked.open("config.json"));
+  await fails(picked.open("model.safetensors"), "not-found", /sha256/);
+});
+
+test("nothing without a sum takes the place of something that has one", async () => {
+  const index = Buffer.from(JSON.stringify({ weight_map: { a: "other.safetensors" } }));
+  for (const name of ["model.safetensors.index.json", "other.safetensors", "pytorch_model.bin",
+    "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "sentencepiece.bpe.model", "tokenizer_config.json"]) {
+    site.files[`/m/${name}`] = index;
+  }
+  const there = async (sha256, names) => {
+    const model = await open({ sha256 });
+    return Promise.all(names.map(async (name) => (await model.open(name)) !== null));
+  };
+  const forms = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+  const sum = sha256(index);
+  assert.deepEqual(await there({}, forms), [true, true, true]);
+  assert.deepEqual(await there({ "pytorch_model.bin": sum }, forms), [false, false, true]);
+  assert.deepEqual(await there({ "model.safetensors.index.json": sum }, forms), [false, true, false]);
+  // A shard is named by an index, and nothing else stands for it.
+  for (const pinned of ["model.safetensors.index.json", "model.safetensors", "weights.bin"]) {
+    await fails(there({ [pinned]: sum }, ["other.safetensors"]), "integrity", /^other\.safetensors: has no sum/);
+  }
+  assert.deepEqual(await there({ "other.safetensors": sum }, ["other.safetensors"]), [true]);
+  const parts = ["tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "sentencepiece.bpe.model"];
+  assert.deepEqual(await there({ "vocab.json": sum, "merges.txt": sum }, parts), [false, true, true, false, false]);
+  assert.deepEqual(await there({ "vocab.txt": sum }, parts), [false, false, false, true, false]);
+  // Other kinds are read as before: docs/loading.md says what they may do.
+  const others = ["config.json", "tokenizer_config.json", ...forms];
+  assert.deepEqual(await there({ "tokenizer.json": sum }, others), [true, true, true, true, true]);
+  // The name of a shard is the server's choice.
+  site.files["/m/constructor"] = index;
+  assert.deepEqual(await there({ "tokenizer.json": sum }, ["constructor"]), [true]);
+});
+
+test("an index of any size, of any number of shards, is not read", async () => {
+  const name = "model.safetensors.index.json";
+  delete site.files["/m/model.safetensors"];
+  site.files["/m/tokenizer.json"] = Buffer.from("{}");
+  const shards = (count) => ({ weight_map: Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `${i}.bin`])) });
+  const cost = async (index) => {
+    site.files[`/m/${name}`] = Buffer.from(index);
+    site.log.length = 0;
+    await costOf(await open({}, {}, `${site.url}/m`), null);
+  };
+  await fails(cost(JSON.stringify(shards(1025))), "checkpoint", /lists 1025 shards, at most 1024/);
+  assert.ok(site.log.every((line) => !line.includes(".bin ") && !line.endsWith("0.bin")), "no shard was asked for");
+  await fails(cost(JSON.stringify(shards(1024))), "not-found", /^0\.bin/);
+  const large = JSON.stringify(shards(1)).padEnd(5 * MIB);
+  await fails(cost(large), "config", /at most 4194304/);
+  assert.ok(site.log.every((line) => !line.startsWith("GET")  || !line.includes(name)), "no byte of it was read");
+
+  // Kept, it does not count as a complete model, and is not read into memory to find out.
+  site.files["/m/0.bin"] = weights;
+  const model = await open();
+  for (const file of ["config.json", name, "0.bin"]) {
+    const opened = await model.open(file);
+    for (let at = 0; at < opened.size; at += PIECE) await opened.read(at, Math.min(opened.size, at + PIECE));
+  }
+  assert.deepEqual((await modelsIn(store)).map(({ complete }) => complete), [false]);
+});
+
 test("full storage is a quota error", async () => {
   store.put = async () => {
     throw new DOMException("full", "QuotaExceededError");
