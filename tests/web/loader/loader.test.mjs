@@ -190,6 +190,19 @@ test("statuses become errors that name server, file and cure", async () => {
   await same(await model.open("config.json"), config);
 });
 
+test("an optional file that a server hides is not there, unless the server is out of reach", async () => {
+  site.status = { "/m/modules.json": 403, "/m/tokenizer.json": 403 };
+  const model = await open();
+  assert.equal(await model.open("modules.json"), null);
+  await fails(model.open("tokenizer.json"), "unauthorized", /tokenizer\.json/);
+  let reachable = true;
+  const fetchOf = (url, init) => reachable && !url.endsWith("added_tokens.json") ? fetch(url, init) : Promise.reject(new TypeError("Failed to fetch"));
+  const hiding = await open({ fetch: fetchOf });
+  assert.equal(await hiding.open("added_tokens.json"), null, "its 404 is hidden from this page");
+  reachable = false;
+  await fails(hiding.open("sentence_bert_config.json"), "network", /sentence_bert_config\.json/);
+});
+
 test("servers that refuse HEAD, compress, redirect, or have no ETag", async () => {
   for (const head of [403, 405, 501]) {
     site.head = head;
