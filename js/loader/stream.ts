@@ -92,15 +92,16 @@ export async function* streamPieces(
           if (filled + part.length < piece.length) continue;
           const bytes = piece;
           piece = undefined;
+          // Who has the whole file may close it, which would cancel a request that has not ended yet. And a
+          // body that goes on is not the file that was announced.
+          if (at === size) {
+            const end = await http.within(reader.read()).catch(() => ({ done: true }));
+            if (!end.done) throw tooLong(remote);
+          }
           yield { index, bytes };
         }
         release(value);
         chunk = undefined;
-      }
-      // A body that goes on is not the file that was announced.
-      if (stop === size) {
-        const end = await http.within(reader.read()).catch(() => ({ done: true }));
-        if (!end.done) throw tooLong(remote);
       }
     } catch (error) {
       if (signal.aborted) throw signal.reason;

@@ -149,5 +149,7 @@ test("the event page is taught, by thumbs, and forgets", async () => {
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
   await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" }));
+  // The settings, and with them the device of this test, are forgotten, too.
+  await page.evaluate(() => keep({ device: "gpu" }));
   assert.deepEqual(await scores(), before);
 });

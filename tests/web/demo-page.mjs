@@ -9,7 +9,8 @@ export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
 /**
  * Serves `mounts` and opens pages that must not complain, nor ask another origin for anything. What is
  * `sent` to the page that is open is noted. Service workers, which would answer in place of the server,
- * are there only with the option `serviceWorker`.
+ * are there only with the option `serviceWorker`. With `optionalFiles` the page may ask for files that a
+ * model does not have: browsers write each such answer into the console.
  */
 export function setUp(mounts, sent = []) {
   let browser, server;
@@ -21,13 +22,15 @@ export function setUp(mounts, sent = []) {
     await browser?.close();
     await server?.close();
   });
-  return async (query, act, { serviceWorker = false, ...options } = {}) => {
+  return async (query, act, { serviceWorker = false, optionalFiles = false, ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
     const complaints = [];
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      if (!["error", "warning"].includes(message.type())) return;
+      if (optionalFiles && /modules\.json$/.test(message.location().url) && /status of 404/.test(message.text())) return;
+      complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
     context.on("request", (request) => {

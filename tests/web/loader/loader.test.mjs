@@ -11,7 +11,7 @@ import { openModel } from "../../../dist/loader/loader.js";
 import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
 import { costOf } from "../../../dist/loader/probe.js";
 import { deleteKept, keptModels } from "../../../dist/models.js";
-import { MIB, weights, config, site, store, sha256, sleep, hasher, open, openWeights, same, fails } from "./opening.mjs";
+import { MIB, weights, config, site, store, sha256, sleep, hasher, open, openWeights, same, fails, keepNothing } from "./opening.mjs";
 import { noise } from "./server.mjs";
 
 const PIECE = 4 * MIB;
@@ -143,7 +143,7 @@ test("what is waited for comes first", async () => {
 });
 
 test("without storage, small files lie in memory and large ones are streamed", async () => {
-  store = null;
+  keepNothing();
   await same(await openWeights());
   const large = noise(40 * MIB, 5);
   site.files["/m/model.safetensors"] = large;
@@ -227,7 +227,7 @@ test("a compressed file's length is not its size", async () => {
   site.log.length = 0;
   await same(await (await open()).open("merges.txt"), text);
   assert.deepEqual(site.gets("merges"), ["GET /m/merges.txt bytes=0-0"], "asked for the size only");
-  store = null;
+  keepNothing();
   await same(await (await open()).open("merges.txt"), text);
 });
 
@@ -380,7 +380,7 @@ test("SHA-256: not a byte before all is right, for every kind of source", async 
   await fails(open({ sha256: { a: "12" } }), "input", /64 hexadecimal/);
   await fails(open({ sha256: good }, { hasher: undefined }), "input", /no hasher/);
 
-  store = null;
+  keepNothing();
   const large = noise(40 * MIB, 6);
   site.files["/m/model.safetensors"] = large;
   site.etags = false;

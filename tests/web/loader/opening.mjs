@@ -31,6 +31,11 @@ afterEach(() => {
   site.close();
 });
 
+/** As in a browser that keeps nothing. */
+export function keepNothing() {
+  store = null;
+}
+
 /** Opens the model as a new page would that has `store`. */
 export async function open(options = {}, context = {}, source = `${site.url}/m`, around = {}) {
   const surroundings = { openStore: async () => store, retryPause: 1, stalled: 2000, ...around };
