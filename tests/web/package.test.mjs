@@ -1,6 +1,7 @@
 // What the package promises, in a real browser under a strict policy: scores, order, fairness,
 // stopping, progress, a smooth page. CHROME_PATH names the browser.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
 import { startPackage } from "./harness.mjs";
@@ -262,11 +263,14 @@ test("what a listener throws is reported and stops nothing", async () => {
 
 test("a candidate that cannot be scored is named by its place", async () => {
   const page = await host.open();
+  const of = (path) => readFile(new URL(`../golden/cases/${path}`, import.meta.url));
+  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"]) host.site.files[`/bert/${name}`] = await of(`w-gamma-bert/${name}`);
+  host.site.files["/bert/model.safetensors"] = await of("weights/bert.safetensors");
   const got = await page.evaluate(async () => {
-    const scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32 });
-    return failure(scorer.score(instruction, [candidates[0], "x".repeat(1_000_000)]));
+    const scorer = await cappy.Scorer.load("/bert/", { device: "gpu" });
+    return failure(scorer.score(instruction, [candidates[0], "\ufdfa".repeat(4_000_000)]));
   });
   assert.equal(got.code, "input", got.message);
-  assert.match(got.message, /^candidates\[1\] with its instruction: has a run of/);
+  assert.match(got.message, /^candidates\[1\] with its instruction: of \d+ bytes could have/);
   await page.context().close();
 });
