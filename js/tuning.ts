@@ -1,8 +1,5 @@
-import { openBrowserStore, safeName } from "./loader/store.js";
+import { openBrowserStore, safeName, TUNING } from "./loader/store.js";
 import type { AdapterInfo } from "./types.js";
-
-/** Where choices of kernels are kept: in a folder beside the models. */
-const FOLDER = "tuning";
 
 /** The kernels that were found fastest on this adapter with this browser, or nothing. */
 export function keptTuning(adapter: AdapterInfo): Promise<string | undefined> {
@@ -47,7 +44,7 @@ function nameOf({ vendor, architecture, description, f16 }: AdapterInfo): string
 
 async function read(name: string): Promise<string | undefined> {
   try {
-    const bytes = await (await openBrowserStore())?.get([FOLDER, name]);
+    const bytes = await (await openBrowserStore())?.get([TUNING, name]);
     return bytes ? new TextDecoder().decode(bytes) : undefined;
   } catch {
     return undefined;
@@ -56,7 +53,7 @@ async function read(name: string): Promise<string | undefined> {
 
 async function write(name: string, text: string): Promise<void> {
   try {
-    await (await openBrowserStore())?.put([FOLDER, name], new TextEncoder().encode(text));
+    await (await openBrowserStore())?.put([TUNING, name], new TextEncoder().encode(text));
   } catch {
     // Storage that is full or forbidden is no reason to fail: the next load measures again.
   }

@@ -2,7 +2,7 @@ import type { KeptModel } from "../types.js";
 import { alone, Keep, type Meta, readMeta } from "./keep.js";
 import { MOST, shardsIn, WEIGHTS } from "./probe.js";
 import { locate } from "./source.js";
-import { type PieceStore, safeName } from "./store.js";
+import { type PieceStore, safeName, TUNING } from "./store.js";
 import { pieceLength } from "./stream.js";
 
 /** A kept file: what is known about it, and the pieces that are there. */
@@ -15,6 +15,7 @@ interface KeptPieces {
 export async function modelsIn(store: PieceStore): Promise<KeptModel[]> {
   const models: KeptModel[] = [];
   for (const { name: folder } of await store.list([])) {
+    if (folder === TUNING) continue;
     const files = await filesIn(store, folder);
     const [first] = files;
     if (!first) continue;

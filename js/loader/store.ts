@@ -28,6 +28,9 @@ export async function openBrowserStore(): Promise<PieceStore | null> {
   return (await openOpfsStore()) ?? (await openCacheStore());
 }
 
+/** A folder beside the models' with what was measured of adapters. */
+export const TUNING = "tuning";
+
 /** `text` as a name that every store takes, distinct for distinct texts. */
 export function safeName(text: string): string {
   if (/^\w[\w.-]{0,99}$/.test(text)) return text;
