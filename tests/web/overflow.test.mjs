@@ -55,12 +55,13 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
     test(`an overflow is an error that names the layer in ${where}`, { timeout: 600_000 }, async () => {
       for (const [i, place] of Object.values(PLACES).entries()) {
         // The kernels that measuring chooses here, and for one model those of GPUs.
-        for (const options of i === 0 ? [{}, { kernel: "large" }] : [{}]) {
+        for (const kernel of i === 0 ? [undefined, "large"] : [undefined]) {
+          const options = { device: "gpu", kernel };
           const scoring = host.logits(`${site.url}/models/too-large/${i}/`, PAIRS, options);
           await assert.rejects(scoring, new RegExp(`came out as \\[NaN\\]: the model overflows f16 in ${place}`));
         }
       }
-      const { logits } = await host.logits(`${site.url}/models/cappy-mini/`, PAIRS, { kernel: "large" });
+      const { logits } = await host.logits(`${site.url}/models/cappy-mini/`, PAIRS, { device: "gpu", kernel: "large" });
       assert.ok(Number.isFinite(logits[0][0]), "the model as it is has a score");
     });
   });
