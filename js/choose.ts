@@ -5,7 +5,7 @@ import type { CappyError } from "./error.js";
 import { adapterInfo } from "./gpu.js";
 import { RemoteEngine, scoringWorker } from "./remote.js";
 import { isOtherArchitecture, isSlower, part } from "./thrown.js";
-import { keptVerdict } from "./tuning.js";
+import { keepVerdict, keptVerdict } from "./tuning.js";
 import type { AdaptationSource, LoadProgress } from "./types.js";
 import * as module from "./wasm.js";
 
@@ -31,7 +31,11 @@ export async function openEngine(
       // Asked here first, so that a page without WebGPU does not load what needs it.
       const adapter = await adapterInfo();
       missing = device === "gpu" || shaders ? "" : await keptVerdict(adapter, cache);
-      if (!missing) return await openOnGpu(origin, listening, missing === undefined ? 0 : undefined);
+      if (!missing) {
+        const engine = await openOnGpu(origin, listening, missing === undefined ? 0 : undefined);
+        if (missing === undefined) void keepVerdict(adapter, "", cache);
+        return engine;
+      }
     } catch (error) {
       if (device === "gpu" || shaders || !NO_GPU.test((error as CappyError).code)) throw error;
       missing = error;
@@ -62,6 +66,6 @@ export async function openOnGpu(
   } catch (error) {
     if (!isOtherArchitecture(error)) throw error;
     const families = await part("families/of-family.js", () => import("./families/of-family.js"));
-    return families.loadOfFamily({ source, options: compared, worker }, listening);
+    return families.loadOfFamily({ source, options, worker }, listening);
   }
 }

@@ -4,11 +4,11 @@ import type { ModelFiles } from "./loader/files.js";
 import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
 import { kernelFor, openWatched, withKernel } from "./opening.js";
-import { toCappyError } from "./thrown.js";
+import { isSlower, toCappyError } from "./thrown.js";
 import { keepTuning, keptTuning } from "./tuning.js";
 import { Turns } from "./turns.js";
 import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
-import type { WasmScorer } from "./wasm/cappy.js";
+import type { compete, WasmScorer } from "./wasm/cappy.js";
 
 /** Texts handed to WebAssembly at once; a batch rarely holds more. */
 const WINDOW = 256;
@@ -22,6 +22,8 @@ export interface Module {
   /** What stands for an adapter where there is no GPU. */
   cpu?: AdapterInfo;
   startWasm(assets: string | undefined): Promise<unknown>;
+  /** Measures it, where it may be compared with another. */
+  compete?: typeof compete;
   WasmScorer: Pick<typeof WasmScorer, "load">;
   Sha256: new () => Hasher;
 }
@@ -130,11 +132,30 @@ export class Engine {
     options: EngineOptions,
     listening: Listening<LoadProgress>,
   ): Promise<Engine> {
-    const engine = new Engine(module, source, { ...options });
+    const engine = new Engine(module, source, options);
+    if (options.rival !== undefined) await engine.#compete(options.rival, listening.signal);
     await engine.#build(listening);
-    // What was chosen stays, also when the device is lost.
-    engine.#options.rival = undefined;
     return engine;
+  }
+
+  /** Fails where this is no faster than `rival`, before any file of the model is asked for. */
+  async #compete(rival: number, signal: AbortSignal | undefined): Promise<void> {
+    const { cpu, compete, startWasm } = this.#module;
+    const { assets, cache = true } = this.#options;
+    const [adapter] = await Promise.all([cpu ?? adapterInfo(), startWasm(assets)]);
+    throwIfAborted(signal, "loading");
+    const kernel = kernelFor(adapter, undefined);
+    const tuned = cache && kernel === undefined;
+    const before = tuned ? await keptTuning(adapter) : undefined;
+    const run = (subgroups: number) => compete!(kernel, before, subgroups, rival);
+    try {
+      const tuning = await (cpu ? run(0) : withKernel(kernel, adapter, run));
+      if (tuned && tuning !== before) await keepTuning(adapter, tuning);
+    } catch (thrown) {
+      const error = toCappyError(thrown);
+      // What else may be wrong, loading says.
+      if (isSlower(error)) throw error;
+    }
   }
 
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
@@ -143,7 +164,7 @@ export class Engine {
     [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm(this.#options.assets)]);
     throwIfAborted(signal, "loading");
     const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
-    const { dtype = "auto", batchTokens, cache = true, rival } = this.#options;
+    const { dtype = "auto", batchTokens, cache = true } = this.#options;
     // The CPU's has no use for it.
     const kernel = kernelFor(this.#adapter, this.#options.kernel);
     const tuned = cache && kernel === undefined;
@@ -156,7 +177,7 @@ export class Engine {
         onProgress?.({ phase: "load", file: "", bytes, total });
       };
       const load = (subgroups: number) =>
-        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told, rival);
+        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told);
       const scorer = await (cpu ? load(0) : withKernel(kernel, this.#adapter, load));
       if (signal?.aborted || this.#disposed) {
         scorer.free();

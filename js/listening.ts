@@ -28,8 +28,10 @@ export function forward(tell: (progress: LoadProgress) => void): (progress: Load
     const before = best.get(phase);
     if (before && (bytes < before.bytes || total < before.total || bytes * before.total <= before.bytes * total)) return;
     const now = performance.now();
-    if (bytes < total && now - last < INTERVAL) return;
-    last = now;
+    if (bytes < total) {
+      if (now - last < INTERVAL) return;
+      last = now;
+    }
     best.set(phase, progress);
     tell(progress);
   };

@@ -3,6 +3,7 @@ import { deleteIn, modelsIn } from "./loader/manage.js";
 import { BROWSER, openIn } from "./loader/open.js";
 import { costOf } from "./loader/probe.js";
 import { storageLeft } from "./loader/session.js";
+import { plainSource } from "./loader/source.js";
 import { checkOptions, SOURCE } from "./options.js";
 import { asCappyError } from "./thrown.js";
 import type { Cost, KeptModel, ModelSource, SourceOptions } from "./types.js";
@@ -16,7 +17,7 @@ export function probe(source?: ModelSource, options: SourceOptions = {}): Promis
   return asCappyError(async () => {
     checkOptions(options, SOURCE, "probe");
     // Only the first few bytes are looked at, so there is nothing to check a sum of.
-    const model = await openIn(BROWSER, source, { ...options, sha256: undefined }, {}, false);
+    const model = await openIn(BROWSER, plainSource(source), { ...options, sha256: undefined }, {}, false);
     try {
       return await costOf(model, await storageLeft());
     } finally {

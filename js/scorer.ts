@@ -3,8 +3,7 @@ import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError } from "./error.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
-import { type PlainSource, sendable } from "./loader/picked.js";
-import { assetsAt, wholeAddress } from "./loader/source.js";
+import { assetsAt, plainSource } from "./loader/source.js";
 import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
 import { forward, seldom } from "./listening.js";
 import { RemoteEngine } from "./remote.js";
@@ -48,7 +47,7 @@ export class Scorer {
       checkOptions(options, LOAD, "load");
       const { signal, onProgress, adaptation, worker, ...rest } = options;
       const plain = checked(rest);
-      const origin = { source: absolute(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
+      const origin = { source: plainSource(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
       const listening = { signal, onProgress: onProgress && forward(aside(onProgress)) };
       return new Scorer(await openEngine(origin, adaptation, listening), origin);
     });
@@ -268,21 +267,6 @@ function aside<P>(listener: (progress: P) => void): (progress: P) => void {
 /** Whether work can be done elsewhere than in a page's thread. A worker does its own. */
 function hasWorkers(assets: string | undefined): boolean {
   return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js", assets) !== undefined;
-}
-
-/** A source as it can be sent to a worker: addresses as seen from here, files listed. */
-function absolute(source: ModelSource | undefined): PlainSource {
-  if (source === undefined) return source;
-  if (source instanceof URL) return source.href;
-  if (typeof source === "string") return wholeAddress(source);
-  if (typeof source !== "object" || typeof source?.[Symbol.iterator] !== "function") {
-    throw new CappyError("input", "source", "is neither a hub id, an address of a folder, nor files");
-  }
-  // Listed, because they may be needed again.
-  const files = [...source];
-  const other = files.findIndex((file) => typeof file?.arrayBuffer !== "function");
-  if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
-  return sendable(files);
 }
 
 /** The options, in a form that can be sent to a worker. */

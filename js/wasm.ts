@@ -1,7 +1,7 @@
 import { starter } from "./start.js";
-import init, { Sha256, WasmScorer } from "./wasm/cappy.js";
+import init, { compete, Sha256, WasmScorer } from "./wasm/cappy.js";
 
-export { Sha256, WasmScorer };
+export { compete, Sha256, WasmScorer };
 
 /** Compiles the WebAssembly module, once. The address is written out, because bundlers look for this. */
 export const startWasm = starter(init, "wasm/cappy_bg.wasm", () => new URL("./wasm/cappy_bg.wasm", import.meta.url));

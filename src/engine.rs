@@ -31,6 +31,8 @@ use crate::scorer::{batch_tokens, open_proven};
 use crate::tokenizer::Encoded;
 #[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 use crate::tune::Tuned;
+#[cfg(all(target_arch = "wasm32", not(feature = "cpu")))]
+use crate::tune::tune;
 
 /// Tokens of a batch on the CPU, for each thread that computes.
 #[cfg(feature = "cpu")]
@@ -179,12 +181,6 @@ impl Started {
         };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
-        #[cfg(target_arch = "wasm32")]
-        if let Some(rival) = options.rival
-            && tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU
-        {
-            pace::beat(rival, gpu_pace(&gpu, choice, None).await?)?;
-        }
         let batch_tokens = batch_tokens(&tuned, config, options.batch_tokens);
         let before = gpu.allocated_bytes();
         let weights = options.weights;
@@ -220,10 +216,6 @@ impl Started {
             return Err(Error::new(ErrorKind::Input, option, why));
         }
         let numbers = numbers(options);
-        #[cfg(target_arch = "wasm32")]
-        if let Some(rival) = options.rival {
-            pace::beat(rival, cpu_pace(numbers).await?)?;
-        }
         let encoder = CpuEncoder::load(checkpoint, config, numbers, loaded).await?;
         let threads = threads();
         let tokens = (CPU_TOKENS * threads).min(MOST_CPU_TOKENS);
@@ -279,6 +271,40 @@ async fn cpu_pace(numbers: Numbers) -> Result<u32> {
     let (config, checkpoint, pairs) = pace::work();
     let encoder = CpuEncoder::load(&checkpoint, &config, numbers, &mut |_| {}).await?;
     pace::fastest(async || encoder.logits(&pairs, &|| false).await.map(drop)).await
+}
+
+/// Opens the GPU and measures it; what [`Tuned::to_text`] says of it, unless the fixed forward pass
+/// takes `rival` microseconds here or longer. It is not run where the kernels' own pace shows that no
+/// CPU can be as fast.
+///
+/// # Errors
+/// As [`pace::beat`], and what the GPU says.
+#[cfg(all(target_arch = "wasm32", not(feature = "cpu")))]
+pub(crate) async fn compete(
+    kernel: Option<&str>,
+    tuning: Option<&str>,
+    subgroup_size: u32,
+    rival: u32,
+) -> Result<String> {
+    let mut gpu = Gpu::open(Dtype::Auto).await?;
+    gpu.grant_subgroups(subgroup_size);
+    let tuned = tune(&gpu, WeightFormat::F16, kernel, tuning).await?;
+    if tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU {
+        pace::beat(rival, gpu_pace(&gpu, tuned.choice, None).await?)?;
+    }
+    Ok(tuned.to_text(&gpu))
+}
+
+/// The same without a GPU, where there is nothing to say.
+#[cfg(all(target_arch = "wasm32", feature = "cpu"))]
+pub(crate) async fn compete(
+    _: Option<&str>,
+    _: Option<&str>,
+    _: u32,
+    rival: u32,
+) -> Result<String> {
+    pace::beat(rival, cpu_pace(Numbers::default()).await?)?;
+    Ok(String::new())
 }
 
 impl Engine {

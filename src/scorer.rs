@@ -120,10 +120,6 @@ pub struct LoadOptions<'a> {
     /// The least invocations of a subgroup, where the page has asked for subgroups: wgpu cannot.
     #[cfg(target_arch = "wasm32")]
     pub subgroup_size: u32,
-    /// Microseconds that a fixed forward pass takes elsewhere. Where it takes longer here, and it is
-    /// not known without measuring that it cannot, loading fails before any weights are read.
-    #[cfg(target_arch = "wasm32")]
-    pub rival: Option<u32>,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }

@@ -296,9 +296,18 @@ function stoppable(work, signal) {
  * Which adapter and which path, in a line.
  * @param {Info} info
  */
-function shortly({ adapter, dtype, weights, parameters }) {
-  const where = adapter.software ? "Runs on the processor, in software (slow)" : "Runs on the GPU";
+function shortly({ adapter, device, dtype, weights, parameters }) {
+  const where = `Runs on ${whereOf(adapter, device)}`;
   return [where, adapterName(adapter), dtype, `weights in ${NAMES[weights]}`, `${inMillions(parameters)} parameters`].join(" · ");
+}
+
+/**
+ * @param {Info["adapter"]} adapter
+ * @param {Info["device"]} device
+ */
+function whereOf(adapter, device) {
+  if (device === "cpu") return "the processor";
+  return adapter.software ? "the processor, in software (slow)" : "the GPU";
 }
 
 /** @param {Info["adapter"]} adapter */
@@ -311,11 +320,11 @@ function adapterName({ vendor, architecture, description }) {
  * @param {Info} info
  * @returns {[string, string][]}
  */
-function factsOf({ adapter, dtype, weights, note, parameters, fileBytes, gpuBytes, format, maxTokens, worker }) {
+function factsOf({ adapter, device, dtype, weights, note, parameters, fileBytes, gpuBytes, format, maxTokens, worker }) {
   /** @type {[string, string][]} */
   const facts = [
     ["Adapter", adapterName(adapter)],
-    ["Runs on", adapter.software ? "the processor, in software (slow)" : "the GPU"],
+    ["Runs on", whereOf(adapter, device)],
     ["Path taken", `${dtype} kernels`],
     ["Parameters", inMillions(parameters)],
     ["Weights held in", NAMES[weights]],

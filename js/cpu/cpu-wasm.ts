@@ -1,8 +1,8 @@
 import { starter } from "../start.js";
 import type { AdapterInfo } from "../types.js";
-import init, { Sha256, WasmScorer } from "./wasm/cappy_cpu.js";
+import init, { compete, Sha256, WasmScorer } from "./wasm/cappy_cpu.js";
 
-export { Sha256, WasmScorer };
+export { compete, Sha256, WasmScorer };
 
 /** In place of an adapter. */
 export const cpu: AdapterInfo = {

@@ -2,7 +2,7 @@ import { CappyError } from "../error.js";
 import { isNode } from "../gpu.js";
 import type { ModelSource, SourceOptions } from "../types.js";
 import { shown } from "./http.js";
-import type { PlainSource, SentFile } from "./picked.js";
+import { type PlainSource, sendable, type SentFile } from "./picked.js";
 
 /** A folder that files are asked of by address. */
 export interface Folder {
@@ -41,6 +41,21 @@ export function wholeAddress(source: string): string {
   } catch {
     return source;
   }
+}
+
+/** A source as it can be sent to a worker: addresses as seen from here, files listed. */
+export function plainSource(source: ModelSource | undefined): PlainSource {
+  if (source === undefined) return source;
+  if (source instanceof URL) return source.href;
+  if (typeof source === "string") return wholeAddress(source);
+  if (typeof source !== "object" || typeof source?.[Symbol.iterator] !== "function") {
+    throw new CappyError("input", "source", "is neither a hub id, an address of a folder, nor files");
+  }
+  // Listed, because they may be needed again.
+  const files = [...source];
+  const other = files.findIndex((file) => typeof file?.arrayBuffer !== "function");
+  if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
+  return sendable(files);
 }
 
 /** Whether a source is files that a person picked. */

@@ -15,6 +15,7 @@ fn config() -> Config {
         num_hidden_layers: 3,
         num_attention_heads: 2,
         intermediate_size: 40,
+        hidden_act: Activation::Gelu,
         max_position_embeddings: 90,
         type_vocab_size: 1,
         layer_norm_eps: 1e-5,

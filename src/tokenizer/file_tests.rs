@@ -290,6 +290,17 @@ fn normalizers_that_multiply_a_text_are_refused_before_they_do() {
     assert_eq!(nfkd.encode(&"\u{fdfa}".repeat(1 << 20)).unwrap_err().kind(), ErrorKind::Input);
 }
 
+/// With a product of their numbers this would take minutes.
+#[test]
+fn settings_with_many_tokens_take_time_in_proportion() {
+    let extra: Vec<_> = (0..60_000).map(|n| format!("<{n}>")).collect();
+    let added: Map<_, _> = (0..60_000).map(|n| (format!("<added {n}>"), json!(n))).collect();
+    let folder = roberta(json!({ "extra_special_tokens": extra }))
+        .with("added_tokens.json", Value::Object(added).to_string());
+    let error = folder.load("roberta").unwrap_err();
+    assert!(error.to_string().contains("does not fit the model"), "{error}");
+}
+
 #[test]
 fn an_added_token_that_grows_is_refused() {
     let replace =

@@ -30,6 +30,9 @@ use settings::{Class, Settings};
 /// No tokenizer file is near this size; RoBERTa's takes 2 MB, XLM-RoBERTa's 17 MB.
 const MOST_FILE_BYTES: u64 = 128 << 20;
 
+/// Nor are its settings near this one.
+const MOST_SETTINGS_BYTES: u64 = 16 << 20;
+
 const TOKENIZER: &str = "tokenizer.json";
 
 /// A tokenizer: from pairs of texts to what the model takes.
@@ -108,11 +111,12 @@ impl Tokenizer {
     /// the file and the part that is broken, is not one of those that are known, or does not fit
     /// `config`; or what reading the folder gives.
     pub async fn load(files: &dyn Files, config: &Config) -> Result<Tokenizer> {
-        let mut settings = Settings::read(read(files, settings::FILE).await?.as_deref(), config)?;
-        let json = read(files, TOKENIZER).await?;
+        let small = async |name| read(files, name, MOST_SETTINGS_BYTES).await;
+        let mut settings = Settings::read(small(settings::FILE).await?.as_deref(), config)?;
+        let json = read(files, TOKENIZER, MOST_FILE_BYTES).await?;
         if !settings.has_added_tokens() {
-            let special = read(files, settings::SPECIAL_TOKENS).await?;
-            let added = read(files, settings::ADDED_TOKENS).await?;
+            let special = small(settings::SPECIAL_TOKENS).await?;
+            let added = small(settings::ADDED_TOKENS).await?;
             settings.read_older(special.as_deref(), added.as_deref())?;
         }
         let (file, mut parts) = match json {
@@ -153,7 +157,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`ErrorKind::Input`] when a text has an added token that the model has no row for, or could
-    /// grow to more than 32 MiB when it is normalized.
+    /// have more than 16 MiB when it is normalized; byte-level BPE without a normalizer takes any.
     pub fn encode_pair(&self, instruction: &str, response: &str) -> Result<Encoded> {
         let first = self.encode(&[&self.prompt, instruction].concat())?;
         let second = self.encode(response)?;
@@ -231,10 +235,11 @@ async fn vocabulary(
     let none = |form: &str| lacks(format!("has no tokenizer: neither {TOKENIZER} nor {form}"));
     #[cfg(not(feature = "families"))]
     let _ = config;
+    let read = async |name| read(files, name, MOST_FILE_BYTES).await;
     match settings.class {
         Class::Roberta => {
             let [vocab, merges] = ["vocab.json", "merges.txt"];
-            match (read(files, vocab).await?, read(files, merges).await?) {
+            match (read(vocab).await?, read(merges).await?) {
                 (Some(json), Some(lines)) => {
                     Ok((vocab, files::vocab_and_merges(&json, &lines, settings.template())?))
                 }
@@ -246,13 +251,13 @@ async fn vocabulary(
         #[cfg(feature = "families")]
         Class::XlmRoberta => {
             let file = vocabularies::SENTENCE_PIECE;
-            let bytes = read(files, file).await?.ok_or_else(|| none(file))?;
+            let bytes = read(file).await?.ok_or_else(|| none(file))?;
             Ok((file, vocabularies::sentence_piece(&bytes, settings, config)?))
         }
         #[cfg(feature = "families")]
         Class::Bert => {
             let file = vocabularies::VOCAB;
-            let bytes = read(files, file).await?.ok_or_else(|| none(file))?;
+            let bytes = read(file).await?.ok_or_else(|| none(file))?;
             Ok((file, vocabularies::lines(&bytes, settings, config)?))
         }
         Class::Other => Err(none("a tokenizer_class that is known")),
@@ -260,15 +265,15 @@ async fn vocabulary(
 }
 
 /// The whole file `name`, if the folder has one.
-async fn read(files: &dyn Files, name: &str) -> Result<Option<Vec<u8>>> {
+async fn read(files: &dyn Files, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
     let Some(source) = files.open(name).await? else {
         return Ok(None);
     };
-    if source.size() > MOST_FILE_BYTES {
+    if source.size() > most {
         return Err(Error::new(
             ErrorKind::Tokenizer,
             source.name(),
-            format!("is {} bytes long, at most {MOST_FILE_BYTES} are expected", source.size()),
+            format!("is {} bytes long, at most {most} are expected", source.size()),
         ));
     }
     source.read(0..source.size()).await.map(Some)

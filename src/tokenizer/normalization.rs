@@ -15,10 +15,10 @@ use crate::error::{Error, ErrorKind};
 /// Real ones have a handful. Each goes through all of a text.
 const MOST_STEPS: usize = 64;
 
-/// The most bytes that a text may have on its way. The crate keeps up to 70 more for each, of which
-/// a WebAssembly instance must hold all.
+/// The most bytes that a text may have on its way. The crate keeps up to 100 more for each, and a
+/// WebAssembly instance has 4 GiB.
 #[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
-const MOST_TEXT: usize = 32 << 20;
+const MOST_TEXT: usize = 16 << 20;
 
 /// The steps, one after the other.
 #[derive(Debug, Clone, Default)]
@@ -60,19 +60,26 @@ impl Normalizer for Normalization {
 
     #[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
     fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
+        check_size(text.get(), text.get().len())?;
         self.0.iter().try_for_each(|step| {
-            let most = step.most_bytes(text.get());
-            if most > MOST_TEXT {
-                let what = format!(
-                    "of {} bytes could grow to {most} when it is normalized, at most {MOST_TEXT} \
-                     are supported; give a shorter one",
-                    text.get().len()
-                );
-                return Err(Error::new(ErrorKind::Input, "text", what).into());
-            }
+            check_size(text.get(), step.most_bytes(text.get()))?;
             step.normalize(text)
         })
     }
+}
+
+/// Refuses a text that could have `most` bytes, if that is too much.
+#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
+fn check_size(text: &str, most: usize) -> crate::error::Result<()> {
+    if most <= MOST_TEXT {
+        return Ok(());
+    }
+    let what = format!(
+        "of {} bytes could have {most} when it is normalized, at most {MOST_TEXT} are supported; \
+         give a shorter one",
+        text.len()
+    );
+    Err(Error::new(ErrorKind::Input, "text", what))
 }
 
 #[cfg(any(not(target_arch = "wasm32"), feature = "families"))]

@@ -164,7 +164,6 @@ impl Settings {
             match (&name[..], &mut value) {
                 ("extra_special_tokens", Value::Array(more)) => {
                     if let Some(Value::Array(all)) = self.fields.get_mut(&name) {
-                        more.retain(|token| !all.contains(token));
                         all.append(more);
                         continue;
                     }
@@ -288,8 +287,9 @@ impl Settings {
                 more.push(token_of(name, token, true)?);
             }
         }
+        let named: HashSet<_> = more.iter().map(|token| &token.content[..]).collect();
         for token in &mut tokens {
-            token.special |= more.iter().any(|named| named.content == token.content);
+            token.special |= named.contains(&token.content[..]);
         }
         // A SentencePiece model's own take the place of those in special_tokens_map.json.
         let lists = match parts.set_apart.as_mut() {
@@ -320,15 +320,15 @@ impl Settings {
 
     /// What `added_tokens.json` has.
     fn read_added_tokens(&self, by_id: &mut BTreeMap<Option<u32>, Added>) -> Result<()> {
+        let named = NAMED.iter().filter_map(|name| self.fields.get(*name));
+        let extra = self.fields.get("extra_special_tokens").and_then(Value::as_array);
+        let special: HashSet<_> =
+            named.chain(extra.into_iter().flatten()).filter_map(content_of).collect();
         for (content, id) in &self.added {
             let Some(id) = id.as_u64().and_then(|id| u32::try_from(id).ok()) else {
                 return Err(refuse(ADDED_TOKENS, "does not map tokens to ids"));
             };
-            let named = NAMED.iter().filter_map(|name| self.fields.get(*name));
-            let extra = self.fields.get("extra_special_tokens").and_then(Value::as_array);
-            let special = named
-                .chain(extra.into_iter().flatten())
-                .any(|token| content_of(token) == Some(content));
+            let special = special.contains(&content[..]);
             let token =
                 Added { id: Some(id), special, normalized: !special, ..Added::special(content) };
             by_id.insert(Some(id), token);

@@ -127,7 +127,6 @@ impl WasmAdaptation {
             tuning: tuning.as_deref(),
             adaptation: None,
             subgroup_size,
-            rival: None,
             progress: Some(&mut told),
         };
         let source = ModelSource::Files(Box::new(files));

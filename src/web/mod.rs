@@ -44,7 +44,7 @@ impl WasmScorer {
     /// Loads the model in `files`, as the adapter in `adaptation` changes it, and opens the GPU.
     /// `progress(bytes, total)` is told how many bytes of weights are on the GPU. Only the module
     /// with the feature `adapt` takes adapters. The one with the feature `cpu` opens no GPU, and its
-    /// `dtype` is how the CPU keeps weights. `rival` is what [`LoadOptions::rival`] says.
+    /// `dtype` is how the CPU keeps weights.
     ///
     /// # Errors
     /// `{ code, atFault, what }`; see [`ErrorKind::code`].
@@ -59,7 +59,6 @@ impl WasmScorer {
         tuning: Option<String>,
         subgroup_size: u32,
         progress: Function,
-        rival: Option<u32>,
     ) -> Result<WasmScorer, JsValue> {
         let mut told = |done: Progress| {
             if let Progress::Load { bytes, total } = done {
@@ -92,7 +91,6 @@ impl WasmScorer {
             tuning: tuning.as_deref(),
             adaptation: adaptation.map(|files| Box::new(files) as _),
             subgroup_size,
-            rival,
             progress: Some(&mut told),
         };
         let scorer = Scorer::load(ModelSource::Files(Box::new(files)), options).await;
@@ -125,6 +123,22 @@ impl WasmScorer {
         let info: &Info = self.0.info();
         to_js(info)
     }
+}
+
+/// Fails with `atFault: "pace"` and the microseconds that a fixed forward pass takes here, unless that
+/// is less than `rival`; else what to give [`WasmScorer::load`] as `tuning`. No model is needed.
+///
+/// # Errors
+/// As [`WasmScorer::load`].
+#[wasm_bindgen]
+pub async fn compete(
+    kernel: Option<String>,
+    tuning: Option<String>,
+    subgroup_size: u32,
+    rival: u32,
+) -> Result<String, JsValue> {
+    let (kernel, tuning) = (kernel.as_deref(), tuning.as_deref());
+    crate::engine::compete(kernel, tuning, subgroup_size, rival).await.map_err(fail)
 }
 
 #[cfg(feature = "cpu")]

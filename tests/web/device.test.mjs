@@ -142,10 +142,18 @@ describe("a GPU that fails to open leads to the CPU, with the reason", () => {
 });
 
 test("what is wrong with the model is no reason to try the CPU", () =>
-  inPage({}, async (page) => {
+  inPage({ workerPrelude: faster(10_000) }, async (page) => {
     host.site.status["/m/config.json"] = 404;
     const { code, started } = await load(page);
     assert.deepEqual([code, started], ["not-found", ["gpu"]]);
+  }));
+
+test("the comparison asks for no file of the model, and what it decides asks for each once", () =>
+  inPage({}, async (page) => {
+    host.site.log.length = 0;
+    assert.equal((await load(page)).device, "cpu");
+    const asked = host.site.log.filter((line) => line.includes("/m/")).map((line) => line.split(" ").slice(0, 2).join(" "));
+    assert.equal(new Set(asked).size, asked.length, asked.join("\n"));
   }));
 
 test("what was measured holds for this version of the package alone", () => {

@@ -43,7 +43,7 @@ const fromCdn = (more = {}) => policyOf({
  * Loads the package from the server `from` in a page under `policy`, and scores: `{ scores, worker }`, or
  * `{ error }`, with `complaints` of the console. `frame` puts the page into a frame with these attributes.
  */
-async function scored({ from, policy, load = "undefined, {}", prelude = "", frame, act = "" }) {
+async function scored({ from, policy, load = "undefined, { device: 'gpu' }", prelude = "", frame, act = "" }) {
   const script = `${prelude};
     import("${from}/dist/index.js").then(async (cappy) => {
       const scorer = await cappy.Scorer.load(${load});
@@ -96,7 +96,7 @@ test("from another origin, in a worker, and nothing is asked of the page's own",
 
 for (const [what, part, load, act] of [
   ["the CPU", "cpu/cpu-worker.js", "undefined, { device: 'cpu' }", ""],
-  ["training and what was learned", "adapt/adapted-worker.js", "undefined, {}", `
+  ["training and what was learned", "adapt/adapted-worker.js", "undefined, { device: 'gpu' }", `
     await scorer.apply(await scorer.adapt([{ instruction: "Greet me.", response: "Good morning!", label: 1 }], { size: 2, batch: 1, heldOut: 0 }));
     await scorer.score("Greet me.", "Good morning!");`],
 ]) {
@@ -112,13 +112,13 @@ test("from another origin where the policy forbids scripts in memory: an error t
   const { error } = await scored({ from: cdn.url, policy });
   assert.match(error, /^worker: .*Content-Security-Policy.*worker-src/s);
   for (const assets of ["'/dist'", "'dist/'", "new URL('/dist/', location.href)"]) {
-    assertScored(await scored({ from: cdn.url, policy, load: `undefined, { assets: ${assets} }` }));
+    assertScored(await scored({ from: cdn.url, policy, load: `undefined, { device: 'gpu', assets: ${assets} }` }));
     assert.equal(home.gets("/dist/worker.js").length, 1, assets);
     assert.equal(home.gets("/dist/wasm/cappy_bg.wasm").length, 1, assets);
     assert.equal(home.gets("/dist/model/model.safetensors").length, 1, assets);
     assert.deepEqual(cdn.gets(".wasm").concat(cdn.gets("/model/")), [], assets);
   }
-  const wrong = await scored({ from: cdn.url, policy, load: "undefined, { assets: 'http://[' }" });
+  const wrong = await scored({ from: cdn.url, policy, load: "undefined, { device: 'gpu', assets: 'http://[' }" });
   assert.match(wrong.error, /^input: assets: http:\/\/\[ is not an address of a folder/);
 });
 
@@ -130,7 +130,7 @@ test("in a sandboxed frame, which has no origin and may keep nothing", async () 
     });
     assertScored(await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"' }));
     // A model from a server, too: it is held in memory.
-    const { error, scores } = await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"', load: `"${home.url}/dist/model/", {}` });
+    const { error, scores } = await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"', load: `"${home.url}/dist/model/", { device: 'gpu' }` });
     assert.deepEqual([error, scores], [undefined, expected.scores]);
   } finally {
     home.cors = false;
@@ -157,7 +157,7 @@ test("under Trusted Types, by a policy of the package's name or by the page's de
 
 test("in one classic script, which knows no address of its own, with the files in a folder", async () => {
   const entry = `import { Scorer } from ${JSON.stringify(fileURLToPath(new URL("../../dist/index.js", import.meta.url)))};
-    Scorer.load(undefined, { assets: "/dist/" }).then(async (scorer) => {
+    Scorer.load(undefined, { device: "gpu", assets: "/dist/" }).then(async (scorer) => {
       const scores = [...await scorer.score(...${ASK})];
       parent.postMessage({ scores, worker: scorer.info().worker }, "*");
     });`;

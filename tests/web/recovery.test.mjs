@@ -51,14 +51,14 @@ const load = (page, options) => page.evaluate(async (options) => {
   globalThis.expected = await scorer.score(instruction, lots);
 }, options);
 
-/** Scores, and breaks something when ten are done. Whether the scores are as before, and what info says. */
+/** Scores, and breaks something when some are done. Whether the scores are as before, and what info says. */
 const scoreWhile = async (page, breaking) => {
   await page.evaluate(() => {
     globalThis.scoring = failure(scorer.score(instruction, lots, {
-      onProgress: ({ done }) => done > 10 && (globalThis.tenDone = true),
+      onProgress: ({ done }) => done > 0 && (globalThis.begun = true),
     }));
   });
-  await page.waitForFunction(() => globalThis.tenDone, null, { polling: 2 });
+  await page.waitForFunction(() => globalThis.begun, null, { polling: 2 });
   await breaking();
   return page.evaluate(async () => {
     const { value, code, message } = await scoring;

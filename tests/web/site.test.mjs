@@ -25,7 +25,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
       assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
       await page.locator("#model-name", { hasText: "Demo model" }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
       assert.equal(await page.locator("#model-error").innerText(), "");
-      assert.match(await page.locator("#facts-line").textContent(), /software/);
+      assert.match(await page.locator("#facts-line").textContent(), /Runs on the processor/);
       for (const { name, candidates, best } of examples) {
         await page.selectOption("#examples", name);
         await page.keyboard.press("Control+Enter");

@@ -168,7 +168,7 @@ fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     }
     let absent = |name: &str| offline || cache.is_known_absent(commit, name);
     let has_vocabulary = VOCABULARIES.iter().any(|parts| parts.iter().all(|name| has(name)));
-    if !has(TOKENIZER) && !(absent(TOKENIZER) && has_vocabulary) {
+    if !(has(TOKENIZER) || absent(TOKENIZER) && has_vocabulary) {
         return Some(TOKENIZER.into());
     }
     if let Some(name) = OPTIONAL.into_iter().find(|name| !has(name) && !absent(name)) {
