@@ -93,6 +93,8 @@ export const EngineSettings = v.strictObject({
   /** What was learned and is to be used; empty for the model as it came. */
   adaptation: v.union([v.literal(""), AdaptationName]),
   dtype: v.picklist(DTYPES),
+  /** Where to compute, as the package's option says. */
+  device: v.picklist(["auto", "gpu", "cpu"]),
   /** Minutes without work after which the model is put away. */
   idleMinutes: v.pipe(v.number(), v.minValue(0.05), v.maxValue(1440)),
 });

@@ -10,6 +10,8 @@ const Settings = v.object({
   model: v.fallback(ModelChoice, { kind: "embedded" }),
   /** How weights are held; `auto` as `dtypeOf` says. */
   dtype: v.fallback(EngineSettings.entries.dtype, "auto"),
+  /** Where to compute. The options have no control for it: by itself the package takes what is faster. */
+  device: v.fallback(EngineSettings.entries.device, "auto"),
   idleMinutes: v.fallback(EngineSettings.entries.idleMinutes, 5),
   /** Whether badges are shown at all. */
   on: v.fallback(v.boolean(), true),
@@ -50,9 +52,9 @@ export function forPage(settings: Settings): PageSettings {
 
 /** The part of them that the engine needs. */
 export function forEngine(settings: Settings): EngineSettings {
-  const { model, idleMinutes, learn, useLearned } = settings;
+  const { model, device, idleMinutes, learn, useLearned } = settings;
   const adaptation = learn && useLearned ? taughtOf(settings)?.name ?? "" : "";
-  return { model, adaptation, dtype: dtypeOf(settings), idleMinutes };
+  return { model, adaptation, dtype: dtypeOf(settings), device, idleMinutes };
 }
 
 /** How weights are held: as was chosen; else those of Cappy-large, which are many, in 4 bits, and others as they are stored. */

@@ -122,10 +122,22 @@ fn files(case: &str) -> MemoryFiles {
     )
 }
 
+/// The pairs of `st-max-length` are one text that is cut in different places, so their scores are a
+/// third as far apart as others of the same weights, while rounding to f16 on the GPU is the same.
+/// There the spread of the same weights' scores on the common pairs counts.
+fn allowed(case: &str, device: Device) -> Bound {
+    let Bound::OfStd(share) = ALLOWED else { unreachable!() };
+    if case != "st-max-length" || device == Device::Cpu {
+        return ALLOWED;
+    }
+    let (_, common) = Expected::read().of("cfg-no-act");
+    Bound::Absolute(share * compare::std(&common.concat()))
+}
+
 fn check(case: &str, device: Device, dtype: Dtype) {
     let (pairs, expected) = Expected::read().of(case);
     let scored = score(files(case), device, dtype, &pairs);
-    match compare(&expected, &scored, ALLOWED) {
+    match compare(&expected, &scored, allowed(case, device)) {
         Ok(worst) => println!("{case}: {:.1}% of what is allowed", worst * 100.0),
         Err(why) => panic!("{case}: {why}"),
     }

@@ -70,7 +70,7 @@ fn a_caller_can_stop_between_batches() {
         if index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let error = block_on(scorer.score_each(&pairs, &mut stop)).unwrap_err();
-    assert_eq!(error.kind(), cappy::ErrorKind::Aborted);
+    assert_eq!(error.kind(), ErrorKind::Aborted);
     assert_eq!(seen, 5);
     assert!(block_on(scorer.score(&pairs[..1])).is_ok(), "an aborted scorer goes on");
 }

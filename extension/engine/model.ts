@@ -56,7 +56,7 @@ export class Model {
   configure(settings: EngineSettings): void {
     const before = this.#settings;
     this.#settings = settings;
-    const same = before && before.dtype === settings.dtype && before.adaptation === settings.adaptation
+    const same = before && before.dtype === settings.dtype && before.device === settings.device && before.adaptation === settings.adaptation
       && JSON.stringify(before.model) === JSON.stringify(settings.model);
     if (before && !same) this.#putAway(new Failure("changed", "Another model was chosen meanwhile"));
     this.#rest();
@@ -100,7 +100,7 @@ export class Model {
   #hold(): Held {
     if (this.#held) return this.#held;
     clearTimeout(this.#idle);
-    const { model, adaptation, dtype } = this.#settings!;
+    const { model, adaptation, dtype, device } = this.#settings!;
     const stop = new AbortController();
     const held: Held = { name: nameOf(model), adaptation, stop, loading: undefined!, scorer: undefined, waiting: 0, working: 0 };
     this.#held = held;
@@ -108,7 +108,7 @@ export class Model {
     const onProgress = ({ phase, bytes, total }: LoadProgress) => {
       if (this.#held === held && !held.scorer) this.#tell({ phase, model: held.name, bytes, total });
     };
-    held.loading = open(model, { signal: stop.signal, dtype, onProgress, ...(adaptation && { adaptation }) }).then(
+    held.loading = open(model, { signal: stop.signal, dtype, device, onProgress, ...(adaptation && { adaptation }) }).then(
       (scorer) => {
         if (stop.signal.aborted) scorer.dispose();
         stop.signal.throwIfAborted();

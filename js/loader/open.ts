@@ -19,8 +19,11 @@ import { WindowFile } from "./window-file.js";
 /** Bytes of files that may lie in memory as a whole where nothing can be kept. */
 const IN_MEMORY = 16 * 1024 * 1024;
 
-/** Files that say more of a tokenizer, which many models do without. */
-const OPTIONAL = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+/** Files that say more of a model, which many do without. */
+const OPTIONAL = [
+  "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+  "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
+];
 
 /** A model's files, opened. */
 export interface OpenedModel extends ModelFiles {
@@ -118,7 +121,24 @@ class Opener {
     if (url.startsWith("file:")) return openLocal(name, url);
     // Bundlers write small files into the program. Fetching that is what few pages' policies allow.
     if (url.startsWith("data:")) return inlined(name, url);
-    return this.store ? this.#openKept(name, url, this.store) : this.#openFresh(name, url);
+    try {
+      return await (this.store ? this.#openKept(name, url, this.store) : this.#openFresh(name, url));
+    } catch (error) {
+      if (OPTIONAL.includes(name) && await this.#lacks(error)) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Whether a failure means that an optional file is not there: stores of files answer 403 to what they do
+   * not have, or without the header that lets a page of another origin see the 404. A server that is out
+   * of reach does not give `config.json` either.
+   */
+  async #lacks(error: unknown): Promise<boolean> {
+    const { code, cause } = error as CappyError;
+    if (code !== "unauthorized" && !(code === "network" && cause instanceof TypeError)) return false;
+    const config = this.folder.url("config.json");
+    return config !== null && await this.#http.look("config.json", config).then(Boolean, () => false);
   }
 
   async #openKept(name: string, url: string, store: PieceStore): Promise<OpenFile | null> {

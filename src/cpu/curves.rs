@@ -158,8 +158,8 @@ mod tests {
         type Pair = [fn(&mut [f32]); 2];
         let exact: Pair = [gelu, portable::gelu];
         let by_tanh: Pair = [gelu_tanh, portable::gelu_tanh];
-        let both: [(Pair, fn(f32) -> f32); 2] =
-            [(exact, reference::gelu), (by_tanh, reference::gelu_tanh)];
+        type OfOne = fn(f32) -> f32;
+        let both: [(Pair, OfOne); 2] = [(exact, reference::gelu), (by_tanh, reference::gelu_tanh)];
         let x: Vec<f32> = (-7003..7000).map(|i| i as f32 / 1000.0).collect();
         for (gelu, reference) in both.into_iter().flat_map(|(pair, of)| pair.map(|gelu| (gelu, of)))
         {

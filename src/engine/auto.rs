@@ -178,9 +178,9 @@ mod tests {
         let cpu = of(200_000, 2_000);
         let name = &gpu.adapter().name;
         assert!(cpu.is_cpu() && !of(2_000, 200_000).is_cpu());
-        // Eight times the tokens and twice the layers, and attention grows by more than that.
+        // Eight times the tokens, and more layers that are computed for all of them.
         let times = Encoder::flops(&twice, TOKENS) / Encoder::flops(&pace::work().0, pace::TOKENS);
-        assert!(times > 16.0, "{times}");
+        assert!(times > 8.0, "{times}");
         assert_eq!(
             cpu.tell(&twice, &gpu),
             format!(

@@ -14,7 +14,8 @@ const json = async (path) => JSON.parse(await read(path));
 
 const INSTRUCTION = "Which of these is an animal that barks at night?";
 const ANSWERS = ["a dog", "a cat", "a table with four legs", "dogs bark at night"];
-const DEFAULTS = { model: { kind: "embedded" }, dtype: "auto", idleMinutes: 5 };
+// The GPU, which is the slower way here: there is time to see work under way.
+const DEFAULTS = { model: { kind: "embedded" }, dtype: "auto", device: "gpu", idleMinutes: 5 };
 
 let host;
 let site;

@@ -60,8 +60,8 @@ pub fn compare(expected: &[Vec<f64>], scored: &[Vec<f32>], bound: Bound) -> Resu
     Ok(worst)
 }
 
-/// The standard deviation of a whole population.
-fn std(values: &[f64]) -> f64 {
+/// The standard deviation of `values`, as of a whole population.
+pub fn std(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()

@@ -307,7 +307,7 @@ async function nativeToo(t) {
   // What its tests are run with: `cargo run` would compile half of the dependencies once more, with other features.
   await run("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "cli"], { cwd: root });
   const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
-  const command = run(cappy, ["score", "--adapter", folder]);
+  const command = run(cappy, ["score", "--device", "gpu", "--adapter", folder]);
   command.child.stdin.end(examples.map(({ instruction, response }) => JSON.stringify({ instruction, response })).join("\n"));
   const { stdout } = await command;
   const native = stdout.trim().split("\n").map((line) => JSON.parse(line).score);

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { compare } from "./compare.mjs";
+import { compare, std } from "./compare.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,6 +22,15 @@ const CASES = {
   ...Object.fromEntries(Object.entries(scores).map(([name, scores]) => [name, { pairs, scores }])),
   ...others,
 };
+
+/**
+ * The pairs of st-max-length are one text that is cut in different places, so their scores are a third as
+ * far apart as others of the same weights, while rounding to f16 on the GPU is the same. There the spread
+ * of the same weights' scores on the common pairs counts.
+ */
+const allowed = (name, device) => name === "st-max-length" && device === "gpu"
+  ? { absolute: ALLOWED.of_std * std(scores["cfg-no-act"].flat()) }
+  : ALLOWED;
 
 /** Cases with files that are changed or added; of their pairs a few, since each is a call of its own. */
 const { pairs: variantPairs, variants } = await read("variants.json");
@@ -100,7 +109,7 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
           const { info, logits } = await host.logits(`${site.url}/cases/${name}/`, texts, { device });
           assert.equal(info.device, device);
           if (device === "gpu") assert.equal(info.dtype, dtype);
-          t.diagnostic(`${(100 * compare(scores, logits, ALLOWED)).toFixed(0)}% of the bound`);
+          t.diagnostic(`${(100 * compare(scores, logits, allowed(name, device))).toFixed(0)}% of the bound`);
         });
       }
     }

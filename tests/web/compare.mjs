@@ -29,7 +29,7 @@ export function compare(expected, scored, bound, all = expected) {
   return worst;
 }
 
-function std(numbers) {
+export function std(numbers) {
   const mean = numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
   return Math.sqrt(numbers.reduce((sum, x) => sum + (x - mean) ** 2, 0) / numbers.length);
 }

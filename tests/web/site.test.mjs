@@ -81,18 +81,19 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
   test("the demo model in 4 bits is a smaller download", { timeout: 90_000 }, () =>
     open("", async (page) => {
       const bytesWith = async (weights) => {
-        await page.locator("#facts-line", { hasText: `weights in ${weights}` }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
+        await page.locator("#facts-line", { hasText: weights }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
         assert.equal(await page.locator("#model-error").innerText(), "");
         return sent.splice(0).filter(({ name }) => /\bmodels?\//.test(name)).reduce((sum, { bytes }) => sum + bytes, 0);
       };
       const filesIn = (folder) => ["config.json", "tokenizer.json", "model.safetensors"].reduce((sum, name) => sum + statSync(join(site, folder, name)).size, 0);
-      const plain = await bytesWith("16 bits");
+      const plain = await bytesWith("weights in 16 bits");
       assert.equal(plain, filesIn("cappy-web/model"));
       await page.getByRole("button", { name: "Change model" }).click();
       await page.getByRole("radio", { name: /4 bits.*download 1\.\d+ MB/ }).check();
       sent.length = 0;
       await page.reload();
-      const small = await bytesWith("4 bits");
+      // The CPU, which is the faster way without a GPU, holds what comes in 4 bits in 8.
+      const small = await bytesWith(/weights in [48] bits/);
       assert.equal(small, filesIn("models/cappy-mini-q4"));
       assert.ok(small < 0.6 * plain, `${small} bytes in place of ${plain}`);
       const { name, candidates, best } = examples.find(({ name }) => name === "Capital city");

@@ -135,7 +135,8 @@ test("a caller's own fetch is asked, used and stopped", async () => {
     const got = await load("/elsewhere/", { worker, cache: false, headers: { "X-Token": "t" } }, "own");
     assert.equal(typeof got.value?.score, "number", got.message);
     const asked = await page.evaluate(() => asked);
-    assert.deepEqual(asked.map(({ method }) => method).toSorted(), ["GET", "GET", "GET", "HEAD", "HEAD", "HEAD"]);
+    // Four of the questions are for files that many models do without.
+    assert.deepEqual(asked.map(({ method }) => method).toSorted(), [...Array(3).fill("GET"), ...Array(7).fill("HEAD")]);
     for (const { url, token, cache } of asked) {
       assert.ok(url.startsWith(`${host.site.url}/elsewhere/`), url);
       assert.deepEqual([token, cache], ["t", "no-cache"]);

@@ -1,69 +1,22 @@
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runInNewContext } from "node:vm";
 import { setFlagsFromString } from "node:v8";
-import { after, afterEach, beforeEach, test } from "node:test";
+import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
 import { openModel } from "../../../dist/loader/loader.js";
 import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
-import { MemoryStore } from "../../../dist/loader/memory.js";
-import { openIn } from "../../../dist/loader/open.js";
 import { costOf } from "../../../dist/loader/probe.js";
-import { deleteKept, keptModels, probe } from "../../../dist/models.js";
-import { noise, serve } from "./server.mjs";
+import { deleteKept, keptModels } from "../../../dist/models.js";
+import { MIB, weights, config, site, store, sha256, sleep, hasher, open, openWeights, same, fails } from "./opening.mjs";
+import { noise } from "./server.mjs";
 
-const MIB = 1024 * 1024;
 const PIECE = 4 * MIB;
-const weights = noise(11 * MIB + 12345);
-const config = Buffer.from('{"model_type":"roberta"}');
-let site;
-let store;
-const opened = [];
-
-const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc");
-const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const hasher = () => {
-  const hash = createHash("sha256");
-  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest("hex") };
-};
-
-beforeEach(async () => {
-  store = new MemoryStore();
-  site = await serve({ "/m/config.json": config, "/m/model.safetensors": weights });
-});
-afterEach(() => {
-  for (const model of opened.splice(0)) model.close();
-  site.close();
-});
-
-/** Opens the model as a new page would that has `store`. */
-async function open(options = {}, context = {}, source = `${site.url}/m`, around = {}) {
-  const surroundings = { openStore: async () => store, retryPause: 1, stalled: 2000, ...around };
-  const model = await openIn(surroundings, source, options, { hasher, ...context });
-  opened.push(model);
-  return model;
-}
-const openWeights = async (...args) => (await open(...args)).open("model.safetensors");
-
-async function same(file, bytes = weights, step = 1_000_003) {
-  assert.equal(file.size, bytes.length);
-  for (let at = 0; at < bytes.length; at += step) {
-    const end = Math.min(bytes.length, at + step);
-    assert.ok(Buffer.from(await file.read(at, end)).equals(bytes.subarray(at, end)), `bytes ${at} to ${end}`);
-  }
-}
-const fails = (work, code, message) =>
-  assert.rejects(work, (error) => {
-    assert.equal(error.code, code, `${error}`);
-    assert.match(error.message, message);
-    return true;
-  });
 
 test("reads what the server has, through one request", async () => {
   const model = await open();
@@ -235,6 +188,19 @@ test("statuses become errors that name server, file and cure", async () => {
   await fails(model.open("config.json"), "not-found", /no such revision/);
   delete site.status["/m/config.json"];
   await same(await model.open("config.json"), config);
+});
+
+test("an optional file that a server hides is not there, unless the server is out of reach", async () => {
+  site.status = { "/m/modules.json": 403, "/m/tokenizer.json": 403 };
+  const model = await open();
+  assert.equal(await model.open("modules.json"), null);
+  await fails(model.open("tokenizer.json"), "unauthorized", /tokenizer\.json/);
+  let reachable = true;
+  const fetchOf = (url, init) => reachable && !url.endsWith("added_tokens.json") ? fetch(url, init) : Promise.reject(new TypeError("Failed to fetch"));
+  const hiding = await open({ fetch: fetchOf });
+  assert.equal(await hiding.open("added_tokens.json"), null, "its 404 is hidden from this page");
+  reachable = false;
+  await fails(hiding.open("sentence_bert_config.json"), "network", /sentence_bert_config\.json/);
 });
 
 test("servers that refuse HEAD, compress, redirect, or have no ETag", async () => {
@@ -576,119 +542,4 @@ test("memory stays small whatever the file's size", async () => {
   for (let at = 0; at < size; at += MIB) await file.read(at, at + MIB).catch((e) => assert.equal(e.code, "io"));
   assert.equal(kept.size, size / PIECE + 1);
   assert.ok(most > PIECE && most < 32 * MIB, `${most / MIB} MiB`);
-});
-
-test("probe tells what a load would cost", async () => {
-  const json = (value) => Buffer.from(JSON.stringify(value));
-  const header = json({ a: { dtype: "F32", shape: [3, 5] }, b: { dtype: "F16", shape: [] }, __metadata__: {} });
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(header.length));
-  const tensors = Buffer.concat([length, header, Buffer.alloc(62)]);
-  const tokenizer = json({ a: 1 });
-  site.files = { "/m/config.json": config, "/m/tokenizer.json": tokenizer, "/m/model.safetensors": tensors };
-  const small = config.length + tokenizer.length;
-  const cost = await probe(`${site.url}/m`, {});
-  assert.deepEqual(cost, {
-    model: `${site.url}/m/`, bytes: small + tensors.length, download: small + tensors.length,
-    gpuBytes: 32, gpuBytesAs: null, weights: "model.safetensors", quota: null,
-  });
-  // Constants that Python writes, and what sentence-transformers keeps beside the model.
-  const shape = { hidden_size: 4, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9, max_position_embeddings: 5 };
-  const plain = { "/m/config.json": json({ ...shape, text: 'NaN \\" NaN' }) };
-  const odd = { "/m/config.json": Buffer.from(`{"a": NaN, "b": [-Infinity, Infinity], ${plain["/m/config.json"].toString().slice(1)}`) };
-  const more = { "/m/modules.json": json([]), "/m/config_sentence_transformers.json": json({}), "/m/sentence_bert_config.json": json([1]) };
-  const rest = { ...site.files };
-  const costs = [];
-  for (const files of [plain, odd, { ...odd, ...more }, { ...odd, ...more, "/m/modules.json": undefined }]) {
-    site.files = Object.fromEntries(Object.entries({ ...rest, ...files }).filter(([, file]) => file));
-    costs.push(await probe(`${site.url}/m`, {}));
-  }
-  site.files = rest;
-  assert.ok(costs[0].gpuBytesAs.f16 > 0);
-  for (const { gpuBytesAs } of costs) assert.deepEqual(gpuBytesAs, costs[0].gpuBytesAs);
-  const longer = odd["/m/config.json"].length - plain["/m/config.json"].length;
-  assert.deepEqual(costs.map(({ bytes }) => bytes - costs[0].bytes), [0, longer, longer + 2 + 2 + 3, longer]);
-  // Kept bytes count, and asking keeps nothing.
-  await same(await openWeights(), tensors);
-  const stored = JSON.stringify(await modelsIn(store));
-  const again = await costOf(await openIn({ openStore: async () => store, retryPause: 1, stalled: 99 }, `${site.url}/m`, {}, {}, false), 7);
-  assert.equal(again.download, small);
-  assert.equal(again.quota, 7);
-  assert.equal(JSON.stringify(await modelsIn(store)), stored);
-
-  // Shards, vocab and merges, and a torch file in f32.
-  const index = json({ weight_map: { a: "one.bin", b: "two.bin", c: "one.bin" } });
-  site.files = {
-    "/m/config.json": config, "/m/vocab.json": json({}), "/m/merges.txt": json({}),
-    "/m/pytorch_model.bin.index.json": index, "/m/one.bin": Buffer.alloc(100), "/m/two.bin": Buffer.alloc(60),
-  };
-  const sharded = await probe(`${site.url}/m`, {});
-  assert.equal(sharded.bytes, config.length + 4 + index.length + 160);
-  assert.deepEqual([sharded.gpuBytes, sharded.weights], [80, "pytorch_model.bin.index.json"]);
-  site.files["/m/config.json"] = json({ torch_dtype: "float16" });
-  assert.equal((await probe(`${site.url}/m`, {})).gpuBytes, 160);
-  delete site.files["/m/two.bin"];
-  await fails(probe(`${site.url}/m`, {}), "not-found", /two\.bin/);
-});
-
-test("probe counts what else a tokenizer has, and knows every form of it", async () => {
-  const json = (value) => Buffer.from(JSON.stringify(value));
-  const tensors = Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), json({})]);
-  const cost = async (files) => {
-    site.files = { "/m/config.json": config, "/m/model.safetensors": tensors };
-    for (const [name, bytes] of Object.entries(files)) site.files[`/m/${name}`] = bytes;
-    return (await probe(`${site.url}/m`, {})).bytes - config.length - tensors.length;
-  };
-  const [ten, more] = [Buffer.alloc(10), json({ added_tokens_decoder: {} })];
-  assert.equal(await cost({ "vocab.txt": ten }), 10);
-  assert.equal(await cost({ "sentencepiece.bpe.model": ten, "added_tokens.json": ten }), 20);
-  assert.equal(await cost({ "tokenizer.json": ten, "special_tokens_map.json": ten, "vocab.txt": ten }), 20);
-  // Where the settings name the added tokens, the older files are not read.
-  const settings = { "tokenizer.json": ten, "tokenizer_config.json": more, "special_tokens_map.json": ten };
-  assert.equal(await cost(settings), 10 + more.length);
-  await fails(cost({ "vocab.json": ten }), "not-found", /merges\.txt/);
-  await fails(cost({}), "not-found", /neither tokenizer\.json nor vocab\.json with merges\.txt nor vocab\.txt/);
-});
-
-test("a tokenizer's optional files that a model does not have are asked for once", async () => {
-  const names = ["config.json", "tokenizer_config.json", "added_tokens.json"];
-  const asked = async (options) => {
-    site.log.length = 0;
-    const model = await open(options);
-    const files = [];
-    for (const name of names) {
-      const file = await model.open(name);
-      if (file) await same(file, site.files[`/m/${name}`]);
-      files.push(file !== null);
-    }
-    return [files, new Set(site.log.map((line) => /\/m\/(\S+)/.exec(line)[1]))];
-  };
-  const [none, all] = [[true, false, false], new Set(names)];
-  assert.deepEqual(await asked(), [none, all]);
-  assert.deepEqual(await asked(), [none, new Set(["config.json"])]);
-  assert.deepEqual(await asked({ cache: false }), [none, all]);
-  // A model that changed is looked at anew.
-  site.files["/m/config.json"] = Buffer.from('{"model_type":"other"}');
-  site.files["/m/tokenizer_config.json"] = Buffer.from("{}");
-  assert.deepEqual(await asked(), [[true, true, false], all]);
-});
-
-test("probe tells what weights take that are rounded while they load", async () => {
-  const read = (name) => readFile(new URL(`../../../models/cappy-mini/${name}`, import.meta.url));
-  const costs = {};
-  for (const [format, weights] of [["f16", "model.safetensors"], ["q8", "q8/model.safetensors"], ["q4", "q4/model.safetensors"]]) {
-    site.files = { "/m/model.safetensors": await read(weights) };
-    for (const name of ["config.json", "tokenizer.json"]) site.files[`/m/${name}`] = await read(name);
-    costs[format] = await probe(`${site.url}/m`, {});
-  }
-  const foretold = costs.f16.gpuBytesAs;
-  // Two of four layers are one step finer, and nothing but layers differs between q4 and q8.
-  const expected = { f16: foretold.f16, q4: (foretold.q4 + foretold.q8) / 2 };
-  for (const [format, bytes] of Object.entries(expected)) {
-    const stored = costs[format].gpuBytes;
-    assert.ok(Math.abs(stored / bytes - 1) <= 0.01, `${format}: ${bytes}, stored ${stored}`);
-  }
-  assert.ok(foretold.q8 < costs.q8.gpuBytes && costs.q8.gpuBytes < (foretold.q8 + foretold.f16) / 2);
-  for (const { gpuBytesAs } of Object.values(costs)) assert.deepEqual(gpuBytesAs, foretold);
-  assert.ok(costs.q4.download < costs.q8.download && costs.q8.download < costs.f16.download);
 });
