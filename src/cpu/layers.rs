@@ -58,9 +58,9 @@ pub(super) fn activate(by: Activation, x: &mut [f32]) {
     }
 }
 
-/// The larger of each number and 0. What is no number stays.
+/// The larger of each number and 0. What is not finite stays so.
 pub(super) fn relu(x: &mut [f32]) {
-    x.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
+    x.iter_mut().for_each(|x| *x = if *x < 0.0 && x.is_finite() { 0.0 } else { *x });
 }
 
 /// tanh of each number. What overflowed has none.
@@ -82,6 +82,12 @@ mod tests {
             norm.apply(&mut rows, None);
             for (at, number) in rows.iter().enumerate() {
                 assert_eq!(number.is_finite(), at / width != 1, "{bad}: {number} at {at}");
+            }
+            for by in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+                let mut numbers = [0.5, bad];
+                activate(by, &mut numbers);
+                let finite = numbers.map(f32::is_finite);
+                assert_eq!(finite, [true, bad.is_finite()], "{by:?} {bad}: {numbers:?}");
             }
             let mut numbers = [0.5, bad];
             tanh(&mut numbers);
