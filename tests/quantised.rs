@@ -22,7 +22,11 @@ fn with_small_files(conversion: &Conversion, weights: Vec<u8>) -> MemoryFiles {
 }
 
 fn load(source: ModelSource, dtype: Dtype, weights: Option<WeightFormat>) -> Scorer {
-    let options = LoadOptions { device: Device::Gpu, dtype, weights, ..LoadOptions::default() };
+    // The size of a batch is given, because otherwise it follows from a measurement, and the bytes
+    // on the GPU with it.
+    let batch_tokens = Some(2000);
+    let options =
+        LoadOptions { device: Device::Gpu, dtype, weights, batch_tokens, ..LoadOptions::default() };
     block_on(Scorer::load(source, options)).unwrap()
 }
 
