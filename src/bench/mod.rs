@@ -20,7 +20,7 @@ use crate::config::{Activation, Config, Family};
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Dtype, Gpu};
-use crate::scorer::batch_tokens;
+use crate::gpu_backend::batch_tokens;
 use crate::tokenizer::Encoded;
 use crate::tune::tune;
 

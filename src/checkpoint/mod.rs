@@ -6,8 +6,6 @@
 mod adapter;
 #[cfg(feature = "adapt")]
 mod adapter_files;
-#[cfg(target_arch = "wasm32")]
-pub mod browser;
 #[cfg(not(target_arch = "wasm32"))]
 mod directory;
 mod dtype;
@@ -40,8 +38,8 @@ pub use self::directory::Directory;
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;
 pub use self::names::tensor_shapes;
-#[cfg(all(feature = "adapt", feature = "cpu", not(target_arch = "wasm32")))]
-pub(crate) use self::quantised::LEAST_EXPONENT;
+#[cfg(feature = "adapt")]
+pub use self::quantised::LEAST_EXPONENT;
 pub use self::quantised::{Quantised, WeightFormat, scheme};
 pub use self::random::RandomProfile;
 #[cfg(feature = "adapt")]
@@ -52,8 +50,8 @@ pub use self::tensor::Tensor;
 pub use self::write::write_file;
 #[cfg(feature = "adapt")]
 pub use self::write::{Writer, write_model};
-#[cfg(all(feature = "adapt", feature = "cpu", not(target_arch = "wasm32")))]
-pub(crate) use self::write_quantised::QuantisedWriter;
+#[cfg(feature = "adapt")]
+pub use self::write_quantised::QuantisedWriter;
 #[cfg(feature = "adapt")]
 pub use self::write_quantised::{Rounding, write_quantised};
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The smallest exponent of a scale: then products with odd integers are still f16 numbers.
-pub(crate) const LEAST_EXPONENT: i32 = -24;
+pub const LEAST_EXPONENT: i32 = -24;
 
 /// How the matrices of a model lie in memory and in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ impl Rounding {
 }
 
 /// Writes a file of quantised matrices, tensor after tensor in the order of [`tensor_shapes`].
-pub(crate) struct QuantisedWriter<W>(Writer<W>);
+pub struct QuantisedWriter<W>(Writer<W>);
 
 impl<W: Write> QuantisedWriter<W> {
     /// Writes the header.

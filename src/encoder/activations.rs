@@ -4,7 +4,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Step};
-use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
+use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
 use crate::ops::poison::{Words, poison};
 use crate::ops::{Choice, Matrix, Storage, blocks, embed, stride};
 
@@ -119,11 +119,11 @@ impl Activations {
     }
 
     pub fn tasks(&self, batch: &Batch) -> Tasks {
-        tasks(&self.tasks, &batch.tasks)
+        tasks(&self.tasks, &forward_tasks(&batch.cu_seqlens, false))
     }
 
     pub fn first_tasks(&self, batch: &Batch) -> Tasks {
-        tasks(&self.first_tasks, &batch.first_tasks)
+        tasks(&self.first_tasks, &forward_tasks(&batch.cu_seqlens, true))
     }
 }
 

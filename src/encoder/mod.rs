@@ -14,7 +14,7 @@ use crate::config::{Activation, Config};
 use crate::error::Result;
 use crate::gpu::{Gpu, Plan, Turns};
 use crate::ops::Choice;
-use crate::ops::attention::{Heads, attention};
+use crate::ops::attention::{Heads, attention, forward_tasks};
 use crate::ops::embed::embed;
 use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
@@ -140,8 +140,8 @@ impl Encoder {
         let x = &self.activations;
         gpu.write(&x.ids, 0, &batch.ids).await?;
         gpu.write(&x.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
-        gpu.write(&x.tasks, 0, &batch.tasks).await?;
-        gpu.write(&x.first_tasks, 0, &batch.first_tasks).await?;
+        gpu.write(&x.tasks, 0, &forward_tasks(&batch.cu_seqlens, false)).await?;
+        gpu.write(&x.first_tasks, 0, &forward_tasks(&batch.cu_seqlens, true)).await?;
         let nothing = vec![f32::NAN; batch.pairs() * crate::ops::stride(self.config.labels.len())];
         gpu.write(&x.logits.buffer, 0, &nothing).await
     }

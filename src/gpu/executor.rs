@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use web_time::Instant;
 
-use super::device::{Dtype, Gpu, Submitted};
+use super::device::{Gpu, Submitted};
 use super::plan::{Access, Buffer, Kernel, Needs, Plan, Step};
+use crate::adapter::Dtype;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Uniform bindings start at multiples of this (WebGPU's default alignment).

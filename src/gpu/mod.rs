@@ -6,7 +6,8 @@ mod executor;
 mod plan;
 mod turns;
 
-pub use device::{AdapterSummary, Dtype, Gpu};
+pub use crate::adapter::{AdapterSummary, Dtype};
+pub use device::Gpu;
 pub use executor::{StepTime, Timings};
 pub use plan::{Access, Buffer, Kernel, Needs, Plan, Step, Work};
 pub use turns::{Turn, Turns};

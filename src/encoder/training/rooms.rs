@@ -5,7 +5,7 @@ use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
-use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
+use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
 use crate::ops::training::attention_backward;
 use crate::ops::{Choice, Matrix, Storage, blocks, embed, padded_vector, stride};
 
@@ -214,8 +214,8 @@ impl Rooms {
     ) -> Result<[Vec<attention_backward::Task>; 2]> {
         gpu.write(&self.ids, 0, &batch.ids).await?;
         gpu.write(&self.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
-        gpu.write(&self.tasks, 0, &batch.tasks).await?;
-        gpu.write(&self.first_tasks, 0, &batch.first_tasks).await?;
+        gpu.write(&self.tasks, 0, &forward_tasks(&batch.cu_seqlens, false)).await?;
+        gpu.write(&self.first_tasks, 0, &forward_tasks(&batch.cu_seqlens, true)).await?;
         let all = attention_backward::backward_tasks(&batch.cu_seqlens, false);
         let first = attention_backward::backward_tasks(&batch.cu_seqlens, true);
         gpu.write(&self.tasks_back, 0, &all).await?;
@@ -231,11 +231,7 @@ impl Rooms {
 
     /// What the tasks of a forward pass amount to, of every token or of `<s>` alone.
     pub fn forward_tasks(&self, batch: &Batch, first: bool) -> Tasks {
-        let (buffer, tasks) = if first {
-            (&self.first_tasks, &batch.first_tasks)
-        } else {
-            (&self.tasks, &batch.tasks)
-        };
-        super::super::activations::tasks(buffer, tasks)
+        let buffer = if first { &self.first_tasks } else { &self.tasks };
+        super::super::activations::tasks(buffer, &forward_tasks(&batch.cu_seqlens, first))
     }
 }

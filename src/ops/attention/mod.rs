@@ -62,6 +62,26 @@ pub struct Task {
     pub out_row: u32,
 }
 
+/// The tasks of sequences that begin at `cu_seqlens`, the last of which is where the last one ends.
+/// Every token is a query, with the token's own row in out; or, with `first_only`, the first token
+/// of each sequence alone, with a row a sequence.
+pub fn forward_tasks(cu_seqlens: &[u32], first_only: bool) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (sequence, ends) in cu_seqlens.windows(2).enumerate() {
+        let (first_token, tokens) = (ends[0], ends[1] - ends[0]);
+        let (all, out_row) =
+            if first_only { (1, sequence as u32) } else { (tokens, first_token) };
+        tasks.extend((0..all).step_by(QUERIES as usize).map(|first_query| Task {
+            first_token,
+            tokens,
+            first_query,
+            queries: QUERIES.min(all - first_query),
+            out_row: out_row + first_query,
+        }));
+    }
+    tasks
+}
+
 /// Tasks on the GPU and what they amount to.
 #[derive(Debug, Clone)]
 pub struct Tasks {
@@ -219,6 +239,19 @@ mod tests {
                 testing::assert_close(&got, &expected, 2e-3);
             }
         }
+    }
+
+    #[test]
+    fn every_query_has_one_task() {
+        let cu_seqlens = [0, 17, 21, 53];
+        let rows = |task: &Task| task.out_row..task.out_row + task.queries;
+        let mut covered: Vec<u32> =
+            forward_tasks(&cu_seqlens, false).iter().flat_map(rows).collect();
+        covered.sort_unstable();
+        assert!(covered.into_iter().eq(0..53));
+        let first = forward_tasks(&cu_seqlens, true);
+        assert!(first.iter().map(|task| task.out_row).eq(0..3));
+        assert!(first.iter().map(|task| task.first_token).eq([0, 17, 21]));
     }
 
     #[test]
