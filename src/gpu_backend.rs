@@ -47,7 +47,12 @@ impl Backend for GpuBackend {
     ) -> LocalFuture<'a, Result<Box<dyn LoadedModel>>> {
         Box::pin(async move {
             let model = self.load_unless(checkpoint, config, options, loaded, async |_, _| Ok(()));
-            Ok(Box::new(model.await?) as _)
+            let mut model = model.await?;
+            // Lines after the first are of what chooses between backends. They are handed on.
+            if let Some((_, others)) = options.tuning.and_then(|text| text.split_once('\n')) {
+                model.running.tuning += &format!("\n{others}");
+            }
+            Ok(Box::new(model) as _)
         })
     }
 }
@@ -219,12 +224,10 @@ mod tests {
     #[test]
     fn a_steady_state_allocates_nothing() {
         pollster::block_on(async {
-            let (config, checkpoint, pairs) = crate::pace::work();
-            let options = LoadOptions::default();
-            let model =
-                GpuBackend.load_unless(&checkpoint, &config, &options, &mut |_| {}, async |_, _| {
-                    Ok(())
-                });
+            let (config, checkpoint, pairs) = pace::work();
+            let (options, mut loaded) = (LoadOptions::default(), |_: u64| {});
+            let any = async |_: &Gpu, _: &Tuned| Ok(());
+            let model = GpuBackend.load_unless(&checkpoint, &config, &options, &mut loaded, any);
             let model = model.await.unwrap();
             let run = async |count: usize| {
                 model.run(&Batch::new(&pairs[..count]), &|| false).await.unwrap();

@@ -79,10 +79,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// Names the file or the hub's answer at fault.
-pub async fn open(
-    source: ModelSource,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Opened> {
+pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Result<Opened> {
     let files: Box<dyn Files> = match source {
         ModelSource::Random { config, tokenizer, seed, profile } => {
             let checkpoint = Checkpoint::random(&config, seed, profile);

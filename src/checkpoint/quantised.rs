@@ -48,7 +48,7 @@ impl WeightFormat {
     }
 
     /// The significant bits of a scale: those of f16, 11, less those of an integer.
-    pub(crate) const fn scale_bits(self) -> i32 {
+    pub const fn scale_bits(self) -> i32 {
         match self {
             WeightFormat::F16 => 11,
             WeightFormat::Q8 => 4,
@@ -57,7 +57,7 @@ impl WeightFormat {
     }
 
     /// The smallest and the largest integer.
-    pub(crate) const fn range(self) -> (f32, f32) {
+    pub const fn range(self) -> (f32, f32) {
         match self {
             WeightFormat::F16 => (1.0, 1.0),
             WeightFormat::Q8 => (-127.0, 127.0),

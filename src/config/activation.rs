@@ -4,7 +4,6 @@ use serde::Serialize;
 
 /// What stands between the two dense layers of each layer's feed-forward network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
 pub enum Activation {
     /// The exact GELU, x/2 (1 + erf(x / sqrt 2)).
     #[default]

@@ -2,9 +2,9 @@
 
 #[cfg(feature = "adapt")]
 pub mod backward;
-#[cfg(feature = "adapt")]
+#[cfg(all(test, feature = "adapt"))]
 mod finite_differences;
-#[cfg(feature = "adapt")]
+#[cfg(all(test, feature = "adapt"))]
 mod torch_gradients;
 
 use crate::config::{Activation, Config, Module};

@@ -117,6 +117,7 @@ struct Summary<'a> {
 
 pub async fn run(args: Args) -> Result<Outcome> {
     let settings = args.settings();
+    args.model.check_trains()?;
     if args.model.adapter().is_some() && args.depth != DepthArg::Full && !args.merge {
         let what = "is what this would learn on top of, and two adapters cannot be applied; \
                     --merge writes a whole model";

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use cappy::checkpoint::{self, Rounding, WeightFormat};
 use cappy::lines::Lines;
 use cappy::{Conversion, Error, ErrorKind, ModelSource};
+use cappy_cpu::convert_calibrated;
 use clap::ValueEnum;
 
 use crate::failure::{Failure, Outcome, Result};
@@ -95,7 +96,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
                 None => conversion.write(out, rounding, &mut progress).await,
                 Some(requests) => {
                     let pairs: Vec<_> = requests.iter().flat_map(Request::iter).collect();
-                    conversion.write_calibrated(out, rounding, &pairs, &mut progress).await
+                    convert_calibrated(&conversion, out, rounding, &pairs, &mut progress).await
                 }
             }
         };

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use cappy::eval::{self, Options, PairScore, Questions, Report, ScoreFile};
 use cappy::{Error, ErrorKind, Scorer};
+use cappy_eval::{Options, PairScore, Questions, Report, ScoreFile};
 
 use crate::failure::{Outcome, Result};
 use crate::model::ModelArgs;
@@ -121,7 +121,7 @@ impl Run {
             bar.add(scores.len());
             file.as_mut().map_or(Ok(()), |file| file.add(scores))
         };
-        Ok(eval::score(scorer, questions, kept, &mut done).await?)
+        Ok(cappy_eval::score(scorer, questions, kept, &mut done).await?)
     }
 }
 

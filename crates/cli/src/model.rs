@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cappy::checkpoint::{Directory, WeightFormat};
-use cappy::{Device, Dtype, LoadOptions, ModelSource, Scorer};
+use cappy::{Backend, Dtype, Error, ErrorKind, GpuBackend, LoadOptions, ModelSource, Scorer};
+use cappy_cpu::{Cpu, Fastest};
 use clap::ValueEnum;
 
 use crate::failure::Result;
@@ -59,20 +60,20 @@ fn remember(tuning: &str) {
     }
 }
 
-/// The library's [`Device`] as a word on the command line.
-#[derive(Clone, Copy, ValueEnum)]
+/// A [`Backend`] as a word on the command line.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum DeviceArg {
     Auto,
     Gpu,
     Cpu,
 }
 
-impl From<DeviceArg> for Device {
-    fn from(arg: DeviceArg) -> Device {
-        match arg {
-            DeviceArg::Auto => Device::Auto,
-            DeviceArg::Gpu => Device::Gpu,
-            DeviceArg::Cpu => Device::Cpu,
+impl DeviceArg {
+    fn backend(self) -> &'static dyn Backend {
+        match self {
+            DeviceArg::Auto => &Fastest { cpu: Cpu { numbers: None } },
+            DeviceArg::Gpu => &GpuBackend,
+            DeviceArg::Cpu => &Cpu { numbers: None },
         }
     }
 }
@@ -132,7 +133,7 @@ impl ModelArgs {
         let mut progress = |progress| bar.show(progress);
         let remembered = remembered();
         let options = LoadOptions {
-            device: self.device.into(),
+            backend: Some(self.device.backend()),
             dtype: self.dtype.into(),
             weights: self.dtype.weights(),
             kernel: self.kernel.as_deref(),
@@ -142,6 +143,15 @@ impl ModelArgs {
             ..LoadOptions::default()
         };
         Ok(open(source, options).await?)
+    }
+
+    /// Says that only a GPU trains, where the CPU is asked for.
+    pub fn check_trains(&self) -> Result<()> {
+        if self.device == DeviceArg::Cpu {
+            let what = "is the CPU, and only a GPU trains";
+            return Err(Error::new(ErrorKind::Input, "--device", what).into());
+        }
+        Ok(())
     }
 
     /// Where what adaptation changes of it is.

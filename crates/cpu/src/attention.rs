@@ -1,8 +1,8 @@
 //! Attention of each sequence over itself.
 
-use super::curves::softmax;
-use super::parallel;
-use super::products::{View, multiply};
+use super::platform::{self, multiply, softmax};
+
+use super::products::View;
 
 /// How a row of queries, keys or values is made of heads.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub(super) fn attention(
         let queries = if first_only { 1 } else { tokens };
         // Heads are threads' work, so each has a place of its own: [heads, queries, size].
         let mut by_head = vec![0.0; queries * heads.width()];
-        parallel::chunks(&mut by_head, queries * heads.size, |head, out| {
+        platform::chunks(&mut by_head, queries * heads.size, |head, out| {
             attend(qkv, heads, head, queries, out);
         });
         for query in 0..queries {

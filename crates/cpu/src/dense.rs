@@ -1,15 +1,9 @@
 //! Dense layers, in whichever numbers.
 
-use super::Numbers;
 use super::integer::{Bits, Matrix};
-#[cfg(not(target_arch = "wasm32"))]
-use super::room_for;
-use crate::error::Result;
-
-#[cfg(not(target_arch = "wasm32"))]
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-#[cfg(not(target_arch = "wasm32"))]
-use rten_tensor::NdTensorView;
+use super::platform::FloatMatrix;
+use super::{Numbers, room_for};
+use cappy::Result;
 
 /// A matrix and its bias.
 pub(super) struct Dense {
@@ -19,10 +13,7 @@ pub(super) struct Dense {
 }
 
 enum Packed {
-    /// Always packed: multiplied otherwise, a single row would take another kernel, with sums in
-    /// another order.
-    #[cfg(not(target_arch = "wasm32"))]
-    Float(PackedBMatrix<f32>),
+    Float(FloatMatrix),
     Whole(Matrix),
 }
 
@@ -35,7 +26,6 @@ pub(super) struct Packer {
 }
 
 enum Packing {
-    #[cfg(not(target_arch = "wasm32"))]
     Float(Vec<f32>),
     Whole(Matrix),
 }
@@ -44,7 +34,6 @@ impl Packer {
     /// For a matrix of this shape, called `name`.
     pub fn new(name: &str, numbers: Numbers, inputs: usize, outputs: usize) -> Result<Packer> {
         let matrix = match numbers {
-            #[cfg(not(target_arch = "wasm32"))]
             Numbers::F32 => Packing::Float(room_for(name, inputs * outputs)?),
             Numbers::I16 => Packing::Whole(Matrix::zeros(name, Bits::Sixteen, inputs, outputs)?),
             Numbers::I8 => Packing::Whole(Matrix::zeros(name, Bits::Eight, inputs, outputs)?),
@@ -55,7 +44,6 @@ impl Packer {
     /// The next rows.
     pub fn push(&mut self, rows: &[f32]) {
         match &mut self.matrix {
-            #[cfg(not(target_arch = "wasm32"))]
             Packing::Float(numbers) => numbers.extend_from_slice(rows),
             Packing::Whole(matrix) => {
                 for row in rows.chunks_exact(self.inputs) {
@@ -70,11 +58,7 @@ impl Packer {
     pub fn finish(self, bias: Vec<f32>) -> Dense {
         debug_assert_eq!(bias.len(), self.outputs);
         let matrix = match self.matrix {
-            #[cfg(not(target_arch = "wasm32"))]
-            Packing::Float(numbers) => {
-                let matrix = NdTensorView::from_data([self.outputs, self.inputs], &numbers[..]);
-                Packed::Float(GemmExecutor::<f32>::default().prepack_b(matrix.transposed()))
-            }
+            Packing::Float(numbers) => Packed::Float(FloatMatrix::new(numbers, self.inputs)),
             Packing::Whole(matrix) => Packed::Whole(matrix),
         };
         Dense { matrix, inputs: self.inputs, bias }
@@ -85,8 +69,7 @@ impl Dense {
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
         let matrix = match &self.matrix {
-            #[cfg(not(target_arch = "wasm32"))]
-            Packed::Float(matrix) => size_of::<f32>() * matrix.rows() * matrix.cols(),
+            Packed::Float(matrix) => matrix.bytes(),
             Packed::Whole(matrix) => matrix.bytes(),
         };
         matrix + size_of_val(&self.bias[..])
@@ -97,23 +80,14 @@ impl Dense {
         let rows = x.len() / self.inputs;
         let mut out = vec![0.0; rows * self.bias.len()];
         match &self.matrix {
-            #[cfg(not(target_arch = "wasm32"))]
-            Packed::Float(matrix) => {
-                let options =
-                    GemmOptions { bias: Some(BiasVector::Row(&self.bias)), ..Default::default() };
-                let x = GemmInputA::Unpacked(NdTensorView::from_data([rows, self.inputs], x));
-                GemmExecutor::default()
-                    .gemm(&mut out, x, GemmInputB::Packed(matrix), options)
-                    .expect("the shapes were made to fit");
-            }
+            Packed::Float(matrix) => matrix.multiply(x, &self.bias, &mut out),
             Packed::Whole(matrix) => matrix.multiply(x, &self.bias, &mut out),
         }
         out
     }
-}
 
-/// The name of the kernel that multiplies f32 on this machine.
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) fn float_kernel() -> String {
-    GemmExecutor::<f32>::default().kernel_name().to_owned()
+    /// The name of what multiplies f32 on this machine.
+    pub fn float_kernel() -> String {
+        FloatMatrix::kernel()
+    }
 }

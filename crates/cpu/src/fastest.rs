@@ -1,17 +1,19 @@
 //! The faster of GPU and CPU, by a small model that both are timed with.
 
+use std::cell::RefCell;
 use std::error::Error as _;
 use std::time::Instant;
 
-use super::{cpu_pace, gpu_pace};
-use crate::checkpoint::WeightFormat;
-use crate::config::Config;
-use crate::cpu::{Numbers, describe, threads};
-use crate::encoder::Encoder;
-use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::Gpu;
-use crate::pace;
-use crate::tune::Tuned;
+use cappy::checkpoint::{Checkpoint, LocalFuture, WeightFormat};
+use cappy::encoder::Encoder;
+use cappy::gpu::Gpu;
+use cappy::tune::Tuned;
+use cappy::{
+    Backend, Config, Dtype, Error, ErrorKind, GpuBackend, LoadOptions, LoadedModel, Result,
+    gpu_backend, pace,
+};
+
+use crate::{Cpu, Numbers, pace_of, threads};
 
 /// Tokens of the batch whose time is told: sixteen pairs of 128.
 const TOKENS: usize = 2048;
@@ -19,8 +21,97 @@ const TOKENS: usize = 2048;
 /// How the line begins that remembers this.
 const NAME: &str = "auto ";
 
+/// The faster of GPU and CPU, as a short measurement of both finds that [`LoadOptions::tuning`] can
+/// remember; the CPU where the GPU cannot be used. The GPU for what only it has:
+/// [`LoadOptions::kernel`] and [`Dtype::F16`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fastest {
+    /// How the CPU computes, where it does.
+    pub cpu: Cpu,
+}
+
+impl Backend for Fastest {
+    fn load<'a>(
+        &'a self,
+        checkpoint: &'a Checkpoint,
+        config: &'a Config,
+        options: &'a LoadOptions<'_>,
+        loaded: &'a mut dyn FnMut(u64),
+    ) -> LocalFuture<'a, Result<Box<dyn LoadedModel>>> {
+        match options.dtype == Dtype::F16 || options.kernel.is_some() {
+            true => GpuBackend.load(checkpoint, config, options, loaded),
+            false => Box::pin(self.load_the_faster(checkpoint, config, options, loaded)),
+        }
+    }
+}
+
+/// What measuring both came to.
+struct Measured {
+    is_cpu: bool,
+    /// Which is taken and why, for people.
+    note: String,
+    /// What to remember of the GPU's kernels, and the seconds that finding them took.
+    gpu_tuning: String,
+    gpu_seconds: f64,
+    /// The same of the choice between GPU and CPU.
+    tuning: String,
+    seconds: f64,
+}
+
+impl Fastest {
+    async fn load_the_faster(
+        &self,
+        checkpoint: &Checkpoint,
+        config: &Config,
+        options: &LoadOptions<'_>,
+        loaded: &mut dyn FnMut(u64),
+    ) -> Result<Box<dyn LoadedModel>> {
+        let measured = RefCell::new(None);
+        let consider = async |gpu: &Gpu, tuned: &Tuned| {
+            let numbers = self.cpu.numbers_for(options);
+            let verdict = Verdict::of(options.tuning, gpu, tuned, numbers).await?;
+            let is_cpu = verdict.is_cpu();
+            measured.replace(Some(Measured {
+                is_cpu,
+                note: verdict.tell(config, gpu),
+                gpu_tuning: tuned.to_text(gpu),
+                gpu_seconds: tuned.seconds,
+                tuning: verdict.to_text(),
+                seconds: verdict.seconds,
+            }));
+            match is_cpu {
+                true => {
+                    Err(Error::new(ErrorKind::AdapterTooSmall, "GPU", "is slower than the CPU"))
+                }
+                false => Ok(()),
+            }
+        };
+        let on_gpu = GpuBackend.load_unless(checkpoint, config, options, loaded, consider).await;
+        match (on_gpu, measured.into_inner()) {
+            (Ok(model), Some(found)) => {
+                Ok(Box::new(model.with_note(found.note, &found.tuning, found.seconds)))
+            }
+            (Ok(model), None) => Ok(Box::new(model)),
+            (Err(why), found) if is_of_the_gpu(&why) => {
+                let mut model = self.cpu.load_model(checkpoint, config, options, loaded).await?;
+                let running = &mut model.running;
+                running.note = Some(match &found {
+                    Some(found) if found.is_cpu => found.note.clone(),
+                    _ => format!("computes on the CPU: {}", in_full(&why)),
+                });
+                if let Some(found) = found {
+                    running.tuning = found.gpu_tuning + &found.tuning;
+                    running.tuning_seconds = found.gpu_seconds + found.seconds;
+                }
+                Ok(Box::new(model))
+            }
+            (Err(why), _) => Err(why),
+        }
+    }
+}
+
 /// What timing both came to.
-pub(super) struct Verdict {
+struct Verdict {
     /// Microseconds that the small model takes.
     on_gpu: u32,
     on_cpu: u32,
@@ -31,7 +122,7 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// What `remembered`, [`crate::LoadOptions::tuning`] of an earlier load, says of this adapter and
+    /// What `remembered`, [`cappy::LoadOptions::tuning`] of an earlier load, says of this adapter and
     /// this machine, or else a measurement.
     ///
     /// # Errors
@@ -49,8 +140,8 @@ impl Verdict {
             return Ok(Verdict { on_gpu, on_cpu, key, seconds: 0.0 });
         }
         let start = Instant::now();
-        let on_gpu = gpu_pace(gpu, tuned.choice, Some(tuned.format)).await?;
-        let on_cpu = cpu_pace(numbers).await?;
+        let on_gpu = gpu_backend::pace_of(gpu, tuned.choice, Some(tuned.format)).await?;
+        let on_cpu = pace_of(numbers).await?;
         Ok(Verdict { on_gpu, on_cpu, key, seconds: start.elapsed().as_secs_f64() })
     }
 
@@ -78,23 +169,17 @@ impl Verdict {
     }
 }
 
-/// What `remembered` has besides the GPU's own line.
-pub(super) fn remembered_verdict(remembered: &str) -> String {
-    let lines = remembered.lines().filter(|line| line.starts_with(NAME));
-    lines.map(|line| format!("\n{line}")).collect()
-}
-
 /// What a measurement holds for.
 fn key(gpu: &Gpu, format: WeightFormat, numbers: Numbers) -> String {
     let adapter = gpu.adapter();
-    let path = if gpu.dtype() == crate::gpu::Dtype::F16 { "f16" } else { "f32" };
+    let path = if gpu.dtype() == Dtype::F16 { "f16" } else { "f32" };
     format!(
         "{} {path} {format} {} {} {}; {}, {}, threads: {}",
         env!("CARGO_PKG_VERSION"),
         adapter.backend,
         adapter.name,
         adapter.driver,
-        describe(numbers),
+        numbers.describe(),
         std::env::consts::ARCH,
         threads()
     )
@@ -117,7 +202,7 @@ fn seconds(seconds: f64) -> String {
 }
 
 /// The error with what caused it; a missing adapter says all by itself.
-pub(super) fn in_full(error: &Error) -> String {
+fn in_full(error: &Error) -> String {
     let mut text = match error.kind() {
         ErrorKind::NoAdapter => return error.what().to_owned(),
         _ => error.to_string(),
@@ -131,7 +216,7 @@ pub(super) fn in_full(error: &Error) -> String {
 }
 
 /// Whether the CPU can do what the GPU failed to: all but reading a model that is broken.
-pub(super) fn is_of_the_gpu(error: &Error) -> bool {
+fn is_of_the_gpu(error: &Error) -> bool {
     use ErrorKind::{AdapterTooSmall, DeviceLost, Gpu, NoAdapter, OutOfMemory};
     matches!(error.kind(), AdapterTooSmall | DeviceLost | Gpu | NoAdapter | OutOfMemory)
 }
@@ -139,8 +224,8 @@ pub(super) fn is_of_the_gpu(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::Dtype;
-    use crate::tune::tune;
+    use cappy::gpu::Dtype;
+    use cappy::tune::tune;
 
     #[test]
     fn a_verdict_is_measured_remembered_and_forgotten_elsewhere() {
@@ -165,7 +250,6 @@ mod tests {
             assert!(!of_this(&format!("auto 0 6 {}", measured.key)));
             let q8 = key(&gpu, WeightFormat::Q8, Numbers::F32);
             assert!(q8 != measured.key && key(&gpu, tuned.format, Numbers::I8) != measured.key);
-            assert_eq!(remembered_verdict(&format!("the GPU's own{line}")), line);
         });
     }
 

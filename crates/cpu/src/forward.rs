@@ -2,22 +2,22 @@
 
 use super::attention::{Heads, attention};
 use super::layers::{activate, relu, tanh};
+use super::platform::Pause;
 use super::weights::{Layer, Weights};
-use crate::batch::Batch;
-use crate::config::{Activation, Config};
-use crate::error::{Error, ErrorKind, Result};
-use crate::tokenizer::Encoded;
+use cappy::Batch;
+use cappy::{Activation, Config};
+use cappy::{Error, ErrorKind, Result};
 
 pub(super) async fn logits(
     config: &Config,
     w: &Weights,
-    pairs: &[Encoded],
+    batch: &Batch,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<f32>>> {
     let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
-    let lengths: Vec<usize> = pairs.iter().map(|pair| pair.ids.len()).collect();
+    let lengths: Vec<usize> = batch.lengths().collect();
     let mut pause = Pause::new();
-    let mut hidden = embed(config, w, pairs); // [T, hidden]
+    let mut hidden = embed(config, w, batch); // [T, hidden]
     for (index, layer) in w.layers.iter().enumerate() {
         pause.now_and_then().await;
         if stop() {
@@ -40,12 +40,10 @@ pub(super) async fn logits(
     Ok(logits.chunks_exact(config.labels.len()).map(<[f32]>::to_vec).collect())
 }
 
-fn embed(config: &Config, w: &Weights, pairs: &[Encoded]) -> Vec<f32> {
-    let tokens: usize = pairs.iter().map(|pair| pair.ids.len()).sum();
-    let mut out = vec![0.0; tokens * config.hidden_size];
-    let ids = Batch::new(pairs).ids;
-    for ([word, position, token_type], row) in
-        ids.into_iter().zip(out.chunks_exact_mut(config.hidden_size))
+fn embed(config: &Config, w: &Weights, batch: &Batch) -> Vec<f32> {
+    let mut out = vec![0.0; batch.tokens() * config.hidden_size];
+    for (&[word, position, token_type], row) in
+        batch.ids.iter().zip(out.chunks_exact_mut(config.hidden_size))
     {
         w.word.add_row(word, row);
         w.position.add_row(position, row);
@@ -85,28 +83,4 @@ pub(super) fn first_rows(hidden: &[f32], lengths: &[usize], width: usize) -> Vec
         first += length;
     }
     rows
-}
-
-/// In a browser the thread's other events, an abort among them, have their turn now and then.
-/// Natively other threads go on anyway.
-struct Pause {
-    #[cfg(target_arch = "wasm32")]
-    last: web_time::Instant,
-}
-
-impl Pause {
-    fn new() -> Pause {
-        Pause {
-            #[cfg(target_arch = "wasm32")]
-            last: web_time::Instant::now(),
-        }
-    }
-
-    async fn now_and_then(&mut self) {
-        #[cfg(target_arch = "wasm32")]
-        if self.last.elapsed().as_millis() >= 50 {
-            gloo_timers::future::TimeoutFuture::new(0).await;
-            self.last = web_time::Instant::now();
-        }
-    }
 }

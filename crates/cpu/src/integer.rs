@@ -13,8 +13,8 @@ use bytemuck::{Pod, cast, cast_mut, cast_slice};
 use wide::{f32x4, i16x8, i32x4};
 
 use super::products::store;
-use super::{parallel, room_for};
-use crate::error::Result;
+use super::{platform, room_for};
+use cappy::Result;
 
 /// Inputs that share a scale.
 const BLOCK: usize = 32;
@@ -155,9 +155,9 @@ impl Matrix {
         let count = out.len() / self.outputs;
         let x = Rows::new(x, self.inputs, self.bits.most().1);
         let cached = CACHED_BYTES / (size_of::<i16>() * self.inputs) + 1;
-        let at_once = count.div_ceil(parallel::threads()).clamp(1, cached);
+        let at_once = count.div_ceil(platform::threads()).clamp(1, cached);
         let tiles = at_once.div_ceil(ROWS);
-        parallel::chunks(out, tiles * ROWS * self.outputs, |chunk, out| match self.bits {
+        platform::chunks(out, tiles * ROWS * self.outputs, |chunk, out| match self.bits {
             Bits::Sixteen => self.multiply_rows::<Sixteen>(&x, chunk * tiles, bias, out),
             Bits::Eight => self.multiply_rows::<Eight>(&x, chunk * tiles, bias, out),
         });
@@ -296,7 +296,7 @@ fn scale(numbers: &[f32x4; BLOCK / 4], most: f32) -> (f32, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference;
+    use cappy::reference;
 
     fn numbers(count: usize, salt: usize) -> Vec<f32> {
         (0..count).map(|i| (((i + salt) * 7919 + 13) % 2003) as f32 / 1000.0 - 1.0).collect()

@@ -1,7 +1,7 @@
 //! What stands between the dense layers, row by row.
 
-use super::{curves, parallel};
-use crate::config::Activation;
+use super::platform::{self, gelu, gelu_tanh};
+use cappy::Activation;
 
 /// Numbers that a thread takes at once, about.
 const SHARE: usize = 1 << 14;
@@ -18,7 +18,7 @@ impl Norm {
     pub fn apply(&self, x: &mut [f32], residual: Option<&[f32]>) {
         let width = self.gamma.len();
         let share = width * (SHARE / width).max(1);
-        parallel::chunks(x, share, |chunk, rows| {
+        platform::chunks(x, share, |chunk, rows| {
             if let Some(residual) = residual {
                 let residual = &residual[chunk * share..][..rows.len()];
                 rows.iter_mut().zip(residual).for_each(|(x, residual)| *x += residual);
@@ -52,9 +52,9 @@ pub(super) fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
 /// What stands between the two layers of a feed-forward network, of each number.
 pub(super) fn activate(by: Activation, x: &mut [f32]) {
     match by {
-        Activation::Gelu => parallel::chunks(x, SHARE, |_, x| curves::gelu(x)),
-        Activation::GeluTanh => parallel::chunks(x, SHARE, |_, x| curves::gelu_tanh(x)),
-        Activation::Relu => parallel::chunks(x, SHARE, |_, x| relu(x)),
+        Activation::Gelu => platform::chunks(x, SHARE, |_, x| gelu(x)),
+        Activation::GeluTanh => platform::chunks(x, SHARE, |_, x| gelu_tanh(x)),
+        Activation::Relu => platform::chunks(x, SHARE, |_, x| relu(x)),
     }
 }
 

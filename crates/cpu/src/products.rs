@@ -30,108 +30,15 @@ fn store_some(sums: &[f32], out: &mut [f32]) {
     out.copy_from_slice(&sums[..out.len()]);
 }
 
-/// `a b`, into `out`, `[a.rows, b.columns]`.
-#[cfg(not(target_arch = "wasm32"))]
-pub(super) fn multiply(a: View, b: View, out: &mut [f32]) {
-    use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
-    use rten_tensor::NdTensorView;
-    fn matrix(view: View) -> NdTensorView<f32, 2> {
-        let shape = [view.rows, view.columns];
-        NdTensorView::from_slice_with_strides(shape, view.data, view.strides)
-            .expect("the view is inside its data")
-    }
-    let (a, b) = (GemmInputA::Unpacked(matrix(a)), GemmInputB::Unpacked(matrix(b)));
-    GemmExecutor::<f32>::default()
-        .gemm(out, a, b, GemmOptions::default())
-        .expect("the shapes were made to fit");
-}
-
-#[cfg(target_arch = "wasm32")]
-pub(super) use portable::multiply;
-
-/// For WebAssembly, where crates that multiply f32 reach a half to two thirds of this.
-#[cfg(any(test, target_arch = "wasm32"))]
-mod portable {
-    use bytemuck::cast;
-    use wide::f32x4;
-
-    use super::{View, store};
-
-    /// Rows and columns of a tile: its eight sums and what they are made of fill the sixteen
-    /// registers of x86.
-    const ROWS: usize = 4;
-    const COLUMNS: usize = 8;
-
-    pub fn multiply(a: View, b: View, out: &mut [f32]) {
-        let mut panel = vec![[0.0; COLUMNS]; b.rows];
-        for column in (0..b.columns).step_by(COLUMNS) {
-            let columns = COLUMNS.min(b.columns - column);
-            pack(b, column, columns, &mut panel);
-            for (tile, out) in out.chunks_mut(ROWS * b.columns).enumerate() {
-                let row = tile * ROWS;
-                match out.len() / b.columns {
-                    1 => multiply_tile::<1>(a, row, &panel, column, columns, out),
-                    2 => multiply_tile::<2>(a, row, &panel, column, columns, out),
-                    3 => multiply_tile::<3>(a, row, &panel, column, columns, out),
-                    _ => multiply_tile::<ROWS>(a, row, &panel, column, columns, out),
-                }
-            }
-        }
-    }
-
-    /// Some columns of `b`, side by side.
-    fn pack(b: View, first: usize, columns: usize, panel: &mut [[f32; COLUMNS]]) {
-        if columns == COLUMNS && b.strides[1] == 1 {
-            for (k, packed) in panel.iter_mut().enumerate() {
-                let row = &b.data[k * b.strides[0] + first..];
-                *packed = *row.first_chunk().expect("the view is inside its data");
-            }
-            return;
-        }
-        // Column by column: a vector read right after its numbers were written would wait for them.
-        for column in 0..columns {
-            let numbers = &b.data[(first + column) * b.strides[1]..];
-            for (packed, number) in panel.iter_mut().zip(numbers.iter().step_by(b.strides[0])) {
-                packed[column] = *number;
-            }
-        }
-    }
-
-    #[inline]
-    fn multiply_tile<const R: usize>(
-        a: View,
-        first: usize,
-        panel: &[[f32; COLUMNS]],
-        column: usize,
-        columns: usize,
-        out: &mut [f32],
-    ) {
-        assert_eq!(a.strides[1], 1);
-        let rows: [&[f32]; R] =
-            std::array::from_fn(|r| &a.data[(first + r) * a.strides[0]..][..panel.len()]);
-        let mut sums = [[f32x4::ZERO; 2]; R];
-        for (k, b) in panel.iter().enumerate() {
-            let b: [f32x4; 2] = cast(*b);
-            for (row, sums) in rows.iter().zip(&mut sums) {
-                let a = f32x4::splat(row[k]);
-                sums[0] += a * b[0];
-                sums[1] += a * b[1];
-            }
-        }
-        let width = out.len() / R;
-        for (out, sums) in out.chunks_exact_mut(width).zip(sums) {
-            store(sums, &mut out[column..][..columns]);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use cappy::reference;
+
     use super::*;
-    use crate::reference;
+    use crate::{native, portable};
 
     #[test]
-    fn both_multiply_like_the_twin() {
+    fn both_multiply_as_the_reference_implementation_does() {
         let numbers = |count: usize| -> Vec<f32> {
             (0..count).map(|i| ((i * 37 + 11) % 101) as f32 / 50.0 - 1.0).collect()
         };
@@ -149,7 +56,7 @@ mod tests {
                     .map(|(k, column)| b_data[k * b_strides[0] + column * b_strides[1]])
                     .collect();
                 let expected = reference::matmul(&dense, &columns_of_b, &vec![0.0; columns], inner);
-                for multiply in [multiply, portable::multiply] {
+                for multiply in [native::multiply, portable::multiply] {
                     let mut out = vec![f32::NAN; rows * columns];
                     multiply(a, b, &mut out);
                     for (got, expected) in out.iter().zip(&expected) {
@@ -159,5 +66,43 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn f32_matrices_multiply_as_the_reference_implementation_does() {
+        let numbers = |count: usize| -> Vec<f32> {
+            (0..count).map(|i| ((i * 29 + 3) % 97) as f32 / 48.0 - 1.0).collect()
+        };
+        for (rows, inputs, outputs) in [(1, 5, 3), (7, 33, 12)] {
+            let (x, w, bias) =
+                (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs));
+            let expected = reference::matmul(&x, &w, &bias, inputs);
+            let mut outs = [const { Vec::new() }; 2];
+            outs.iter_mut().for_each(|out| *out = vec![f32::NAN; rows * outputs]);
+            native::FloatMatrix::new(w.clone(), inputs).multiply(&x, &bias, &mut outs[0]);
+            let matrix = portable::FloatMatrix::new(w.clone(), inputs);
+            matrix.multiply(&x, &bias, &mut outs[1]);
+            assert_eq!(matrix.bytes(), 4 * inputs * outputs);
+            for (got, expected) in outs.iter().flat_map(|out| out.iter().zip(&expected)) {
+                let error = (got - expected).abs();
+                assert!(error <= 1e-5, "{rows}x{inputs}x{outputs}: {got} for {expected}");
+            }
+        }
+        assert!(!native::FloatMatrix::kernel().is_empty());
+        assert_eq!(portable::FloatMatrix::kernel(), "portable");
+    }
+
+    #[test]
+    fn work_is_shared_out_without_a_gap() {
+        fn fill(chunks: impl Fn(&mut [f32])) -> Vec<f32> {
+            let mut out = vec![0.0; 11];
+            chunks(&mut out);
+            out
+        }
+        let work = |index: usize, run: &mut [f32]| run.fill(1.0 + index as f32);
+        let expected = [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
+        assert_eq!(fill(|out| native::chunks(out, 4, work)), expected);
+        assert_eq!(fill(|out| portable::chunks(out, 4, work)), expected);
+        assert!(native::threads() >= portable::threads());
     }
 }

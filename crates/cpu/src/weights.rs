@@ -8,9 +8,9 @@ use half::prelude::*;
 use super::dense::{Dense, Packer};
 use super::layers::Norm;
 use super::{Numbers, room_for};
-use crate::checkpoint::{Checkpoint, Tensor, tensor_shapes};
-use crate::config::Config;
-use crate::error::Result;
+use cappy::Config;
+use cappy::Result;
+use cappy::checkpoint::{Checkpoint, Tensor, tensor_shapes};
 
 /// Rows that are read at once.
 const ROWS: usize = 512;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::lines::{Place, each_line, missing, text};
 use super::questions::{Candidate, Names, Pairs, Protocol, Question, Questions};
-use crate::error::{Error, ErrorKind, Result};
+use cappy::{Error, ErrorKind, Result};
 
 /// The fields as they stand in a line; fields of other names are left alone.
 #[derive(Deserialize)]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{PairScore, Questions};
-use crate::error::{Error, ErrorKind, Result};
+use cappy::{Error, ErrorKind, Result};
 
 /// Another number: another format.
 const VERSION: u32 = 1;

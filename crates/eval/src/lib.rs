@@ -7,13 +7,13 @@
 //! worth something, scores for them, and a [`Report`].
 //!
 //! ```
-//! use cappy::eval::{Options, PairScore, Questions};
+//! use cappy_eval::{Options, PairScore, Questions};
 //! let lines = r#"{"dataset_name": "d", "template_name": "t", "example_idx": 0, "instruction": "Is it warm?", "response": "yes", "label": 1}
 //! {"dataset_name": "d", "template_name": "t", "example_idx": 0, "instruction": "Is it warm?", "response": "no", "label": 0}
 //! "#;
 //! let questions = Questions::read_classification([("warm.jsonl", lines.as_bytes())])?;
 //! assert_eq!(questions.pairs(), [("Is it warm?", "yes"), ("Is it warm?", "no")]);
-//! // A scorer gives these: `eval::score(&scorer, &questions, vec![], &mut |_| Ok(())).await?`.
+//! // A scorer gives these: `cappy_eval::score(&scorer, &questions, vec![], &mut |_| Ok(())).await?`.
 //! let scores = [0.9, 0.2].map(|score| PairScore { score, truncated: 0 });
 //! let report = questions.report("by hand", &scores, &Options::default())?;
 //! assert_eq!(report.means["scorer"], 1.0);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::lines::{Lines, json_fault};
+use cappy::lines::{Lines, json_fault};
+use cappy::{Error, ErrorKind, Result};
 
 /// Where a line stands.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::bootstrap::{Unit, intervals};
 use super::questions::{Method, Protocol, Question, Questions};
 use super::{Bin, Options, PairScore, calibration};
-use crate::error::{Error, ErrorKind, Result};
+use cappy::{Error, ErrorKind, Result};
 
 /// Values that differ by less are the same: sums in another order.
 const SAME: f64 = 1e-12;

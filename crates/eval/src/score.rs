@@ -1,8 +1,8 @@
 //! The scores of all pairs, going on from those that are there.
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::eval::Questions;
-use crate::scorer::{Score, Scorer};
+use crate::Questions;
+use cappy::{Error, ErrorKind, Result};
+use cappy::{Score, Scorer};
 
 /// Kept scores are not those of another model where scoring some of them again moves none by
 /// more: what rounding may move (other kernels, f16 or f32).

@@ -11,8 +11,8 @@ use super::lines::{InOrder, Place, each_line, missing, text};
 use super::questions::{
     Candidate, Method, Names, Pairs, Protocol, Question, Questions, first_best,
 };
-use crate::error::{Error, ErrorKind, Result};
-use crate::rouge::rouge_l;
+use cappy::rouge::rouge_l;
+use cappy::{Error, ErrorKind, Result};
 
 /// The fields as they stand in a line; fields of other names are left alone.
 #[derive(Deserialize)]

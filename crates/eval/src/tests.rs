@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Options, PairScore, Questions, Report, ScoreFile};
-use crate::error::ErrorKind;
+use cappy::ErrorKind;
 
 fn close(got: f64, expected: f64) {
     assert!((got - expected).abs() <= 1e-12, "{got}, expected {expected}");

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
 use super::{fail, parse_dtype, to_js};
-use crate::adapt::{Adaptation, Depth, Kept, Plan, Prepared, Recipe, Settings, examples};
-use crate::checkpoint::browser::JsFiles;
-use crate::{Checkpoint, Error, ErrorKind, LoadOptions, ModelSource, Progress};
+use crate::files::JsFiles;
+use cappy::adapt::{Adaptation, Depth, Kept, Plan, Prepared, Recipe, Settings, examples};
+use cappy::{Checkpoint, Error, ErrorKind, LoadOptions, ModelSource, Progress};
 
 /// What a caller may set, by the names that JavaScript gives it. The rest is as [`Settings::new`]
 /// and [`Recipe::default`] have it.
@@ -134,7 +134,7 @@ impl WasmAdaptation {
         loaded.map(WasmAdaptation).map_err(fail)
     }
 
-    /// The next optimizer step as [`crate::adapt::Step`] is serialised; `null` at the end. `stop()`
+    /// The next optimizer step as [`cappy::adapt::Step`] is serialised; `null` at the end. `stop()`
     /// is asked between submissions.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The measurement of [`crate::bench`], for a page.
+//! The measurement of [`cappy::bench`], for a page.
 
 use std::ops::ControlFlow;
 
@@ -6,9 +6,9 @@ use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
 use super::{fail, parse_dtype, to_js};
-use crate::bench::{Options, Shape};
-use crate::checkpoint::WeightFormat;
-use crate::{Error, ErrorKind};
+use cappy::bench::{Options, Shape};
+use cappy::checkpoint::WeightFormat;
+use cappy::{Error, ErrorKind};
 
 /// Measures a shape; `software` says that the adapter is a CPU, which wgpu does not learn from a
 /// browser. `progress(what, share)` ends the work by returning true.
@@ -49,5 +49,5 @@ pub async fn bench(
             false => ControlFlow::Continue(()),
         }
     };
-    to_js(&crate::bench::run(options, &mut tell).await.map_err(fail)?)
+    to_js(&cappy::bench::run(options, &mut tell).await.map_err(fail)?)
 }

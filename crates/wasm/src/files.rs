@@ -5,8 +5,8 @@ use std::ops::Range;
 use js_sys::{JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
 
-use super::source::{ByteSource, Files, LocalFuture};
-use crate::error::{Error, ErrorKind, Result};
+use cappy::checkpoint::{ByteSource, Files, LocalFuture};
+use cappy::{Error, ErrorKind, Result};
 
 #[wasm_bindgen]
 extern "C" {

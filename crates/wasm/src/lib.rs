@@ -13,12 +13,12 @@ use wasm_bindgen::prelude::*;
 
 #[cfg(not(feature = "cpu"))]
 use crate::Dtype;
-#[cfg(not(feature = "cpu"))]
-use crate::checkpoint::WeightFormat;
-use crate::checkpoint::browser::JsFiles;
 #[cfg(feature = "cpu")]
 use crate::cpu::Numbers;
-use crate::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+use crate::files::JsFiles;
+#[cfg(not(feature = "cpu"))]
+use cappy::checkpoint::WeightFormat;
+use cappy::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
 
 #[cfg(feature = "adapt")]
 pub use adapt::WasmAdaptation;

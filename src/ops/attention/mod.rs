@@ -69,8 +69,7 @@ pub fn forward_tasks(cu_seqlens: &[u32], first_only: bool) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (sequence, ends) in cu_seqlens.windows(2).enumerate() {
         let (first_token, tokens) = (ends[0], ends[1] - ends[0]);
-        let (all, out_row) =
-            if first_only { (1, sequence as u32) } else { (tokens, first_token) };
+        let (all, out_row) = if first_only { (1, sequence as u32) } else { (tokens, first_token) };
         tasks.extend((0..all).step_by(QUERIES as usize).map(|first_query| Task {
             first_token,
             tokens,

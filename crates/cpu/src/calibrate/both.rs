@@ -3,8 +3,8 @@
 use super::super::Numbers;
 use super::super::dense::{Dense, Packer};
 use super::super::layers::Norm;
-use crate::checkpoint::Tensor;
-use crate::error::Result;
+use cappy::Result;
+use cappy::checkpoint::Tensor;
 
 /// One of each model.
 #[derive(Clone, Default)]

@@ -10,9 +10,10 @@ use rayon::prelude::*;
 
 use super::factor::{Factor, add, dot};
 use super::{grid, refuse};
-use crate::checkpoint::{Quantised, WeightFormat};
-use crate::cpu::products::{View, multiply};
-use crate::error::{Error, ErrorKind, Result};
+use crate::platform::multiply;
+use crate::products::View;
+use cappy::checkpoint::{Quantised, WeightFormat};
+use cappy::{Error, ErrorKind, Result};
 
 /// Rows that go through a factor at once: it is larger than any cache.
 const ROWS: usize = 16;

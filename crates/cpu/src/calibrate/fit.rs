@@ -2,7 +2,7 @@
 
 use super::factor::{Factor, add};
 use super::refuse;
-use crate::error::Result;
+use cappy::Result;
 
 /// What to add to the weights and to the bias of an output, so that it takes up what is left.
 ///
@@ -11,7 +11,7 @@ use crate::error::Result;
 /// share of the mean variance of the features, holds weights to what they are.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Input`] where lengths do not fit together, for numbers that are not finite,
+/// [`cappy::ErrorKind::Input`] where lengths do not fit together, for numbers that are not finite,
 /// and for features that are the same in every pair.
 pub(super) fn fit(features: &[f32], left: &[f32], damping: f64) -> Result<(Vec<f64>, f64)> {
     let pairs = left.len();

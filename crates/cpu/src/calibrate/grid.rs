@@ -1,6 +1,6 @@
 //! The numbers that a block of weights may be rounded to.
 
-use crate::checkpoint::{LEAST_EXPONENT, WeightFormat};
+use cappy::checkpoint::{LEAST_EXPONENT, WeightFormat};
 
 /// Shares of the plain scale that the search tries: the first and last, and how many.
 fn shares(format: WeightFormat) -> (f64, f64, u32) {

@@ -21,12 +21,13 @@ use super::attention::{Heads, attention};
 use super::dense::Dense;
 use super::forward::{activate_head, first_rows};
 use super::layers::{Norm, activate};
-use crate::checkpoint::{
+use cappy::Config;
+use cappy::Encoded;
+use cappy::checkpoint::{
     Checkpoint, Quantised, QuantisedWriter, Rounding, Tensor, WeightFormat, tensor_shapes,
 };
-use crate::config::Config;
-use crate::error::{Error, ErrorKind, Result};
-use crate::tokenizer::Encoded;
+use cappy::source::Opened;
+use cappy::{CONVERTED_FILE, Conversion, Error, ErrorKind, Progress, Result};
 
 /// Rows of a table or matrix that are read at once.
 const ROWS: usize = 512;
@@ -44,7 +45,29 @@ fn refuse(message: String) -> Error {
     Error::new(ErrorKind::Input, "calibration", message)
 }
 
-/// As [`crate::checkpoint::write_quantised`], but each matrix is rounded so that its outputs for
+/// As [`Conversion::write`], but with matrices rounded for what they read: `pairs`, each an
+/// instruction and a response, without scores, are of the kind that will be scored. Some hundreds of
+/// them are enough; more take longer.
+///
+/// # Errors
+/// As [`write_calibrated`], and those of tokenizing.
+pub async fn convert_calibrated<W: Write>(
+    conversion: &Conversion,
+    out: W,
+    rounding: impl Into<Rounding>,
+    pairs: &[(&str, &str)],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<W> {
+    let Opened { config, checkpoint, tokenizer, .. } = conversion.model();
+    let encode =
+        |(instruction, response): &(&str, &str)| tokenizer.encode_pair(instruction, response);
+    let pairs = pairs.iter().map(encode).collect::<Result<Vec<_>>>()?;
+    let mut written = conversion.tell(progress);
+    let (file, rounding) = (CONVERTED_FILE, rounding.into());
+    write_calibrated(checkpoint, config, out, file, rounding, &pairs, &mut written).await
+}
+
+/// As [`cappy::checkpoint::write_quantised`], but each matrix is rounded so that its outputs for
 /// `pairs` come near those of the original model, and the last matrix is fitted to its scores.
 ///
 /// In memory are up to 24 bytes for each token of the pairs times the hidden size, and as many for

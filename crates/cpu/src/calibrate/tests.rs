@@ -198,7 +198,7 @@ struct Case {
 #[test]
 fn integers_and_scales_are_those_of_the_study() {
     let golden: Golden =
-        serde_json::from_str(include_str!("../../../tests/golden/quantise.json")).unwrap();
+        serde_json::from_str(include_str!("../../../../tests/golden/quantise.json")).unwrap();
     let rows = golden.weights.concat();
     let (rounded, exact) = (golden.rounded.concat(), golden.exact.concat());
     let inputs = exact_inputs(&rounded, &exact, golden.columns);

@@ -42,7 +42,7 @@ fn assert_refused(output: &Output, what: &str) {
 }
 
 fn fixture(path: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
         .join("tests/fixtures/eval")
         .join(path)
         .display()
@@ -182,7 +182,7 @@ fn another_model_is_refused_by_its_name_and_by_its_scores() {
     let folder = tempfile::tempdir().unwrap();
     let [model, out] = ["model", "out"].map(|name| folder.path().join(name));
     fs::create_dir(&model).unwrap();
-    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cappy-mini");
+    let mini = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
         fs::copy(mini.join(file), model.join(file)).unwrap();
     }

@@ -154,7 +154,7 @@ fn usage_errors_are_2_and_say_what_is_missing() {
 fn the_licences_of_others_software_are_in_the_program() {
     let output = run(&["notices"], "");
     let notices = good(&output);
-    assert_eq!(notices, include_str!("../notices/native.txt"));
+    assert_eq!(notices, include_str!("../../../notices/native.txt"));
     assert!(notices.contains("\noption-ext 0.2.0: MPL-2.0, https://"), "where its source is");
 }
 
@@ -333,7 +333,7 @@ fn both_dtypes_give_nearly_the_same_score() {
 
 /// A copy of the embedded model's files that tests may spoil.
 fn copy_of_the_model(folder: &Path) -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cappy-mini");
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
         fs::copy(from.join(name), folder.join(name)).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cappy::checkpoint::{Directory, Files, MemoryFiles, Rounding, WeightFormat};
-use cappy::{Conversion, Device, Dtype, LoadOptions, ModelSource, Progress, Scorer};
+use cappy::{Conversion, Dtype, LoadOptions, ModelSource, Progress, Scorer};
 use pollster::block_on;
 
 const FORMATS: [WeightFormat; 2] = [WeightFormat::Q8, WeightFormat::Q4];
@@ -25,14 +25,14 @@ fn load(source: ModelSource, dtype: Dtype, weights: Option<WeightFormat>) -> Sco
     // The size of a batch is given, because otherwise it follows from a measurement, and the bytes
     // on the GPU with it.
     let batch_tokens = Some(2000);
-    let options =
-        LoadOptions { device: Device::Gpu, dtype, weights, batch_tokens, ..LoadOptions::default() };
+    let options = LoadOptions { dtype, weights, batch_tokens, ..LoadOptions::default() };
     block_on(Scorer::load(source, options)).unwrap()
 }
 
 /// Instructions, each with candidates.
 fn groups() -> Vec<(String, Vec<String>)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cappy-mini/examples.json");
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .join("models/cappy-mini/examples.json");
     let examples: serde_json::Value =
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -101,7 +101,7 @@ fn scores_stay_near_those_of_f16() {
 
 #[test]
 fn calibration_keeps_scores_nearer() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
     let lines = std::fs::read_to_string(root.join("models/cappy-mini/calibration.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> =
         lines.lines().take(60).map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -126,7 +126,8 @@ fn calibration_keeps_scores_nearer() {
             assert!(last <= bytes && bytes <= total);
             last = bytes;
         };
-        let write = conversion.write_calibrated(Vec::new(), rounding, &pairs, &mut progress);
+        let write =
+            cappy_cpu::convert_calibrated(&conversion, Vec::new(), rounding, &pairs, &mut progress);
         let files = with_small_files(&conversion, block_on(write).unwrap());
         let scorer = load(ModelSource::Files(Box::new(files)), Dtype::F16, None);
         assert_eq!(scorer.info().weights, format);
@@ -135,7 +136,13 @@ fn calibration_keeps_scores_nearer() {
         assert!(correlation >= least, "{format}, {finer_layers} layers finer: {correlation}");
     }
     let mut quiet = |_| {};
-    let write = conversion.write_calibrated(Vec::new(), WeightFormat::Q4, &pairs[..1], &mut quiet);
+    let write = cappy_cpu::convert_calibrated(
+        &conversion,
+        Vec::new(),
+        WeightFormat::Q4,
+        &pairs[..1],
+        &mut quiet,
+    );
     assert!(block_on(write).unwrap_err().to_string().contains("at least two pairs"));
 }
 

@@ -4,7 +4,7 @@
 //! them which of the files in `weights` is its `model.safetensors`, and `expected.json` the scores
 //! in f32. `variants.json` has more, made by `tests/golden/make_cases.py`.
 
-#[path = "golden/compare.rs"]
+#[path = "../../../tests/golden/compare.rs"]
 mod compare;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cappy::checkpoint::{MemoryFiles, WeightFormat};
-use cappy::{Conversion, Device, Dtype, LoadOptions, ModelSource, Scorer};
+use cappy::{Backend, Conversion, Dtype, GpuBackend, LoadOptions, ModelSource, Scorer};
+use cappy_cpu::Cpu;
 use compare::{Bound, compare};
 use pollster::block_on;
 use serde::Deserialize;
@@ -96,7 +97,7 @@ impl Expected {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases")
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/golden/cases")
 }
 
 fn json<T: serde::de::DeserializeOwned>(file: &str) -> T {
@@ -122,6 +123,22 @@ fn files(case: &str) -> MemoryFiles {
     )
 }
 
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Device {
+    Gpu,
+    Cpu,
+}
+
+impl Device {
+    fn backend(self) -> &'static dyn Backend {
+        match self {
+            Device::Gpu => &GpuBackend,
+            Device::Cpu => &Cpu { numbers: None },
+        }
+    }
+}
+
 /// The pairs of `st-max-length` are one text that is cut in different places, so their scores are a
 /// third as far apart as others of the same weights, while rounding to f16 on the GPU is the same.
 /// There the spread of the same weights' scores on the common pairs counts.
@@ -144,7 +161,7 @@ fn check(case: &str, device: Device, dtype: Dtype) {
 }
 
 fn load(files: MemoryFiles, device: Device, dtype: Dtype) -> Scorer {
-    let options = LoadOptions { device, dtype, ..LoadOptions::default() };
+    let options = LoadOptions { backend: Some(device.backend()), dtype, ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(ModelSource::Files(Box::new(files)), options)).unwrap();
     assert_eq!(scorer.info().dtype, dtype);
     assert_eq!(scorer.info().adapter.backend == "cpu", device == Device::Cpu);

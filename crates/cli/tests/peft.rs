@@ -4,7 +4,7 @@
 //! `tests/golden/make_adapter.py` made the files in `tests/golden/adapter` and says how to remake
 //! them.
 
-#[path = "golden/compare.rs"]
+#[path = "../../../tests/golden/compare.rs"]
 mod compare;
 
 use std::fs;
@@ -15,14 +15,14 @@ use cappy::checkpoint::{
     ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Directory, Dtype as Stored,
     Files, MemoryFiles, Writer, adapter_config, adapter_shapes, write_file, write_model,
 };
-use cappy::{Config, Device, Dtype, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
+use cappy::{Config, Dtype, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
 use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
 
 /// A path in the repository.
 fn path(relative: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(relative)
 }
 
 fn json(relative: &str) -> Value {
@@ -62,12 +62,7 @@ impl Golden {
             seed: self.value["seed"].as_u64().unwrap() as u32,
             profile: RandomProfile::Plain,
         };
-        let options = LoadOptions {
-            device: Device::Gpu,
-            dtype,
-            adaptation: Some(adaptation),
-            ..LoadOptions::default()
-        };
+        let options = LoadOptions { dtype, adaptation: Some(adaptation), ..LoadOptions::default() };
         let scorer = block_on(Scorer::load(source, options)).unwrap();
         assert_eq!(scorer.info().dtype, dtype);
         scorer
@@ -190,7 +185,7 @@ fn an_adapted_model_written_whole_scores_like_the_adapter() {
 
     let adapted = golden.scorer(Dtype::F32, Box::new(lora));
     assert_eq!(numbers, adapted.info().parameters);
-    let options = LoadOptions { device: Device::Gpu, dtype: Dtype::F32, ..LoadOptions::default() };
+    let options = LoadOptions { dtype: Dtype::F32, ..LoadOptions::default() };
     let merged = block_on(Scorer::load(ModelSource::Directory(folder), options)).unwrap();
     assert_eq!(golden.score(&merged), golden.score(&adapted));
 }

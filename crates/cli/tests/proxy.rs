@@ -1,7 +1,8 @@
 //! Downloads by the real binary through proxies on the loopback interface, which write down what
 //! they were asked.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 
+#[path = "../../../tests/hub_server/mod.rs"]
 mod hub_server;
 
 use std::process::Command;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use cappy::adapt::{Adaptation, Depth, Plan, Prepared, Recipe, Settings, examples};
 use cappy::checkpoint::{self, Checkpoint, Directory, MemoryFiles, Writer};
-use cappy::{Config, Device, Dtype, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer};
+use cappy::{Config, Dtype, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -18,7 +18,8 @@ use serde_json::Value;
 const BOUND: f64 = 1e-3;
 
 fn golden() -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/training-texts.json");
+    let path =
+        concat!(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), "/tests/golden/training-texts.json");
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
@@ -77,7 +78,8 @@ fn golden_model(golden: &Value) -> MemoryFiles {
         }
         writer.write(&numbers).unwrap();
     }
-    let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tokenizer.json");
+    let tokenizer =
+        concat!(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), "/tests/golden/tokenizer.json");
     MemoryFiles::new("golden")
         .with("config.json", json.into_bytes())
         .with("tokenizer.json", fs::read(tokenizer).unwrap())
@@ -85,7 +87,7 @@ fn golden_model(golden: &Value) -> MemoryFiles {
 }
 
 fn load(set: &Prepared, settings: Settings, dtype: Dtype) -> cappy::Result<Adaptation> {
-    let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
+    let options = LoadOptions { dtype, ..LoadOptions::default() };
     block_on(Adaptation::load(ModelSource::Embedded, set, settings, options, &mut |_| {}))
 }
 
@@ -98,7 +100,7 @@ fn texts_are_learned_as_in_pytorch() {
     let golden = golden();
     let (set, settings) = golden_run(&golden);
     for dtype in [Dtype::F16, Dtype::F32] {
-        let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
+        let options = LoadOptions { dtype, ..LoadOptions::default() };
         let source = ModelSource::Files(Box::new(golden_model(&golden)));
         let mut silent = |_: &Plan| {};
         let load = Adaptation::load(source, &set, settings.clone(), options, &mut silent);
@@ -115,7 +117,7 @@ fn texts_are_learned_as_in_pytorch() {
         for (name, bytes) in block_on(adaptation.small_files()).unwrap() {
             files = files.with(name, bytes);
         }
-        let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
+        let options = LoadOptions { dtype, ..LoadOptions::default() };
         let source = ModelSource::Files(Box::new(files));
         let scorer = block_on(Scorer::load(source, options)).unwrap();
         let pairs: Vec<(&str, &str)> =
@@ -161,8 +163,7 @@ fn less_memory_is_made_do_with_and_told_before() {
     let plan = |memory: u64| {
         let mut told: Option<Plan> = None;
         let settings = Settings { memory, ..settings.clone() };
-        let options =
-            LoadOptions { device: Device::Gpu, batch_tokens: Some(2000), ..LoadOptions::default() };
+        let options = LoadOptions { batch_tokens: Some(2000), ..LoadOptions::default() };
         let planned = &mut |plan: &Plan| told = Some(plan.clone());
         let load = Adaptation::load(ModelSource::Embedded, &set, settings, options, planned);
         block_on(load).map(|_| told.unwrap())
@@ -227,7 +228,7 @@ fn text(path: &Path) -> &str {
 
 /// 24 messages of the worked example, in a file of `folder`.
 fn train_file(folder: &Path) -> String {
-    let all = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/adapt/train.jsonl");
+    let all = concat!(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."), "/examples/adapt/train.jsonl");
     let lines: Vec<String> =
         fs::read_to_string(all).unwrap().lines().take(24).map(str::to_owned).collect();
     let path = folder.join("train.jsonl");
@@ -324,7 +325,7 @@ fn adapter_and_merged_model_score_the_same() {
     ];
     let scores = |source: ModelSource, files: Option<&Path>| {
         let adaptation = files.map(|path| Box::new(Directory::new(path)) as _);
-        let options = LoadOptions { device: Device::Gpu, adaptation, ..LoadOptions::default() };
+        let options = LoadOptions { adaptation, ..LoadOptions::default() };
         let scorer = block_on(Scorer::load(source, options)).unwrap();
         let scores = block_on(scorer.score(&pairs)).unwrap();
         scores.iter().map(|score| f64::from(score.logits[0])).collect::<Vec<_>>()

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 fn case(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/io").join(name)
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fixtures/io").join(name)
 }
 
 fn text(path: &Path) -> &str {
@@ -95,7 +95,8 @@ fn marked(folder: &Path, from: &Path) -> PathBuf {
 fn a_mark_is_no_text_in_files_that_are_named_either() {
     let folder = tempfile::tempdir().unwrap();
     let out = |name: &str| folder.path().join(name).display().to_string();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/eval");
+    let fixtures =
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("tests/fixtures/eval");
     let labels = fixtures.join("promptsource_test.jsonl");
     let eval = |file: &Path| {
         let arguments = ["eval", "classification", "--json", "--resamples", "5", text(file)];
@@ -152,7 +153,7 @@ fn nothing_that_is_printed_moves_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join(format!("model{EVIL}"));
     fs::create_dir(&model).unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cappy-mini");
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
         fs::copy(from.join(name), model.join(name)).unwrap();
     }
@@ -209,7 +210,7 @@ fn nothing_that_is_printed_moves_the_terminal() {
 #[test]
 fn a_folder_with_checkpoints_inside_is_its_own_files() {
     let folder = tempfile::tempdir().unwrap();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cappy-mini");
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for inside in ["", "checkpoint-500", "onnx"] {
         fs::create_dir_all(folder.path().join(inside)).unwrap();
         for name in ["config.json", "model.safetensors", "tokenizer.json"] {
