@@ -6,13 +6,13 @@ mod compare;
 
 use std::cell::Cell;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cappy::checkpoint::{MemoryFiles, WeightFormat};
 use cappy::{
     Config, Conversion, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer,
 };
-use cappy_cpu::{Cpu, Numbers};
+use cappy_cpu::{Cpu, Numbers, convert_calibrated};
 use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
@@ -191,7 +191,7 @@ fn every_family_can_be_rounded_by_what_it_reads() {
         let q4 = WeightFormat::Q4;
         let plain = block_on(conversion.write(Vec::new(), q4, &mut |_| {})).unwrap();
         let mut quiet = |_| {};
-        let write = conversion.write_calibrated(Vec::new(), q4, &texts, &mut quiet);
+        let write = convert_calibrated(&conversion, Vec::new(), q4, &texts, &mut quiet);
         let [plain, calibrated] = [plain, block_on(write).unwrap()].map(|weights| {
             let tokenizer = golden["source"]["tokenizer"].as_str().unwrap_or("tokenizer.json");
             let files = MemoryFiles::new(name)

@@ -6,7 +6,8 @@ use js_sys::{Array, Function, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-use super::{fail, parse_dtype, to_js};
+use super::gpu::parse_dtype;
+use super::{fail, to_js};
 use crate::files::JsFiles;
 use cappy::adapt::{Adaptation, Depth, Kept, Plan, Prepared, Recipe, Settings, examples};
 use cappy::{Checkpoint, Error, ErrorKind, LoadOptions, ModelSource, Progress};
@@ -67,11 +68,11 @@ impl Options {
             held_out: self.held_out.unwrap_or(usual.held_out),
         };
         recipe(self.size).check()?;
-        let set = recipe(self.size).prepare(&lessons, &crate::rouge::rouge_l);
+        let set = recipe(self.size).prepare(&lessons, &cappy::rouge::rouge_l);
         match self.epochs {
             Some(epochs) if self.size.is_none() => {
                 let size = set.train.len().saturating_mul(epochs);
-                Ok(recipe(Some(size)).prepare(&lessons, &crate::rouge::rouge_l))
+                Ok(recipe(Some(size)).prepare(&lessons, &cappy::rouge::rouge_l))
             }
             _ => Ok(set),
         }
@@ -127,6 +128,7 @@ impl WasmAdaptation {
             tuning: tuning.as_deref(),
             adaptation: None,
             subgroup_size,
+            backend: None,
             progress: Some(&mut told),
         };
         let source = ModelSource::Files(Box::new(files));

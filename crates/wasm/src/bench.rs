@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
-use super::{fail, parse_dtype, to_js};
+use super::gpu::parse_dtype;
+use super::{fail, to_js};
 use cappy::bench::{Options, Shape};
 use cappy::checkpoint::WeightFormat;
 use cappy::{Error, ErrorKind};

@@ -1,29 +1,32 @@
-//! The face towards JavaScript: thin newtypes over [`crate::Scorer`], without logic. The TypeScript
-//! in `js/` makes the public API of the npm package from them.
+//! What the JavaScript of the npm package calls: thin newtypes over [`cappy::Scorer`], without logic.
+//! The TypeScript in `js/` makes the public API from them.
+#![cfg(target_arch = "wasm32")]
 
 #[cfg(feature = "adapt")]
 mod adapt;
 #[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "cpu")]
+mod cpu;
+mod files;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod hash;
 
+use cappy::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+#[cfg(not(feature = "gpu"))]
+use cpu as device;
+#[cfg(feature = "gpu")]
+use gpu as device;
 use js_sys::Function;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
-
-#[cfg(not(feature = "cpu"))]
-use crate::Dtype;
-#[cfg(feature = "cpu")]
-use crate::cpu::Numbers;
-use crate::files::JsFiles;
-#[cfg(not(feature = "cpu"))]
-use cappy::checkpoint::WeightFormat;
-use cappy::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
 
 #[cfg(feature = "adapt")]
 pub use adapt::WasmAdaptation;
 #[cfg(feature = "bench")]
 pub use bench::bench;
+pub use files::JsFiles;
 pub use hash::Sha256;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -49,7 +52,6 @@ impl WasmScorer {
     /// # Errors
     /// `{ code, atFault, what }`; see [`ErrorKind::code`].
     #[expect(clippy::too_many_arguments, reason = "JavaScript names them; see js/engine.ts")]
-    #[cfg_attr(feature = "cpu", expect(unused_variables))]
     pub async fn load(
         files: JsFiles,
         adaptation: Option<JsFiles>,
@@ -67,31 +69,13 @@ impl WasmScorer {
                     progress.call2(&JsValue::NULL, &(bytes as f64).into(), &(total as f64).into());
             }
         };
-        #[cfg(not(feature = "cpu"))]
-        let (dtype, weights) = parse_dtype(&dtype).map_err(fail)?;
         let options = LoadOptions {
-            #[cfg(not(feature = "cpu"))]
-            dtype,
-            #[cfg(not(feature = "cpu"))]
-            weights,
-            #[cfg(feature = "cpu")]
-            dtype: Default::default(),
-            #[cfg(feature = "cpu")]
-            weights: None,
-            #[cfg(feature = "cpu")]
-            device: crate::Device::Cpu,
-            #[cfg(feature = "cpu")]
-            numbers: parse_numbers(&dtype).map_err(fail)?,
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
-            // The CPU runs none; JavaScript names the one for adapters that are CPUs.
-            #[cfg(feature = "cpu")]
-            kernel: None,
-            #[cfg(not(feature = "cpu"))]
-            kernel: kernel.as_deref(),
             tuning: tuning.as_deref(),
             adaptation: adaptation.map(|files| Box::new(files) as _),
             subgroup_size,
             progress: Some(&mut told),
+            ..device::options(&dtype, kernel.as_deref()).map_err(fail)?
         };
         let scorer = Scorer::load(ModelSource::Files(Box::new(files)), options).await;
         scorer.map(WasmScorer).map_err(fail)
@@ -137,36 +121,14 @@ pub async fn compete(
     subgroup_size: u32,
     rival: u32,
 ) -> Result<String, JsValue> {
-    let (kernel, tuning) = (kernel.as_deref(), tuning.as_deref());
-    crate::engine::compete(kernel, tuning, subgroup_size, rival).await.map_err(fail)
-}
-
-#[cfg(feature = "cpu")]
-fn parse_numbers(weights: &str) -> Result<Option<Numbers>, Error> {
-    match weights {
-        "auto" => Ok(None),
-        "i16" => Ok(Some(Numbers::I16)),
-        "i8" => Ok(Some(Numbers::I8)),
-        other => {
-            let what = format!("is {other:?}; auto, i16 and i8 are known");
-            Err(Error::new(ErrorKind::Input, "cpuWeights", what))
+    let measured = device::measure(kernel.as_deref(), tuning.as_deref(), subgroup_size);
+    let (tuning, micros) = measured.await.map_err(fail)?;
+    match micros {
+        Some(micros) if micros >= rival => {
+            let kind = ErrorKind::AdapterTooSmall;
+            Err(fail(Error::new(kind, "pace", micros.to_string())))
         }
-    }
-}
-
-/// How kernels read f16 numbers, and how matrices are held if not as they are stored.
-#[cfg(not(feature = "cpu"))]
-fn parse_dtype(dtype: &str) -> Result<(Dtype, Option<WeightFormat>), Error> {
-    match dtype {
-        "auto" => Ok((Dtype::Auto, None)),
-        "f16" => Ok((Dtype::F16, Some(WeightFormat::F16))),
-        "f32" => Ok((Dtype::F32, Some(WeightFormat::F16))),
-        "q8" => Ok((Dtype::Auto, Some(WeightFormat::Q8))),
-        "q4" => Ok((Dtype::Auto, Some(WeightFormat::Q4))),
-        other => {
-            let what = format!("is {other:?}; auto, f16, f32, q8 and q4 are known");
-            Err(Error::new(ErrorKind::Input, "dtype", what))
-        }
+        _ => Ok(tuning),
     }
 }
 
