@@ -110,7 +110,7 @@ const HOSTS = [
   },
 ];
 
-/** Of scores and losses, against PyTorch: that of tests/adapt.rs. */
+/** Of scores and losses, against PyTorch: that of crates/cli/tests/adapt.rs. */
 const BOUND = 1e-3;
 
 /** Of scores of cappy-mini on another adapter: that of tests/golden.rs. */

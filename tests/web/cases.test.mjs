@@ -1,4 +1,4 @@
-// Folders as people have them (tests/golden/cases, see tests/cases.rs), in Chromium (SwiftShader, no
+// Folders as people have them (tests/golden/cases, see crates/cpu/tests/cases.rs), in Chromium (SwiftShader, no
 // f16), Firefox and Node (lavapipe, f16), and on the package's CPU, against the scores of transformers
 // and sentence-transformers.
 import assert from "node:assert/strict";
