@@ -109,7 +109,7 @@ impl Run {
             Err(Failure::Cappy(error)) if is_of_one_pair(&error) => {}
             result => return result,
         }
-        // Some text cannot be scored. A score does not depend on its company, so going on line by
+        // Some text cannot be scored. A score does not depend on other pairs, so going on line by
         // line finds which, and gives the others the same scores.
         for (place, first) in results.waiting() {
             let Line { number, request } = &lines[place];

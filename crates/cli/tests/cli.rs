@@ -179,7 +179,7 @@ fn score_keeps_the_order_and_both_forms_agree_with_rank() {
     let rows = ranked(&[&[QUESTION], &CANDIDATES[..]].concat(), "");
     for (i, one) in results[..3].iter().enumerate() {
         let row = rows.iter().find(|row| row["index"] == i).unwrap();
-        // Equal to the last digit: a score does not depend on its company.
+        // Equal to the last digit: a score does not depend on other pairs.
         assert_eq!(one["score"], row["score"]);
         assert_eq!(one["truncated"], 0);
         assert!(one["tokens"].as_u64().unwrap() > 4);

@@ -147,7 +147,7 @@ fn calibration_keeps_scores_nearer() {
 }
 
 #[test]
-fn a_score_does_not_depend_on_its_company() {
+fn a_score_does_not_depend_on_other_pairs_of_its_batch() {
     for format in FORMATS {
         let scorer = load(ModelSource::Embedded, Dtype::F16, Some(format));
         let together = scores(&scorer);

@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn products_are_the_twins_and_rows_do_not_depend_on_others() {
+    fn products_are_those_of_the_reference_implementation_and_rows_do_not_depend_on_others() {
         for (bits, bound) in [(Bits::Sixteen, 1e-3), (Bits::Eight, 1e-2)] {
             for (rows, inputs, outputs) in [(1, 128, 8), (9, 131, 21), (67, 300, 3), (6, 1, 1)] {
                 let (x, w) = (numbers(rows * inputs, 5), numbers(outputs * inputs, 1));

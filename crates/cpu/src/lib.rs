@@ -1,5 +1,5 @@
 //! The forward pass on the CPU, for hosts without a GPU adapter. As on the GPU, pairs lie end to
-//! end, no padding is computed, and a pair's logits do not depend on its company.
+//! end, no padding is computed, and a pair's logits do not depend on the rest of its batch.
 
 mod attention;
 #[cfg(feature = "calibrate")]

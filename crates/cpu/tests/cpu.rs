@@ -215,7 +215,7 @@ fn distance(a: &[Vec<f64>], b: &[Vec<f32>]) -> f64 {
 }
 
 #[test]
-fn a_score_does_not_depend_on_its_company() {
+fn a_score_does_not_depend_on_other_pairs_of_its_batch() {
     let pairs = pairs();
     for numbers in [Numbers::F32, Numbers::I16, Numbers::I8] {
         for name in ["odd", "cappy-mini"] {
