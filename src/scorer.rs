@@ -38,10 +38,6 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 /// Where a model comes from.
 #[non_exhaustive]
-#[cfg_attr(
-    not(feature = "families"),
-    expect(clippy::large_enum_variant, reason = "one value a load, moved once")
-)]
 pub enum ModelSource {
     /// The small model inside this library. The npm package has it as files beside the code.
     #[cfg(not(target_arch = "wasm32"))]

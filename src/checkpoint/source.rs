@@ -47,7 +47,6 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
 }
 
 /// What a model has besides weights.
-#[cfg(feature = "adapt")]
 const SMALL_FILES: [&str; 12] = [
     "config.json",
     "modules.json",
@@ -64,14 +63,12 @@ const SMALL_FILES: [&str; 12] = [
 ];
 
 /// The most bytes that any of them has.
-#[cfg(feature = "adapt")]
 const MOST_SMALL_BYTES: u64 = 64 << 20;
 
 /// The files of a model besides its weights, as far as the folder has them.
 ///
 /// # Errors
 /// As [`read_all`].
-#[cfg(feature = "adapt")]
 pub async fn small_files(files: &dyn Files) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mut found = Vec::new();
     for name in SMALL_FILES {

@@ -34,15 +34,10 @@ const READ: &[&str] = &[
     "quantization_config",
     "sentence_transformers",
     "sbert_ce_default_activation_function",
-    #[cfg(feature = "families")]
     "dim",
-    #[cfg(feature = "families")]
     "n_layers",
-    #[cfg(feature = "families")]
     "n_heads",
-    #[cfg(feature = "families")]
     "hidden_dim",
-    #[cfg(feature = "families")]
     "activation",
 ];
 

@@ -4,18 +4,19 @@ mod activation;
 mod family;
 mod fields;
 mod module;
+mod other_families;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Result;
 pub use activation::Activation;
-pub(crate) use family::FAMILIES;
 pub use family::Family;
 use family::SUPPORTED;
 use fields::Fields;
 pub(crate) use fields::quote_constants;
 pub use module::Module;
+pub(crate) use other_families::OtherFamilies;
 
 /// The largest head size the attention kernel holds in registers.
 pub const MAX_HEAD_SIZE: usize = 128;
@@ -217,7 +218,6 @@ impl Config {
                 "a score, the raw logit: higher is better; about 0 to 1 where the model learned such \
                  scores, as Cappy did"
             }
-            #[cfg(feature = "families")]
             _ => {
                 "the relevance, a raw logit: any real number, higher is better; its sigmoid is the \
                  probability for rerankers such as bge-reranker and ms-marco-MiniLM"
@@ -245,19 +245,20 @@ fn family(fields: &Fields) -> Result<Family> {
         Some(Value::Array(names)) => names.first(),
         other => other,
     };
+    let (families, supported) = SUPPORTED;
     let (found, what) = match first {
         Some(Value::String(named)) => {
-            let found = FAMILIES.iter().find(|family| family.architecture() == named);
+            let found = families.iter().find(|family| family.architecture() == named);
             (found, format!("is {named:?}"))
         }
         Some(_) => return Err(fields.refuse("architectures", "is not a list of names")),
         None => {
             let named = fields.text("model_type")?.unwrap_or_default();
-            let found = FAMILIES.iter().find(|family| family.model_type() == named);
+            let found = families.iter().find(|family| family.model_type() == named);
             (found, "is missing".into())
         }
     };
-    found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {SUPPORTED}")))
+    found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {supported}")))
 }
 
 fn layer_norm_eps(fields: &Fields) -> Result<f32> {

@@ -13,12 +13,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::added::Added;
-#[cfg(feature = "families")]
 use super::families;
 use super::normalization::steps;
 use super::parts::{Bpe, Model, Parts, refuse};
 use super::settings::{Class, Settings};
 use super::template::{Template, template};
+use crate::config::OtherFamilies;
 use crate::error::Result;
 
 #[derive(Deserialize)]
@@ -164,21 +164,23 @@ fn model(file: &str, value: Value, pre_tokenizer: Value) -> Result<Model> {
     let has = |field: &str| value.get(field).is_some();
     let kind = match value.get("type") {
         Some(kind) => kind.as_str().unwrap_or_default().to_owned(),
-        None if has("merges") || !cfg!(feature = "families") => "BPE".into(),
+        None if has("merges") || !OtherFamilies::BUILT => "BPE".into(),
         None if value.get("vocab").is_some_and(Value::is_array) => "Unigram".into(),
         None if has("continuing_subword_prefix") => "WordPiece".into(),
         None => "BPE".into(),
     };
-    match &kind[..] {
-        "BPE" => bpe(file, value, pre_tokenizer).map(Model::Bpe),
-        #[cfg(feature = "families")]
-        "Unigram" => families::unigram(file, value, pre_tokenizer).map(Model::Unigram),
-        #[cfg(feature = "families")]
-        "WordPiece" => families::word_piece(file, value, pre_tokenizer).map(Model::WordPiece),
-        _ => {
-            let known = match cfg!(feature = "families") {
-                true => "\"BPE\", \"Unigram\" and \"WordPiece\" are",
-                false => "only \"BPE\" is",
+    match (&kind[..], OtherFamilies::built()) {
+        ("BPE", _) => bpe(file, value, pre_tokenizer).map(Model::Bpe),
+        ("Unigram", Some(built)) => {
+            Ok(Model::Unigram(built, families::unigram(file, value, pre_tokenizer)?))
+        }
+        ("WordPiece", Some(built)) => {
+            Ok(Model::WordPiece(built, families::word_piece(file, value, pre_tokenizer)?))
+        }
+        (_, built) => {
+            let known = match built {
+                Some(_) => "\"BPE\", \"Unigram\" and \"WordPiece\" are",
+                None => "only \"BPE\" is",
             };
             let what = format!("is of type {kind:?}, {known} supported");
             Err(refuse(format!("{file}: model"), what))

@@ -1,18 +1,15 @@
 //! Pairs of texts to token ids and position ids, and how much was cut off.
 
 mod added;
-#[cfg(feature = "families")]
 mod charsmap;
 mod classes;
 mod cross_encoder;
-#[cfg(feature = "families")]
 mod families;
 mod files;
 mod normalization;
 mod parts;
 mod settings;
 mod template;
-#[cfg(feature = "families")]
 mod vocabularies;
 mod words;
 
@@ -22,8 +19,6 @@ use crate::checkpoint::source::Files;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 pub(crate) use cross_encoder::CrossEncoder;
-#[cfg(not(feature = "families"))]
-use parts::Ids as _;
 use parts::Parts;
 use settings::{Class, Settings};
 
@@ -34,6 +29,7 @@ const MOST_FILE_BYTES: u64 = 128 << 20;
 const MOST_SETTINGS_BYTES: u64 = 16 << 20;
 
 const TOKENIZER: &str = "tokenizer.json";
+const MERGES: &str = "merges.txt";
 
 /// A tokenizer: from pairs of texts to what the model takes.
 ///
@@ -65,7 +61,7 @@ const TOKENIZER: &str = "tokenizer.json";
 /// ```
 pub struct Tokenizer {
     /// Without truncation, padding or template: those are done here.
-    inner: parts::AnyIds,
+    inner: Box<dyn parts::Ids>,
     /// `<s>` or `[CLS]`, the token whose last hidden state is scored.
     cls: u32,
     /// `</s>` or `[SEP]`, between the texts and at the end.
@@ -233,35 +229,32 @@ async fn vocabulary(
 ) -> Result<(&'static str, Parts)> {
     let lacks = |what: String| Error::new(ErrorKind::NotFound, files.describe(), what);
     let none = |form: &str| lacks(format!("has no tokenizer: neither {TOKENIZER} nor {form}"));
-    #[cfg(not(feature = "families"))]
-    let _ = config;
     let read = async |name| read(files, name, MOST_FILE_BYTES).await;
-    match settings.class {
-        Class::Roberta => {
-            let [vocab, merges] = ["vocab.json", "merges.txt"];
-            match (read(vocab).await?, read(merges).await?) {
-                (Some(json), Some(lines)) => {
-                    Ok((vocab, files::vocab_and_merges(&json, &lines, settings.template())?))
-                }
-                (None, None) => Err(none("vocab.json with merges.txt")),
-                (Some(_), None) => Err(lacks(format!("has {vocab} but not {merges}"))),
-                (None, Some(_)) => Err(lacks(format!("has {merges} but not {vocab}"))),
-            }
+    let file = match settings.class {
+        Class::Roberta => "vocab.json",
+        Class::XlmRoberta(_) => vocabularies::SENTENCE_PIECE,
+        Class::Bert(_) => vocabularies::VOCAB,
+        Class::Other => return Err(none("a tokenizer_class that is known")),
+    };
+    let vocab = read(file).await?;
+    let merges = if settings.class == Class::Roberta { read(MERGES).await? } else { None };
+    // Only after the last `await`: the compiler could not leave out an arm that waits.
+    let parts = match (settings.class, vocab, merges) {
+        (Class::Roberta, Some(vocab), Some(merges)) => {
+            files::vocab_and_merges(&vocab, &merges, settings.template())
         }
-        #[cfg(feature = "families")]
-        Class::XlmRoberta => {
-            let file = vocabularies::SENTENCE_PIECE;
-            let bytes = read(file).await?.ok_or_else(|| none(file))?;
-            Ok((file, vocabularies::sentence_piece(&bytes, settings, config)?))
+        (Class::Roberta, None, None) => Err(none("vocab.json with merges.txt")),
+        (Class::Roberta, None, Some(_)) => Err(lacks(format!("has {MERGES} but not {file}"))),
+        (Class::Roberta, Some(_), None) => Err(lacks(format!("has {file} but not {MERGES}"))),
+        (Class::XlmRoberta(families), Some(bytes), _) => {
+            vocabularies::sentence_piece(families, &bytes, settings, config)
         }
-        #[cfg(feature = "families")]
-        Class::Bert => {
-            let file = vocabularies::VOCAB;
-            let bytes = read(file).await?.ok_or_else(|| none(file))?;
-            Ok((file, vocabularies::lines(&bytes, settings, config)?))
+        (Class::Bert(families), Some(bytes), _) => {
+            vocabularies::lines(families, &bytes, settings, config)
         }
-        Class::Other => Err(none("a tokenizer_class that is known")),
-    }
+        (_, _, _) => Err(none(file)),
+    };
+    Ok((file, parts?))
 }
 
 /// The whole file `name`, if the folder has one.
@@ -308,9 +301,9 @@ fn position_ids(ids: &[u32], pad: Option<u32>) -> Vec<u32> {
         .collect()
 }
 
-#[cfg(all(test, feature = "families"))]
+#[cfg(test)]
 mod family_tests;
-#[cfg(all(test, feature = "families"))]
+#[cfg(test)]
 mod file_tests;
 #[cfg(test)]
 mod split_tests;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::added::Added;
 use super::parts::{Model, Parts, refuse};
 use super::template::Template;
-use crate::config::{Config, Family};
+use crate::config::{Config, Family, OtherFamilies};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -29,10 +29,8 @@ const NAMED: [&str; 7] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Roberta,
-    #[cfg(feature = "families")]
-    XlmRoberta,
-    #[cfg(feature = "families")]
-    Bert,
+    XlmRoberta(OtherFamilies),
+    Bert(OtherFamilies),
     /// `tokenizer.json` is taken as it is.
     Other,
 }
@@ -51,14 +49,12 @@ impl Class {
             "RobertaTokenizer" | "BartTokenizer" | "LongformerTokenizer" | "LEDTokenizer" => {
                 Class::Roberta
             }
-            #[cfg(feature = "families")]
-            "XLMRobertaTokenizer" => Class::XlmRoberta,
-            #[cfg(feature = "families")]
+            "XLMRobertaTokenizer" => Class::built(Class::XlmRoberta),
             "BertTokenizer"
             | "DistilBertTokenizer"
             | "ElectraTokenizer"
             | "MobileBertTokenizer"
-            | "SqueezeBertTokenizer" => Class::Bert,
+            | "SqueezeBertTokenizer" => Class::built(Class::Bert),
             _ => Class::Other,
         }
     }
@@ -67,11 +63,14 @@ impl Class {
     fn of_family(family: Family) -> Class {
         match family {
             Family::Roberta => Class::Roberta,
-            #[cfg(feature = "families")]
-            Family::XlmRoberta => Class::XlmRoberta,
-            #[cfg(feature = "families")]
-            Family::Bert | Family::DistilBert => Class::Bert,
+            Family::XlmRoberta => Class::built(Class::XlmRoberta),
+            Family::Bert | Family::DistilBert => Class::built(Class::Bert),
         }
+    }
+
+    /// The class of another family, if this build has it.
+    fn built(class: impl Fn(OtherFamilies) -> Class) -> Class {
+        OtherFamilies::built().map_or(Class::Other, class)
     }
 
     /// The named special tokens that the class has unless a file says otherwise.
@@ -86,8 +85,7 @@ impl Class {
         };
         match self {
             Class::Other => None,
-            #[cfg(feature = "families")]
-            Class::Bert => match name {
+            Class::Bert(_) => match name {
                 "unk_token" => Some("[UNK]"),
                 "sep_token" => Some("[SEP]"),
                 "pad_token" => Some("[PAD]"),
@@ -103,28 +101,21 @@ impl Class {
     pub(super) fn has(self, model: &Model) -> bool {
         match self {
             Class::Roberta => matches!(model, Model::Bpe(_)),
-            #[cfg(feature = "families")]
-            Class::XlmRoberta => matches!(model, Model::Unigram(_)),
-            #[cfg(feature = "families")]
-            Class::Bert => matches!(model, Model::WordPiece(_)),
+            Class::XlmRoberta(_) => matches!(model, Model::Unigram(..)),
+            Class::Bert(_) => matches!(model, Model::WordPiece(..)),
             Class::Other => true,
         }
     }
 
     /// Whether the model is told which text a token belongs to, unless a file says otherwise.
     fn has_types(self) -> bool {
-        match self {
-            #[cfg(feature = "families")]
-            Class::Bert => true,
-            _ => false,
-        }
+        matches!(self, Class::Bert(_))
     }
 
     /// The names of the tokens that begin a pair and end each text.
     fn template_tokens(self) -> [&'static str; 2] {
         match self {
-            #[cfg(feature = "families")]
-            Class::XlmRoberta => ["bos_token", "eos_token"],
+            Class::XlmRoberta(_) => ["bos_token", "eos_token"],
             _ => ["cls_token", "sep_token"],
         }
     }
@@ -229,18 +220,17 @@ impl Settings {
         let prefix = self.flag("add_prefix_space")?;
         match (&mut parts.model, self.class) {
             (Model::Bpe(bpe), Class::Roberta) => bpe.add_prefix_space = prefix == Some(true),
-            #[cfg(feature = "families")]
-            (Model::Unigram(unigram), Class::XlmRoberta) => {
+            (Model::Unigram(_, unigram), Class::XlmRoberta(_)) => {
                 if let Some(prefix) = prefix {
                     unigram.splits.set_prefix(prefix);
                 }
             }
-            #[cfg(feature = "families")]
-            (Model::WordPiece(word_piece), Class::Bert) => {
+            (Model::WordPiece(_, word_piece), Class::Bert(families)) => {
                 if let Some(unknown) = self.fields.get("unk_token").and_then(content_of) {
                     word_piece.unk_token = unknown.into();
                 }
                 let bert = super::normalization::bert(
+                    families,
                     self.flag("tokenize_chinese_chars")?.unwrap_or(true),
                     self.flag("strip_accents")?,
                     self.flag("do_lower_case")?.unwrap_or(true),
