@@ -13,11 +13,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::added::Added;
-use super::families;
-use super::normalization::steps;
 use super::parts::{Bpe, Model, Parts, refuse};
 use super::settings::{Class, Settings};
 use super::template::{Template, template};
+use super::{families, normalization};
 use crate::config::OtherFamilies;
 use crate::error::Result;
 
@@ -119,11 +118,7 @@ pub(super) fn from_json(file: &str, json: &[u8], settings: Option<&mut Settings>
         return Err(refuse(format!("{file}: version"), format!("is {version:?}, not \"1.0\"")));
     }
     let model = model(file, raw.model, raw.pre_tokenizer)?;
-    let mut normalizers = Vec::new();
-    if !raw.normalizer.is_null() {
-        steps(part(file, "normalizer", raw.normalizer)?, &mut normalizers)
-            .map_err(|why| refuse(format!("{file}: normalizer"), why))?;
-    }
+    let normalizers = normalization::read(file, raw.normalizer)?;
     let mut own = part(file, "post_processor", raw.post_processor).and_then(|raw| {
         template(raw).map_err(|why| refuse(format!("{file}: post_processor"), why))
     });

@@ -1,18 +1,21 @@
 //! What is done to texts before they are split; RoBERTa's own tokenizer does nothing.
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::normalizers::{BertNormalizer, Precompiled, Strip};
 use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD};
 use tokenizers::{NormalizedString, Normalizer};
 
 use super::charsmap::Map;
 use super::families::OfFamilies;
+use super::files::part;
+use super::parts::refuse;
 use crate::config::OtherFamilies;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Whether this build normalizes texts. No RoBERTa of its own does, and Unicode's tables for it would
 /// be a tenth of what a page downloads to score with one. Natively nothing speaks against them.
-pub(super) const NORMALIZES: bool = OtherFamilies::BUILT || cfg!(not(target_arch = "wasm32"));
+const NORMALIZES: bool = OtherFamilies::BUILT || cfg!(not(target_arch = "wasm32"));
 
 /// Real ones have a handful. Each goes through all of a text.
 const MOST_STEPS: usize = 64;
@@ -51,7 +54,7 @@ impl Normalization {
 impl Normalizer for Normalization {
     fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
         if !NORMALIZES {
-            // `Parts::build` refuses steps before.
+            // `read` refuses steps before.
             let what = "this build does not normalize texts";
             return if self.0.is_empty() { Ok(()) } else { Err(what.into()) };
         }
@@ -64,7 +67,7 @@ impl Normalizer for Normalization {
 }
 
 /// Refuses a text that could have `most` bytes, if that is too much.
-fn check_size(text: &str, most: usize) -> crate::error::Result<()> {
+fn check_size(text: &str, most: usize) -> Result<()> {
     if most <= MOST_TEXT {
         return Ok(());
     }
@@ -182,7 +185,7 @@ impl tokenizers::pattern::Pattern for &Replace {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
-pub(super) enum RawNormalizer {
+enum RawNormalizer {
     Sequence {
         normalizers: Vec<RawNormalizer>,
     },
@@ -203,7 +206,7 @@ pub(super) enum RawNormalizer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawBert {
+struct RawBert {
     clean_text: bool,
     handle_chinese_chars: bool,
     strip_accents: Option<bool>,
@@ -212,26 +215,26 @@ pub(super) struct RawBert {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawPrecompiled {
+struct RawPrecompiled {
     precompiled_charsmap: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawStrip {
+struct RawStrip {
     strip_left: bool,
     strip_right: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawReplace {
+struct RawReplace {
     pattern: RawPattern,
     content: String,
 }
 
 #[derive(Deserialize)]
-pub(super) enum RawPattern {
+enum RawPattern {
     String(String),
     Regex(String),
 }
@@ -240,8 +243,26 @@ pub(super) enum RawPattern {
 /// take time without end.
 const SPACES: &str = " {2,}";
 
+/// Reads the normalizer of a `tokenizer.json`, if it has one.
+pub(super) fn read(file: &str, normalizer: Value) -> Result<Vec<NormalizerStep>> {
+    let mut all = Vec::new();
+    if normalizer.is_null() {
+        return Ok(all);
+    }
+    if !NORMALIZES {
+        // A sequence without steps does nothing.
+        return match normalizer["normalizers"].as_array() {
+            Some(steps) if steps.is_empty() => Ok(all),
+            _ => Err(refuse(file, "has a normalizer, which this build does not support")),
+        };
+    }
+    steps(part(file, "normalizer", normalizer)?, &mut all)
+        .map_err(|why| refuse(format!("{file}: normalizer"), why))?;
+    Ok(all)
+}
+
 /// Flattens nested sequences into `into`.
-pub(super) fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Result<(), String> {
+fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Result<(), String> {
     into.push(match raw {
         RawNormalizer::Sequence { normalizers: all } => {
             return all.into_iter().try_for_each(|one| steps(one, into));

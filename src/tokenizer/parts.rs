@@ -9,7 +9,7 @@ use tokenizers::{NormalizedString, Normalizer as _};
 use super::Tokenizer;
 use super::added::{Added, AddedTokens, LONGEST};
 use super::families::{Unigram, WordPiece};
-use super::normalization::{NORMALIZES, Normalization, NormalizerStep};
+use super::normalization::{Normalization, NormalizerStep};
 use super::template::Template;
 use super::{settings, words};
 use crate::config::{Config, OtherFamilies};
@@ -255,10 +255,6 @@ impl Parts {
     /// Builds the tokenizer after checking that it fits `config`. Messages name `file`.
     pub(super) fn build(self, file: &str, config: &Config) -> Result<Tokenizer> {
         self.check_ids(file, config)?;
-        if !NORMALIZES && !self.normalizers.is_empty() {
-            let what = "has a normalizer, which this build does not support";
-            return Err(refuse(file, what));
-        }
         let given: Vec<_> =
             self.added_tokens.iter().map(|token| (token.content.clone(), token.id)).collect();
         let inner = self.model.build(self.normalizers, self.added_tokens).map_err(|source| {
