@@ -98,7 +98,7 @@ fn unreadable(name: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, name, format!("cannot be read: {error}")).with_source(error)
 }
 
-/// Writes a file so that whoever looks sees the old one or the whole new one, never a part: into a
+/// Writes a file so that a reader finds the old one or the whole new one, never a part: into a
 /// temporary file beside it, which takes its name at the end. When `write` fails, the old file
 /// stays.
 ///
@@ -109,7 +109,7 @@ pub fn write_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T
     let unwritable = |error| unwritable(&name, error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
-    // Readable by whom the user's umask says, as any new file; temporary ones are private.
+    // With the permissions that the umask gives every new file; temporary ones would be private.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(unwritable)?;
@@ -174,8 +174,8 @@ mod tests {
             std::thread::spawn(move || {
                 let _ = send.send(block_on(files.open(name)).err().map(|error| error.to_string()));
             });
-            let told = answer.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap();
-            assert!(told.ends_with(&format!("{name}: is not a regular file")), "{told}");
+            let error = answer.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap();
+            assert!(error.ends_with(&format!("{name}: is not a regular file")), "{error}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Family, Module};
 
-/// A name as it stands in a checkpoint of the bare encoder.
+/// The name of the same tensor in a checkpoint of the bare encoder.
 pub(super) fn bare(name: &str) -> Option<&str> {
     Family::ALL.iter().find_map(|family| name.strip_prefix(family.prefix()))
 }
@@ -52,7 +52,7 @@ pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
-/// Up to three of `names` that somebody who asked for `wanted` may have meant, best first.
+/// Up to three of `names` that are like `wanted`, the likeliest first.
 pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     // Names come from a file: neither many nor long ones may cost more than a moment.
     const MOST_NAMES: usize = 10_000;

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// What the name of the scales ends in.
 pub(super) const SCALES: &str = ".scales";
 
-/// Where a quantised matrix stands.
+/// Where the integers and scales of a quantised matrix are.
 pub(super) struct QuantisedView {
     pub(super) format: WeightFormat,
     /// `[outputs, inputs]`.

@@ -1,4 +1,4 @@
-//! Where bytes come from: a file, memory, and later HTTP ranges.
+//! Where bytes come from: a folder on disk, memory, or what a web page reads.
 
 use std::future::Future;
 use std::ops::Range;
@@ -46,7 +46,7 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
     read_exact(&*source, 0..size).await.map(Some)
 }
 
-/// What a model has besides weights.
+/// The files that a model may have besides its weights.
 const SMALL_FILES: [&str; 12] = [
     "config.json",
     "modules.json",

@@ -31,8 +31,8 @@ pub enum Family {
     DistilBert,
 }
 
-/// Fields of `config.json` that DistilBERT calls by other names. transformers takes the first three
-/// by both, and prefers the usual one.
+/// Fields of `config.json` that DistilBERT names differently. For the first three transformers
+/// accepts either name and prefers the usual one.
 const DISTILBERT_FIELDS: [(&str, &str); 5] = [
     ("hidden_size", "dim"),
     ("num_hidden_layers", "n_layers"),
@@ -41,7 +41,7 @@ const DISTILBERT_FIELDS: [(&str, &str); 5] = [
     ("hidden_act", "activation"),
 ];
 
-/// The families whose `config.json` this build accepts, and how a message says so.
+/// The families whose `config.json` this build accepts, and how an error names them.
 pub(super) const SUPPORTED: (&[Family], &str) = if OtherFamilies::BUILT {
     let names = "RobertaForSequenceClassification, XLMRobertaForSequenceClassification, \
         BertForSequenceClassification and DistilBertForSequenceClassification are supported";
@@ -77,7 +77,7 @@ impl Family {
         }
     }
 
-    /// Whether it has RoBERTa's names, head and way of counting positions.
+    /// Whether it names its tensors, builds its head and counts positions as RoBERTa does.
     pub fn is_roberta(self) -> bool {
         matches!(self, Family::Roberta | Family::XlmRoberta)
     }
@@ -87,7 +87,7 @@ impl Family {
         self == Family::DistilBert
     }
 
-    /// Rows of the token type table that a token can be of.
+    /// How many rows of the token type table its tokenizers use.
     pub fn token_types(self) -> usize {
         if self.is_roberta() || self.is_distilbert() { 1 } else { 2 }
     }
@@ -110,8 +110,8 @@ impl Family {
         }
     }
 
-    /// What stands before the encoder's names in a checkpoint of the whole classifier, and is left
-    /// out in one of the bare encoder.
+    /// What the encoder's names begin with in a checkpoint of the whole classifier; one of the bare
+    /// encoder leaves it out.
     pub fn prefix(self) -> &'static str {
         if self.is_roberta() {
             "roberta."
@@ -122,7 +122,7 @@ impl Family {
         }
     }
 
-    /// What `config.json` calls a field.
+    /// The name of a field in this family's `config.json`.
     pub(super) fn field(self, field: &'static str) -> &'static str {
         if self.is_distilbert() {
             let other = DISTILBERT_FIELDS.iter().find(|(ours, _)| *ours == field);
@@ -131,7 +131,7 @@ impl Family {
         field
     }
 
-    /// What `config.json` calls a field in this file, where it may have either of two names.
+    /// The name of a field in this very file, where DistilBERT may use either of two.
     pub(super) fn present(self, field: &'static str, fields: &Fields) -> Result<&'static str> {
         if self.is_distilbert() {
             let mut by_both = DISTILBERT_FIELDS[..3].iter();
@@ -141,7 +141,7 @@ impl Family {
         Ok(field)
     }
 
-    /// The padding token where `config.json` does not say it.
+    /// The padding token's id where `config.json` leaves it out.
     pub(super) fn default_pad_token_id(self) -> u32 {
         u32::from(self.is_roberta())
     }

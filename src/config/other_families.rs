@@ -6,7 +6,8 @@
 /// be free of it: Unigram, WordPiece and Unicode's normalization tables would add 100 kB. So
 /// whatever only another family has holds one of these. Without the feature the type has no value,
 /// hence no such part can exist, and the compiler leaves out every match arm and every function
-/// that could only be reached with one.
+/// that could only be reached with one. (It keeps an arm of an `async` function that waits for
+/// something, because the function may be resumed there.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OtherFamilies(proof::Proof);
 

@@ -21,8 +21,8 @@ const LONGEST_PIECE: usize = 1024;
 /// BERT's are of 100 characters. Time grows with the third power.
 const LONGEST_WORD: usize = 1000;
 
-/// What stands in a file for a part that only another family's tokenizer has. A build without those
-/// families refuses it while it is read.
+/// The JSON of a part that only other families' tokenizers have. A build without those families
+/// refuses it.
 pub(super) struct OfFamilies<T>(pub(super) OtherFamilies, pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OfFamilies<T> {

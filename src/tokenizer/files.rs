@@ -1,4 +1,4 @@
-//! What stands in `tokenizer.json`, or in `vocab.json` and `merges.txt`, checked part by part.
+//! Reads `tokenizer.json`, or `vocab.json` and `merges.txt`, and checks them part by part.
 //!
 //! The `tokenizers` crate can read `tokenizer.json` itself, but panics on some broken files (a
 //! character map that is not base64, a truncation shorter than the pair template, a prefix longer
@@ -98,7 +98,7 @@ enum RawPreTokenizer {
     },
 }
 
-/// Reads the part called `field`; `type` names are answered with those that are supported.
+/// Reads the part called `field`. If its `type` is unknown, the error lists the known ones.
 pub(super) fn part<T: DeserializeOwned>(file: &str, field: &str, value: Value) -> Result<T> {
     if value.is_null() {
         return Err(refuse(format!("{file}: {field}"), "is missing"));
@@ -154,8 +154,8 @@ pub(super) fn from_json(file: &str, json: &[u8], settings: Option<&mut Settings>
 
 /// Reads the model in `tokenizer.json`, and how it splits texts into words.
 fn model(file: &str, value: Value, pre_tokenizer: Value) -> Result<Model> {
-    // Asked first, because the fields of another model would make a less helpful message. Files of
-    // tokenizers before 0.10 do not say it; their fields do.
+    // Checked first, because an error about the fields of another model would be less helpful. Files
+    // of tokenizers before 0.10 have no type, but each type has fields of its own.
     let has = |field: &str| value.get(field).is_some();
     let kind = match value.get("type") {
         Some(kind) => kind.as_str().unwrap_or_default().to_owned(),
@@ -260,7 +260,7 @@ pub(super) fn vocab_and_merges(vocab: &[u8], merges: &[u8], template: Template) 
     Ok(Parts::new(model, template))
 }
 
-/// Reads them and adds RoBERTa's own special tokens and layout.
+/// Reads `vocab.json` and `merges.txt`, and adds RoBERTa's own special tokens and layout.
 pub(super) fn roberta(vocab: &[u8], merges: &[u8]) -> Result<Parts> {
     let [cls, sep] = ["<s>", "</s>"].map(|token| (token.to_string(), None));
     let template = Template { cls, sep, doubled: true, second_type: 0 };
@@ -269,7 +269,7 @@ pub(super) fn roberta(vocab: &[u8], merges: &[u8]) -> Result<Parts> {
         if !matches!(&parts.model, Model::Bpe(bpe) if bpe.vocab.contains_key(token)) {
             return Err(refuse("vocab.json", format!("has no {token} token")));
         }
-        // RoBERTa's mask stands for a word together with the space before it.
+        // RoBERTa's mask takes the place of a word together with the space before it.
         parts.added_tokens.push(Added { lstrip: token == "<mask>", ..Added::special(token) });
     }
     Ok(parts)

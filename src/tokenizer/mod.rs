@@ -25,7 +25,7 @@ use settings::{Class, Settings};
 /// No tokenizer file is near this size; RoBERTa's takes 2 MB, XLM-RoBERTa's 17 MB.
 const MOST_FILE_BYTES: u64 = 128 << 20;
 
-/// Nor are its settings near this one.
+/// No file of settings is near this size.
 const MOST_SETTINGS_BYTES: u64 = 16 << 20;
 
 const TOKENIZER: &str = "tokenizer.json";
@@ -66,7 +66,7 @@ pub struct Tokenizer {
     cls: u32,
     /// `</s>` or `[SEP]`, between the texts and at the end.
     sep: u32,
-    /// How many of them stand between the texts.
+    /// How many separators there are between the texts.
     separators: usize,
     /// The token type of the second text and the separator after it.
     second_type: u32,
@@ -98,9 +98,9 @@ pub struct Encoded {
 
 impl Tokenizer {
     /// Reads a model's folder as transformers 5 does: `tokenizer.json`, else the vocabulary alone
-    /// (`vocab.json` and `merges.txt`, `vocab.txt`, or `sentencepiece.bpe.model`), and what
-    /// `tokenizer_config.json` says, or `special_tokens_map.json` and `added_tokens.json` where that
-    /// names no added tokens.
+    /// (`vocab.json` and `merges.txt`, `vocab.txt`, or `sentencepiece.bpe.model`), and the
+    /// settings in `tokenizer_config.json`, or in `special_tokens_map.json` and `added_tokens.json`
+    /// where that one names no added tokens.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when the folder has no vocabulary; [`ErrorKind::Tokenizer`] naming
@@ -124,7 +124,7 @@ impl Tokenizer {
     }
 
     /// Reads `json`, the bytes of a `tokenizer.json` that is called `file` in messages, just as it
-    /// is. The lengths that it says for truncation and padding are left aside.
+    /// is. Its lengths for truncation and padding are ignored.
     ///
     /// # Errors
     /// [`ErrorKind::Tokenizer`] naming the part that is broken, is not one of those that are known
@@ -147,7 +147,7 @@ impl Tokenizer {
     }
 
     /// Encodes a pair as `<s> instruction </s></s> response </s>`, or as
-    /// `[CLS] instruction [SEP] response [SEP]` where the tokenizer says so. Nothing is trimmed. A pair of
+    /// `[CLS] instruction [SEP] response [SEP]` with BERT's layout. Nothing is trimmed. A pair of
     /// more than [`Config::max_tokens`] tokens loses tokens from the end of the longer text until
     /// it fits, or of both when they are equally long.
     ///
@@ -158,8 +158,8 @@ impl Tokenizer {
         let first = self.encode(&[&self.prompt, instruction].concat())?;
         let second = self.encode(response)?;
         let special = 2 + self.separators;
-        let room = self.max_tokens - special;
-        let (kept_first, kept_second) = longest_first(first.len(), second.len(), room);
+        let most = self.max_tokens - special;
+        let (kept_first, kept_second) = longest_first(first.len(), second.len(), most);
 
         let mut ids = Vec::with_capacity(kept_first + kept_second + special);
         ids.push(self.cls);
@@ -184,7 +184,7 @@ impl Tokenizer {
     }
 
     /// The ids of one text alone, without a template. Truncating here instead of in the
-    /// `tokenizers` crate spares its list of all combinations of what was cut from both texts,
+    /// `tokenizers` crate avoids its list of all combinations of what was cut from both texts,
     /// which grows with the product of their lengths.
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let ids = self.inner.ids(text).map_err(|source| match source.downcast::<Error>() {
@@ -272,15 +272,15 @@ async fn read(files: &dyn Files, name: &str, most: u64) -> Result<Option<Vec<u8>
     source.read(0..source.size()).await.map(Some)
 }
 
-/// How many tokens of texts of lengths `first` and `second` stay, so that they fit in `room`.
-/// The longer one is cut first; when both are longer than half of the room, each gets half, and
+/// How many tokens of texts of lengths `first` and `second` stay, so that they fit in `most`.
+/// The longer one is cut first; when both are longer than half of `most`, each gets half, and
 /// an odd token goes to the longer one (to the second of two equally long ones).
-fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
-    if first + second <= room {
+fn longest_first(first: usize, second: usize, most: usize) -> (usize, usize) {
+    if first + second <= most {
         return (first, second);
     }
-    let kept_short = first.min(second).min(room / 2);
-    let kept_long = room - kept_short;
+    let kept_short = first.min(second).min(most / 2);
+    let kept_long = most - kept_short;
     if first > second { (kept_long, kept_short) } else { (kept_short, kept_long) }
 }
 

@@ -13,15 +13,15 @@ use super::parts::refuse;
 use crate::config::OtherFamilies;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Whether this build normalizes texts. No RoBERTa of its own does, and Unicode's tables for it would
-/// be a tenth of what a page downloads to score with one. Natively nothing speaks against them.
+/// Whether this build can normalize texts. RoBERTa's own tokenizer does not, and the tables of Unicode
+/// that it takes would be a tenth of what a page downloads. Native builds can afford them.
 const NORMALIZES: bool = OtherFamilies::BUILT || cfg!(not(target_arch = "wasm32"));
 
-/// Real ones have a handful. Each goes through all of a text.
+/// Real normalizers have a handful of steps. Each one goes through the whole text.
 const MOST_STEPS: usize = 64;
 
-/// The most bytes that a text may have on its way. The crate keeps up to 100 more for each, and a
-/// WebAssembly instance has 4 GiB.
+/// The most bytes that a text may have before any step and after it. The crate takes up to 100 more
+/// for each of them, and a WebAssembly instance has 4 GiB.
 const MOST_TEXT: usize = 16 << 20;
 
 /// The steps, one after the other.
@@ -43,7 +43,7 @@ pub(super) enum NormalizerStep {
 }
 
 impl Normalization {
-    /// What becomes of a text.
+    /// The text, normalized.
     pub(super) fn of(&self, text: &str) -> tokenizers::Result<String> {
         let mut normalized = NormalizedString::from(text);
         self.normalize(&mut normalized)?;
@@ -88,7 +88,7 @@ impl NormalizerStep {
             NormalizerStep::Lowercase => (1, 2),
             // U+0390 and others of two bytes come apart into six.
             NormalizerStep::Nfc | NormalizerStep::Nfd => (1, 3),
-            // U+FDFA stands for 18 characters.
+            // U+FDFA becomes 18 characters.
             NormalizerStep::Nfkc | NormalizerStep::Nfkd => (1, 11),
             // Spaces around a Chinese character, which comes apart, and has lower case.
             NormalizerStep::Bert(..) => (1, 8),
@@ -134,7 +134,7 @@ pub(super) fn replace_bert(steps: &mut Vec<NormalizerStep>, bert: NormalizerStep
     }
 }
 
-/// Replaces a text, or two spaces and more, wherever they stand.
+/// Replaces a text, or a run of two or more spaces, wherever it occurs.
 #[derive(Debug, Clone)]
 pub(super) struct Replace {
     /// `None` for spaces.

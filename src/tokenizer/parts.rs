@@ -15,7 +15,7 @@ use super::{settings, words};
 use crate::config::{Config, OtherFamilies};
 use crate::error::{Error, ErrorKind, Result};
 
-/// No message needs more of what a file says.
+/// How many bytes an error may have, whatever it quotes from a file.
 const LONGEST_MESSAGE: usize = 300;
 
 /// From a text to its ids.
@@ -88,7 +88,7 @@ impl ByteLevel {
     }
 }
 
-/// A model of another family: the crate's, with its own way of splitting texts into words.
+/// A model of another family: the crate's, with what splits texts into words for it.
 struct Pieces<M, P> {
     added: AddedTokens,
     normalization: Normalization,
@@ -123,7 +123,7 @@ where
     }
 }
 
-/// Cuts a text into parts, in a way that keeps what each was made of.
+/// Cuts a text into parts, which still know the bytes that they were made from.
 fn cut(
     text: &NormalizedString,
     parts: Vec<super::added::Part>,
@@ -160,14 +160,14 @@ pub(super) struct Parts {
     pub(super) model: Model,
     pub(super) normalizers: Vec<NormalizerStep>,
     pub(super) added_tokens: Vec<Added>,
-    /// What a SentencePiece model itself says are added tokens.
+    /// The added tokens that a SentencePiece model itself lists.
     pub(super) set_apart: Option<Vec<Added>>,
     pub(super) template: Template,
     /// The most tokens of a pair, where a file limits them.
     pub(super) max_tokens: Option<usize>,
     /// Whether long texts lose their beginnings instead of their ends.
     pub(super) from_the_left: bool,
-    /// Whether the model is told which text a token belongs to.
+    /// Whether the model gets token types, which tell the two texts apart.
     pub(super) has_types: bool,
 }
 
@@ -238,7 +238,7 @@ fn add(
 }
 
 impl Parts {
-    /// Nothing but what there must be.
+    /// What every tokenizer has, and nothing more.
     pub(super) fn new(model: Model, template: Template) -> Parts {
         Parts {
             model,
@@ -282,7 +282,7 @@ impl Parts {
 
         let separators = if template.doubled { 2 } else { 1 };
         let family = config.family;
-        // Where there are no types to choose from, the file's are left aside, as in Python.
+        // A model with a single type ignores those of the file, as in Python.
         let types = family.token_types();
         let second_type = if types == 1 || !self.has_types { 0 } else { template.second_type };
         let fits = (family.template_tokens()..=config.max_tokens()).contains(&(2 + separators))

@@ -1,9 +1,9 @@
-//! What `tokenizer_config.json` and the older files beside it say, as transformers 5 reads them.
+//! The settings in `tokenizer_config.json` and the older files beside it, as transformers 5 reads them.
 //!
-//! transformers builds the tokenizer of a class that it knows anew: of `tokenizer.json` it takes
-//! the vocabulary, of these files everything else, and what they leave out has the class's default.
-//! Here, too, except that a normalizer and a Metaspace of `tokenizer.json` stay where these files
-//! say nothing about them.
+//! A tokenizer of a class that it knows is built anew by transformers: the vocabulary comes from
+//! `tokenizer.json`, everything else from these files, and what they leave out has the class's
+//! default. So it is here, except that a normalizer and a Metaspace of `tokenizer.json` stay where
+//! these files do not mention them.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -35,11 +35,11 @@ pub(super) enum Class {
     Other,
 }
 
-/// What stands in the files.
+/// The contents of these files.
 pub(super) struct Settings {
     pub(super) class: Class,
     fields: Map<String, Value>,
-    /// What stands in `added_tokens.json`.
+    /// The contents of `added_tokens.json`: ids of tokens.
     added: Map<String, Value>,
 }
 
@@ -107,7 +107,7 @@ impl Class {
         }
     }
 
-    /// Whether the model is told which text a token belongs to, unless a file says otherwise.
+    /// Whether the model gets token types, unless a file says otherwise.
     fn has_types(self) -> bool {
         matches!(self, Class::Bert(_))
     }
@@ -138,13 +138,12 @@ impl Settings {
         Ok(Settings { class, fields, added: Map::new() })
     }
 
-    /// Whether `special_tokens_map.json` and `added_tokens.json` are to be left aside.
+    /// Whether `special_tokens_map.json` and `added_tokens.json` are ignored.
     pub(super) fn has_added_tokens(&self) -> bool {
         self.fields.get("added_tokens_decoder").is_some_and(|tokens| !tokens.is_null())
     }
 
-    /// Reads the older files, which say more than `tokenizer_config.json` where that names no
-    /// added tokens.
+    /// Reads the older files, which count where `tokenizer_config.json` names no added tokens.
     pub(super) fn read_older(
         &mut self,
         special_tokens: Option<&[u8]>,
@@ -192,9 +191,9 @@ impl Settings {
         if self.class != Class::Other {
             let [cls, sep] = self.class.template_tokens();
             for (name, token) in [(cls, &mut parts.template.cls), (sep, &mut parts.template.sep)] {
-                let said = self.fields.get(name).and_then(content_of);
-                if let Some(said) = said.filter(|said| *said != token.0) {
-                    *token = (said.into(), None);
+                let named = self.fields.get(name).and_then(content_of);
+                if let Some(named) = named.filter(|named| *named != token.0) {
+                    *token = (named.into(), None);
                 }
             }
         }
@@ -248,7 +247,7 @@ impl Settings {
         let own = std::mem::take(&mut parts.added_tokens);
         let decoder = self.fields.get("added_tokens_decoder").filter(|tokens| !tokens.is_null());
         let mut by_id = BTreeMap::new();
-        // The classes that are built anew take what the settings say in place of the file's own.
+        // For a class that is built anew, the settings take the place of the file's own tokens.
         if self.class == Class::Other || decoder.is_none() {
             self.read_added_tokens(&mut by_id)?;
             by_id.extend(own.into_iter().map(|token| (token.id, token)));

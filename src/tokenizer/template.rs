@@ -1,4 +1,4 @@
-//! How a pair is laid out, as a post-processor says it.
+//! How a post-processor lays out a pair.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::families::OfFamilies;
 use crate::config::OtherFamilies;
 
-/// A special token, and its id where the file tells it.
+/// A special token, and its id where the file has it.
 pub(super) type Special = (String, Option<u32>);
 
 /// `<s> A </s></s> B </s>` or `[CLS] A [SEP] B [SEP]`.
@@ -15,7 +15,7 @@ pub(super) type Special = (String, Option<u32>);
 pub(super) struct Template {
     pub(super) cls: Special,
     pub(super) sep: Special,
-    /// Whether two separators stand between the texts.
+    /// Whether there are two separators between the texts.
     pub(super) doubled: bool,
     /// The token type of B and its separator; all before is of type 0.
     pub(super) second_type: u32,

@@ -1,6 +1,6 @@
 //! Files that have the vocabulary alone: BERT's `vocab.txt`, and a SentencePiece model.
 //!
-//! All else is as transformers 5 builds the class that the model is one of.
+//! Everything else is as in the tokenizer that transformers 5 builds for the model's class.
 
 use std::collections::HashMap;
 
@@ -27,7 +27,7 @@ pub(super) fn lines(
         .map_err(|source| refuse(VOCAB, format!("is not UTF-8: {source}")).with_source(source))?;
     let count = text.lines().count();
     check_count(VOCAB, count, config)?;
-    // Of a token that stands twice the second counts, and white space at the end does not.
+    // The last of two equal tokens counts, and white space at the end of a line does not.
     let vocab: HashMap<_, _> =
         text.lines().map(|line| line.trim_end().to_owned()).zip(0..).collect();
     let word_piece = WordPiece {
