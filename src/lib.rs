@@ -17,7 +17,6 @@ pub mod backend;
 pub mod batch;
 pub mod checkpoint;
 mod config;
-#[cfg(feature = "adapt")]
 mod convert;
 mod error;
 pub mod lines;
@@ -51,7 +50,6 @@ pub use backend::{Backend, LoadedModel, Running};
 pub use batch::Batch;
 pub use checkpoint::{Checkpoint, RandomProfile};
 pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, Module};
-#[cfg(feature = "adapt")]
 pub use convert::{Conversion, FILE as CONVERTED_FILE};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The smallest exponent of a scale: then products with odd integers are still f16 numbers.
+/// The smallest exponent of a scale's last bit: with a finer one, its products with odd integers
+/// would be no f16 numbers.
 pub const LEAST_EXPONENT: i32 = -24;
 
 /// How the matrices of a model lie in memory and in files.

@@ -41,7 +41,9 @@ impl Rounding {
     }
 }
 
-/// Writes a file of quantised matrices, tensor after tensor in the order of [`tensor_shapes`].
+/// Writes a file of quantised matrices, tensor after tensor in the order of [`tensor_shapes`]: each
+/// by [`matrix`](Self::matrix) or, where [`Rounding::scheme`] says f16, by
+/// [`numbers`](Self::numbers).
 pub struct QuantisedWriter<W>(Writer<W>);
 
 impl<W: Write> QuantisedWriter<W> {

@@ -332,7 +332,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "families")]
     fn every_family_equals_its_twin_with_words_in_one_part_or_many() {
         let gpu = block_on(Gpu::open(Dtype::F16));
         for (family, types) in [(Family::XlmRoberta, 1), (Family::Bert, 2), (Family::DistilBert, 0)]

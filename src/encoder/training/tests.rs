@@ -286,7 +286,6 @@ fn going_on_from_a_state_changes_no_bit() {
 }
 
 #[test]
-#[cfg(feature = "families")]
 fn other_families_are_refused() {
     let config = Config { family: crate::config::Family::Bert, ..golden().config() };
     let error = refused(&config);
