@@ -1,12 +1,5 @@
 //! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
 
-/// The text of a file under `shaders/`, as build.rs leaves it.
-macro_rules! shader {
-    ($name:literal) => {
-        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
-    };
-}
-
 #[cfg(feature = "adapt")]
 pub mod adapt;
 mod batch;

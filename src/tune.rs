@@ -72,7 +72,6 @@ pub async fn tune(
     if forced.is_none()
         && let Some(tuned) = remembered.and_then(|text| Tuned::from_text(gpu, format, text))
     {
-        gpu.set_pace(tuned.flops_per_second);
         return Ok(tuned);
     }
     let start = Instant::now();
@@ -85,8 +84,8 @@ pub async fn tune(
         }
         None => bench.choose().await?,
     };
+    choice.flops_per_second = flops_per_second;
     choice.most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
-    gpu.set_pace(flops_per_second);
     Ok(Tuned { format, choice, flops_per_second, seconds: start.elapsed().as_secs_f64() })
 }
 
@@ -239,7 +238,7 @@ impl Tuned {
             return None;
         }
         let most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
-        let choice = Choice { many, few, few_rows, pairs, most_flops };
+        let choice = Choice { many, few, few_rows, pairs, most_flops, flops_per_second };
         Some(Tuned { format, choice, flops_per_second, seconds: 0.0 })
     }
 }

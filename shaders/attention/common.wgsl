@@ -8,7 +8,6 @@
 //
 // What both variants share; it is put before each of them. They differ in how a task is shared out.
 
-// = src/ops/attention/mod.rs
 const QUERIES: u32 = 16u;     // queries of a task
 const COLUMNS: u32 = 16u;     // groups of four columns that a workgroup puts out
 

@@ -1,4 +1,4 @@
-// For CPUs that pose as GPUs (lavapipe, SwiftShader). There a workgroup of LANES invocations is one
+// For CPUs that pose as GPUs (lavapipe, SwiftShader). There a workgroup of WORKGROUP_SIZE invocations is one
 // SIMD vector; a read of storage or workgroup memory is taken apart lane by lane and costs as much as
 // some 30 multiply-adds, and a barrier makes every variable live in memory. So nobody shares
 // anything: each invocation does four queries of one head, with eight keys at a time in registers:
@@ -8,18 +8,17 @@
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.
 
-// = src/ops/attention/lanes.rs
-const LANES: u32 = 8u;
+const WORKGROUP_SIZE: u32 = 8u;
 const HEADS: u32 = 2u;     // heads of a workgroup
 
-const LANE_QUERIES: u32 = 4u;  // queries of an invocation: QUERIES * HEADS / LANES
+const LANE_QUERIES: u32 = 4u;  // queries of an invocation: QUERIES * HEADS / WORKGROUP_SIZE
 const KEYS: u32 = 8u;          // keys of a tile
 const PAIRS: u32 = 2u * COLUMNS;
 
 @group(0) @binding(2) var<storage, read> qkv: array<u32>;        // [tokens, q heads | k heads | v heads]
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;  // [rows, heads]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = tasks[params.first_task + group.x];
     let head2 = 2u * params.head4;

@@ -4,8 +4,6 @@
 // shared out among invocations. Numbers come in pairs of f16, one u32, whatever the prelude: half
 // as many loads, and no need of shader-f16.
 
-// = src/ops/matmul/mod.rs
-const PANEL: u32 = 64u;        // columns of a weight panel
 const STORE: u32 = 0u;
 const GELU: u32 = 1u;
 const TANH: u32 = 2u;
@@ -25,7 +23,7 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 // a, pairs [rows, a_stride2], is binding 1 of each variant, in groups of its own choice. w is binding
-// 2, in prelude_weights_f16.wgsl or prelude_weights_quantised.wgsl: the same code reads either, word
+// 2, in weights_f16.wgsl or weights_quantised.wgsl: the same code reads either, word
 // by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 @group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
@@ -36,13 +34,6 @@ struct Params {
 struct Columns {
     even: vec4<f32>,
     odd: vec4<f32>,
-}
-
-// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-fn erf(x: vec4<f32>) -> vec4<f32> {
-    let t = 1.0 / fma(vec4(0.3275911), abs(x), vec4(1.0));
-    let p = fma(fma(fma(fma(vec4(1.061405429), t, vec4(-1.453152027)), t, vec4(1.421413741)), t, vec4(-0.284496736)), t, vec4(0.254829592));
-    return sign(x) * (1.0 - p * t * exp(-x * x));
 }
 
 fn gelu(x: vec4<f32>) -> vec4<f32> {

@@ -14,13 +14,6 @@ fn power_of_two(exponent: i32) -> f32 {
     return bitcast<f32>(u32(clamp(exponent, -126, 127) + 127) << 23u);
 }
 
-// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7; as in matmul/common.wgsl.
-fn erf(x: vec4<f32>) -> vec4<f32> {
-    let t = 1.0 / fma(vec4(0.3275911), abs(x), vec4(1.0));
-    let p = fma(fma(fma(fma(vec4(1.061405429), t, vec4(-1.453152027)), t, vec4(1.421413741)), t, vec4(-0.284496736)), t, vec4(0.254829592));
-    return sign(x) * (1.0 - p * t * exp(-x * x));
-}
-
 // x as f16 will hold it: its magnitude rounded up or down by a chance that depends on `index` alone,
 // so that a share of the numbers that changed by less than f16's last digit moves, and on average none
 // is moved too far or too little. What f16 holds exactly stays. Rounding to the nearest would undo the

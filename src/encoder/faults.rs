@@ -103,7 +103,7 @@ fn calls_at_the_same_time_do_not_disturb_each_other() {
     let alone = batches.each_ref().map(|batch| block_on(encoder.logits(&gpu, batch, &|| false)));
     assert_ne!(alone[0], alone[1]);
     // While somebody else has its turn, the first does not begin.
-    let turn = pollster::block_on(encoder.turns.wait());
+    let turn = pollster::block_on(encoder.lock.lock());
     let mut waiting = std::pin::pin!(encoder.logits(&gpu, &batches[0], &|| false));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(waiting.as_mut().poll(&mut context).is_pending());

@@ -3,6 +3,7 @@
 mod activations;
 #[cfg(test)]
 mod faults;
+mod lock;
 mod self_test;
 #[cfg(feature = "adapt")]
 pub mod training;
@@ -12,7 +13,7 @@ use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config};
 use crate::error::Result;
-use crate::gpu::{Gpu, Plan, Turns};
+use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::Choice;
 use crate::ops::attention::{Heads, attention};
 use crate::ops::embed::embed;
@@ -20,6 +21,7 @@ use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
 use crate::ops::matmul::{Epilogue, Way, matmul};
 use activations::Activations;
+use lock::Lock;
 pub use self_test::self_test;
 use weights::Weights;
 
@@ -29,8 +31,9 @@ pub struct Encoder {
     choice: Choice,
     weights: Weights,
     activations: Activations,
-    /// Whose the activations are.
-    turns: Turns,
+    /// Held by the call that uses the activations.
+    lock: Lock,
+    pace: Pace,
 }
 
 impl Encoder {
@@ -55,13 +58,19 @@ impl Encoder {
             choice,
             weights: weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?,
             activations: Activations::new(gpu, config, &choice, batch_tokens)?,
-            turns: Turns::default(),
+            lock: Lock::default(),
+            pace: Pace::new(choice.flops_per_second),
         })
     }
 
     /// Runs other variants from now on.
     fn choose(&mut self, choice: Choice) {
         self.choice = choice;
+    }
+
+    /// How fast the adapter gets through forward passes, as far as is known.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Bytes of activations that a batch of `tokens` tokens takes at most.
@@ -87,9 +96,9 @@ impl Encoder {
         batch: &Batch,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
-        let _turn = self.turns.wait().await;
+        let _guard = self.lock.lock().await;
         self.upload(gpu, batch).await?;
-        gpu.run(&self.plan(batch)?, stop).await?;
+        gpu.run_at(&self.plan(batch)?, &self.pace, stop).await?;
         self.read(gpu, batch).await
     }
 
@@ -107,7 +116,7 @@ impl Encoder {
     /// # Errors
     /// As [`Encoder::logits`].
     pub async fn first_overflow(&self, gpu: &Gpu, batch: &Batch) -> Result<Option<String>> {
-        let _turn = self.turns.wait().await;
+        let _guard = self.lock.lock().await;
         self.upload(gpu, batch).await?;
         let row = crate::ops::stride(self.config.hidden_size) / 2;
         let (mut layers, mut before) = (0, "");
@@ -356,7 +365,8 @@ mod tests {
                     weights: block_on(weights),
                     activations: Activations::new(&gpu, &config, &choice, 200).unwrap(),
                     config: config.clone(),
-                    turns: Turns::default(),
+                    lock: Lock::default(),
+                    pace: Pace::new(choice.flops_per_second),
                 };
                 assert_eq!(encoder.weights.tables.word.len(), parts);
                 let logits = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));

@@ -4,21 +4,11 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Invocations of a workgroup. = shaders/embed.wgsl
-pub const LANES: u32 = 64;
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::embed::{KERNEL, WORKGROUP_SIZE};
 
 /// Bytes of the ids of a token.
 pub const ID_BYTES: u64 = 12;
-
-/// The kernel of `shaders/embed.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "embed",
-    sources: &[shader!("embed")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -85,7 +75,7 @@ pub fn embed(
                 tables.token_type.buffer.clone(),
                 out.buffer.clone(),
             ],
-            workgroups: [stride4(width).div_ceil(LANES), tokens as u32, 1],
+            workgroups: [stride4(width).div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
             work: Work { flops: 2 * numbers, bytes: 8 * numbers },
         }
     };

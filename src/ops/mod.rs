@@ -16,6 +16,10 @@ mod not_finite;
 pub mod poison;
 #[cfg(test)]
 pub(crate) mod testing;
+/// The kernels' own constants, bindings and texts: what build.rs reads from `shaders/`.
+mod shaders {
+    include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+}
 #[cfg(feature = "adapt")]
 pub mod training;
 mod weights;
@@ -29,7 +33,7 @@ use crate::gpu::{Buffer, Gpu};
 
 /// Numbers between the rows of every matrix on the GPU are a multiple of this: a weight panel.
 /// Columns between a matrix's width and its stride are zero and stay zero.
-pub const STRIDE_UNIT: usize = matmul::PANEL as usize;
+pub const STRIDE_UNIT: usize = shaders::PANEL as usize;
 
 /// How the numbers of a matrix lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

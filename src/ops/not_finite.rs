@@ -3,6 +3,7 @@
 
 use super::attention::{self, Heads, Task, Tasks, attention};
 use super::matmul::{self, Epilogue, Way, Weights, matmul};
+use super::shaders::matmul::{RESIDUAL, STORE_F32};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
 use super::{Matrix, Storage, blocks, embed, gather_rows, layer_norm};
 use crate::checkpoint::{Quantised, WeightFormat};
@@ -27,13 +28,13 @@ fn each(mut check: impl FnMut(&Gpu, f32)) {
 
 /// Every epilogue in the shader, by its number there, and whether it stores f32.
 fn epilogues() -> Vec<(String, u32, bool)> {
-    let shader = shader!("matmul/common");
-    let constants = shader.lines().filter_map(|line| {
+    let sources = matmul::large::VARIANT.kernels[0].sources;
+    let shader = sources.iter().find(|source| source.file == "matmul/common").unwrap();
+    let constants = shader.text.lines().filter_map(|line| {
         let (name, value) = line.strip_prefix("const ")?.split_once(": u32 = ")?;
         Some((name.to_owned(), value.trim_end_matches("u;").parse::<u32>().ok()?))
     });
     let mut found: Vec<_> = constants
-        .filter(|(name, _)| name != "PANEL")
         .map(|(name, number)| {
             let wide = name == "RESIDUAL" || name == "STORE_F32";
             (name, number, wide)
@@ -127,7 +128,7 @@ fn every_epilogue_of_every_matmul() {
         for variant in matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
             for (name, epilogue, wide) in epilogues() {
                 for input in [Input::A, Input::Weight, Input::Bias, Input::Residual] {
-                    if input == Input::Residual && epilogue != matmul::RESIDUAL {
+                    if input == Input::Residual && epilogue != RESIDUAL {
                         continue;
                     }
                     let given = (input, value);
@@ -150,7 +151,7 @@ fn scales_of_quantised_weights() {
     each(|gpu, value| {
         for variant in matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
             for format in [WeightFormat::Q8, WeightFormat::Q4] {
-                let (epilogue, given) = ((matmul::STORE_F32, true), (Input::Weight, value));
+                let (epilogue, given) = ((STORE_F32, true), (Input::Weight, value));
                 let run = spoiled_matmul(gpu, variant, format, epilogue, given);
                 let what = format!("{} {format} {value} {:?}", variant.name, gpu.dtype());
                 assert_lost(&what, &testing::block_on(run), N, |_, column| column == COLUMN);

@@ -13,7 +13,6 @@
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.
 
-// = src/ops/training/attention_backward/mod.rs
 const TILE: u32 = 64u;       // tokens of a task
 const MAX_PAIRS: u32 = 64u;  // pairs of numbers in the largest head
 

@@ -10,7 +10,7 @@ use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config, Module};
 use crate::encoder::weights;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, Plan};
+use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::matmul::Weights;
 use crate::ops::training::merge_lora::Lora;
 use crate::ops::{Choice, Matrix, Storage, layer_norm, stride};
@@ -112,6 +112,7 @@ impl Training {
         let training = Training {
             config: config.clone(),
             choice,
+            pace: Pace::new(choice.flops_per_second),
             size,
             layers,
             tables,

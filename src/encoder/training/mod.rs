@@ -18,7 +18,7 @@ use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, Plan};
+use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::training::mse::mse;
 use crate::ops::{Choice, stride};
 use dense::Trained;
@@ -61,6 +61,7 @@ struct Layer {
 pub struct Training {
     config: Config,
     choice: Choice,
+    pace: Pace,
     size: Size,
     weights: Weights,
     layers: Vec<Layer>, // none where the encoder is frozen
@@ -150,7 +151,7 @@ impl Training {
         if let (Input::Batch(batch), true) = (input, self.through_encoder()) {
             steps.extend(self.encoder_back(batch, &tasks, &runs)?);
         }
-        gpu.run(&Plan { steps }, stop).await
+        gpu.run_at(&Plan { steps }, &self.pace, stop).await
     }
 
     /// An optimizer step with the gradients since the last one. Gives the squared errors of its
@@ -208,7 +209,7 @@ impl Training {
         let row = stride(self.config.hidden_size) / 2;
         let nothing = vec![u32::MAX; batch.pairs() * row];
         gpu.write(&self.rooms.features.buffer, 0, &nothing).await?;
-        gpu.run(&Plan { steps: self.encode(batch)? }, stop).await?;
+        gpu.run_at(&Plan { steps: self.encode(batch)? }, &self.pace, stop).await?;
         let words = gpu.read_f32(&self.rooms.features.buffer, batch.pairs() * row).await?;
         Ok(Features { words, row })
     }
@@ -236,7 +237,7 @@ impl Training {
             }
         }
         steps.extend(self.head(pairs)?);
-        gpu.run(&Plan { steps }, stop).await?;
+        gpu.run_at(&Plan { steps }, &self.pace, stop).await?;
         let rows = gpu.read_f32(&self.rooms.logits.buffer, pairs * stride(1)).await?;
         Ok(rows.into_iter().step_by(stride(1)).collect())
     }

@@ -7,27 +7,22 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+use crate::gpu::{Buffer, Kernel, Step, Work};
+use crate::ops::shaders::attention::COLUMNS;
+pub use crate::ops::shaders::attention::QUERIES;
 
-/// The most queries of a task. = shaders/attention/common.wgsl
-pub const QUERIES: u32 = 16;
-/// Groups of four columns of a head that one workgroup puts out. = shaders/attention/common.wgsl
-pub const COLUMNS: u32 = 16;
 /// Groups of four numbers in the largest head.
 pub const MAX_HEAD4: u32 = 32;
 
 /// How many times slower than matmul attention is, about, in operations a second.
 const PACE: u64 = 3;
 
-/// The bindings of every variant.
-const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Write];
-
 /// A way of computing attention. All take the same [`Task`]s and give the same numbers up to
 /// rounding; one batch after the other must use the same.
 #[derive(Debug)]
 pub struct Variant {
     /// What runs; its name is the variant's.
-    pub kernel: Kernel,
+    pub kernel: &'static Kernel,
     /// Heads that one workgroup does.
     heads: u32,
 }
@@ -136,7 +131,7 @@ pub fn attention(
             first_task: first_task as u32,
         };
         Step {
-            kernel: &variant.kernel,
+            kernel: variant.kernel,
             label,
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![tasks.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],

@@ -7,19 +7,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, padded_vector, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
-
-/// What is put before both variants.
-const COMMON: &str = shader!("layer_norm/common");
-/// The bindings of both.
-const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
+use crate::gpu::{Buffer, Gpu, Kernel, Step, Work};
 
 /// A way of computing it. They add up a row in different orders, so one batch after the other must
 /// use the same.
 #[derive(Debug)]
 pub struct Variant {
     /// What runs; its name is the variant's.
-    pub kernel: Kernel,
+    pub kernel: &'static Kernel,
     /// Rows that one workgroup does.
     rows: u32,
 }
@@ -91,7 +86,7 @@ pub fn layer_norm(
         Params { rows: rows as u32, width: w.width as u32, stride4: stride4(w.width), eps: w.eps };
     let numbers = (rows * w.width) as u64;
     Ok(Step {
-        kernel: &variant.kernel,
+        kernel: variant.kernel,
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: vec![x.buffer.clone(), w.gamma.clone(), w.beta.clone(), out.buffer.clone()],

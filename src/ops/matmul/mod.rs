@@ -1,6 +1,5 @@
 //! `out = epilogue(a w^T + bias)`, the kernel that does nearly all the work.
 
-#[cfg(not(target_arch = "wasm32"))]
 pub mod cooperative;
 pub mod lanes;
 pub mod large;
@@ -9,59 +8,14 @@ pub mod rows;
 pub mod subgroup;
 
 use super::blocks::blocks;
+pub use super::shaders::PANEL;
+use super::shaders::matmul::{GELU, GELU_TANH, RELU, RESIDUAL, STORE, STORE_F32, TANH};
 pub use super::weights::Weights;
 use super::{Matrix, Storage, check, stride4};
 use crate::checkpoint::WeightFormat;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
 use bytemuck::{Pod, Zeroable};
-
-/// Columns of a weight panel. = shaders/matmul/common.wgsl
-pub const PANEL: u32 = 64;
-/// [`Epilogue::Store`]. = shaders/matmul/common.wgsl
-pub const STORE: u32 = 0;
-/// [`Epilogue::Gelu`]. = shaders/matmul/common.wgsl
-pub const GELU: u32 = 1;
-/// [`Epilogue::Tanh`]. = shaders/matmul/common.wgsl
-pub const TANH: u32 = 2;
-/// [`Epilogue::Residual`]. = shaders/matmul/common.wgsl
-pub const RESIDUAL: u32 = 3;
-/// [`Epilogue::StoreF32`]. = shaders/matmul/common.wgsl
-pub const STORE_F32: u32 = 4;
-/// [`Epilogue::Relu`]. = shaders/matmul/common.wgsl
-pub const RELU: u32 = 5;
-/// [`Epilogue::GeluTanh`]. = shaders/matmul/common.wgsl
-pub const GELU_TANH: u32 = 6;
-
-/// The bindings of every variant with weights in f16.
-const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
-/// The same with quantised weights, whose scales come last.
-const STORAGE_SCALED: &[Access] =
-    &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Read];
-
-/// What is put before every variant.
-const COMMON: &str = shader!("matmul/common");
-/// How a variant reads its weights.
-const F16: &str = shader!("matmul/prelude_weights_f16");
-const QUANTISED: &str = shader!("matmul/prelude_weights_quantised");
-const Q8: &str = shader!("matmul/prelude_q8");
-const Q4: &str = shader!("matmul/prelude_q4");
-
-/// The kernel of a variant for each [`WeightFormat`]: its names, and its sources after those of
-/// [`COMMON`] and of the weights.
-macro_rules! kernels {
-    ($names:expr, $needs:expr, $($source:expr),+) => {{
-        use super::{COMMON, F16, Q4, Q8, QUANTISED, STORAGE, STORAGE_SCALED};
-        let [f16, q8, q4] = $names;
-        let (needs, storage) = ($needs, STORAGE_SCALED);
-        [
-            Kernel { name: f16, sources: &[COMMON, F16, $($source),+], storage: STORAGE, needs },
-            Kernel { name: q8, sources: &[COMMON, Q8, QUANTISED, $($source),+], storage, needs },
-            Kernel { name: q4, sources: &[COMMON, Q4, QUANTISED, $($source),+], storage, needs },
-        ]
-    }};
-}
-use kernels;
 
 /// One of the shaders that do the same work, each the fastest somewhere.
 #[derive(Debug)]
@@ -69,7 +23,7 @@ pub struct Variant {
     /// What `info` and options call it: its file under `shaders/matmul/`.
     pub name: &'static str,
     /// Its shader for each [`WeightFormat`], in order.
-    pub kernels: [Kernel; 3],
+    pub kernels: &'static [Kernel; 3],
     /// Rows of a workgroup's tile.
     pub rows: u32,
     /// Columns of a workgroup's tile.
@@ -110,7 +64,7 @@ pub static VARIANTS: &[&Variant] = &[
 
 impl Variant {
     /// Its shader for weights of this format.
-    pub fn kernel(&self, format: WeightFormat) -> &Kernel {
+    pub fn kernel(&self, format: WeightFormat) -> &'static Kernel {
         &self.kernels[format as usize]
     }
 
@@ -118,7 +72,7 @@ impl Variant {
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
         match self.kernels[0].needs {
             Needs::Nothing => true,
-            Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::LANES,
+            Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::WORKGROUP_SIZE,
             Needs::CooperativeMatrices { .. } => {
                 let side = |side| self.order == Order::Cooperative { side };
                 gpu.dtype() == Dtype::F16 && gpu.adapter().cooperative.iter().copied().any(side)

@@ -4,22 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
+use crate::ops::shaders::training::activation_backward::{GELU, KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/activation_backward.wgsl
-pub const LANES: u32 = 64;
-
-/// [`Activation::Gelu`]. = shaders/training/activation_backward.wgsl
-pub const GELU: u32 = 1;
-
-/// The kernel of `shaders/training/activation_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "activation_backward",
-    sources: &[shader!("training/common"), shader!("training/activation_backward")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -58,7 +45,7 @@ pub fn activation_backward(
     let params = Params { stride4: stride4(kept.width), kind };
     let numbers = (rows * kept.width) as u64;
     let work = Work { flops: 30 * numbers, bytes: 10 * numbers };
-    let workgroups = [params.stride4.div_ceil(LANES), rows as u32, 1];
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
     Ok(step(&KERNEL, label, &params, &[&kept.buffer, &gradient.buffer], workgroups, work))
 }
 

@@ -4,22 +4,12 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::check;
-
-/// Invocations of a workgroup. = shaders/training/adamw.wgsl
-pub const LANES: u32 = 64;
+use crate::ops::shaders::training::adamw::{KERNEL, WORKGROUP_SIZE};
 
 /// Workgroups in x at the most; more go to y.
 const ACROSS: u32 = 32_768;
-
-/// The kernel of `shaders/training/adamw.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "adamw",
-    sources: &[shader!("training/adamw")],
-    storage: &[Access::Read, Access::Write, Access::Write, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -84,11 +74,11 @@ pub fn adamw(
     let fits = [gradient, mean, square].iter().all(|buffer| buffer.size() == size);
     check(KERNEL.name, label, fits && size.is_multiple_of(16) && count > 0)?;
     let count4 = (size / 16) as u32;
-    let groups = count4.div_ceil(LANES);
+    let groups = count4.div_ceil(WORKGROUP_SIZE);
     let correction = |beta: f64| 1.0 - beta.powi(count as i32);
     let params = Params {
         count4,
-        across: groups.min(ACROSS) * LANES,
+        across: groups.min(ACROSS) * WORKGROUP_SIZE,
         rate: learning_rate as f32,
         decay: (1.0 - learning_rate * numbers.weight_decay) as f32,
         beta1: numbers.beta1 as f32,

@@ -4,16 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::check;
-
-/// The kernel of `shaders/training/clip.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "clip",
-    sources: &[shader!("training/clip")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::ops::shaders::training::clip::KERNEL;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -3,21 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::column_sums::{COLUMNS, KERNEL};
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Invocations of a workgroup. = shaders/training/column_sums.wgsl
-pub const LANES: u32 = 128;
-/// Groups of four columns of a workgroup. = shaders/training/column_sums.wgsl
-pub const COLUMNS: u32 = 4;
-
-/// The kernel of `shaders/training/column_sums.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "column_sums",
-    sources: &[shader!("training/column_sums")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -4,21 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::layer_norm_backward::stats_bytes;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::layer_norm_weights_backward::{COLUMNS, KERNEL};
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Invocations of a workgroup. = shaders/training/layer_norm_weights_backward.wgsl
-pub const LANES: u32 = 128;
-/// Groups of four columns of a workgroup. = shaders/training/layer_norm_weights_backward.wgsl
-pub const COLUMNS: u32 = 4;
-
-/// The kernel of `shaders/training/layer_norm_weights_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "layer_norm_weights_backward",
-    sources: &[shader!("training/layer_norm_weights_backward")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

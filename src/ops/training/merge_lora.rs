@@ -4,20 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::matmul::Weights;
+use crate::ops::shaders::training::merge_lora::KERNEL;
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Outputs of a panel. = shaders/training/merge_lora.wgsl
-pub const PANEL: u32 = 64;
-
-/// The kernel of `shaders/training/merge_lora.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "merge_lora",
-    sources: &[shader!("training/common"), shader!("training/merge_lora")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -123,6 +113,7 @@ pub fn merge_lora(label: &'static str, w: &Weights, lora: &Lora, out: &Weights) 
 mod tests {
     use super::*;
     use crate::ops::matmul::{self, Epilogue, Way};
+    use crate::ops::shaders::PANEL;
     use crate::ops::testing::{self, Case};
     use crate::reference;
 

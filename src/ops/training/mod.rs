@@ -30,10 +30,7 @@ pub mod transpose_rows;
 use bytemuck::Pod;
 
 use crate::gpu::{Buffer, Kernel, Step, Work};
-
-/// The largest number of a scaled row lies between 2 to this and twice that.
-/// = shaders/training/common.wgsl
-pub const TOP: i32 = 13;
+pub use crate::ops::shaders::training::TOP;
 
 /// One dispatch of `kernel`.
 fn step(

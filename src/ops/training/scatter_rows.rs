@@ -3,19 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::scatter_rows::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/scatter_rows.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/scatter_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "scatter_rows",
-    sources: &[shader!("training/scatter_rows")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -99,7 +89,7 @@ pub fn scatter_rows(
             d_x.buffer.clone(),
             grad.buffer.clone(),
         ],
-        workgroups: [stride4(d_x.width).div_ceil(LANES), runs.count as u32, 1],
+        workgroups: [stride4(d_x.width).div_ceil(WORKGROUP_SIZE), runs.count as u32, 1],
         work: Work { flops: numbers + sums, bytes: 4 * numbers + 8 * sums },
     };
     Ok((runs.count > 0).then_some(step))

@@ -4,20 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
 use crate::ops::check;
 use crate::ops::matmul::Weights;
-
-/// Columns of a panel. = shaders/training/transpose_panels.wgsl
-pub const PANEL: u32 = 64;
-
-/// The kernel of `shaders/training/transpose_panels.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "transpose_panels",
-    sources: &[shader!("training/transpose_panels")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::ops::shaders::training::transpose_panels::KERNEL;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -45,6 +35,7 @@ pub fn transpose_panels(label: &'static str, w: &Weights, out: &Weights) -> Resu
 mod tests {
     use super::*;
     use crate::gpu::Plan;
+    use crate::ops::shaders::PANEL;
     use crate::ops::testing::{self, Case};
 
     #[test]

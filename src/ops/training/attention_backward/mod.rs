@@ -1,24 +1,16 @@
 //! The gradients of multi-head self-attention over packed sequences. Nothing of the size of the
 //! scores is kept: they are computed anew, once for q and once for k and v.
 
-pub mod keys;
-pub mod queries;
-
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Step, Work};
 use crate::ops::attention::Heads;
+pub use crate::ops::shaders::training::attention_backward::TILE;
+use crate::ops::shaders::training::attention_backward::{MAX_PAIRS, OWN, keys, queries};
 use crate::ops::{Matrix, Storage, check, stride4};
 
-/// The most tokens of a task. = shaders/training/attention_backward/common.wgsl
-pub const TILE: u32 = 64;
-/// Pairs of numbers in the largest head. = shaders/training/attention_backward/common.wgsl
-pub const MAX_PAIRS: u32 = 64;
-
-/// Tokens of an invocation. = shaders/training/attention_backward/common.wgsl
-const OWN: u32 = 4;
-const _: () = assert!(TILE == OWN * queries::LANES && TILE == OWN * keys::LANES);
+const _: () = assert!(TILE == OWN * queries::WORKGROUP_SIZE && TILE == OWN * keys::WORKGROUP_SIZE);
 
 /// How many times slower than matmul both kernels are, about, in operations a second.
 const PACE: u64 = 4;
