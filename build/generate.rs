@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::kernels::{COOPERATIVE, Constant, Files, Kernel, Reflection, SUBGROUPS, kernels};
+use super::kernels::{
+    COOPERATIVE, Constant, Files, Kernel, Reflection, SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP, kernels,
+};
 
 /// Folders whose kernels are used with a feature of the crate alone.
 const FEATURES: [(&str, &str); 1] = [("training", "adapt")];
@@ -29,7 +31,7 @@ pub fn rust(files: &Files) -> Result<String, String> {
         }
         folder.kernels.entry(name.to_owned()).or_default().push((kernel, reflection));
     }
-    Ok(root.code("", ""))
+    Ok(root.code("", "", &[]))
 }
 
 impl Folder {
@@ -39,20 +41,23 @@ impl Folder {
         own.chain(self.folders.values().flat_map(Folder::all)).collect()
     }
 
-    /// Its code, where `path` is its path with a slash at the end.
-    fn code(&self, path: &str, indent: &str) -> String {
+    /// Its code, where `path` is its path with a slash at the end. The constants on which all of its
+    /// kernels agree stand in its own module, and in none below; those of `outer` stand above.
+    fn code(&self, path: &str, indent: &str, outer: &[(&str, &Constant)]) -> String {
         let inner = &format!("{indent}    ");
         let common = format!("{path}common");
-        let mut code = constants(&self.all(), |constant| constant.file == common, indent);
+        let own = agreed(&self.all(), |constant| constant.file == common);
+        let mut code = constants(&own, indent);
+        let outer = &[outer, &own].concat();
         for (name, folder) in &self.folders {
             if let Some((_, feature)) = FEATURES.iter().find(|(folder, _)| folder == name) {
                 code += &format!("{indent}#[cfg(feature = {feature:?})]\n");
             }
-            let folder = folder.code(&format!("{path}{name}/"), inner);
+            let folder = folder.code(&format!("{path}{name}/"), inner, outer);
             code += &format!("{indent}pub mod {name} {{\n{folder}{indent}}}\n");
         }
         for (name, forms) in &self.kernels {
-            let kernel = kernel(forms, inner);
+            let kernel = kernel(forms, inner, outer);
             code += &format!("{indent}pub mod {name} {{\n{kernel}{indent}}}\n");
         }
         code
@@ -61,9 +66,10 @@ impl Folder {
 
 /// The code of one kernel in its forms: how many invocations a workgroup has, constants, and what
 /// the executor needs.
-fn kernel(forms: &[(Kernel, Reflection)], indent: &str) -> String {
+fn kernel(forms: &[(Kernel, Reflection)], indent: &str, outer: &[(&str, &Constant)]) -> String {
     let all: Vec<_> = forms.iter().collect();
-    let mut code = constants(&all, |_| true, indent);
+    let is_new = |constant: &Constant| outer.iter().all(|(_, known)| *known != constant);
+    let mut code = constants(&agreed(&all, is_new), indent);
     let (first, reflection) = &forms[0];
     let (path, size) = (first.path(), reflection.workgroup_size);
     let agree = forms.iter().all(|(_, other)| other.workgroup_size == size);
@@ -105,11 +111,12 @@ fn value(kernel: &Kernel, reflection: &Reflection) -> String {
         .map(|written| format!("crate::gpu::Access::{}", access(written)))
         .collect();
     let needs = if kernel.enables(COOPERATIVE) {
-        "CooperativeMatrices { subgroups: SUBGROUPS }"
+        let subgroups = &reflection.constants[SUBGROUPS_OF_A_WORKGROUP].value;
+        format!("CooperativeMatrices {{ subgroups: {subgroups} }}")
     } else if kernel.enables(SUBGROUPS) {
-        "Subgroups"
+        "Subgroups".to_owned()
     } else {
-        "Nothing"
+        "Nothing".to_owned()
     };
     format!(
         "crate::gpu::Kernel {{ name: {:?}, sources: &[{}], storage: &[{}], \
@@ -120,12 +127,11 @@ fn value(kernel: &Kernel, reflection: &Reflection) -> String {
     )
 }
 
-/// The constants that are `wanted` and on which all of `kernels` that have them agree.
-fn constants(
-    kernels: &[&(Kernel, Reflection)],
+/// The constants that are `wanted` and on which all of `kernels` that have them agree, by name.
+fn agreed<'a>(
+    kernels: &[&'a (Kernel, Reflection)],
     wanted: impl Fn(&Constant) -> bool,
-    indent: &str,
-) -> String {
+) -> Vec<(&'a str, &'a Constant)> {
     let mut found: BTreeMap<&str, Option<&Constant>> = BTreeMap::new();
     for (_, reflection) in kernels {
         for (name, constant) in reflection.constants.iter().filter(|(_, it)| wanted(it)) {
@@ -135,17 +141,20 @@ fn constants(
             }
         }
     }
+    // The size of a workgroup is told by its attribute.
+    found.remove("WORKGROUP_SIZE");
+    found.into_iter().filter_map(|(name, constant)| Some((name, constant?))).collect()
+}
+
+/// The code of some constants.
+fn constants(constants: &[(&str, &Constant)], indent: &str) -> String {
     let mut code = String::new();
-    for (name, constant) in found {
-        let Some(Constant { value, comment, file }) = constant.filter(|_| name != "WORKGROUP_SIZE")
-        else {
-            continue;
-        };
+    for (name, Constant { of, value, comment, file }) in constants {
         let stop = if comment.is_empty() { "." } else { &format!(": {comment}.") };
         code += &format!(
             "{indent}/// `{name}` of `shaders/{file}.wgsl`{stop}\n\
              {indent}#[allow(dead_code)]\n\
-             {indent}pub const {name}: {value};\n"
+             {indent}pub const {name}: {of} = {value};\n"
         );
     }
     code

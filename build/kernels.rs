@@ -33,6 +33,9 @@ pub const COOPERATIVE: &str = "wgpu_cooperative_matrix";
 /// WGSL's extension for subgroups.
 pub const SUBGROUPS: &str = "subgroups";
 
+/// The constant by which kernels with matrix units say how many subgroups a workgroup has.
+pub const SUBGROUPS_OF_A_WORKGROUP: &str = "SUBGROUPS";
+
 /// One form of a kernel.
 #[derive(Debug, Clone)]
 pub struct Kernel {
@@ -58,7 +61,9 @@ pub struct Reflection {
 /// A constant of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Constant {
-    /// Its Rust type and value.
+    /// Its type, in Rust.
+    pub of: &'static str,
+    /// Its value, in Rust.
     pub value: String,
     /// The comment behind it.
     pub comment: String,
@@ -212,24 +217,30 @@ impl Kernel {
             let (file, line) = self.place(files, prelude, line);
             let comment = files[&file].lines().nth(line - 1)?.split_once("//");
             let comment = comment.map_or("", |(_, comment)| comment.trim()).to_owned();
-            Some((constant.name.clone()?, Constant { value: rust(literal)?, comment, file }))
+            let (of, value) = rust(literal)?;
+            Some((constant.name.clone()?, Constant { of, value, comment, file }))
         };
+        let constants: BTreeMap<_, _> = module.constants.iter().filter_map(constant).collect();
+        if self.enables(COOPERATIVE) && !constants.contains_key(SUBGROUPS_OF_A_WORKGROUP) {
+            let why = "enables matrix units and has no constant";
+            return Err(at_fault(&format!("{why} {SUBGROUPS_OF_A_WORKGROUP}")));
+        }
         Ok(Reflection {
             workgroup_size: entry.workgroup_size_overrides.is_none().then_some(size),
             storage: storage(&module).ok_or_else(|| {
                 at_fault("has other bindings than 0, 1, 2, … of group 0: a uniform, then storage")
             })?,
-            constants: module.constants.iter().filter_map(constant).collect(),
+            constants,
         })
     }
 }
 
 /// The type and value of `literal` in Rust.
-fn rust(literal: Literal) -> Option<String> {
+fn rust(literal: Literal) -> Option<(&'static str, String)> {
     match literal {
-        Literal::U32(value) => Some(format!("u32 = {value}")),
-        Literal::I32(value) => Some(format!("i32 = {value}")),
-        Literal::F32(value) => Some(format!("f32 = {value:?}")),
+        Literal::U32(value) => Some(("u32", value.to_string())),
+        Literal::I32(value) => Some(("i32", value.to_string())),
+        Literal::F32(value) => Some(("f32", format!("{value:?}"))),
         _ => None,
     }
 }

@@ -1,8 +1,8 @@
 // out[row / ROWS, k, row % ROWS] = x[row, k], in pairs of f16: what matmul/software/lanes.wgsl reads.
 // Rows that fill up the last block are the last row once more.
 
-const WORKGROUP_SIZE: u32 = 64u; // pairs of each of the four rows that a workgroup takes
-const ROWS: u32 = 16u;  // rows of a block
+const WORKGROUP_SIZE: u32 = 64u;  // pairs of each of the four rows that a workgroup takes
+const ROWS: u32 = 16u;            // rows of a block
 
 struct Params {
     rows: u32,      // rows of x

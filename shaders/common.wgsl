@@ -1,4 +1,4 @@
-// What every kernel may use; it is put before all of them, after a prelude.
+// This is put before every kernel, after a prelude.
 
 const PANEL: u32 = 64u;         // columns of a weight panel
 const PANEL4: u32 = PANEL / 4u; // groups of four columns in it

@@ -1,7 +1,7 @@
 // A word of each row becomes NaN, of several matrices at once: what a dispatch that never ran
-// has left there is then no number that anybody takes for a result.
+// has left there is then not taken for a result.
 
-const WORKGROUP_SIZE: u32 = 64u;        // rows of a workgroup
+const WORKGROUP_SIZE: u32 = 64u;  // rows of a workgroup
 
 const NAN: u32 = 0xffffffffu;  // both as f32 and as two f16
 

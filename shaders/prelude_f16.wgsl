@@ -1,5 +1,5 @@
-// Put before every kernel where the adapter has shader-f16.
-// The same names with the same meaning stand in prelude_f32.wgsl.
+// This is put before every kernel where the adapter has shader-f16. The same names are declared in
+// prelude_f32.wgsl.
 enable f16;
 
 // Four neighbouring numbers as they lie in memory: 8 bytes of f16.

@@ -1,5 +1,5 @@
-// Put before every kernel where the adapter has no shader-f16.
-// The same names with the same meaning stand in prelude_f16.wgsl.
+// This is put before every kernel where the adapter has no shader-f16.
+// The same names are declared in prelude_f16.wgsl.
 
 // Four neighbouring numbers as they lie in memory: 8 bytes of f16.
 alias elem4 = vec2<u32>;

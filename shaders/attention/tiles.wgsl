@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var score1 = vec4(0.0);
         for (var depth = 0u; depth < head4; depth += DEPTH) {
             // Eight invocations read 64 bytes side by side. Past the head's end they read what
-            // lies there, and nobody uses it.
+            // lies there, which is not used.
             let d = lane % DEPTH;
             if tile == 0u || head4 > COLUMNS {
                 for (var i = lane / DEPTH; i < QUERIES; i += WORKGROUP_SIZE / DEPTH) {

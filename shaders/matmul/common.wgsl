@@ -1,8 +1,8 @@
 // out[m, n] = epilogue(sum over k of a[m, k] * w[n, k], plus bias[n])
 //
-// What all variants share; it is put before each of them. They differ in how a tile of sums is
-// shared out among invocations. Numbers come in pairs of f16, one u32, whatever the prelude: half
-// as many loads, and no need of shader-f16.
+// This is put before all variants. They differ in how invocations share a tile of sums. Numbers
+// come in pairs of f16, one u32, whatever the prelude: half as many loads, and no need of
+// shader-f16.
 
 const STORE: u32 = 0u;
 const GELU: u32 = 1u;
@@ -27,7 +27,8 @@ struct Params {
 // by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 @group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
-// f16 for STORE, GELU, TANH, RELU and GELU_TANH: one vec2 is four numbers. f32 for the others: two vec2 are four.
+// f16 for STORE, GELU, TANH, RELU and GELU_TANH: one vec2 is four numbers. f32 for the others: two
+// vec2 are four.
 @group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
 
 // Four columns of weights: the even and the odd number of each pair.
@@ -66,7 +67,7 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
     let lost = (bitcast<vec4<u32>>(input) & vec4(0x7f800000u)) == vec4(0x7f800000u);
     let bits = select(bitcast<vec4<u32>>(x), vec4(0x7fc00000u), lost);
     x = bitcast<vec4<f32>>(bits);
-    // As few places that store as can be: each takes compilers of CPUs long.
+    // As few places that store as can be: each takes compilers of software adapters long.
     let wide = params.epilogue == RESIDUAL || params.epilogue == STORE_F32;
     out[select(at, 2u * at, wide)] = select(vec2(pack2(x.xy), pack2(x.zw)), bits.xy, wide);
     if wide {

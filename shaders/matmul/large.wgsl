@@ -4,13 +4,13 @@
 // There are two buffers: while one is computed with, the other is filled, and one barrier a step
 // is enough. 12 KiB.
 
-const WORKGROUP_SIZE: u32 = 128u;   // invocations of a workgroup
-const SIZE_X: u32 = 8u;   // of them side by side
+const WORKGROUP_SIZE: u32 = 128u;  // invocations of a workgroup
+const SIZE_X: u32 = 8u;            // of them side by side
 const SIZE_Y: u32 = 16u;
-const ROWS: u32 = 128u;    // rows of a workgroup's tile
-const COLUMNS: u32 = 64u;  // columns of a workgroup's tile
-const STEP: u32 = 8u;      // of k, in workgroup memory at a time
-const STEP4: u32 = 2u;     // groups of four in it
+const ROWS: u32 = 128u;            // rows of a workgroup's tile
+const COLUMNS: u32 = 64u;          // columns of a workgroup's tile
+const STEP: u32 = 8u;              // of k, in workgroup memory at a time
+const STEP4: u32 = 2u;             // groups of four in it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
 

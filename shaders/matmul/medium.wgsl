@@ -2,13 +2,13 @@
 // of the GPU. 32 rows x 32 columns go through workgroup memory as in large.wgsl; each invocation
 // sums 4 x 4, which leaves registers free on small GPUs as well. 8 KiB.
 
-const WORKGROUP_SIZE: u32 = 64u;    // invocations of a workgroup
-const SIZE_X: u32 = 8u;   // of them side by side, four columns each
+const WORKGROUP_SIZE: u32 = 64u;  // invocations of a workgroup
+const SIZE_X: u32 = 8u;           // of them side by side, four columns each
 const SIZE_Y: u32 = 8u;
-const ROWS: u32 = 32u;     // rows of a workgroup's tile
-const COLUMNS: u32 = 32u;  // columns of a workgroup's tile
-const STEP: u32 = 16u;     // of k, in workgroup memory at a time
-const STEP4: u32 = 4u;     // groups of four in it
+const ROWS: u32 = 32u;            // rows of a workgroup's tile
+const COLUMNS: u32 = 32u;         // columns of a workgroup's tile
+const STEP: u32 = 16u;            // of k, in workgroup memory at a time
+const STEP4: u32 = 4u;            // groups of four in it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
 

@@ -4,11 +4,11 @@
 // depend on the batch, nor does the order; but it is another order than the other variants', so
 // where this one is used it is used for every batch. 8 KiB.
 
-const WORKGROUP_SIZE: u32 = 64u;    // invocations of a workgroup
-const SIZE_X: u32 = 4u;   // of them side by side, four columns each
-const SLICES: u32 = 16u;   // of k
-const ROWS: u32 = 8u;      // rows of a workgroup's tile
-const COLUMNS: u32 = 16u;  // columns of a workgroup's tile
+const WORKGROUP_SIZE: u32 = 64u;  // invocations of a workgroup
+const SIZE_X: u32 = 4u;           // of them side by side, four columns each
+const SLICES: u32 = 16u;          // of k
+const ROWS: u32 = 8u;             // rows of a workgroup's tile
+const COLUMNS: u32 = 16u;         // columns of a workgroup's tile
 
 @group(0) @binding(1) var<storage, read> a: array<u32>;
 

@@ -1,4 +1,4 @@
-// What several kernels of training share; it is put before them.
+// This is put before every kernel of training.
 
 // Gradients are scaled so that the largest number of a row lies between 2^TOP and 2^(TOP + 1) in f16.
 const TOP: i32 = 13;

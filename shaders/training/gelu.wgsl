@@ -1,4 +1,4 @@
-// out = gelu(x), both f16: the forward pass keeps x for the way back.
+// out = gelu(x), both f16: the forward pass keeps x for the backward pass.
 
 const WORKGROUP_SIZE: u32 = 64u;
 

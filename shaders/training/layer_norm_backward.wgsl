@@ -20,7 +20,7 @@ struct Params {
 var<workgroup> partial: array<vec2<f32>, WORKGROUP_SIZE>;
 
 // The sums of `mine` over the workgroup, always added in the same order.
-fn sum_over_lanes(lane: u32, mine: vec2<f32>) -> vec2<f32> {
+fn sum_over_workgroup(lane: u32, mine: vec2<f32>) -> vec2<f32> {
     partial[lane] = mine;
     workgroupBarrier();
     for (var half = WORKGROUP_SIZE / 2u; half > 0u; half /= 2u) {
@@ -54,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         sum += x[row + i];
         d_sum = fma(d_y[row + i], gamma[i], d_sum);
     }
-    let means = sum_over_lanes(lane, vec2(add_up(sum), add_up(d_sum))) / width;
+    let means = sum_over_workgroup(lane, vec2(add_up(sum), add_up(d_sum))) / width;
 
     // As in layer_norm.wgsl, a second pass instead of E[x^2] - E[x]^2.
     var squares = vec4(0.0);
@@ -64,7 +64,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         squares = fma(centred, centred, squares);
         along = fma(d_y[row + i] * gamma[i], centred, along);
     }
-    let second = sum_over_lanes(lane, vec2(add_up(squares), add_up(along))) / width;
+    let second = sum_over_workgroup(lane, vec2(add_up(squares), add_up(along))) / width;
     let scale = 1.0 / sqrt(second.x + params.eps);
 
     // along is of x - mean, not of n: one more factor of scale, and another that n brings.

@@ -1,7 +1,7 @@
 // The transpose of x as a weight matrix in panels: out[column / PANEL, row / 2, column % PANEL] is
 // the pair (x[row, column], x[row + 1, column]). Rows beyond those of x are zero.
 
-const WORKGROUP_SIZE: u32 = 64u;   // groups of four columns of a workgroup
+const WORKGROUP_SIZE: u32 = 64u;  // groups of four columns of a workgroup
 
 struct Params {
     rows: u32,     // of x

@@ -1,5 +1,5 @@
 // grad[run.table_row] += sum of d_x[order[i]] over the run's i, one after the other. Every run has
-// a table row of its own, so nobody else adds to it.
+// a table row of its own, so no other workgroup adds to it.
 
 const WORKGROUP_SIZE: u32 = 64u;
 

@@ -34,7 +34,7 @@ impl Lock {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         self.0.taken.set(false);
-        // All of them, because the first may have been given up: the others wait once more.
+        // All of them, because the first may have been dropped: the others wait again.
         self.0.waiting.take().into_iter().for_each(Waker::wake);
     }
 }

@@ -25,7 +25,7 @@ const IS_NATIVE: bool = cfg!(not(target_arch = "wasm32"));
 const ROWS: usize = 4;
 const NUMBERS: usize = 8;
 
-/// What somebody wants to see or replace.
+/// What the environment asks for.
 #[derive(Debug, Default)]
 pub(super) struct Debug {
     shaders: Option<PathBuf>,

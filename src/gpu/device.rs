@@ -58,7 +58,7 @@ pub(super) struct Submitted {
     done: futures_channel::oneshot::Receiver<()>,
 }
 
-/// The first thing that went wrong on the device, kept until somebody asks.
+/// The first thing that went wrong on the device.
 enum Fault {
     Lost(String),
     OutOfMemory(String),
@@ -78,7 +78,7 @@ const NO_ADAPTER: &str = "no Vulkan, Metal or DirectX 12 adapter was found. Inst
 /// The environment variable that chooses an adapter.
 const ADAPTER_VARIABLE: &str = "CAPPY_ADAPTER";
 
-/// A part of the name of the adapter that somebody wants, natively. A browser chooses by itself.
+/// A part of the name of the adapter that the user wants, natively. A browser chooses by itself.
 pub(super) fn wanted_adapter() -> Option<String> {
     std::env::var(ADAPTER_VARIABLE).ok().filter(|name| !name.trim().is_empty())
 }
@@ -204,7 +204,7 @@ impl Device {
         report.await
     }
 
-    /// Natively somebody has to wait for the driver; in a browser the event loop does.
+    /// Natively the caller has to wait for the driver; in a browser the event loop does.
     #[cfg_attr(target_arch = "wasm32", expect(unused_variables))]
     pub(super) fn poll(&self, index: wgpu::SubmissionIndex) -> Result<()> {
         #[cfg(not(target_arch = "wasm32"))]
@@ -245,7 +245,7 @@ impl Device {
 }
 
 impl Drop for Device {
-    /// A browser would keep the memory until its garbage collector comes by.
+    /// A browser would free the memory only when its garbage collector runs.
     fn drop(&mut self) {
         self.device.destroy();
     }
@@ -315,7 +315,7 @@ fn cooperative(adapter: &wgpu::Adapter, info: &wgpu::AdapterInfo) -> Vec<u32> {
     sides
 }
 
-/// What wgpu wants to be told before it lends features of which it is not sure yet.
+/// The token that wgpu requires for experimental features.
 #[expect(unsafe_code, reason = "says that we know of undefined behaviour where they have bugs")]
 fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
     match wanted {
@@ -328,7 +328,7 @@ fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
 
 /// WebGPU's default limits, and whatever more the adapter has for the size of buffers.
 fn required_limits(adapter: &str, offered: &wgpu::Limits) -> Result<wgpu::Limits> {
-    // Nothing is drawn here, and Deno tells no such limit.
+    // Nothing is drawn here, and Deno does not report this limit.
     let needed = wgpu::Limits { max_bind_groups_plus_vertex_buffers: 0, ..wgpu::Limits::default() };
     let mut missing = None;
     needed.check_limits_with_fail_fn(offered, true, |name, needed, offered| {

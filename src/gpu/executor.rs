@@ -74,7 +74,7 @@ impl Executor {
         Executor { pipelines: HashMap::new(), params: params_buffer(device, 256) }
     }
 
-    /// Makes room for the parameters of `steps` steps.
+    /// Makes sure that the parameters of `steps` steps fit.
     fn reserve(&mut self, device: &Device, steps: usize) {
         if self.params.size() < (steps * PARAMS_STRIDE) as u64 {
             self.params = params_buffer(device, steps.next_power_of_two());
@@ -339,8 +339,8 @@ impl Gpu {
         [self.allocated_bytes(), bind_groups as u64, pipelines.len() as u64, params.size()]
     }
 
-    /// Makes the pipelines and bind groups that `plan` needs and nobody has made before, and uploads
-    /// the parameters of every step.
+    /// Makes the pipelines and bind groups that `plan` needs and that do not exist yet, and uploads the
+    /// parameters of every step.
     fn prepare(&self, plan: &Plan) -> Result<()> {
         let mut executor = self.executor.borrow_mut();
         executor.reserve(&self.device, plan.steps.len());

@@ -133,7 +133,7 @@ impl Gpu {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| {
             Error::new(ErrorKind::Gpu, "readback", "could not be mapped").with_source(source)
         };
-        // Mapping fails when the device is gone; the news of that may come after this.
+        // Mapping fails when the device is lost, which may be reported only after this.
         mapped.map_err(|_| self.device.lost("while reading results"))?;
         let range = staging.get_mapped_range(..size).map_err(|e| failed(e.to_string().into()))?;
         let bytes = range.to_vec();

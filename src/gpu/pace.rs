@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::plan::{Plan, Step};
 
-/// How long a submission should take: short enough for pages to stay smooth, since whoever else
-/// wants the GPU waits for its end.
+/// How long a submission should take: short enough for pages to stay smooth, since every
+/// other user of the GPU waits for its end.
 const SUBMISSION_SECONDS: f64 = 0.03;
 
 /// The work that may be submitted and not done, in seconds: enough to keep the GPU busy where its
@@ -17,7 +17,7 @@ const PENDING_SECONDS: f64 = 0.25;
 pub const FIRST_FLOPS_PER_SECOND: f64 = 2e9;
 
 /// How many multiplications and additions a second the adapter gets through, as far as is known.
-/// It belongs to whoever records plans, since kinds of plans differ; each run makes it more exact.
+/// Each kind of plan has a pace of its own, since kinds differ; each run adjusts it.
 #[derive(Debug)]
 pub struct Pace(Cell<f64>);
 

@@ -49,7 +49,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (rows, width) in [(1, 2), (9, 100), (30, 334)] {
                 let mut case = Case::new(width);

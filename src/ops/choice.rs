@@ -63,7 +63,7 @@ impl Choice {
         [self.many, self.few, self.pairs].iter().any(|variant| variant.blocks)
     }
 
-    /// Whether these are the variants for adapters that are CPUs.
+    /// Whether these are the variants for software adapters.
     pub fn is_software(&self) -> bool {
         self.many.rows == lanes::ROWS && self.many.columns == lanes::COLUMNS
     }

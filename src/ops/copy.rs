@@ -45,7 +45,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for count in [1, 63, 1025] {
                 let x = Case::new(count).values(4 * count, 1.0);

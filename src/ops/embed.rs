@@ -21,7 +21,7 @@ struct Params {
 
 /// The tables. That of words may be larger than one binding (250,002 rows of 1024 are 512 MB, and
 /// 128 MiB is what every adapter has), so it comes in parts. Looking words up on the host instead
-/// would keep the whole table in host memory, where a browser has less room for it than on the GPU.
+/// would keep the whole table in host memory, where a browser has less memory than on the GPU.
 #[derive(Debug)]
 pub struct Tables {
     /// `[vocab_size, hidden_size]`, f16 or q8: parts whose rows follow on each other.
@@ -90,7 +90,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes_in_one_part_or_several() {
+    fn equals_the_reference_at_awkward_sizes_in_one_part_or_several() {
         for gpu in testing::gpus() {
             for (tokens, vocab, positions, types, width, part) in [
                 (1, 3, 5, 1, 1, 3),

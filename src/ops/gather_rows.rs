@@ -51,7 +51,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (rows, count, width) in [(1, 1, 1), (9, 4, 100), (30, 30, 333)] {
                 let mut case = Case::new(width);

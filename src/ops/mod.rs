@@ -1,5 +1,5 @@
 //! The kernels, one file each with its shader of the same name under `shaders/`: shape checks,
-//! bindings, workgroup counts, and a test against the twin in `reference`.
+//! workgroup counts, and a test against the reference implementation in `reference`.
 
 pub mod attention;
 pub mod blocks;
@@ -62,9 +62,9 @@ impl Storage {
 pub struct Matrix {
     /// Its memory.
     pub buffer: Buffer,
-    /// Rows there is room for.
+    /// The most rows that it can hold.
     pub rows: usize,
-    /// Numbers of a row that count.
+    /// Numbers in a row, without the padding.
     pub width: usize,
     /// How each number lies in memory.
     pub storage: Storage,
@@ -173,8 +173,7 @@ pub fn to_f16(label: &str, from: &[f32], to: &mut [f16]) -> Result<()> {
     }
 }
 
-/// A step whose shapes do not fit is a mistake of the floors above; it is refused by name rather
-/// than run.
+/// Refuses a step whose shapes do not fit, by its name: that is a mistake in the code that records it.
 fn check(kernel: &'static str, label: &str, fits: bool) -> Result<()> {
     if fits {
         return Ok(());

@@ -47,7 +47,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin() {
+    fn equals_the_reference() {
         for gpu in testing::gpus() {
             let got = testing::block_on(async {
                 let out = gpu.buffer("out", 3 * 64 * 16)?;

@@ -90,7 +90,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin() {
+    fn equals_the_reference() {
         let sets: Vec<Vec<f32>> =
             (0..SETS as usize).map(|set| (0..NUMBERS).map(|i| operand(set, i)).collect()).collect();
         for gpu in testing::gpus() {

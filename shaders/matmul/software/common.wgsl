@@ -1,12 +1,12 @@
-// For adapters that are CPUs, put before lanes.wgsl and subgroup.wgsl: eight invocations are one
+// For software adapters. This is put before lanes.wgsl and subgroup.wgsl: eight invocations are one
 // vector of the processor. Such an adapter loads invocation by invocation, some eight instructions a
 // word, and waits long at barriers. So there is no workgroup memory, and many multiply-adds follow each
 // load: a tile of 16 rows x 8 columns an invocation. Its sums do not fit into registers; to write them
 // to the cache and back costs less than more loads would.
 
-const WORKGROUP_SIZE: u32 = 8u; // invocations, of four neighbouring columns each, twice
-const ROWS: u32 = 16u;          // rows of a workgroup's tile
-const COLUMNS: u32 = 64u;       // columns of a workgroup's tile
+const WORKGROUP_SIZE: u32 = 8u;  // invocations, of four neighbouring columns each, twice
+const ROWS: u32 = 16u;           // rows of a workgroup's tile
+const COLUMNS: u32 = 64u;        // columns of a workgroup's tile
 
 // A pair of k in an invocation's columns.
 struct Weights {
@@ -32,7 +32,7 @@ fn step(row: Row, pair: u32, weights: Weights) -> Row {
 
 // Stores an invocation's sums of the rows of a tile, as far as there are rows. By a loop, so that the
 // epilogue is compiled once, and one whose end is not known, so that it stays a loop; by a switch,
-// because an array that is indexed takes compilers of CPUs ten times as long.
+// because an array that is indexed takes compilers of software adapters ten times as long.
 fn finish_tile(
     first_row: u32,
     column4: u32,

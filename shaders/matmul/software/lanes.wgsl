@@ -1,4 +1,4 @@
-// For adapters that are CPUs, see common.wgsl. As they load invocation by invocation, a comes in
+// For software adapters, see common.wgsl. As they load invocation by invocation, a comes in
 // blocks of 16 rows (blocks.wgsl): four loads bring the pairs of all rows. The loads of a step come
 // before its arithmetic, which compiles to less shuffling.
 

@@ -1,5 +1,5 @@
-// d_k and d_v of a task's tokens for one head, in one pass over the sequence's queries. What a
-// score becomes is known from stats.
+// d_k and d_v of a task's tokens for one head, in one pass over the sequence's queries. The
+// maximum and sum of each softmax are known from stats.
 
 const WORKGROUP_SIZE: u32 = 16u;
 

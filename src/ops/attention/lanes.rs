@@ -1,4 +1,4 @@
-//! For CPUs that pose as GPUs: every invocation works alone.
+//! For software adapters: every invocation works alone.
 
 use super::Variant;
 use crate::ops::shaders::attention::lanes::{HEADS, KERNEL};

@@ -1,4 +1,4 @@
-//! For CPUs that pose as GPUs: every invocation does a row alone.
+//! For software adapters: every invocation does a row alone.
 
 use super::Variant;
 use crate::ops::shaders::layer_norm::lanes::{KERNEL, WORKGROUP_SIZE};

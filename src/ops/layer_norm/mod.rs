@@ -9,8 +9,8 @@ use super::{Matrix, Storage, check, padded_vector, stride4};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Step, Work};
 
-/// A way of computing it. They add up a row in different orders, so one batch after the other must
-/// use the same.
+/// A method of computing it. The variants add up a row in different orders, so all batches must use the
+/// same.
 #[derive(Debug)]
 pub struct Variant {
     /// What runs; its name is the variant's.
@@ -19,7 +19,7 @@ pub struct Variant {
     rows: u32,
 }
 
-/// All there are.
+/// Every variant.
 #[cfg(test)]
 pub(crate) static VARIANTS: [&Variant; 2] = [&groups::VARIANT, &lanes::VARIANT];
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for (width, rows) in [(1, 1), (5, 3), (63, 2), (100, 17), (257, 5), (1024, 3), (1030, 2)] {
             compare(width, rows, 2.0, 0.0);
         }

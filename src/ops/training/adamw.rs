@@ -28,13 +28,13 @@ struct Params {
 /// The numbers of AdamW.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {
-    /// Of the mean of gradients; 0.9 unless said otherwise.
+    /// Of the mean of gradients; 0.9 unless set.
     pub beta1: f64,
-    /// Of the mean of their squares; 0.999 unless said otherwise.
+    /// Of the mean of their squares; 0.999 unless set.
     pub beta2: f64,
-    /// Added to the root of the second; 1e-8 unless said otherwise.
+    /// Added to the root of the second; 1e-8 unless set.
     pub eps: f64,
-    /// What a step takes off a weight, as a share of the learning rate; none unless said otherwise.
+    /// Weight decay, as a share of the learning rate; 0 unless set.
     pub weight_decay: f64,
 }
 
@@ -44,7 +44,7 @@ impl Default for AdamW {
     }
 }
 
-/// What AdamW knows of one tensor. All are f32 of one size.
+/// The state of AdamW for one tensor. All are f32 of one size.
 #[derive(Debug)]
 pub struct Moments {
     /// The gradient of the step; zero after it.
@@ -101,7 +101,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn three_steps_equal_the_twin() {
+    fn three_steps_equal_the_reference() {
         let rate = 0.01;
         for gpu in testing::gpus() {
             for (size, weight_decay, factor) in [(64, 0.0, 1.0), (9 * 64, 0.1, 0.5)] {

@@ -1,4 +1,4 @@
-//! Adds rows to chosen rows: gradients that come two ways.
+//! Adds rows to chosen rows, for gradients that arrive along two paths.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -37,7 +37,7 @@ pub fn add_rows(
     let numbers = (count * x.width) as u64;
     let work = Work { flops: numbers, bytes: 12 * numbers };
     let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), count as u32, 1];
-    // A kernel that reads no rows is given x to bind.
+    // A kernel that reads no rows must still bind a buffer.
     let buffers = [rows.unwrap_or(&x.buffer), &x.buffer, &out.buffer];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }

@@ -19,7 +19,7 @@ struct Params {
 /// that their norm is `most` at most (0: no limit), `out[1]` their norm before.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Gpu`] where there is no room.
+/// [`crate::ErrorKind::Gpu`] where a buffer is too small.
 pub fn clip(
     label: &'static str,
     count: usize,

@@ -1,4 +1,4 @@
-//! GELU by itself, for a forward pass that keeps what went in.
+//! GELU by itself, for a forward pass that saves its input.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -39,7 +39,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (rows, width) in [(1, 1), (5, 70), (9, 257)] {
                 let x = Case::new(width).f16_values(rows * width, 6.0);

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for (width, rows) in [(1, 1), (5, 3), (63, 2), (100, 7), (257, 5), (1024, 3), (1030, 2)] {
             compare(width, rows, 2.0, 0.0, 2e-5);
         }

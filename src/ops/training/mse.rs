@@ -1,4 +1,4 @@
-//! The mean squared error of logits, and where its gradient begins.
+//! The mean squared error of logits, and its gradient, with which the backward pass begins.
 
 use bytemuck::{Pod, Zeroable};
 

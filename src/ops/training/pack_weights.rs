@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn numbers_between_those_of_f16_are_right_on_average() {
-        // A tenth of f16's last digit above and below 1 and -1, in columns of their own.
+        // Each column is a tenth of f16's last digit above or below 1 or -1.
         let digit = 0.5f32.powi(10);
         let columns = [1.0 + 0.1 * digit, -1.0 - 0.1 * digit, 1.0 + 0.9 * digit, 1.0];
         let rows = 4096;

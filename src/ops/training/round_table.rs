@@ -1,4 +1,4 @@
-//! Rounds the master weights of a table to what lookups read.
+//! Rounds the master weights of a table to the f16 that lookups read.
 
 use bytemuck::{Pod, Zeroable};
 

@@ -23,7 +23,7 @@ pub struct Run {
     pub first: u32,
     /// And how long it is.
     pub count: u32,
-    /// Fills it up to 16 bytes.
+    /// Pads it to 16 bytes.
     pub unused: u32,
 }
 
@@ -42,7 +42,7 @@ pub fn runs_of(ids: impl Iterator<Item = u32>, left_out: Option<u32>) -> (Vec<Ru
     (runs.collect(), pairs.iter().map(|&(_, row)| row).collect())
 }
 
-/// Runs on the GPU and what they amount to.
+/// Runs on the GPU, and how much work they are.
 #[derive(Debug, Clone)]
 pub struct Runs {
     /// The [`Run`]s.
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes_and_adds_to_what_was_there() {
+    fn equals_the_reference_at_awkward_sizes_and_adds_to_what_was_there() {
         for (tokens, table_rows, width) in [(1, 3, 1), (9, 50, 100), (200, 11, 300), (3, 2, 65)] {
             let mut case = Case::new(width);
             let ids: Vec<u32> = (0..tokens).map(|_| case.below(table_rows)).collect();

@@ -1,4 +1,4 @@
-//! The squares of a gradient summed up, for its norm.
+//! Sums up the squares of a gradient, for its norm.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -23,7 +23,7 @@ struct Params {
 /// as the second value says, at most [`SUMS`].
 ///
 /// # Errors
-/// [`crate::ErrorKind::Gpu`] where there is no room.
+/// [`crate::ErrorKind::Gpu`] where a buffer is too small.
 pub fn sum_of_squares(
     label: &'static str,
     x: &Buffer,

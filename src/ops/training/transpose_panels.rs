@@ -1,4 +1,4 @@
-//! Transposes packed weights: a matmul with the result carries gradients back through them.
+//! Transposes packed weights: the backward pass of a matmul is a matmul with the result.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,7 +17,7 @@ struct Params {
     out_k2: u32,
 }
 
-/// Fills the panels of `out`, whose inputs are the outputs of `w` and the other way round.
+/// Fills the panels of `out`, whose inputs are the outputs of `w`, and whose outputs are its inputs.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.

@@ -18,7 +18,7 @@ struct Params {
 
 /// `out[column, row] = x[row, column] / scales[column]` for the first `rows` rows: x is f32
 /// `[rows, width]`, out f16 with a row for every column and `rows` wide, scales f32, powers of two,
-/// with room for the stride of x.
+/// as many as the stride of x.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
