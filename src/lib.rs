@@ -4,14 +4,6 @@
 //! `cappy-cpu` computes without a GPU, `cappy-eval` measures what a scorer chooses, `cappy-cli` is the
 //! command line, and `cappy-wasm` is what JavaScript calls.
 
-/// The text of a file under `shaders/`, as build.rs leaves it.
-#[cfg(feature = "gpu")]
-macro_rules! shader {
-    ($name:literal) => {
-        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
-    };
-}
-
 mod adapter;
 pub mod backend;
 pub mod batch;

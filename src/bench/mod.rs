@@ -129,7 +129,7 @@ pub async fn run(
     let budget = batch_tokens(&tuned, &config, None);
     let room = if options.scaling { tokens.max(budget) } else { tokens };
 
-    let clock = peaks::Clock::new(&gpu).await?;
+    let clock = peaks::Clock::new(&gpu, tuned.flops_per_second).await?;
     let peaks = peaks::measure(&gpu, software, &clock, &mut tell).await?;
 
     tell.say("making random weights", 0.1)?;

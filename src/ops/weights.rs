@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::matmul::PANEL;
+use super::shaders::PANEL;
 use super::{check, padded_vector, stride, to_f16};
 use crate::checkpoint::{Quantised, WeightFormat};
 use crate::error::Result;

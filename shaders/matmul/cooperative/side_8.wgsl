@@ -1,4 +1,4 @@
-// Tiles of 8 x 8 for cooperative.wgsl, put before it.
+// The kernel of common.wgsl with tiles of 8 x 8, as Apple has them, and newer lavapipes.
 const SIDE: u32 = 8u;
 alias Left = coop_mat8x8<f16, A>;
 alias Right = coop_mat8x8<f16, B>;

@@ -1,4 +1,4 @@
-//! What training keeps of a forward pass, and where gradients go. T is the most tokens of a batch,
+//! The buffers of training: what a forward pass saves, and gradients. T is the most tokens of a batch,
 //! P the most pairs, R is T, or P in the last layer.
 
 use crate::batch::Batch;
@@ -9,7 +9,7 @@ use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
 use crate::ops::training::attention_backward;
 use crate::ops::{Choice, Matrix, Storage, blocks, embed, padded_vector, stride};
 
-/// What one layer's way back reads.
+/// What one layer's backward pass reads.
 pub(super) struct Saved {
     pub qkv: Matrix,      // [T, 3 x heads]
     pub context: Matrix,  // [R, heads]
@@ -20,7 +20,7 @@ pub(super) struct Saved {
     pub down_sum: Matrix, // [R, hidden] f32, before the layer's LayerNorm
 }
 
-/// Room for the products of the way back.
+/// Buffers for the intermediate results of the backward pass.
 pub(super) struct Scratch {
     /// A gradient scaled to f16, by rows or by columns.
     pub scaled: Buffer,
@@ -28,17 +28,17 @@ pub(super) struct Scratch {
     pub scales: Buffer,
     /// Activations as weights of a matmul.
     pub panels: Buffer,
-    /// What a matmul made of them, f32.
+    /// The result of a matmul with them, f32.
     pub product: Buffer,
     /// Zeros for matmuls without a bias, f32.
     pub zeros: Buffer,
-    /// Statistics of LayerNorm's or of attention's way back.
+    /// Statistics for the backward pass of LayerNorm or attention.
     pub stats: Buffer,
-    /// Inputs of a matmul in blocks, where its variant wants them so.
+    /// Inputs of a matmul in blocks, where its variant reads them so.
     pub blocks: Option<Buffer>,
 }
 
-pub(super) struct Rooms {
+pub(super) struct TrainingBuffers {
     pub ids: Buffer,
     pub first_rows: Buffer,
     pub tasks: Buffer,
@@ -75,28 +75,28 @@ pub struct Size {
     pub pairs: usize,
     /// Pairs of an optimizer step at the most.
     pub step_pairs: usize,
-    /// Compute each layer's forward pass once more on the way back, instead of keeping it.
+    /// Whether the backward pass computes each layer's forward pass again, instead of saving it.
     pub recompute: bool,
     /// Whether gradients go through the encoder, or stop before it.
     pub through_encoder: bool,
 }
 
 impl Size {
-    /// Tokens that gradients are kept for.
+    /// Tokens whose gradients are computed.
     fn tokens_back(&self) -> usize {
         if self.through_encoder { self.tokens } else { 1 }
     }
 }
 
-/// Bytes of everything in [`Rooms`] that grows with a batch.
+/// Bytes of everything in [`TrainingBuffers`] that grows with a batch.
 pub(super) fn bytes(config: &Config, choice: &Choice, size: Size) -> u64 {
     let (hidden, inner) = (stride(config.hidden_size), stride(config.intermediate_size));
     let qkv = stride(3 * config.hidden_size);
     let layers = config.num_hidden_layers;
-    let kept = if size.recompute { 1 } else { layers };
+    let layers_saved = if size.recompute { 1 } else { layers };
     let a_layer = 2 * qkv + 12 * hidden + 4 * inner;
     let gradients = 12 * hidden + 4 * qkv + 4 * inner;
-    let a_token = 4 * hidden + 2 * hidden * layers + kept * a_layer;
+    let a_token = 4 * hidden + 2 * hidden * layers + layers_saved * a_layer;
     let a_pair = 18 * hidden + 8 * stride(1) + 12;
     let Extent { scaled, panels, product, blocks, .. } = extent(config, choice, size);
     let rows = size.tokens * a_token + size.tokens_back() * gradients + size.pairs * a_pair;
@@ -138,8 +138,13 @@ fn extent(config: &Config, choice: &Choice, size: Size) -> Extent {
     }
 }
 
-impl Rooms {
-    pub async fn new(gpu: &Gpu, config: &Config, choice: &Choice, size: Size) -> Result<Rooms> {
+impl TrainingBuffers {
+    pub async fn new(
+        gpu: &Gpu,
+        config: &Config,
+        choice: &Choice,
+        size: Size,
+    ) -> Result<TrainingBuffers> {
         let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
         let (hidden, inner, width) = (config.hidden_size, config.intermediate_size, heads.width());
         let Size { tokens, pairs, .. } = size;
@@ -148,7 +153,7 @@ impl Rooms {
         let of = |label, count: usize, bytes: usize| gpu.buffer(label, (count * bytes) as u64);
         let tiles = |tile: usize| tokens / tile + pairs;
         let layers = config.num_hidden_layers;
-        let kept = if size.recompute { 1 } else { layers };
+        let layers_saved = if size.recompute { 1 } else { layers };
         let back = size.tokens_back();
         let saved = |_| {
             Ok(Saved {
@@ -165,7 +170,7 @@ impl Rooms {
         let task_back = size_of::<attention_backward::Task>();
         let tiles_back = tiles(attention_backward::TILE as usize);
         let stats = attention_backward::stats_bytes(back, heads).max(16 * back as u64);
-        Ok(Rooms {
+        Ok(TrainingBuffers {
             ids: of("ids", tokens, embed::ID_BYTES as usize)?,
             first_rows: of("first rows", pairs, 4)?,
             tasks: of("tasks", tiles(QUERIES as usize), size_of::<Task>())?,
@@ -174,7 +179,7 @@ impl Rooms {
             first_tasks_back: of("first tasks back", tiles_back, task_back)?,
             embed_sum: f32("embed sum", tokens, hidden)?,
             hidden: (0..layers).map(|_| f16("hidden", tokens, hidden)).collect::<Result<_>>()?,
-            saved: (0..kept).map(saved).collect::<Result<_>>()?,
+            saved: (0..layers_saved).map(saved).collect::<Result<_>>()?,
             first_hidden: f16("first hidden", pairs, hidden)?,
             features: f16("features", pairs, hidden)?,
             head: f16("head", pairs, hidden)?,
@@ -201,7 +206,7 @@ impl Rooms {
         })
     }
 
-    /// Where the layer `index` keeps what its way back reads.
+    /// Where layer `index` saves what its backward pass reads.
     pub fn saved(&self, index: usize) -> &Saved {
         &self.saved[index.min(self.saved.len() - 1)]
     }
@@ -223,13 +228,13 @@ impl Rooms {
         Ok([all, first])
     }
 
-    /// Writes NaN where the logits of `pairs` pairs will be: what a dispatch that never ran has left
-    /// there is no result.
+    /// Writes NaN where the logits of `pairs` pairs will be, so that a dispatch that never ran is
+    /// noticed.
     pub async fn poison(&self, gpu: &Gpu, pairs: usize) -> Result<()> {
         gpu.write(&self.logits.buffer, 0, &vec![f32::NAN; pairs * stride(1)]).await
     }
 
-    /// What the tasks of a forward pass amount to, of every token or of `<s>` alone.
+    /// Counts the work of the tasks of a forward pass, of every token or of `<s>` alone.
     pub fn forward_tasks(&self, batch: &Batch, first: bool) -> Tasks {
         let buffer = if first { &self.first_tasks } else { &self.tasks };
         super::super::activations::tasks(buffer, &forward_tasks(&batch.cu_seqlens, first))

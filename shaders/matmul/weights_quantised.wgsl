@@ -1,6 +1,6 @@
-// Weights in integers of 8 or 4 bits, put before a variant. A weight is its integer times the scale
-// of its block. That product has no more digits than f16 holds, so it is exact, and sums are the same
-// bits as with weights that were expanded to f16 before.
+// Weights in integers of 8 or 4 bits. This is put before a variant. A weight is its integer times
+// the scale of its block. That product has no more digits than f16 holds, so it is exact, and sums
+// are the same bits as with weights that were expanded to f16 before.
 
 const WORD: u32 = 16u / BITS;    // pairs of an output in a word
 const BLOCK2: u32 = 128u / BITS; // pairs of an output that share a scale

@@ -1,15 +1,10 @@
-// For adapters that are CPUs, see prelude_tile.wgsl. As they load invocation by invocation, a comes in
+// For software adapters, see common.wgsl. As they load invocation by invocation, a comes in
 // blocks of 16 rows (blocks.wgsl): four loads bring the pairs of all rows. The loads of a step come
 // before its arithmetic, which compiles to less shuffling.
 
-// = src/ops/matmul/lanes.rs
-const LANES: u32 = 8u;    // invocations of a workgroup, four neighbouring columns each, twice
-const ROWS: u32 = 16u;    // rows of a workgroup's tile
-const COLUMNS: u32 = 64u; // columns of a workgroup's tile
-
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>; // [rows / ROWS, k2, ROWS] pairs
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let first_row = params.first_row + group.y * ROWS;
     let column4 = group.x * (COLUMNS / 4u) + id.x;
@@ -34,12 +29,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     var at = group.x * (params.k2 / WORD) * PANEL4 + id.x;
     for (var block = 0u; block < params.k2; block += BLOCK2) {
         let near_scale = scale(group.x, block, id.x);
-        let far_scale = scale(group.x, block, id.x + LANES);
+        let far_scale = scale(group.x, block, id.x + WORKGROUP_SIZE);
         for (var i = 0u; i < BLOCK2; i++) {
             let w_at = at + i / WORD * PANEL4;
             let weights = Weights(
                 columns(w[w_at], i % WORD, near_scale),
-                columns(w[w_at + LANES], i % WORD, far_scale),
+                columns(w[w_at + WORKGROUP_SIZE], i % WORD, far_scale),
             );
             let a0 = a[a_at];
             let a1 = a[a_at + 1u];
@@ -65,30 +60,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         }
         at += BLOCK2 / WORD * PANEL4;
     }
-    // By a loop, so that the epilogue is compiled once, and one whose end is not known, so that it
-    // stays a loop; by a switch, because an array that is indexed takes compilers of CPUs ten times
-    // as long.
-    let rows = min(ROWS, params.rows - first_row);
-    for (var i = 0u; i < 2u * rows; i++) {
-        var row = row0;
-        switch i / 2u {
-            case 1u: { row = row1; }
-            case 2u: { row = row2; }
-            case 3u: { row = row3; }
-            case 4u: { row = row4; }
-            case 5u: { row = row5; }
-            case 6u: { row = row6; }
-            case 7u: { row = row7; }
-            case 8u: { row = row8; }
-            case 9u: { row = row9; }
-            case 10u: { row = row10; }
-            case 11u: { row = row11; }
-            case 12u: { row = row12; }
-            case 13u: { row = row13; }
-            case 14u: { row = row14; }
-            case 15u: { row = row15; }
-            default: {}
-        }
-        finish(first_row + i / 2u, column4 + i % 2u * LANES, select(row.near, row.far, i % 2u == 1u));
-    }
+    finish_tile(
+        first_row, column4,
+        row0, row1, row2, row3, row4, row5, row6, row7,
+        row8, row9, row10, row11, row12, row13, row14, row15,
+    );
 }

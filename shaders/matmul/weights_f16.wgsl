@@ -1,7 +1,7 @@
-// Weights in f16, put before a variant.
+// Weights in f16. This is put before a variant.
 
-const WORD: u32 = 1u;    // pairs of an output in a word
-const BLOCK2: u32 = 16u; // pairs of an output that share a scale
+const WORD: u32 = 1u;     // pairs of an output in a word
+const BLOCK2: u32 = 16u;  // pairs of an output that share a scale
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;  // [panels, k2 / WORD, PANEL], a pair each
 

@@ -2,10 +2,10 @@
 // f16, STEP of k at a time; four subgroups, two by two, keep 4 x 2 tiles of f32 sums each in their
 // matrix registers. 16 KiB with tiles of 16 x 16, 8 KiB with 8 x 8.
 //
-// SIDE, Left, Right and Sums come from prelude_16.wgsl or prelude_8.wgsl.
+// SIDE, Left, Right and Sums are declared in side_16.wgsl and side_8.wgsl, the kernels of this folder.
+enable wgpu_cooperative_matrix;
 
-// = src/ops/matmul/cooperative.rs
-override LANES: u32 = 128u;        // invocations of a workgroup: four subgroups, whatever their size
+override WORKGROUP_SIZE: u32 = 128u; // the executor sets it to SUBGROUPS subgroups of the adapter
 const SUBGROUPS: u32 = 4u;
 const ROWS: u32 = 8u * SIDE;       // rows of a workgroup's tile
 const COLUMNS: u32 = 4u * SIDE;    // columns of a workgroup's tile
@@ -23,7 +23,7 @@ var<workgroup> sums: array<f32, SUBGROUPS * TILE>;         // [subgroup, row, co
 // Hands one tile of each subgroup's sums to the epilogue, four numbers at a time.
 fn finish_tiles(lane: u32, first_row: u32, first_column4: u32, down: u32, right: u32) {
     workgroupBarrier();
-    for (var i = lane; i < SUBGROUPS * TILE / 4u; i += LANES) {
+    for (var i = lane; i < SUBGROUPS * TILE / 4u; i += WORKGROUP_SIZE) {
         let subgroup = i / (TILE / 4u);
         let within = i % (TILE / 4u);
         let row = (subgroup / 2u * 4u + down) * SIDE + within / (SIDE / 4u);
@@ -34,7 +34,7 @@ fn finish_tiles(lane: u32, first_row: u32, first_column4: u32, down: u32, right:
     workgroupBarrier();
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -57,12 +57,12 @@ fn main(
     var sums30: Sums;
     var sums31: Sums;
     for (var k = 0u; k < params.k2; k += STEP / 2u) {
-        for (var i = lane; i < ROWS * STEP4; i += LANES) {
+        for (var i = lane; i < ROWS * STEP4; i += WORKGROUP_SIZE) {
             // Rows past the end read the last one and are not stored.
             let row = min(first_row + i / STEP4, params.rows - 1u);
             a_tile[i] = a[row * a_stride4 + k / 2u + i % STEP4];
         }
-        for (var i = lane; i < STEP / 2u * COLUMNS4; i += LANES) {
+        for (var i = lane; i < STEP / 2u * COLUMNS4; i += WORKGROUP_SIZE) {
             let pair = i / COLUMNS4;
             let column4 = i % COLUMNS4;
             let words = w[from_w + (k + pair) / WORD * (PANEL / 4u) + column4];
