@@ -2,6 +2,7 @@
 //! preludes without a GPU, that numbers which stand in two languages agree, and that files stay
 //! short. Every check is a function over texts, and has a test that it finds what it looks for.
 
+mod docs;
 mod floors;
 mod numbers;
 mod paths;
@@ -130,6 +131,14 @@ fn files_are_short() {
             .any(|at| file.path.starts_with(at))
     });
     assert_none(text::check_length(&files));
+}
+
+#[test]
+fn doc_comments_name_only_what_exists() {
+    // Of the plain JavaScript in www/ the compiler of TypeScript says so.
+    let mut problems = docs::check_rust(&files(&["src", "crates", "shaders", "tests", "benches"]));
+    problems.extend(docs::check_typescript(&files(&["js", "extension"])));
+    assert_none(problems);
 }
 
 #[test]
