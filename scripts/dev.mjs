@@ -5,10 +5,10 @@
 // (teaching, and the bench page), cappy_cpu (no GPU), cappy_families (models that are no RoBERTa).
 
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, watch } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
-import { createServer } from "vite";
+import { preview } from "vite";
 
 const SITE = "target/dev-page";
 const FOLDERS = { cappy: "wasm", cappy_adapt: "adapt/wasm", cappy_cpu: "cpu/wasm", cappy_families: "families/wasm" };
@@ -25,6 +25,8 @@ const PARTS = [
   { name: "TypeScript", from: /^js\/.*\.ts$/, build: buildScripts },
   { name: "the page", from: /^www\//, build: copyPage },
 ];
+/** Where pages are told of edits. */
+const EDITS = "/edits";
 /** Written by the build itself. */
 const BUILT = /(^|\/)(wasm|dist|target|node_modules)\//;
 
@@ -56,6 +58,27 @@ function copyPage() {
   // The service worker would answer with what it kept of the page as it was.
   const wanted = (name) => !name.endsWith("sw.js") && !name.endsWith("tsconfig.json") && name !== "www/types";
   cpSync("www", SITE, { recursive: true, filter: wanted });
+  // Pages allow no scripts between their lines, so this one is a file.
+  writeFileSync(join(SITE, "reload.js"), `new EventSource("${EDITS}").onmessage = () => location.reload();\n`);
+  for (const name of readdirSync(SITE).filter((file) => file.endsWith(".html"))) {
+    const html = readFileSync(join(SITE, name), "utf8");
+    writeFileSync(join(SITE, name), html.replace("</head>", '<script src="reload.js" defer></script></head>'));
+  }
+}
+
+/** The pages that want to know of edits. */
+const pages = new Set();
+
+function answerPage(request, response) {
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  // Sends the headers at once: until then the page does not know that it is connected.
+  response.write("\n");
+  pages.add(response);
+  request.on("close", () => pages.delete(response));
+}
+
+function reloadPages() {
+  for (const page of pages) page.write("data: edited\n\n");
 }
 
 function run(command, args) {
@@ -86,14 +109,16 @@ for (const model of ["config.json", "tokenizer.json", "model.safetensors"]) {
 }
 for (const part of PARTS) if (!(await made(part))) process.exit(1);
 
-const server = await createServer({
+// As any web server would, without changing the files: vite's own development server rewrites modules,
+// which takes strings for imports and breaks the page's rules of what may be loaded.
+const server = await preview({
   configFile: false,
-  root: SITE,
+  root: dirname(SITE),
   appType: "mpa",
-  // What changed is said below, when all of it is there.
-  server: { host: "127.0.0.1", port: Number(process.env.PORT ?? 8000), watch: null },
+  build: { outDir: basename(SITE) },
+  preview: { host: "127.0.0.1", port: Number(process.env.PORT ?? 8000) },
+  plugins: [{ name: "edits", configurePreviewServer: ({ middlewares }) => void middlewares.use(EDITS, answerPage) }],
 });
-await server.listen();
 server.printUrls();
 console.log("waiting for edits");
 
@@ -109,8 +134,7 @@ async function rebuild() {
     const done = [];
     for (const part of parts) done.push(await made(part));
     if (!done.includes(true)) continue;
-    server.moduleGraph.invalidateAll();
-    server.ws.send({ type: "full-reload" });
+    reloadPages();
     console.log("reloaded the page; waiting for edits");
   }
   building = false;
