@@ -17,9 +17,11 @@ export type File = typeof globalThis extends { File: { prototype: infer T } }
 export type URL = typeof globalThis extends { URL: { prototype: infer T } } ? T : { readonly href: string };
 
 /** `fetch`. */
+// biome-ignore lint/suspicious/noExplicitAny: a program that knows no fetch may give one of any kind
 export type Fetch = typeof globalThis extends { fetch: infer T } ? T : (url: string, init?: any) => Promise<any>;
 
 /** What `using` calls, where the program's library knows of it. */
 export type Disposing = typeof globalThis extends { Symbol: { readonly dispose: infer S extends symbol } }
   ? { [K in S]: () => void }
-  : {};
+  : // biome-ignore lint/complexity/noBannedTypes: a program that knows no such type gets one that anything fits
+    {};

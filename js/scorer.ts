@@ -19,6 +19,7 @@ import type {
 export interface Scorer extends Disposing {}
 
 /** A loaded model that scores how well responses answer an instruction. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the method is added below, where the browser knows Symbol.dispose
 export class Scorer {
   readonly #origin: Origin;
   readonly #turns = new Turns();

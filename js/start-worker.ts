@@ -24,6 +24,7 @@ export function startWorker({ path, open }: WorkerScript, assets: string | undef
   if (assets) return start(new URL(path, assets), { type: "module", name: path });
   try {
     // Only while `open` runs: so its address, which bundlers have written, is learned.
+    // biome-ignore lint/complexity/useArrowFunction: it is called with `new`, which an arrow function refuses
     globalThis.Worker = function (address: string | URL, options?: WorkerOptions) {
       return start(address, options);
     } as unknown as typeof Worker;

@@ -16,7 +16,7 @@ const WORDS = {
     "The browser found no graphics adapter",
     "Switch on “Use graphics acceleration” in the browser's settings and start it again.",
     "Update the graphics driver. Browsers block old ones.",
-    "Another browser may do. " + BROWSERS,
+    `Another browser may do. ${BROWSERS}`,
   ],
   "adapter-too-small": [
     "This graphics adapter is too small for the model",

@@ -22,8 +22,9 @@ if (process.argv[2] === "gpu") {
  */
 function acceptSharedMemory(queue) {
   const { writeBuffer } = queue;
-  queue.writeBuffer = function (buffer, at, data, offset = 0, size) {
-    if (!((data.buffer ?? data) instanceof SharedArrayBuffer)) return writeBuffer.apply(this, arguments);
+  queue.writeBuffer = function (buffer, at, data, ...part) {
+    if (!((data.buffer ?? data) instanceof SharedArrayBuffer)) return writeBuffer.call(this, buffer, at, data, ...part);
+    const [offset = 0, size] = part;
     const view = data.buffer ? data : new Uint8Array(data);
     return writeBuffer.call(this, buffer, at, view.slice(offset, size === undefined ? size : offset + size));
   };

@@ -42,7 +42,7 @@ function ticks(low, high, steps) {
   return all.filter((tick) => tick >= low && tick <= high);
 }
 
-const escape = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
+const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Both axes are logarithmic: time that follows tokens is a line that rises by one decade a decade. */
 export function plot({ hosts }) {
@@ -77,7 +77,7 @@ export function plot({ hosts }) {
       const marks = places.map(([x, y]) => mark(name, x, y, colour)).join("");
       return `<path class="line ${colour}" stroke-dasharray="${dash}" d="M${places.map((place) => place.join(" ")).join("L")}"/>${marks}`;
     });
-    const name = `<text class="title" x="${PANEL.width / 2}" y="-12" text-anchor="middle">${escape(title)}</text>`;
+    const name = `<text class="title" x="${PANEL.width / 2}" y="-12" text-anchor="middle">${escaped(title)}</text>`;
     const below = `<text x="${PANEL.width / 2}" y="${PANEL.height + 36}" text-anchor="middle">tokens, padding not counted</text>`;
     return [at, ...grid, ...drawn, name, below, "</g>"].join("\n");
   });
@@ -85,7 +85,7 @@ export function plot({ hosts }) {
     const { colour, dash } = style(name);
     const y = legendTop + i * 18;
     return `<path class="line ${colour}" stroke-dasharray="${dash}" d="M${PANEL.left} ${y}h36"/>${mark(name, PANEL.left + 18, y, colour)}` +
-      `<text x="${PANEL.left + 46}" y="${y + 4}">${escape(name)}</text>`;
+      `<text x="${PANEL.left + 46}" y="${y + 4}">${escaped(name)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
 <title>Time to score against tokens, 4 layers of 256: ours and onnxruntime-web</title>

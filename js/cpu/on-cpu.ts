@@ -67,7 +67,7 @@ function load(
 
 /** The microseconds that an error tells. */
 function paceIn(error: unknown): number {
-  return parseInt(messageOf(error).slice("pace: ".length));
+  return Number.parseInt(messageOf(error).slice("pace: ".length), 10);
 }
 
 const cpuWorker: WorkerScript = {

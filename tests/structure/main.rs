@@ -1,6 +1,7 @@
 //! What the compiler does not check: who may use whom, that every shader is valid for both
 //! preludes without a GPU, that what stands in two languages agrees, and that files stay short. Every check is a function over texts, and has a test that it finds what it looks for.
 
+mod docs;
 #[path = "../../build/generate.rs"]
 mod generate;
 #[path = "../../build/kernels.rs"]
@@ -119,6 +120,14 @@ fn files_are_short() {
             .any(|at| file.path.starts_with(at))
     });
     assert_none(text::check_length(&files));
+}
+
+#[test]
+fn doc_comments_name_only_what_exists() {
+    // Of the plain JavaScript in www/ the compiler of TypeScript says so.
+    let mut problems = docs::check_rust(&files(&["src", "crates", "shaders", "tests", "benches"]));
+    problems.extend(docs::check_typescript(&files(&["js", "extension"])));
+    assert_none(problems);
 }
 
 #[test]

@@ -178,13 +178,13 @@ async function runNode(name, script) {
 test("Node", async () => {
   const lines = await runNode("node", "rank.mjs");
   assert.equal(lines.length, 3);
-  assert.match(lines[0], /^ *\d\.\d{3}  The capital of France is Paris\.$/);
+  assert.match(lines[0], /^ *\d\.\d{3} {2}The capital of France is Paris\.$/);
 });
 
 test("the AI SDK in Node", async () => {
   const lines = await runNode("ai-sdk", "rerank.mjs");
   assert.equal(lines.length, 2);
-  assert.match(lines[0], /^ *\d\.\d{3}  Put the egg into boiling water/);
+  assert.match(lines[0], /^ *\d\.\d{3} {2}Put the egg into boiling water/);
 });
 
 test("what goes wrong in a page is found", async () => {

@@ -186,7 +186,10 @@ test("loading tells its phases, and a signal stops it in each of them", async ()
       },
     }));
     const late = at && performance.now() - at;
-    result.value = result.value && (result.value.dispose(), "loaded");
+    if (result.value) {
+      result.value.dispose();
+      result.value = "loaded";
+    }
     return { result, told, late };
   }, { worker, phase });
 

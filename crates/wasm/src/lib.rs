@@ -12,13 +12,17 @@ mod files;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod hash;
+#[cfg(not(any(feature = "gpu", feature = "cpu")))]
+mod none;
 
 use cappy::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
-#[cfg(not(feature = "gpu"))]
+#[cfg(all(feature = "cpu", not(feature = "gpu")))]
 use cpu as device;
 #[cfg(feature = "gpu")]
 use gpu as device;
 use js_sys::Function;
+#[cfg(not(any(feature = "gpu", feature = "cpu")))]
+use none as device;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 

@@ -57,7 +57,8 @@ test("a document without text is refused by its place", async () => {
     const request = { query: "q", documents: ["0 a", "0 b", "0 c", bad] };
     await assert.rejects(reranker(handRanker()).rerank(request), inputError("documents[3]"));
   }
-  const holes = ["0 a", , "0 c"];
+  const holes = ["0 a", "0 b", "0 c"];
+  delete holes[1];
   await assert.rejects(reranker(handRanker()).rerank({ query: "q", documents: holes }), inputError("documents[1]"));
 });
 

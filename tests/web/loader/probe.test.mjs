@@ -6,7 +6,7 @@ import { modelsIn } from "../../../dist/loader/manage.js";
 import { openIn } from "../../../dist/loader/open.js";
 import { costOf } from "../../../dist/loader/probe.js";
 import { probe } from "../../../dist/models.js";
-import { weights, config, site, store, open, openWeights, same, fails } from "./opening.mjs";
+import { config, site, store, open, openWeights, same, fails } from "./opening.mjs";
 
 test("probe tells what a load would cost", async () => {
   const json = (value) => Buffer.from(JSON.stringify(value));

@@ -3,7 +3,7 @@
 import type { RerankingModelV3 } from "@ai-sdk/provider";
 import { Document, type DocumentInterface } from "@langchain/core/documents";
 import { BaseRetriever } from "@langchain/core/retrievers";
-import { BaseDocumentCompressor } from "@langchain/core/retrievers/document_compressors";
+import type { BaseDocumentCompressor } from "@langchain/core/retrievers/document_compressors";
 import type { Scorer } from "cappy-web";
 import { cappyReranker } from "cappy-web/ai-sdk";
 import { CappyRerank } from "cappy-web/langchain";
