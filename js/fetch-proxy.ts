@@ -1,14 +1,14 @@
 /** A caller's own `fetch` lives on the page; the worker that downloads asks it by messages. */
 
 import type { FromWorker, PlainResponse, ToWorker } from "./protocol.js";
-import { messageOf } from "./thrown.js";
+import { plainCause, toCause } from "./thrown.js";
 
 type Answer = Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
 type Question = Extract<FromWorker, { type: "fetch" }>;
 type Asking = Question | Extract<FromWorker, { type: "stop-fetch" }>;
 
 /** The worker's half: a `fetch` that asks the page. */
-export function proxyFetch(tell: (message: Asking) => void): { fetch: typeof fetch; answer(answer: Answer): void } {
+export function proxyFetch(send: (message: Asking) => void): { fetch: typeof fetch; answer(answer: Answer): void } {
   const asked = new Map<number, PromiseWithResolver>();
   let last = 0;
   return {
@@ -16,19 +16,22 @@ export function proxyFetch(tell: (message: Asking) => void): { fetch: typeof fet
       const id = ++last;
       const stop = () => {
         asked.delete(id);
-        tell({ type: "stop-fetch", id });
+        send({ type: "stop-fetch", id });
         reject(init.signal!.reason);
       };
       if (init.signal?.aborted) return reject(init.signal.reason);
       init.signal?.addEventListener("abort", stop, { once: true });
       asked.set(id, { resolve, reject });
       const headers = [...new Headers(init.headers)];
-      tell({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
+      send({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
     }),
     answer(answer) {
       const waiting = asked.get(answer.id);
       asked.delete(answer.id);
-      if (answer.type === "not-fetched") return waiting?.reject(new TypeError(answer.message));
+      if (answer.type === "not-fetched") {
+        const cause = toCause(answer.cause);
+        return waiting?.reject(new TypeError(cause.message, { cause }));
+      }
       try {
         waiting?.resolve(revive(answer.response));
       } catch (error) {
@@ -59,12 +62,12 @@ export class FetchHost {
   }
 
   /** Answers a question of the worker. */
-  async run({ id, url, init }: Question, tell: (message: Answer, transfer: Transferable[]) => void): Promise<void> {
+  async run({ id, url, init }: Question, send: (message: Answer, transfer: Transferable[]) => void): Promise<void> {
     const controller = new AbortController();
     this.#running.set(id, controller);
-    const answer: typeof tell = (message, transfer) => {
+    const answer: typeof send = (message, transfer) => {
       // The worker may no longer care, or be another one that counts from 1 again.
-      if (!controller.signal.aborted) tell(message, transfer);
+      if (!controller.signal.aborted) send(message, transfer);
     };
     try {
       const response = await this.#fetch(url, { ...init, signal: controller.signal });
@@ -78,7 +81,7 @@ export class FetchHost {
         answer({ type: "fetched", id, response: { ...plain, body } }, [body]);
       }
     } catch (thrown) {
-      answer({ type: "not-fetched", id, message: messageOf(thrown) }, []);
+      answer({ type: "not-fetched", id, cause: plainCause(thrown) }, []);
     }
   }
 

@@ -10,13 +10,7 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i
  * @throws CappyError `no-webgpu` or `no-adapter`, with what a person can do about it
  */
 export async function adapterInfo(): Promise<AdapterInfo> {
-  const gpu = await findGpu();
-  if (!gpu) {
-    const why = globalThis.isSecureContext === false
-      ? "is off here, because the page was not served over https"
-      : "is missing. Chrome and Edge have it from 113 on, Safari from 26, Firefox from 141 on Windows and 145 on Macs";
-    throw new CappyError("no-webgpu", "WebGPU", why);
-  }
+  const gpu = await needGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new CappyError("no-adapter", "WebGPU",
@@ -33,22 +27,52 @@ export async function adapterInfo(): Promise<AdapterInfo> {
   };
 }
 
+/** WebGPU. Throws `no-webgpu`, with what a person can do about it, where there is none. */
+export async function needGpu(): Promise<GPU> {
+  const gpu = await findGpu();
+  if (gpu) return gpu;
+  const why = globalThis.isSecureContext === false
+    ? "is off here, because the page was not served over https"
+    : "is missing. Chrome and Edge have it from 113 on, Safari from 26, Firefox from 141 on Windows and 145 on Macs";
+  throw new CappyError("no-webgpu", "WebGPU", why);
+}
+
+/** How many calls of `withSubgroups` are under way, and what undoes the change that they share. */
+let wantingSubgroups = 0;
+let undo = () => {};
+
 /**
- * Runs `work`, which opens a device by wgpu. wgpu cannot ask a browser for subgroups, so they are
- * added to what it asks for.
+ * Runs `work`, in which wgpu requests an adapter and its device. wgpu cannot ask a browser for subgroups,
+ * so every adapter that is requested meanwhile adds them to what its first device is requested with. This
+ * changes single objects and no prototype.
  */
 export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
-  const prototype = Object.getPrototypeOf(await (await findGpu())!.requestAdapter()) as GPUAdapter;
-  const { requestDevice } = prototype;
-  prototype.requestDevice = function (descriptor) {
-    const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
-    return requestDevice.call(this, { ...descriptor, requiredFeatures });
-  };
+  const gpu = await needGpu();
+  wantingSubgroups += 1;
+  if (wantingSubgroups === 1) {
+    const before = Object.getOwnPropertyDescriptor(gpu, "requestAdapter");
+    const { requestAdapter } = gpu;
+    const value = async (options?: GPURequestAdapterOptions) => addSubgroups(await requestAdapter.call(gpu, options));
+    Object.defineProperty(gpu, "requestAdapter", { value, configurable: true });
+    undo = () => before ? Object.defineProperty(gpu, "requestAdapter", before) : Reflect.deleteProperty(gpu, "requestAdapter");
+  }
   try {
     return await work();
   } finally {
-    prototype.requestDevice = requestDevice;
+    wantingSubgroups -= 1;
+    if (wantingSubgroups === 0) undo();
   }
+}
+
+function addSubgroups(adapter: GPUAdapter | null): GPUAdapter | null {
+  if (!adapter?.features.has("subgroups")) return adapter;
+  adapter.requestDevice = (descriptor) => {
+    // For this one call: from here on the adapter has its prototype's method again.
+    Reflect.deleteProperty(adapter, "requestDevice");
+    const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
+    return adapter.requestDevice({ ...descriptor, requiredFeatures });
+  };
+  return adapter;
 }
 
 /** WebGPU, under Node from the package `webgpu` where that is installed. */

@@ -24,7 +24,7 @@ export interface WatchedFiles extends ModelFiles {
   failure(): CappyError | undefined;
 }
 
-/** Opens the files of a model. Their downloads are told summed up. */
+/** Opens the files of a model. Their downloads are reported summed up. */
 export async function openWatched(
   source: PlainSource,
   options: EngineOptions,

@@ -1,11 +1,11 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
-import { CappyError } from "./error.js";
+import { abortedError, CappyError, disposedError } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { startWorker, type WorkerScript } from "./start-worker.js";
-import { messageOf } from "./thrown.js";
+import { messageOf, toCappyError } from "./thrown.js";
 import type { LoadProgress } from "./types.js";
 
 /**
@@ -25,12 +25,6 @@ const WITHOUT = "The option worker: false goes without one";
 
 type Asking = Extract<ToWorker, { type: "load" | "score" }>;
 type Ask = Asking extends infer A ? A extends Asking ? Omit<A, "id"> : never : never;
-
-/** The worker that scores with a model as it is. */
-export const scoringWorker: WorkerScript = {
-  path: "worker.js",
-  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy" }),
-};
 
 interface Call {
   ask: Ask;
@@ -103,7 +97,7 @@ export class RemoteEngine {
 
   /** What was loaded and how it runs. */
   info(): PlainInfo {
-    if (this.#disposed || !this.#info) throw disposed();
+    if (this.#disposed || !this.#info) throw disposedError();
     return this.#info;
   }
 
@@ -111,12 +105,12 @@ export class RemoteEngine {
   dispose(): void {
     this.#disposed = true;
     this.#stop();
-    this.#failAll(disposed());
+    this.#failAll(disposedError());
   }
 
   #call(ask: Ask, signal: AbortSignal | undefined, what: string, heard: Call["heard"]): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#disposed) return reject(disposed());
+      if (this.#disposed) return reject(disposedError());
       const id = ++this.#lastId;
       const end = (then: () => void) => {
         this.#calls.delete(id);
@@ -128,9 +122,9 @@ export class RemoteEngine {
       // The caller need not wait until the worker has put down what it is at.
       const abort = () => {
         this.#send({ type: "abort", id });
-        failed(aborted(signal!, what));
+        failed(abortedError(signal, what));
       };
-      if (signal?.aborted) return reject(aborted(signal, what));
+      if (signal?.aborted) return reject(abortedError(signal, what));
       this.#calls.set(id, { ask, heard, failed, finished: () => end(resolve) });
       signal?.addEventListener("abort", abort, { once: true });
       try {
@@ -165,9 +159,11 @@ export class RemoteEngine {
 
   #hear(message: FromWorker): void {
     this.#silent = 0;
-    if ("info" in message && message.info) this.#info = message.info;
     switch (message.type) {
       case "pong":
+        break;
+      case "info":
+        this.#info = message.info;
         break;
       case "fetch":
         void this.#host?.run(message, (answer, transfer) => this.#send(answer, transfer));
@@ -175,11 +171,9 @@ export class RemoteEngine {
       case "stop-fetch":
         this.#host?.stop(message.id);
         break;
-      case "failed": {
-        const { code, atFault, message: text } = message.error;
-        this.#calls.get(message.id)?.failed(new CappyError(code, atFault, text.slice(atFault.length + 2)));
+      case "failed":
+        this.#calls.get(message.id)?.failed(toCappyError(message.error));
         break;
-      }
       default: {
         const call = this.#calls.get(message.id);
         if (message.type === "done") call?.finished();
@@ -262,10 +256,3 @@ export class RemoteEngine {
   }
 }
 
-function disposed(): CappyError {
-  return new CappyError("disposed", "scorer", "was disposed of");
-}
-
-function aborted(signal: AbortSignal, what: string): CappyError {
-  return new CappyError("aborted", what, "the caller stopped the work", { cause: signal.reason });
-}

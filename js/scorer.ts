@@ -4,12 +4,13 @@ import { CappyError } from "./error.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { assetsAt, plainSource } from "./loader/source.js";
-import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
 import { forward, seldom } from "./listening.js";
+import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
+import { bestFirst } from "./order.js";
+import { Queue } from "./queue.js";
 import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
 import { asCappyError, messageOf, toCappyError } from "./thrown.js";
-import { Turns } from "./turns.js";
 import type {
   AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions,
   ModelSource, Ranked, RankOptions, Scored, ScoreOptions,
@@ -21,7 +22,7 @@ export interface Scorer extends Disposing {}
 /** A loaded model that scores how well responses answer an instruction. */
 export class Scorer {
   readonly #origin: Origin;
-  readonly #turns = new Turns();
+  readonly #queue = new Queue();
   readonly #working = new Set<Promise<void>>();
   /** The present one last. Before it those whose calls are not over. */
   readonly #engines: (Engine | RemoteEngine)[];
@@ -90,7 +91,7 @@ export class Scorer {
     }
     const ranked: Ranked<C>[] = [];
     for await (const scored of this.stream(instruction, candidates, others)) ranked.push(scored);
-    return ranked.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topK);
+    return ranked.sort(bestFirst).slice(0, topK);
   }
 
   /** Each candidate as soon as it is scored, in input order. Leaving the loop stops the work. */
@@ -139,7 +140,7 @@ export class Scorer {
    *   not fit the model, and what `load` throws
    */
   apply(adaptation?: AdaptationSource): Promise<void> {
-    return asCappyError(() => this.#turns.take(async () => {
+    return asCappyError(() => this.#queue.run(async () => {
       this.info();
       const engine = await openEngine(this.#origin, adaptation, {});
       const before = [...this.#engines];
@@ -249,8 +250,7 @@ function textsOf(candidates: readonly Candidate[]): string[] {
 function naming(thrown: unknown, index: number): CappyError {
   const error = toCappyError(thrown);
   if (error.code !== "not-finite" && !(error.code === "input" && error.atFault === "text")) return error;
-  const what = error.message.slice(error.atFault.length + 2);
-  return new CappyError(error.code, `candidates[${index}] with its instruction`, what, { cause: error });
+  return new CappyError(error.code, `candidates[${index}] with its instruction`, error.what, { cause: error });
 }
 
 /** A listener whose own errors are reported as those of an event's listener, and stop nothing. */

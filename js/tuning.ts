@@ -2,12 +2,12 @@ import { openBrowserStore, safeName, TUNING } from "./loader/store.js";
 import type { AdapterInfo } from "./types.js";
 
 /** The kernels that were found fastest on this adapter with this browser, or nothing. */
-export function keptTuning(adapter: AdapterInfo): Promise<string | undefined> {
+export function rememberedTuning(adapter: AdapterInfo): Promise<string | undefined> {
   return read(nameOf(adapter));
 }
 
 /** Keeps them. */
-export function keepTuning(adapter: AdapterInfo, text: string): Promise<void> {
+export function rememberTuning(adapter: AdapterInfo, text: string): Promise<void> {
   return write(nameOf(adapter), text);
 }
 
@@ -18,7 +18,7 @@ const verdicts = new Map<string, string>();
 const VERSION = "0.1.0 ";
 
 /** Why the CPU computes in place of this adapter; empty where it does not, undefined where that is not known. */
-export async function keptVerdict(adapter: AdapterInfo, cache = true): Promise<string | undefined> {
+export async function rememberedVerdict(adapter: AdapterInfo, cache = true): Promise<string | undefined> {
   const name = verdictName(adapter);
   if (verdicts.has(name)) return verdicts.get(name);
   const text = cache ? await read(name) : undefined;
@@ -26,7 +26,7 @@ export async function keptVerdict(adapter: AdapterInfo, cache = true): Promise<s
 }
 
 /** Remembers it. */
-export async function keepVerdict(adapter: AdapterInfo, why: string, cache = true): Promise<void> {
+export async function rememberVerdict(adapter: AdapterInfo, why: string, cache = true): Promise<void> {
   const name = verdictName(adapter);
   verdicts.set(name, why);
   if (cache) await write(name, VERSION + why);

@@ -1,20 +1,18 @@
 /** What only adapting needs. The rest of the package imports it when it is called for. */
 
-import { type Applied, Engine } from "../engine.js";
-import type { Listening, Origin } from "../engine.js";
+import { BUILDS, openBuild } from "../builds.js";
+import type { Applied, Engine, Listening, Origin } from "../engine.js";
 import { CappyError } from "../error.js";
 import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
 import { checkOptions } from "../options.js";
-import { RemoteEngine } from "../remote.js";
-import type { WorkerScript } from "../start-worker.js";
+import type { RemoteEngine } from "../remote.js";
 import { isOtherArchitecture, messageOf } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./kept.js";
 import type { Job, Settings } from "./train-protocol.js";
 import { trainRemotely } from "./train-remotely.js";
 import { type Told, train } from "./train.js";
-import * as module from "./adapt-wasm.js";
 
 export { deleteAdaptation, keptAdaptations } from "./kept.js";
 
@@ -60,15 +58,13 @@ export async function adapt(
 
 /** An engine that scores with what was learned. */
 export async function loadAdapted(
-  { source, options, worker }: Origin,
+  origin: Origin,
   adaptation: AdaptationSource,
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
-  const adapted = { ...options, adaptation: await appliedOf(adaptation) };
+  const options = { ...origin.options, adaptation: await appliedOf(adaptation) };
   try {
-    return await (worker
-      ? RemoteEngine.load(adaptedWorker, source, adapted, listening)
-      : Engine.load(module, source, adapted, listening));
+    return await openBuild(BUILDS.adapted, origin, options, listening);
   } catch (error) {
     return refuse(error);
   }
@@ -80,11 +76,6 @@ function refuse(error: unknown): never {
   const what = "is no RoBERTa, and this package adapts no other; the command line adapts XLM-RoBERTa, too";
   throw new CappyError("input", "model", what, { cause: error });
 }
-
-const adaptedWorker: WorkerScript = {
-  path: "adapt/adapted-worker.js",
-  open: () => new Worker(new URL("./adapted-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
-};
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
   const { name, files } = typeof adaptation === "string" ? await readResult(adaptation)

@@ -1,6 +1,7 @@
 import type { PlainSource } from "../loader/picked.js";
 import type { EngineOptions } from "../engine.js";
-import type { FromWorker, PlainError, ToWorker } from "../protocol.js";
+import type { FromWorker, ToWorker } from "../protocol.js";
+import type { PlainError } from "../thrown.js";
 import type { AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, Depth } from "../types.js";
 
 /** What to train, without anything that cannot be sent to a worker. */
@@ -33,13 +34,13 @@ export interface Result {
   files: PlainFile[];
 }
 
-/** What the page tells the worker that trains. */
+/** Messages from the page to the worker that trains. */
 export type ToTrainer =
   | { type: "train"; job: Job; customFetch: boolean }
   | { type: "abort" }
   | Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
 
-/** What that worker tells the page. */
+/** Messages from that worker to the page. */
 export type FromTrainer =
   | { type: "plan"; plan: AdaptPlan }
   | { type: "step"; progress: AdaptProgress }

@@ -7,7 +7,7 @@ import { openFileAtHand } from "../loader/files.js";
 import { fingerprint } from "../loader/store.js";
 import { kernelFor, openWatched, withKernel } from "../opening.js";
 import { toCappyError } from "../thrown.js";
-import { keptTuning } from "../tuning.js";
+import { rememberedTuning } from "../tuning.js";
 import type { AdaptHistory, AdaptPlan, AdaptProgress, AdaptStep } from "../types.js";
 import { Keep, type State } from "./kept.js";
 import type { Job, PlainFile, Result } from "./train-protocol.js";
@@ -42,7 +42,7 @@ async function run(job: Job, told: Told, keep: Keep | undefined): Promise<Result
   try {
     const kernel = kernelFor(adapter, job.options.kernel);
     // Another choice of kernels would sum in another order.
-    const tuning = kernel === undefined ? await keptTuning(adapter) : undefined;
+    const tuning = kernel === undefined ? await rememberedTuning(adapter) : undefined;
     const planned = (found: RustPlan) => told.onPlan?.(plan = planOf(found));
     adaptation = await withKernel(kernel, adapter, (subgroups) => WasmAdaptation.load(
       files, job.lessons, job.settings, job.options.dtype ?? "auto", state?.kept.batch_tokens ?? job.options.batchTokens,
@@ -156,8 +156,7 @@ async function fileOf(name: string, make: (write: (piece: Uint8Array<ArrayBuffer
 function byLesson(error: CappyError): CappyError {
   const [, line] = /^lessons: line (\d+)$/.exec(error.atFault) ?? [];
   if (!line) return error;
-  const what = error.message.slice(error.atFault.length + 2);
-  return new CappyError(error.code, `lessons[${Number(line) - 1}]`, what, { cause: error });
+  return new CappyError(error.code, `lessons[${Number(line) - 1}]`, error.what, { cause: error });
 }
 
 interface RustPlan {

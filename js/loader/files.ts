@@ -1,4 +1,5 @@
 import { CappyError } from "../error.js";
+import { messageOf } from "../thrown.js";
 
 /** One file of a model, read by position. */
 export interface ModelFile {
@@ -50,7 +51,7 @@ export function openFileAtHand(
     try {
       bytes = await readBytes(start, end);
     } catch (cause) {
-      throw new CappyError("io", name, `could not be read: ${message(cause)}`, { cause });
+      throw new CappyError("io", name, `could not be read: ${messageOf(cause)}`, { cause });
     }
     if (bytes.length !== end - start) {
       throw new CappyError("io", name, `gave ${bytes.length} of ${end - start} bytes; did it change?`);
@@ -58,9 +59,4 @@ export function openFileAtHand(
     return bytes;
   };
   return { name, size, kept: size, read, peek: read, discard: async () => {} };
-}
-
-/** What an unknown thrown value says. */
-export function message(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

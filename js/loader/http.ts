@@ -1,5 +1,5 @@
 import { CappyError } from "../error.js";
-import { message } from "./files.js";
+import { messageOf } from "../thrown.js";
 import { orStopped } from "./stop.js";
 
 /** What a server says about a file. */
@@ -81,7 +81,7 @@ export class Http {
       response = await this.within(this.#request(url, "GET", headers));
     } catch (error) {
       if (this.options.signal.aborted) throw this.options.signal.reason;
-      throw new Passing(message(error), { cause: error });
+      throw new Passing(messageOf(error), { cause: error });
     }
     const changed = response.status === 416 || response.status === 404 || differs(remote, response);
     if (changed || !response.ok) discard(response);
@@ -138,7 +138,7 @@ export class Http {
 
 /** A server could not be reached, or the connection broke too often. */
 export function unreachable(file: string, url: string, cause: unknown): CappyError {
-  const why = `${file} could not be fetched: ${message(cause)}. Is the server up, and does it allow this page (CORS)?`;
+  const why = `${file} could not be fetched: ${messageOf(cause)}. Is the server up, and does it allow this page (CORS)?`;
   return new CappyError("network", host(url), why, { cause });
 }
 

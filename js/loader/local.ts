@@ -1,5 +1,6 @@
 import { CappyError } from "../error.js";
-import { message, type OpenFile, openFileAtHand } from "./files.js";
+import { messageOf } from "../thrown.js";
+import { type OpenFile, openFileAtHand } from "./files.js";
 
 /** A file of a `file:` address, which `fetch` does not read in Node. `null` where there is none. */
 export async function openLocal(name: string, url: string): Promise<OpenFile | null> {
@@ -10,7 +11,7 @@ export async function openLocal(name: string, url: string): Promise<OpenFile | n
     size = (await stat(path)).size;
   } catch (cause) {
     if ((cause as { code?: string }).code === "ENOENT") return null;
-    throw new CappyError("io", name, `could not be opened: ${message(cause)}`, { cause });
+    throw new CappyError("io", name, `could not be opened: ${messageOf(cause)}`, { cause });
   }
   return openFileAtHand(name, size, async (start, end) => {
     const file = await open(path);

@@ -1,5 +1,5 @@
 import { CappyError } from "../error.js";
-import { message } from "./files.js";
+import { messageOf } from "../thrown.js";
 import { openCacheStore } from "./cache-api.js";
 import { openOpfsStore } from "./opfs.js";
 
@@ -52,7 +52,7 @@ export function storeError(file: string, cause: unknown): CappyError {
   if (cause instanceof Error && cause.name === "QuotaExceededError") {
     return new CappyError("quota", file, `the browser's storage is full; ${QUOTA_ADVICE}`, { cause });
   }
-  return new CappyError("io", file, `the browser's storage failed: ${message(cause)}`, { cause });
+  return new CappyError("io", file, `the browser's storage failed: ${messageOf(cause)}`, { cause });
 }
 
 /** What a person can do about too little storage. */
