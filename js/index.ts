@@ -10,7 +10,6 @@
 
 export { CappyError, type CappyErrorCode } from "./error.js";
 export { deleteKept, keptModels, probe } from "./models.js";
-export { bestFirst, type Placed } from "./order.js";
 export { deleteAdaptation, keptAdaptations, Scorer } from "./scorer.js";
 export type {
   AdaptationSource, Adapted, AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, AdaptStep, AdapterInfo, Candidate,

@@ -1,3 +1,4 @@
+import { bestFirst } from "./cappy-web/order.js";
 import { announce, byId, fromTemplate, mayMove, part } from "./dom.js";
 import { counted, inSeconds, three } from "./words.js";
 
@@ -117,8 +118,7 @@ export class RankingView {
     const before = this.#ranked.map(({ row }) => ({ row, top: row.getBoundingClientRect().top }));
     const made = fresh.map((result) => ({ result, row: makeRow(result) }));
     this.#ranked.push(...made);
-    // Ties go to the earlier candidate, as in the library's own order.
-    this.#ranked.sort((a, b) => b.result.score - a.result.score || a.result.index - b.result.index);
+    this.#ranked.sort((a, b) => bestFirst(a.result, b.result));
     this.#place();
     const [low, high] = this.#range();
     for (const [at, { result, row }] of this.#ranked.entries()) {

@@ -1,7 +1,7 @@
 /** The badge on the toolbar's button: how far the model is, and for a moment what was collected. */
 import type { EngineState } from "../messages.js";
 
-const COLORS = { plain: "#0a6a58", bad: "#a3251b" };
+const COLORS = { plain: PALETTE.light["--accent"]!, bad: PALETTE.light["--bad"]! };
 /** How long what was collected is shown, in ms. */
 const MOMENT = 2500;
 const TITLE = "Cappy";

@@ -1,5 +1,6 @@
 /** A finished ranking: kept over closing the panel, and as text to copy. */
 import * as v from "valibot";
+import { bestFirst } from "../../js/order.js";
 import type { Collection } from "../collection.js";
 import { keep, readKept } from "../kept.js";
 import { Score } from "../messages.js";
@@ -30,9 +31,9 @@ export async function keepRanking(ranking: Ranking): Promise<void> {
   await keep("ranking", ranking);
 }
 
-/** Best first. Equal scores keep the order given. */
+/** The answers with their places, in the order of every ranking of the package. */
 export function inOrder(answers: readonly RankedAnswer[]): RankedAnswer[] {
-  return [...answers].sort((a, b) => b.score - a.score);
+  return answers.map((answer, index) => ({ ...answer, index })).sort(bestFirst);
 }
 
 /** Whether a ranking is of what stands in the panel now. The order of the answers does not matter. */
