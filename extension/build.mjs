@@ -5,7 +5,10 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import license from "rollup-plugin-license";
+import licensePlugin from "rollup-plugin-license";
+
+/** Its types name a default export that it does not have. @type {any} */
+const license = licensePlugin;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "dist");

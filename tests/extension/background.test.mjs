@@ -99,7 +99,7 @@ test("the toolbar tells how far a model is, and failures", async () => {
   const site = await serve({});
   site.cors = true;
   const tokenizer = await readFile(new URL("../../dist/model/tokenizer.json", import.meta.url));
-  const { vocab_size } = JSON.parse(await readFile(new URL("../../dist/model/config.json", import.meta.url)));
+  const { vocab_size } = JSON.parse(await readFile(new URL("../../dist/model/config.json", import.meta.url), "utf8"));
   for (const [name, bytes] of Object.entries(tinyModel(tokenizer, vocab_size))) site.files[`/m/${name}`] = bytes;
   try {
     site.slow = 100;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
-import { badges, fixture, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 
 const HOSTS = [
@@ -73,7 +73,7 @@ const PAGES = [
     [`https://example.org/eggs${layout}`, "generic.html", [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]]]),
 ];
 
-for (const [url, name, prompts] of PAGES) {
+for (const [url, name, prompts] of /** @type {[string, string, [string, string[], number][]][]} */ (PAGES)) {
   test(`badges on ${url} have the scores of the engine and mark the best`, async (t) => {
     const page = await open(t, url, name);
     if (url.startsWith("https://example.org/")) await inject(page);
@@ -278,7 +278,7 @@ test("Open WebUI: columns that are buttons keep their badges in place, also when
 test("a page that is empty at first is recognised when it is not", async (t) => {
   const page = await open(t, "http://chat.home.lan/c/3", { body: "<!doctype html><title>Loading</title><main></main>" });
   await until(() => tell(host, page, "report").then(({ adapter }) => adapter === "generic", () => false), { what: "the content script" });
-  await page.setContent((await fixture("openwebui.html")).replace("<!doctype html>", ""));
+  await page.setContent((await fixtureFile("openwebui.html")).replace("<!doctype html>", ""));
   await ranked(page, 2);
   assert.equal((await tell(host, page, "report")).adapter, "openwebui");
 });

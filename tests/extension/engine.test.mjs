@@ -10,7 +10,7 @@ import { bundleText } from "../../extension/build.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 
 const read = async (path) => readFile(new URL(`../../${path}`, import.meta.url));
-const json = async (path) => JSON.parse(await read(path));
+const json = async (path) => JSON.parse(String(await read(path)));
 
 const INSTRUCTION = "Which of these is an animal that barks at night?";
 const ANSWERS = ["a dog", "a cat", "a table with four legs", "dogs bark at night"];

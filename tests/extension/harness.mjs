@@ -21,7 +21,7 @@ import { fileURLToPath } from "node:url";
 
 import { chromiumArgs, chromiumPath } from "../web/browser.mjs";
 import { bundleText } from "../../extension/build.mjs";
-import { fixture as textOf } from "./fixtures/open.mjs";
+import { fixtureFile as textOf } from "./fixtures/open.mjs";
 
 /** The folder of a browser's build. */
 export function built(browser) {
@@ -33,7 +33,10 @@ export function built(browser) {
 /** The engine's client as a script that sets `engine`, to be run in a page of the extension. */
 export const clientScript = () => bundleText("engine/client.ts", { format: "iife", name: "engine" });
 
-/** Chromium with the extension. `profile` keeps the data of an earlier one. */
+/**
+ * Chromium with the extension. `profile` keeps the data of an earlier one.
+ * @param {{ args?: string[], profile?: string, colorScheme?: "light" | "dark" }} [options]
+ */
 export async function openChromium({ args = [], profile, colorScheme } = {}) {
   const { chromium } = await import("playwright-core");
   const folder = built("chrome");
@@ -141,7 +144,7 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
         await page.evaluate(([id, origin]) => chrome.developerPrivate.addHostPermission(id, origin), [id, origin]);
       }
       await page.goto(address("manifest.json"));
-      const granted = await page.evaluate((asked) => chrome.permissions.request(asked), { permissions, origins });
+      const granted = await page.evaluate((asked) => chrome.permissions.request(asked), /** @type {chrome.permissions.Permissions} */ ({ permissions, origins }));
       await page.close();
       if (!granted) throw new Error(`not granted: ${permissions} ${origins}`);
     },

@@ -45,11 +45,11 @@ test("markup and scripts in answers are words, and what is hidden is not", async
 });
 
 test("10,000 answers: the newest are ranked, the rest is counted, nothing hangs", async (t) => {
-  for (const [each, expected] of [
+  for (const [each, expected] of /** @type {[number, object][]} */ ([
     [2, { prompts: 5000, answers: 10_000, ranked: 128, left: 9744 }],
     [10_000, { prompts: 1, answers: 10_000, ranked: 1, left: 9936 }],
     [1, { prompts: 10_000, answers: 10_000, ranked: 0, left: 8976 }],
-  ]) {
+  ])) {
     const page = await open(t);
     await page.bringToFront();
     await page.evaluate((each) => fixture.many(10_000, each), each);

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { bundleText } from "../../extension/build.mjs";
 
 const load = async (path) => import(`data:text/javascript,${encodeURIComponent(await bundleText(path))}`);
-globalThis.chrome = { runtime: { getURL: () => "chrome-extension://it/" } };
+globalThis.chrome = /** @type {any} */ ({ runtime: { getURL: () => "chrome-extension://it/" } });
 const { modelNamed } = await load("options/address.ts");
 const { planOf } = await load("options/folders.ts");
 

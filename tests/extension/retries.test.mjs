@@ -27,8 +27,8 @@ function connect() {
   return port;
 }
 
-globalThis.location = { origin: "https://example.org" };
-globalThis.chrome = {
+globalThis.location = /** @type {any} */ ({ origin: "https://example.org" });
+globalThis.chrome = /** @type {any} */ ({
   runtime: {
     id: "it",
     getURL: () => "chrome-extension://it/",
@@ -39,7 +39,7 @@ globalThis.chrome = {
     },
     connect,
   },
-};
+});
 const code = await bundleText("engine/client.ts");
 const { engineClient } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { bundleText } from "../../extension/build.mjs";
 
 let kept = {};
-globalThis.chrome = {
+globalThis.chrome = /** @type {any} */ ({
   runtime: {
     getURL: () => "chrome-extension://it/",
     async sendMessage({ type, name, fields }) {
@@ -12,7 +12,7 @@ globalThis.chrome = {
       return type === "kept" ? { ok: true, value: kept[name] ?? null } : { ok: true };
     },
   },
-};
+});
 const code = await bundleText("settings.ts");
 const { changeSettings, forEngine, readSettings } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
 

@@ -130,9 +130,9 @@ describe("teaching", { skip: noBrowser }, () => {
       globalThis.fake = { calls: [] };
       Scorer.prototype.adapt = (lessons, options) => new Promise((resolve, reject) => {
         const { signal, onProgress } = options;
-        fake.calls.push({ lessons, heldOut: options.heldOut, depth: options.depth, seed: options.seed });
+        globalThis.fake.calls.push({ lessons, heldOut: options.heldOut, depth: options.depth, seed: options.seed });
         signal.addEventListener("abort", () => reject(Object.assign(new Error("stopped"), { code: "aborted" })));
-        Object.assign(fake, { step: onProgress, fail: (code) => reject(Object.assign(new Error("It failed"), { code })) });
+        Object.assign(globalThis.fake, { step: onProgress, fail: (code) => reject(Object.assign(new Error("It failed"), { code })) });
       });
     });
   };

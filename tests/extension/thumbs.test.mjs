@@ -31,7 +31,7 @@ describe("thumbs", { skip: noBrowser }, () => {
   let visits = 0;
 
   /** A chat with one group of two answers, ranked. */
-  async function chat(t, path = visits += 1) {
+  async function chat(t, path = String(visits += 1)) {
     await pages.host.grant(["https://chatgpt.com/*"]);
     const page = await openFixture(pages.host, `https://chatgpt.com/c/${path}`, "chatgpt.html");
     t.after(() => page.close());

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { fixture, inBadges, openFixture, ranked } from "./fixtures/open.mjs";
+import { fixtureFile, inBadges, openFixture, ranked } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 import { ANSWERS, button, QUESTION, ranked as rankedPanel, write } from "./pages.mjs";
 
@@ -17,6 +17,7 @@ before(async () => {
 after(() => host?.close());
 
 /** Opens a page with badges for the length of a test. */
+/** @param {any} t @param {string | { body: string }} [body] */
 async function open(t, body = "chatgpt.html") {
   const page = await openFixture(host, `https://chatgpt.com/c/${visits += 1}`, body);
   t.after(() => page.close());
@@ -68,7 +69,7 @@ test("a content script cannot read or change what is kept", async (t) => {
 });
 
 test("no element of a page switches the content script off or leads it astray", async (t) => {
-  const text = await fixture("chatgpt.html");
+  const text = await fixtureFile("chatgpt.html");
   const names = ["cappyContent", "cappy content script", "Symbol(cappy content script)"];
   const elements = names.map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`).join("");
   // Within a form each of these stands in the place of the form's own member.

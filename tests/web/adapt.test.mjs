@@ -119,6 +119,7 @@ const MINI_BOUND = 2e-3;
 /** The golden run's settings, as the page takes them. */
 const GOLDEN = { depth: "full", learningRate: golden.settings.learning_rate, batch: 8, size: 400, heldOut: 0 };
 const HEAD = { depth: "head", batch: 8, epochs: 20, heldOut: 0, learningRate: 3e-3 };
+/** @type {import("../../dist/types.js").AdaptOptions} */
 const LORA = { depth: "lora", rank: 4, batch: 8, epochs: 6, heldOut: 0, learningRate: 3e-3 };
 
 /** Whether every number is nearer than `bound` to its counterpart; NaN is not. */
@@ -131,6 +132,7 @@ function near(numbers, expected, bound, what) {
   }
 }
 
+/** @param {any} outcome */
 const losses = ({ history }) => history?.steps.map(({ loss }) => loss) ?? [];
 
 /** What has to hold of every run that ended well. */
@@ -205,6 +207,7 @@ for (const { name, dtype, open } of HOSTS) {
     });
 
     inOthers(`${name}: mistakes are named`, { timeout: 300_000 }, async () => {
+      /** @type {[object, string, RegExp][]} */
       const bad = [
         [{ depth: "some" }, "input", /^depth: /], [{ rank: 1.5 }, "input", /^rank: /], [{ depth: "lora", rank: 0 }, "input", /^rank: /],
         [{ epochs: -1 }, "input", /^epochs: /], [{ learningRate: 0 }, "input", /^learning rate: /], [{ rate: 3 }, "input", /^rate: /],
@@ -216,10 +219,10 @@ for (const { name, dtype, open } of HOSTS) {
         assert.equal(outcomes[at].code, code, `${JSON.stringify(options)}: ${outcomes[at].message}`);
         assert.match(outcomes[at].message, message);
       }
-      for (const [lessons, message] of [
+      for (const [lessons, message] of /** @type {[any, RegExp][]} */ ([
         [[examples[0], { instruction: "x" }], /^lessons\[1\]: has neither/], [[3], /^lessons\[0\]: /], [[], /^the training set: /],
         [[{ instruction: "x", chosen: "a", rejected: "a" }], /^lessons\[0\]: both chose and rejected/], [{}, /^lessons: are not a list/],
-      ]) {
+      ])) {
         const { outcomes: [outcome] } = await run([HEAD], lessons);
         assert.equal(outcome.code, "input");
         assert.match(outcome.message, message);

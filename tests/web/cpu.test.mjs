@@ -8,7 +8,7 @@ import { compare } from "./compare.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url)));
+const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8"));
 const { bound, scores, source } = read("models/cappy-mini.json");
 // Every fourth: a page asks for each of them by a call of its own.
 const chosen = read("pairs.json").pairs.map((pair, i) => ({ ...pair, score: scores[i] })).filter((_, i) => i % 4 === 0);

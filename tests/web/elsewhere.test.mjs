@@ -42,6 +42,8 @@ const fromCdn = (more = {}) => policyOf({
 /**
  * Loads the package from the server `from` in a page under `policy`, and scores: `{ scores, worker }`, or
  * `{ error }`, with `complaints` of the console. `frame` puts the page into a frame with these attributes.
+ * @param {{ from: string, policy: string, load?: string, prelude?: string, frame?: string, act?: string }} options
+ * @returns {Promise<any>}
  */
 async function scored({ from, policy, load = "undefined, { device: 'gpu' }", prelude = "", frame, act = "" }) {
   const script = `${prelude};

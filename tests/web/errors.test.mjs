@@ -103,7 +103,7 @@ test("no message has two full stops in a row, whatever the browser says", () =>
     assert.deepEqual(messages, ["a: failed: No. Try again.", "a: waits...", "..: is a folder"]);
     // Browsers' own sentences end in one.
     await page.evaluate(() => {
-      globalThis.Worker = class { constructor() { throw new DOMException("Not in here.", "SecurityError"); } };
+      globalThis.Worker = /** @type {any} */ (class { constructor() { throw new DOMException("Not in here.", "SecurityError"); } });
     });
     const { code, message } = await page.evaluate(() => failure(cappy.Scorer.load("/m/", { device: "gpu" })));
     assert.deepEqual([code, message], ["worker", "worker.js: could not be started: Not in here. The option worker: false goes without one"]);
@@ -181,7 +181,7 @@ function assertSteady(told) {
 
 test("progress of loading goes forward, not too often, and ends once, on either device and from one to the other", async () => {
   const lost = `GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("not today", "OperationError"); }`;
-  for (const [script, options, device] of [["", { device: "gpu" }, "gpu"], ["", { device: "cpu", worker: false }, "cpu"], [lost, {}, "cpu"]]) {
+  for (const [script, options, device] of /** @type {[string, object, string][]} */ ([["", { device: "gpu" }, "gpu"], ["", { device: "cpu", worker: false }, "cpu"], [lost, {}, "cpu"]])) {
     await inPage({ workerPrelude: script }, async (page) => {
       // So slow that there is a lot to tell.
       Object.assign(host.site, { slow: 80, slowPath: "/m/" });

@@ -102,7 +102,7 @@ test("an app on Vite's development server", async () => {
   });
   try {
     await server.listen();
-    await assertRanks(`http://127.0.0.1:${server.httpServer.address().port}/`);
+    await assertRanks(`http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.httpServer.address()).port}/`);
   } finally {
     await server.close();
   }

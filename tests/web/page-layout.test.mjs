@@ -28,7 +28,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
     ["", here("../../www")],
   ]);
 
-  for (const [where, options] of [["a phone", PHONE], ["a wide screen", {}]]) {
+  for (const [where, options] of /** @type {[string, object][]} */ ([["a phone", PHONE], ["a wide screen", {}]])) {
     test(`stands still while the model loads, on ${where}`, () =>
       open("?step=40", async (page) => {
         await page.locator("#loading").waitFor();

@@ -26,7 +26,7 @@ const ON_DEMAND = {
 const part = (name) => /^(adapt|cpu|families)[/\\]/.exec(name)?.[1] ?? "";
 
 test("wasm and JavaScript are small with brotli", (t) => {
-  const sizes = readdirSync(dist, { recursive: true })
+  const sizes = readdirSync(dist, { recursive: true, encoding: "utf8" })
     .filter((name) => /\.(js|wasm)$/.test(name))
     .map((name) => {
       const bytes = readFileSync(join(dist, name));
@@ -45,7 +45,7 @@ test("wasm and JavaScript are small with brotli", (t) => {
 });
 
 test("what adapting, the CPU and other families need is imported on demand alone", () => {
-  for (const name of readdirSync(dist, { recursive: true })) {
+  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js") || part(name)) continue;
     const code = readFileSync(join(dist, name), "utf8");
     assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|cpu|families)\//, name);
@@ -57,7 +57,7 @@ test("what adapting, the CPU and other families need is imported on demand alone
 });
 
 test("no address of another host is in the package, but the hub's", () => {
-  for (const name of readdirSync(dist, { recursive: true })) {
+  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js")) continue;
     const hosts = readFileSync(join(dist, name), "utf8").match(/https?:\/\/[a-z0-9.-]+/g) ?? [];
     assert.deepEqual(hosts.filter((host) => host !== "https://huggingface.co" && !host.endsWith(".invalid")), [], name);

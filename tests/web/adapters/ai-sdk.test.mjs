@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { cappyReranker } from "../../../dist/ai-sdk.js";
 import { badTopN, handRanker, inputError } from "./ranker.mjs";
 
+/** @param {...any} values @returns {any} */
 const texts = (...values) => ({ type: "text", values });
 
 test("says what it is", () => {
@@ -20,6 +21,7 @@ test("ranks texts and objects with a text", async () => {
   assert.deepEqual(ranking, [
     { index: 1, relevanceScore: 0.5 }, { index: 0, relevanceScore: 0.1 }, { index: 2, relevanceScore: 0.1 },
   ]);
+  /** @type {any} */
   const documents = { type: "object", values: [{ text: "0.1", id: 1 }, { text: "0.7" }] };
   const objects = await model.doRerank({ query: "q", documents, topN: 1 });
   assert.deepEqual(objects.ranking, [{ index: 1, relevanceScore: 0.7 }]);
@@ -52,6 +54,7 @@ test("passes on instruction, topN and signal", async () => {
 });
 
 test("refuses what makes no sense, by name", async () => {
+  /** @type {any} */
   const model = cappyReranker(handRanker());
   for (const topN of badTopN) {
     await assert.rejects(model.doRerank({ query: "q", documents: texts("1"), topN }), inputError("topN"));

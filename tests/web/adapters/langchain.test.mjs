@@ -54,7 +54,7 @@ test("refuses what makes no sense, by name", async () => {
     assert.throws(() => new CappyRerank({ scorer: handRanker(), topN }), inputError("topN"));
   }
   const compressor = new CappyRerank({ scorer: handRanker() });
-  for (const bad of [{ metadata: {} }, null, undefined, "0.3", { text: "0.3" }]) {
+  for (const bad of /** @type {any[]} */ ([{ metadata: {} }, null, undefined, "0.3", { text: "0.3" }])) {
     await assert.rejects(compressor.compressDocuments([...given(), bad], "q"), inputError("documents[3]"));
   }
 });

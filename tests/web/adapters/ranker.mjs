@@ -30,5 +30,5 @@ export function inputError(atFault) {
     error.message.startsWith(`${atFault}: `);
 }
 
-/** Values of `topN` that make no sense. */
+/** Values of `topN` that make no sense. @type {any[]} */
 export const badTopN = [0, -1, NaN, 1.5, Infinity, "2", null];

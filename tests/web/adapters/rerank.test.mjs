@@ -54,6 +54,7 @@ test("a topN that makes no sense is refused by name", async () => {
 
 test("a document without text is refused by its place", async () => {
   for (const bad of [{}, { text: 3 }, null, undefined, 5, { pageContent: "x" }]) {
+    /** @type {any} */
     const request = { query: "q", documents: ["0 a", "0 b", "0 c", bad] };
     await assert.rejects(reranker(handRanker()).rerank(request), inputError("documents[3]"));
   }
@@ -62,6 +63,7 @@ test("a document without text is refused by its place", async () => {
 });
 
 test("what is no array, no query or no option is refused by name", async () => {
+  /** @type {{ rerank(request: any): Promise<unknown> }} */
   const { rerank } = reranker(handRanker());
   await assert.rejects(rerank({ query: "q", documents: "0 a" }), inputError("documents"));
   await assert.rejects(rerank({ documents }), inputError("query"));
@@ -74,6 +76,7 @@ test("the signal goes to the scorer, and an aborted one stops before it", async 
   await reranker(ranker).rerank({ query: "q", documents, signal });
   assert.equal(ranker.calls[0].options.signal, signal);
   for (const some of [documents, []]) {
+    /** @type {any} */
     const request = { query: "q", documents: some, signal: AbortSignal.abort() };
     await assert.rejects(reranker(ranker).rerank(request), { name: "CappyError", code: "aborted" });
   }

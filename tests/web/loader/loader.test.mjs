@@ -362,7 +362,7 @@ test("the embedded model, as it lies in the package", async () => {
   await mkdir(join(folder, "model"));
   await writeFile(join(folder, "model", "config.json"), config);
   await writeFile(join(folder, "model", "model.safetensors"), weights);
-  const loader = await import(pathToFileURL(join(folder, "loader", "loader.js")));
+  const loader = await import(pathToFileURL(join(folder, "loader", "loader.js")).href);
   const model = await loader.openModel(undefined, {}, {});
   await same(await model.open("config.json"), config);
   await same(await model.open("model.safetensors"));

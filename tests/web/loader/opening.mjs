@@ -53,7 +53,7 @@ export async function same(file, bytes = weights, step = 1_000_003) {
   }
 }
 export const fails = (work, code, message) =>
-  assert.rejects(work, (error) => {
+  assert.rejects(work, (/** @type {any} */ error) => {
     assert.equal(error.code, code, `${error}`);
     assert.match(error.message, message);
     return true;
