@@ -54,7 +54,7 @@ export interface EngineOptions extends SourceOptions {
   why?: string;
   /** Microseconds that a fixed piece of work takes on the other device: loading fails with `Slower` unless it is faster here. */
   rival?: number;
-  /** What adaptation changes of the model. */
+  /** The adaptation to apply. */
   adaptation?: Applied;
 }
 
@@ -65,11 +65,11 @@ export interface Origin {
   worker: boolean;
 }
 
-/** What adaptation changes of a model, in a form that can be sent to a worker. */
+/** An adaptation, in a form that can be sent to a worker. */
 export interface Applied {
-  /** What to call it. */
+  /** Its name. */
   name: string;
-  /** An adapter, or files that take the place of the model's own. */
+  /** An adapter, or files that replace the model's own. */
   files: SentFile[];
   /** Whether they are an adapter. */
   isAdapter: boolean;
@@ -113,7 +113,7 @@ interface RustInfo {
   tuning: string;
 }
 
-/** A model on the GPU of this thread; rebuilt when the device is lost. */
+/** A model in this thread. When the GPU device is lost, it is loaded again. */
 export class Engine {
   readonly #module: Module;
   readonly #source: PlainSource;
@@ -187,7 +187,7 @@ export class Engine {
     const tuned = cache && kernel === undefined;
     const tuning = tuned ? await rememberedTuning(gpu) : undefined;
     const { adaptation } = this.#options;
-    const [model, adapter] = adaptation ? changed(files, adaptation) : [files];
+    const [model, adapter] = adaptation ? applied(files, adaptation) : [files];
     try {
       const onWeights = (bytes: number, total: number) => {
         files.opened();
@@ -247,12 +247,12 @@ export class Engine {
         throwIfAborted(signal, "scoring");
         const error = toCappyError(thrown);
         if (error.code === "no-adapter") {
-          // Browsers withhold adapters from pages, or from all, after crashes of their GPU process.
+          // After crashes of their GPU process browsers give a page no adapter any more, or no page.
           throw new CappyError("device-lost", error.atFault,
             "the GPU was lost, and the browser gives no adapter now; reloading the page or the browser may help", { cause: error });
         }
         if (!["device-lost", "gpu", "out-of-memory"].includes(error.code)) throw error;
-        // A device that failed once is not trusted with another score.
+        // A device that failed once is not used again.
         this.#forget();
         if (error.code !== "device-lost") throw error;
         this.#countLoss(error);
@@ -289,7 +289,7 @@ export class Engine {
     try {
       scorer?.free();
     } catch {
-      // After a panic it still counts as in use; its memory goes with the page or the worker.
+      // After a panic in Rust the scorer counts as in use. Its memory is freed with the page or the worker.
     }
   }
 
@@ -330,8 +330,8 @@ export class Engine {
   }
 }
 
-/** The model's files, and those of an adapter if there is one. */
-function changed(files: ModelFiles, { name, files: own, isAdapter }: Applied): [ModelFiles, ModelFiles?] {
+/** The model's files with those of an adaptation in their place, and the files of an adapter if that is one. */
+function applied(files: ModelFiles, { name, files: own, isAdapter }: Applied): [ModelFiles, ModelFiles?] {
   const picked = pickedFiles(own);
   const open = async (file: string) => picked.open(file) ?? (isAdapter ? null : files.open(file));
   const folder = { description: isAdapter ? name : files.description, open };

@@ -46,7 +46,7 @@ export class CappyError extends Error {
     readonly what: string,
     options?: ErrorOptions,
   ) {
-    // What browsers say may end in a full stop of its own.
+    // A browser's own message may end in a full stop, too.
     super(`${atFault}: ${what}`.replace(/([^.])\.\.(?!\.)/g, "$1."), options);
   }
 }

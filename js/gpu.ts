@@ -5,7 +5,7 @@ import type { AdapterInfo } from "./types.js";
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
 
 /**
- * The adapter that the scorer will get, as far as this browser tells.
+ * What the browser says of the adapter that the scorer will get.
  *
  * @throws CappyError `no-webgpu` or `no-adapter`, with what a person can do about it
  */
@@ -84,7 +84,7 @@ async function findGpu(): Promise<GPU | undefined> {
 let nodeGpu: Promise<GPU> | undefined;
 
 async function createGpu(): Promise<GPU> {
-  // Not written out: bundlers would look for it, and pages have no need of it.
+  // In a variable, because bundlers would look for a package that is named in the import, and pages do not need it.
   const name = ["web", "gpu"].join("");
   const { create } = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
     nodeGpu = undefined;
@@ -93,40 +93,40 @@ async function createGpu(): Promise<GPU> {
   return create([]);
 }
 
-/** How many need what is lent, and what takes it away again. */
-let lent = 0;
-let takeBack = () => {};
+/** How many calls of `withGlobals` are under way, and what removes the globals that they share. */
+let needingGlobals = 0;
+let removeGlobals = () => {};
 
 /**
- * Runs `work`, in which wgpu looks for the GPU: at `navigator.gpu`, and by `Window` it tells that it may.
- * Where there are none, as under Node, they are there meanwhile.
+ * Runs `work`, in which wgpu looks for the GPU. wgpu takes it from `navigator.gpu`, and only where there is a
+ * `Window`. Under Node, which has neither, both are there while `work` runs.
  */
 export async function withGlobals<T>(work: () => Promise<T>): Promise<T> {
   if (!isNode()) return work();
   const gpu = await findGpu();
-  lent += 1;
-  if (lent === 1) {
+  needingGlobals += 1;
+  if (needingGlobals === 1) {
     const added: [object, string][] = [];
-    const lend = (to: object, name: string, value: unknown) => {
+    const add = (to: object, name: string, value: unknown) => {
       if (name in to) return;
       Object.defineProperty(to, name, { value, configurable: true });
       added.push([to, name]);
     };
-    lend(globalThis, "navigator", {});
-    lend(globalThis.navigator, "gpu", gpu);
-    lend(globalThis, "Window", function Window() {});
-    takeBack = () => added.forEach(([from, name]) => Reflect.deleteProperty(from, name));
+    add(globalThis, "navigator", {});
+    add(globalThis.navigator, "gpu", gpu);
+    add(globalThis, "Window", function Window() {});
+    removeGlobals = () => added.forEach(([from, name]) => Reflect.deleteProperty(from, name));
   }
   try {
     return await work();
   } finally {
-    lent -= 1;
-    if (lent === 0) takeBack();
+    needingGlobals -= 1;
+    if (needingGlobals === 0) removeGlobals();
   }
 }
 
 /** Whether this is Node and not a page or a worker of one. */
 export function isNode(): boolean {
-  // Not as a name alone: bundlers would put something of their own in its place.
+  // With `globalThis`, because bundlers replace a plain `process` by something of their own.
   return typeof globalThis.process?.versions?.node === "string" && !("WorkerGlobalScope" in globalThis);
 }

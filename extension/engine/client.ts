@@ -24,11 +24,11 @@ export interface EngineClient {
   ): Promise<void>;
   /** Loads the model that the settings name. */
   load(options?: { signal?: AbortSignal }): Promise<void>;
-  /** Puts the model away, or stops loading it. */
+  /** Unloads the model, or stops loading it. */
   unload(): Promise<void>;
   /**
-   * Calls `listener` with what the engine is at, whenever that changes. Pages of the extension hear
-   * it always; content scripts while this client is connected, which is from its first call on.
+   * Calls `listener` with the state of the engine, whenever that changes: always for pages of the extension; for
+   * content scripts while this client is connected, which it is from its first call on.
    */
   onState(listener: (state: EngineState) => void): void;
   /**
@@ -36,15 +36,15 @@ export interface EngineClient {
    * came of it, goes to the listeners of `onTeaching`.
    */
   teach(): Promise<void>;
-  /** Ends teaching. */
+  /** Stops teaching. */
   stopTeaching(): Promise<void>;
   /** Calls `listener` with how far teaching is. For pages of the extension, along with `onState`. */
   onTeaching(listener: (teaching: Teaching) => void): void;
-  /** Cuts the connection for good; calls under way fail, and so do later ones. */
+  /** Closes the connection for good; calls under way fail, and so do later ones. */
   close(): void;
 }
 
-/** A client. It does not start the engine: the first call of `score` or `load` does. */
+/** A client. It does not start the engine; its first call of `score`, `load` or `teach` does. */
 export function engineClient(): EngineClient {
   return new Client();
 }
@@ -95,7 +95,7 @@ class Client implements EngineClient {
   }
 
   async unload(): Promise<void> {
-    // Where nobody listens nothing is loaded.
+    // Where no engine runs, no model is loaded.
     await this.#callIfThere({ type: "unload" });
   }
 
@@ -115,7 +115,7 @@ class Client implements EngineClient {
     this.#stateListeners.add(listener);
     if (!isPage) return;
     chrome.runtime.onMessage.addListener(this.#announced);
-    // What it is at now, if it runs at all.
+    // Its state now, if it runs at all.
     void Connection.open(this.#listeners).then((connection) => connection && this.#use(connection));
   }
 
@@ -179,7 +179,7 @@ class Client implements EngineClient {
   }
 
   readonly #announced = (raw: unknown, sender: chrome.runtime.MessageSender) => {
-    // What comes both ways could come out of order.
+    // A connection brings the same states, and out of order with these messages.
     if (this.#connection?.usable) return;
     const { success, output } = v.safeParse(ToBackground, raw);
     if (success && output.type === "engine-state" && isOurPage(sender)) this.#pass(output.state);
@@ -203,7 +203,7 @@ function gone(message: string): EngineError {
 
 /** Makes the background start the engine, with the settings as they are. */
 async function ensureEngine(): Promise<void> {
-  // In a page that was open while the extension was updated or removed.
+  // This page was open while the extension was updated or removed.
   if (!chrome.runtime?.id) throw gone("The extension was updated. Load this page again");
   const message: ToBackground = { v: VERSION, to: "background", type: "ensure-engine" };
   const answer: Answer | undefined = await chrome.runtime.sendMessage(message).catch((error: unknown) => {

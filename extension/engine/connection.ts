@@ -49,7 +49,7 @@ export class Connection {
         if (connection.#receive(raw)) resolve(connection);
       });
       port.onDisconnect.addListener(() => {
-        // Browsers complain of an error that nobody looks at.
+        // Browsers log an error that is not read.
         void chrome.runtime.lastError;
         resolve(undefined);
         connection.#lose();
@@ -64,7 +64,7 @@ export class Connection {
     return !this.#lost;
   }
 
-  /** Cuts it. Calls under way fail. */
+  /** Closes it. Calls under way fail. */
   close(): void {
     // The side that disconnects gets no event.
     this.#port.disconnect();
@@ -100,7 +100,7 @@ export class Connection {
     try {
       this.#port.postMessage(message);
     } catch {
-      // It throws where the port is cut already.
+      // It throws where the port is closed already.
       this.#lose();
     }
   }

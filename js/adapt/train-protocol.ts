@@ -8,16 +8,16 @@ import type { AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, Depth } from
 export interface Job {
   source: PlainSource;
   options: EngineOptions;
-  /** What Rust calls the model in the adapter's config; `null` where nobody else could load it by that. */
+  /** The model's name for the adapter's config; `null` where others could not load it by its name. */
   base: string | null;
   /** JSON lines. */
   lessons: string;
   settings: Settings;
-  /** A name to keep it under. */
+  /** The name to store it under. */
   keep: string | undefined;
 }
 
-/** The options that decide what comes out, as Rust takes them. */
+/** The options that decide the result, as Rust takes them. */
 export type Settings = Omit<AdaptOptions, "keep" | "signal" | "onPlan" | "onProgress"> & { depth: Depth };
 
 /** A file in a message. */
@@ -26,7 +26,7 @@ export interface PlainFile {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What came of it. */
+/** The result of training. */
 export interface Result {
   model: string;
   plan: AdaptPlan;

@@ -3,9 +3,9 @@ import { FetchHost } from "../fetch-proxy.js";
 import { startWorker, type WorkerScript } from "../start-worker.js";
 import { messageOf, toCappyError } from "../thrown.js";
 import type { FromTrainer, Job, Result, ToTrainer } from "./train-protocol.js";
-import type { Told } from "./train.js";
+import type { TrainingListeners } from "./train.js";
 
-/** Once it is to stop, the worker has so long to keep how far it is. */
+/** How long a worker that is told to stop may take to save the state of training. */
 const PATIENCE_MS = 10_000;
 
 const trainWorker: WorkerScript = {
@@ -14,7 +14,7 @@ const trainWorker: WorkerScript = {
 };
 
 /** As `train`, in a worker of its own. */
-export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Told): Promise<Result> {
+export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: TrainingListeners): Promise<Result> {
   throwIfAborted(signal, "adapting");
   const { fetch: custom, ...options } = job.options;
   const host = custom && new FetchHost(custom);

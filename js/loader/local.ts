@@ -30,5 +30,5 @@ export async function openLocal(name: string, url: string): Promise<OpenFile | n
   });
 }
 
-/** Not written into the import itself: bundlers for browsers would look for it. */
+/** In a variable, because bundlers for browsers would look for a module that is named in the import. */
 const NODE_FILES: string = "node:fs/promises";

@@ -18,7 +18,7 @@ before(async () => {
   host = await openFirefox({ idleMs: IDLE_MS });
   page = await host.openClient();
   await page.evaluate(() => {
-    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "keep", name: "settings", fields });
+    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "store", name: "settings", fields });
     globalThis.states = [];
     client.onState((state) => states.push(state));
     globalThis.score = async (instruction, answers) => {
@@ -114,14 +114,14 @@ test("badges rank the answers of a page", async () => {
   assert.match(ranked[0], /^Rank 2 of 2, score/);
   assert.equal((await lastState()).dtype, "f16");
   // Whoever has taken over the process of this page cannot read or change what is kept.
-  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" }));
+  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" }));
   const before = await kept();
   const said = await page.evaluate(async (url) => {
     const [{ id }] = await chrome.tabs.query({ url });
     const [{ result }] = await chrome.scripting.executeScript({
       target: { tabId: id },
       func: async () => [typeof browser.storage, ...await Promise.all([
-        { type: "kept", name: "settings" }, { type: "keep", name: "settings", fields: { learn: true } }, { type: "forget" },
+        { type: "read-stored", name: "settings" }, { type: "store", name: "settings", fields: { learn: true } }, { type: "delete-stored" },
       ].map((message) => browser.runtime.sendMessage({ v: 1, to: "background", ...message }).then(({ message }) => message)))],
     });
     return result;
@@ -144,11 +144,11 @@ test("the event page is taught, by thumbs, and forgets", async () => {
     }
     await client.teach();
   });
-  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" })).value.taught);
+  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" })).value.taught);
   assert.deepEqual(taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]), [["The embedded model", 1, null, null]]);
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
-  await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" }));
+  await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" }));
   // The settings, and with them the device of this test, are forgotten, too.
   await page.evaluate(() => keep({ device: "gpu" }));
   assert.deepEqual(await scores(), before);

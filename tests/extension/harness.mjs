@@ -157,20 +157,20 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     },
 
     /** Changes settings, as the options page does. */
-    settings: (change) => ask({ type: "keep", name: "settings", fields: change }),
+    settings: (change) => ask({ type: "store", name: "settings", fields: change }),
 
     /** What the background keeps, by name: `settings`, `collection`, `ranking`. What is not there is missing. */
     async kept() {
       const kept = {};
       for (const name of ["settings", "collection", "ranking"]) {
-        const value = await ask({ type: "kept", name });
+        const value = await ask({ type: "read-stored", name });
         if (value !== null) kept[name] = value;
       }
       return kept;
     },
 
     /** Deletes it. */
-    forget: () => ask({ type: "forget" }),
+    forget: () => ask({ type: "delete-stored" }),
 
     /** Runs a function in the service worker, which is started if need be. */
     async worker(act, ...args) {

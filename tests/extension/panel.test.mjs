@@ -120,12 +120,12 @@ describe("the side panel", { skip: noBrowser }, () => {
   test("what is written before the panel knows what is kept stays, and what is kept comes in", async () => {
     await pages.host.forget();
     await pages.inPage(() => chrome.runtime.sendMessage({
-      v: 1, to: "background", type: "keep", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
+      v: 1, to: "background", type: "store", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
     }));
     const slowly = () => {
       const { sendMessage } = chrome.runtime;
       chrome.runtime.sendMessage = async (message) => {
-        if (message.type === "kept") await new Promise((resolve) => setTimeout(resolve, 2000));
+        if (message.type === "read-stored") await new Promise((resolve) => setTimeout(resolve, 2000));
         return sendMessage.call(chrome.runtime, message);
       };
     };
@@ -150,9 +150,9 @@ describe("the side panel", { skip: noBrowser }, () => {
       area.value += ", and more";
       area.dispatchEvent(new Event("input", { bubbles: true }));
       const say = (message) => chrome.runtime.sendMessage({ v: 1, to: "background", name: "collection", ...message });
-      const { value: collection } = await say({ type: "kept" });
+      const { value: collection } = await say({ type: "read-stored" });
       collection.answers.push({ id: "from-a-page", text: "selected <b>on</b> a page" });
-      await say({ type: "keep", fields: collection });
+      await say({ type: "store", fields: collection });
     });
     await page.locator("#answers textarea").nth(1).waitFor();
     assert.deepEqual(await areas(page), ["first, and more", "selected <b>on</b> a page"]);

@@ -8,8 +8,8 @@ globalThis.chrome = /** @type {any} */ ({
   runtime: {
     getURL: () => "chrome-extension://it/",
     async sendMessage({ type, name, fields }) {
-      if (type === "keep") kept[name] = { ...kept[name], ...fields };
-      return type === "kept" ? { ok: true, value: kept[name] ?? null } : { ok: true };
+      if (type === "store") kept[name] = { ...kept[name], ...fields };
+      return type === "read-stored" ? { ok: true, value: kept[name] ?? null } : { ok: true };
     },
   },
 });

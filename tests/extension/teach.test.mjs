@@ -26,7 +26,7 @@ describe("teaching", { skip: noBrowser }, () => {
 
   const reset = async (settings = {}) => {
     await pages.inPage(async () => {
-      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" });
+      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
     });
     await pages.host.settings({ learn: true, ...settings });

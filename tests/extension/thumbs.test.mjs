@@ -68,7 +68,7 @@ describe("thumbs", { skip: noBrowser }, () => {
 
   const reset = async (settings) => {
     await pages.inPage(async () => {
-      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" });
+      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
     });
     if (settings) await pages.host.settings(settings);

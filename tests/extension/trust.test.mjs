@@ -40,9 +40,9 @@ test("a content script cannot read or change what is kept", async (t) => {
   assert.equal(await inScript(page, () => typeof chrome.storage), "undefined");
   const kept = await host.kept();
   const answers = await say(page, [
-    ...["settings", "collection", "ranking"].map((name) => ({ type: "kept", name })),
-    { type: "keep", name: "settings", fields: { learn: true, model: { kind: "url", url: "https://example.org/" } } },
-    { type: "forget" },
+    ...["settings", "collection", "ranking"].map((name) => ({ type: "read-stored", name })),
+    { type: "store", name: "settings", fields: { learn: true, model: { kind: "url", url: "https://example.org/" } } },
+    { type: "delete-stored" },
     { type: "engine-settings" },
   ]);
   assert.deepEqual(answers, Array(6).fill({ ok: false, message: "Only pages of the extension may say that" }));
