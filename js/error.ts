@@ -65,3 +65,8 @@ export function throwIfAborted(signal: AbortSignal | undefined, atFault: string)
 export function disposedError(): CappyError {
   return new CappyError("disposed", "scorer", "was disposed of");
 }
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

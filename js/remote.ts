@@ -1,11 +1,11 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
-import { abortedError, CappyError, disposedError } from "./error.js";
+import { abortedError, CappyError, disposedError, messageOf } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { startWorker, type WorkerScript } from "./start-worker.js";
-import { messageOf, toCappyError } from "./thrown.js";
+import { toCappyError } from "./thrown.js";
 import type { LoadProgress } from "./types.js";
 
 /**

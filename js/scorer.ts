@@ -1,6 +1,6 @@
 import { adapting, openEngine } from "./choose.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
-import { CappyError } from "./error.js";
+import { CappyError, messageOf } from "./error.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { assetsAt, plainSource } from "./loader/source.js";
@@ -10,7 +10,7 @@ import { bestFirst } from "./order.js";
 import { Queue } from "./queue.js";
 import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
-import { asCappyError, messageOf, toCappyError } from "./thrown.js";
+import { asCappyError, toCappyError } from "./thrown.js";
 import type {
   AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions,
   ModelSource, Ranked, RankOptions, Scored, ScoreOptions,

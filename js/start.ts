@@ -1,6 +1,5 @@
-import { CappyError } from "./error.js";
+import { CappyError, messageOf } from "./error.js";
 import { isNode } from "./gpu.js";
-import { messageOf } from "./thrown.js";
 
 /** What wasm-bindgen makes to compile a module. */
 type Init = (input: { module_or_path: URL | Uint8Array<ArrayBuffer> }) => Promise<unknown>;

@@ -1,7 +1,7 @@
 /** Threads of Node, which Deno and Bun have as well, in place of a browser's workers. */
 
+import { messageOf } from "./error.js";
 import { isNode } from "./gpu.js";
-import { messageOf } from "./thrown.js";
 
 /** The address of a script of this package, in `assets` or beside this script; `undefined` where there is none, as in a bundle. */
 export function scriptFile(path: string, assets: string | undefined): URL | undefined {

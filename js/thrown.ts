@@ -3,7 +3,7 @@
  * that `toCappyError` makes a `CappyError` of again.
  */
 
-import { CappyError, type CappyErrorCode } from "./error.js";
+import { CappyError, type CappyErrorCode, messageOf } from "./error.js";
 
 /** A `CappyError` as an object that can be sent. */
 export interface PlainError {
@@ -94,9 +94,4 @@ export async function part<T>(file: string, load: () => Promise<T>): Promise<T> 
       : `could not be loaded: ${messageOf(cause)}`;
     throw new CappyError("network", file, why, { cause });
   }
-}
-
-/** The message of anything that was thrown. */
-export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -2,12 +2,12 @@
 
 import { BUILDS, openBuild } from "../builds.js";
 import type { Applied, Engine, Listening, Origin } from "../engine.js";
-import { CappyError } from "../error.js";
+import { CappyError, messageOf } from "../error.js";
 import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
 import { checkOptions } from "../options.js";
 import type { RemoteEngine } from "../remote.js";
-import { isOtherArchitecture, messageOf } from "../thrown.js";
+import { isOtherArchitecture } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./saved-adaptations.js";
 import type { Job, Settings } from "./train-protocol.js";

@@ -1,7 +1,7 @@
-import { abortedError, CappyError, throwIfAborted } from "../error.js";
+import { abortedError, CappyError, throwIfAborted, messageOf } from "../error.js";
 import { FetchHost } from "../fetch-proxy.js";
 import { startWorker, type WorkerScript } from "../start-worker.js";
-import { messageOf, toCappyError } from "../thrown.js";
+import { toCappyError } from "../thrown.js";
 import type { FromTrainer, Job, Result, ToTrainer } from "./train-protocol.js";
 import type { TrainingListeners } from "./train.js";
 

@@ -3,9 +3,9 @@
 import { BUILDS, openBuild } from "../builds.js";
 import { openOnGpu, type Reason } from "../choose.js";
 import type { Engine, Listening, Origin } from "../engine.js";
-import { CappyError } from "../error.js";
+import { CappyError, messageOf } from "../error.js";
 import type { RemoteEngine } from "../remote.js";
-import { messageOf, Slower } from "../thrown.js";
+import { Slower } from "../thrown.js";
 import { rememberVerdict } from "../tuning.js";
 import type { AdapterInfo, LoadProgress } from "../types.js";
 

@@ -1,5 +1,4 @@
-import { CappyError } from "../error.js";
-import { messageOf } from "../thrown.js";
+import { CappyError, messageOf } from "../error.js";
 
 /** One file of a model, read by position. */
 export interface ModelFile {

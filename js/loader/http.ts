@@ -1,5 +1,4 @@
-import { CappyError } from "../error.js";
-import { messageOf } from "../thrown.js";
+import { CappyError, messageOf } from "../error.js";
 import { orStopped } from "./stop.js";
 
 /** What a server says about a file. */

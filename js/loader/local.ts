@@ -1,5 +1,4 @@
-import { CappyError } from "../error.js";
-import { messageOf } from "../thrown.js";
+import { CappyError, messageOf } from "../error.js";
 import { type OpenFile, openFileAtHand } from "./files.js";
 
 /** A file of a `file:` address, which `fetch` does not read in Node. `null` where there is none. */

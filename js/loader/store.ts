@@ -1,5 +1,4 @@
-import { CappyError } from "../error.js";
-import { messageOf } from "../thrown.js";
+import { CappyError, messageOf } from "../error.js";
 import { openCacheStore } from "./cache-api.js";
 import { openOpfsStore } from "./opfs.js";
 
