@@ -32,10 +32,10 @@ document.addEventListener("keydown", (event) => {
 });
 byId("copy", HTMLButtonElement).addEventListener("click", () => void copy());
 byId("download", HTMLButtonElement).addEventListener("click", download);
-// A browser that restores the form after a reload does so without an event.
+// After a reload browsers restore the form without an event.
 askForRoom();
 
-/** The large shape wants a word first. */
+/** Measuring the large shape is confirmed first. */
 function askForRoom() {
   const large = shape() === "large";
   byId("large-warning", HTMLElement).hidden = !large;
@@ -73,9 +73,9 @@ async function measure() {
 }
 
 /**
- * Measures in a worker of its own, whose memory goes with it.
+ * Measures in a worker of its own, so that its memory is freed with it.
  * @param {{ shape: string, dtype: string, scaling: boolean }} ask
- * @returns {Promise<Report | null>} nothing where it was stopped
+ * @returns {Promise<Report | null>} `null` where it was stopped
  */
 async function inWorker(ask) {
   const worker = new Worker(new URL("./bench-worker.js", import.meta.url), { type: "module", name: "cappy bench" });
@@ -104,7 +104,7 @@ async function inWorker(ask) {
   }
 }
 
-/** As the package throws it, so that the page has words for it. */
+/** An error of the kind that the package throws, for which the page has explanations. */
 class CappyError extends Error {
   name = "CappyError";
 
@@ -169,7 +169,7 @@ async function copy() {
     status.textContent = "Copied.";
     announce("Copied.");
   } catch {
-    // The browser may forbid it: then a person copies by hand.
+    // The browser may forbid it. Then the user copies by hand.
     const text = byId("json", HTMLTextAreaElement);
     text.hidden = false;
     text.value = json();

@@ -50,13 +50,13 @@ test("scores are right on the f16 path, and equal in Chromium's order", async ()
   assert.equal((await lastState()).dtype, "f16");
 });
 
-test("the event page stays while a model is in hand, longer than the browser lets it", async () => {
+test("the event page stays while a model is loaded, longer than the browser lets an idle one", async () => {
   await sleep(IDLE_MS + 8000);
   assert.equal(await host.backgroundState(), "running");
   assert.equal((await lastState()).phase, "ready");
 });
 
-test("an event page that ended is woken, also by a ranking that is under way", async () => {
+test("an event page that has ended is woken, also by a ranking that is under way", async () => {
   const [dog] = await page.evaluate(() => score("Which animal barks?", ["a dog"]));
   await host.endBackground();
   await until(async () => (await lastState()).phase === "idle", { what: "the client to notice" });
@@ -131,7 +131,7 @@ test("badges rank the answers of a page", async () => {
   await site.close();
 });
 
-test("the event page is taught, by thumbs, and forgets", async () => {
+test("the event page learns from thumbs, and forgets", async () => {
   await page.evaluate(() => keep({ learn: true }));
   const scores = () => page.evaluate(() => score("Which animal barks?", ["a dog", "a train"]));
   const before = await scores();

@@ -86,7 +86,7 @@ const KNOWN = [
   [/^https:\/\/cappy\.invalid\/$/, "a name in the browser's cache, of a domain that cannot exist"],
 ];
 
-test("no address is in the build but those that are known", async () => {
+test("the build holds only addresses that are known", async () => {
   for (const browser of BROWSERS) {
     for (const path of await filesOf(browser)) {
       // Licences name where software comes from, for people to read.
@@ -100,7 +100,7 @@ test("no address is in the build but those that are known", async () => {
   }
 });
 
-test("the terms of what others wrote come along, for the packages that are bundled as they are now", async () => {
+test("the build holds the licences of the bundled packages in their present versions", async () => {
   const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
   const sources = (await readdir(join(root, "extension"), { recursive: true })).filter((path) => path.endsWith(".ts"));
   const imported = new Set();

@@ -64,7 +64,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     assert.ok(copied.endsWith("\nRanked by The embedded model.\n"), copied);
   }));
 
-  test("the panel says when a ranking is stale, also by another model, and keeps it over closing", async () => {
+  test("the panel says when a ranking is stale, also by another model, and stores it over closing", async () => {
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);
       await button(page, "Rank").click();
@@ -93,7 +93,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("the panel undoes, and loses nothing", async () => {
+  test("the panel undoes changes, and loses nothing", async () => {
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);
       await button(page, "Remove answer 2").click();
@@ -117,7 +117,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("what is written before the panel knows what is kept stays, and what is kept comes in", async () => {
+  test("what is written before the panel has read the storage stays, and what is stored is added", async () => {
     await pages.host.forget();
     await pages.inPage(() => chrome.runtime.sendMessage({
       v: 1, to: "background", type: "store", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
@@ -139,7 +139,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true, prepare: [slowly] });
   });
 
-  test("what is added elsewhere comes in while somebody writes", () => pages.panel(async (page) => {
+  test("what is added elsewhere appears while the user is writing", () => pages.panel(async (page) => {
     await write(page, QUESTION, ["first"]);
     await until(async () => (await pages.stored()).collection?.answers.length === 1);
     await page.locator("#answers textarea").focus();
@@ -161,7 +161,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     assert.equal((await pages.stored()).collection.answers.length, 2);
   }));
 
-  test("the panel cancels a ranking, and says what was cut", () => pages.panel(async (page) => {
+  test("the panel cancels a ranking, and shows which answers were cut", () => pages.panel(async (page) => {
     const long = "word ".repeat(2000);
     await write(page, QUESTION, Array.from({ length: 150 }, (_, at) => `${at} ${long}`));
     await button(page, "Rank").click();
@@ -202,7 +202,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("Cappy-large tells its size before, and asks", () => pages.panel(async (page) => {
+  test("before Cappy-large is downloaded the panel shows its size and asks", () => pages.panel(async (page) => {
     const sizes = { "config.json": 600, "tokenizer.json": 2_000_000, "pytorch_model.bin": 1_423_000_000 };
     await page.route("https://huggingface.co/**", (route) => {
       const size = sizes[route.request().url().split("/").at(-1)];

@@ -29,7 +29,7 @@ test("Cappy-large is held in 4 bits unless something else was chosen, and others
   for (const model of others) assert.equal(await dtypeWith({ model }), "auto");
 });
 
-test("what was chosen stays, for every model", async () => {
+test("the chosen way of holding weights stays, for every model", async () => {
   for (const dtype of ["f16", "f32", "q8", "q4"]) {
     for (const model of [large, ...others]) assert.equal(await dtypeWith({ model, dtype }), dtype);
   }

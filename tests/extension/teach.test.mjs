@@ -42,7 +42,7 @@ describe("teaching", { skip: noBrowser }, () => {
     return keptAdaptations();
   });
 
-  test("changes scores, which can be switched, forgotten and deleted", async (t) => {
+  test("teaching changes scores, and its result can be switched off, forgotten and deleted", async (t) => {
     await reset();
     const client = await pages.host.openClient();
     t.after(() => client.close());
@@ -139,7 +139,7 @@ describe("teaching", { skip: noBrowser }, () => {
   const fake = (act, ...args) => pages.host.offscreen(`(...args) => (${act})(globalThis.fake, ...args)`, ...args);
   const begun = (count = 1) => until(() => fake((fake, count) => fake.calls.length === count, count), { what: "teaching" });
 
-  test("says how far it is on every page, and is cancelled on any", async () => {
+  test("teaching shows its progress on every page, and can be cancelled on any", async () => {
     await reset();
     await keep(THUMBS.slice(0, 3));
     await standIn();
@@ -190,7 +190,7 @@ describe("teaching", { skip: noBrowser }, () => {
     await pages.host.closeOffscreen();
   });
 
-  test("holds some out where there are enough, and nobody but pages of the extension may ask for it", async () => {
+  test("teaching holds out lessons where there are enough, and only pages of the extension may ask for it", async () => {
     await reset();
     await keep(THUMBS);
     await standIn();
@@ -229,7 +229,7 @@ describe("teaching", { skip: noBrowser }, () => {
     await pages.host.closeOffscreen();
   });
 
-  test("without lessons is refused", async () => {
+  test("teaching without lessons is refused", async () => {
     await reset();
     const failed = await pages.inPage(() => new Promise((resolve) => {
       chrome.runtime.sendMessage({ v: 1, to: "background", type: "ensure-engine" }).then(() => {

@@ -34,7 +34,7 @@ const inScript = (page, act, ...args) => host.worker(`async (url, args) => {
 const say = (page, messages) => inScript(page, (messages) =>
   Promise.all(messages.map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }))), messages);
 
-test("a content script cannot read or change what is kept", async (t) => {
+test("a content script cannot read or change what is stored", async (t) => {
   await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/secret/?token=hidden" }, badge: "rank" });
   const page = await open(t);
   assert.equal(await inScript(page, () => typeof chrome.storage), "undefined");
@@ -68,7 +68,7 @@ test("a content script cannot read or change what is kept", async (t) => {
   await ranked(page, 2);
 });
 
-test("no element of a page switches the content script off or leads it astray", async (t) => {
+test("no element of a page switches the content script off or misleads it", async (t) => {
   const text = await fixtureFile("chatgpt.html");
   const names = ["cappyContent", "cappy content script", "Symbol(cappy content script)"];
   const elements = names.map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`).join("");
@@ -107,7 +107,7 @@ describe("forged thumbs", () => {
   const thumb = (answer = "a") => ({ type: "opinion", instruction: "forged", answer, liked: true });
   const whys = (answers) => [...new Set(answers.map(({ ok, message }) => message ?? ok))];
 
-  test("are refused from a tab that is not in front, and where badges are switched off", async (t) => {
+  test("forged thumbs are refused from a tab that is not in front, and where badges are switched off", async (t) => {
     const page = await open(t);
     await ranked(page, 2);
     const other = await open(t);
@@ -120,7 +120,7 @@ describe("forged thumbs", () => {
     assert.deepEqual(whys(await say(page, [thumb()])), [true]);
   });
 
-  test("are refused where they come faster than a person presses", async (t) => {
+  test("forged thumbs are refused where they come faster than a person presses", async (t) => {
     const page = await open(t);
     await ranked(page, 2);
     await page.bringToFront();
@@ -133,7 +133,7 @@ describe("forged thumbs", () => {
     await ours.close();
   });
 
-  test("are not taken for a press that a page let fall through, or moved a thumb under", async (t) => {
+  test("a click that a page lets fall through, or moves a thumb under, is not taken for a press of the thumb", async (t) => {
     const page = await open(t);
     await page.bringToFront();
     await ranked(page, 2);
@@ -196,7 +196,7 @@ describe("a private window", () => {
     chrome.contextMenus.onClicked.dispatch({ menuItemId, selectionText }, { incognito: true, windowId: 4711 });
   }`, menuItemId, selectionText);
 
-  test("has a panel that ranks and keeps nothing", async (t) => {
+  test("a private window has a panel that ranks and stores nothing", async (t) => {
     await host.forget();
     await host.settings({ learn: true });
     const before = await host.kept();
@@ -216,7 +216,7 @@ describe("a private window", () => {
     await host.forget();
   });
 
-  test("neither shows what is kept of others, nor hears of it", async (t) => {
+  test("a private window neither shows nor receives what is stored of other windows", async (t) => {
     await host.forget();
     const usual = await panel(t);
     await write(usual, QUESTION, ANSWERS);
@@ -233,7 +233,7 @@ describe("a private window", () => {
     await host.forget();
   });
 
-  test("gives selected text to its own panel, and to nothing that is kept", async (t) => {
+  test("a private window gives selected text to its own panel, and nothing of it is stored", async (t) => {
     await host.forget();
     await select("add-as-answer", "a secret");
     await until(async () => (await host.badge()) === "?", { what: "a question mark" });

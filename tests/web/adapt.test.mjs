@@ -163,7 +163,7 @@ for (const { name, dtype, open } of HOSTS) {
     // SwiftShader is slow, and these are about the package rather than the adapter.
     const inOthers = (...args) => { if (name !== "Chromium") test(...args); };
 
-    test(`${name}: the head and adapters learn, and what they learned is applied and undone`, { timeout: 300_000 }, async (t) => {
+    test(`${name}: the head and adapters learn, and an adaptation is applied and removed`, { timeout: 300_000 }, async (t) => {
       const { before, outcomes: [head, lora] } = await run([HEAD, LORA]);
       ended(head, before, { steps: 20 });
       t.diagnostic(`head: loss ${losses(head)[0]} to ${losses(head).at(-1)}`);
@@ -191,7 +191,7 @@ for (const { name, dtype, open } of HOSTS) {
       assert.deepEqual(here.applied, there.applied);
     });
 
-    inOthers(`${name}: a held-out part ends it early and decides what counts`, { timeout: 300_000 }, async () => {
+    inOthers(`${name}: a held-out part ends training early and decides which weights are the result`, { timeout: 300_000 }, async () => {
       const lessons = [...examples, { instruction: "Shout the word: garden", chosen: "(garden)", rejected: ["GARDEN!"] }];
       const { before, outcomes: [outcome] } = await run([{ ...HEAD, heldOut: 0.2, patience: 1, seed: 2, epochs: 40 }], lessons);
       assert.equal(outcome.code, undefined, outcome.message);
@@ -206,7 +206,7 @@ for (const { name, dtype, open } of HOSTS) {
       if (best === 0) near(outcome.applied, before, 2e-3, "the model as it was");
     });
 
-    inOthers(`${name}: mistakes are named`, { timeout: 300_000 }, async () => {
+    inOthers(`${name}: wrong options and lessons are named`, { timeout: 300_000 }, async () => {
       /** @type {[object, string, RegExp][]} */
       const bad = [
         [{ depth: "some" }, "input", /^depth: /], [{ rank: 1.5 }, "input", /^rank: /], [{ depth: "lora", rank: 0 }, "input", /^rank: /],
@@ -230,7 +230,7 @@ for (const { name, dtype, open } of HOSTS) {
     });
 
     if (name === "Node") {
-      test("Node: without storage nothing can be kept, and it says so", async () => {
+      test("Node: without storage nothing can be stored, and the error says so", async () => {
         const { outcomes: [outcome], kept } = await run([{ ...HEAD, keep: "mine" }]);
         assert.deepEqual([outcome.code, kept], ["io", []]);
       });
@@ -238,7 +238,7 @@ for (const { name, dtype, open } of HOSTS) {
       return;
     }
 
-    test(`${name}: a stopped run goes on to the same bits, kept over a reload`, { timeout: 300_000 }, async () => {
+    test(`${name}: a stopped run resumes to the same bits, also after a reload`, { timeout: 300_000 }, async () => {
       for (const job of [{ ...HEAD, heldOut: 0.3, patience: 0 }, LORA]) {
         const keep = `a name / with "everything" ${job.depth}`;
         const { outcomes: [whole] } = await run([job]);

@@ -154,7 +154,7 @@ describe("the module for RoBERTa, the one for other families, and the CPU's", ()
   const TEXTS = ['{"x": NaN, ', '{"x": [-Infinity, "NaN"], ', '{"hidden_size": 48, ', '{"hidden_size": NaN, ', "{,"];
 
   for (const name of ["cfg-no-act", "cfg-no-eps-bert"]) {
-    test(`read the config of ${name} alike, however it is changed`, { timeout: 600_000 }, async () => {
+    test(`GPU and CPU modules read the config of ${name} alike, however it is changed`, { timeout: 600_000 }, async () => {
       const host = await openNode();
       const own = JSON.parse(await readFile(join(folder, name, "config.json"), "utf8"));
       const changed = [

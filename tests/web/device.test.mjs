@@ -98,7 +98,7 @@ test("a slower GPU that beats the CPU computes, and is not compared again", () =
     assert.deepEqual([second.device, second.started, second.score], ["gpu", ["gpu"], first.score]);
   }));
 
-test("who names a device or what shaders alone have gets it without a comparison", () =>
+test("a load that names a device, or an option of shaders, takes that device without a comparison", () =>
   inPage({}, async (page) => {
     for (const options of [{ device: "gpu" }, { dtype: "f32" }, { kernel: "medium" }]) {
       const { device, started, message } = await load(page, options);

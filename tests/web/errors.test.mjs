@@ -74,7 +74,7 @@ const WRONG = {
   "deleteKept(5)": "model: is not a name",
 };
 
-test("what makes no sense is refused by name, at once, as a CappyError with the code input", () =>
+test("wrong arguments are refused by name, at once, as a CappyError with the code input", () =>
   inPage({}, async (page) => {
     await page.evaluate(async () => {
       globalThis.scorer = await cappy.Scorer.load("/m/", { device: "cpu" });
@@ -197,7 +197,7 @@ test("progress of loading goes forward, not too often, and ends once, on either 
   }
 });
 
-test("progress of scoring is told at most every 100 ms, and its end once", () =>
+test("progress of scoring is reported at most every 100 ms, and its end once", () =>
   inPage({}, async (page) => {
     const { told, total } = await page.evaluate(async () => {
       const scorer = await cappy.Scorer.load("/m/", { device: "cpu", batchTokens: 32 });

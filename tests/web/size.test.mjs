@@ -44,7 +44,7 @@ test("wasm and JavaScript are small with brotli", (t) => {
   }
 });
 
-test("what adapting, the CPU and other families need is imported on demand alone", () => {
+test("what only adapting, the CPU and other families need is imported on demand", () => {
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js") || part(name)) continue;
     const code = readFileSync(join(dist, name), "utf8");
