@@ -1,5 +1,5 @@
 // Chrome's background: one engine however often it is asked for, also after the service worker ended;
-// who may say what; the toolbar, the menus, the keys; content scripts that follow permissions.
+// who may send which messages; the toolbar, the menus, the keys; content scripts that follow permissions.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";

@@ -212,7 +212,7 @@ test("ChatGPT's keys: another answer in the same place is not an edit, and one t
   const list = await open(t, "https://chatgpt.com/c/21?layout=list", "chatgpt.html");
   await ranked(list, 2);
   await engine.asked();
-  // Slower than answers settle: what is not complete is not scored, and does not stay as an answer of its own.
+  // More slowly than answers settle: an incomplete answer is not scored, and does not stay as an answer of its own.
   await list.evaluate((prompt) => fixture.streamItem(prompt, "dog dog dog", 2000), BARKS);
   await sleep(2500);
   const { answers, ranked: groups } = await tell(host, list, "report");
@@ -330,7 +330,7 @@ test("badges can be used by keyboard alone", async (t) => {
   assert.equal(await note(page), undefined);
   assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false], "the focus is given back");
   await page.keyboard.press("Space");
-  // The first thing in the note is the way to the best answer.
+  // The first control of the note leads to the best answer.
   await page.keyboard.press("Enter");
   await until(async () => (await badges(page))[1].focused, { what: "the focus on the best" });
   assert.equal(await note(page), undefined);

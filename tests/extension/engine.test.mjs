@@ -14,7 +14,7 @@ const json = async (path) => JSON.parse(String(await read(path)));
 
 const INSTRUCTION = "Which of these is an animal that barks at night?";
 const ANSWERS = ["a dog", "a cat", "a table with four legs", "dogs bark at night"];
-// The GPU, which is the slower way here: there is time to see work under way.
+// The GPU, which is slower here, so that there is time to see work under way.
 const DEFAULTS = { model: { kind: "embedded" }, dtype: "auto", device: "gpu", idleMinutes: 5 };
 
 let host;
@@ -48,7 +48,7 @@ beforeEach(async () => {
       return scores;
     };
     globalThis.failure = (work) => work.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
-    // What no client would say: through a port of its own, which tells what it hears.
+    // Messages that no client would send, through a port of their own.
     globalThis.openPort = () => {
       const port = chrome.runtime.connect({ name: "cappy-engine-1" });
       const heard = [];
@@ -208,7 +208,7 @@ describe("the model", () => {
     assert.equal(changed.state.maxTokens, 32);
     assert.notDeepEqual(changed.scores, embedded);
 
-    // In the middle of scoring: the client begins anew. The slower model is the one that is left.
+    // In the middle of scoring the client begins again. The slower model is the one that is replaced.
     await host.settings(DEFAULTS);
     assert.deepEqual(await scored(), embedded);
     const lots = Array(100).fill(ANSWERS).flat();

@@ -65,7 +65,7 @@ export async function openFirefox({ idleMs = 30_000 } = {}) {
     /** Opens a page of the extension in a tab. Without a path, one that runs nothing by itself. */
     async openPage(path = "manifest.json") {
       const page = await browser.newPage();
-      // Nothing tells when such a page is loaded.
+      // No event says when such a page is loaded.
       await connection.send("browsingContext.navigate", { context: /** @type {any} */ (page.mainFrame())._id, url: address(path), wait: "none" });
       await until(() => page.evaluate(() => document.readyState === "complete" && location.href).then((at) => at === address(path), () => false),
         { what: path });

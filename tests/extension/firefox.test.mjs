@@ -113,7 +113,7 @@ test("badges rank the answers of a page", async () => {
   assert.match(ranked[1], /^Rank 1 of 2, score .*, the best/);
   assert.match(ranked[0], /^Rank 2 of 2, score/);
   assert.equal((await lastState()).dtype, "f16");
-  // Whoever has taken over the process of this page cannot read or change what is kept.
+  // A page that has taken over the process of its content script cannot read or change what is stored.
   const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" }));
   const before = await kept();
   const said = await page.evaluate(async (url) => {

@@ -8,7 +8,7 @@
 //   await host.worker((x) => chrome.tabs.query(x), {});    // runs in the service worker
 //   await host.killWorker(); await host.offscreenCount(); await host.closeOffscreen();
 //   await host.settings({ idleMinutes: 1 });               // changes settings as the options page does
-//   await host.kept(); await host.forget();                // what the background keeps, and deletes
+//   await host.kept(); await host.forget();                // what the background stores, and deletes
 //   host.complaints                                        // uncaught errors and policy violations of all pages
 //   await host.close();
 //

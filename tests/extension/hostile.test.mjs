@@ -60,7 +60,7 @@ test("of 10,000 answers the newest are ranked and the others counted, and nothin
     const report = await tell(host, page, "report");
     assert.deepEqual(report, { adapter: "chatgpt", ...expected, problem: "" });
     if (each > 1) await until(async () => (await badges(page)).some(({ rank }) => rank), { what: "a ranking", ms: 30_000 });
-    // While it goes on, something changes all the time.
+    // During the ranking something changes all the time.
     await page.evaluate(async () => {
       for (let count = 0; count < 20; count += 1) {
         fixture.say("assistant", `One more: ${count}`);

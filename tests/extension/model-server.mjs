@@ -39,7 +39,7 @@ export async function serveModel(files, port = 0) {
     const until = Math.min(to, Math.max(from, site.stall ?? to));
     for (let at = from; at < until; at += PIECE) {
       response.write(bytes.subarray(at, Math.min(at + PIECE, until)));
-      // Progress is told every now and then, as bytes come.
+      // Progress is reported now and then, as bytes come.
       if (until - from > PIECE) await sleep(60);
     }
     if (until < to) await new Promise((resolve) => site.waiting.push(resolve));

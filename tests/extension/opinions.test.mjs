@@ -1,4 +1,4 @@
-// What thumbs mean: which lessons follow from them, and how many of them are kept.
+// Which lessons follow from thumbs, and how many thumbs are stored.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 

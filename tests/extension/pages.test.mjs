@@ -41,7 +41,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
           assert.ok(value > 4e6 && value < 8e6 && max > 12e6, `${value} of ${max}`);
           await button(popup, "Cancel loading the model").click();
           await popup.getByText(`Cancelled. What was downloaded of ${site.url} is kept.`).waitFor();
-          // What waited for it, here the options, goes on with the embedded model.
+          // A call that waited for it, here of the options, uses the embedded model.
           await popup.locator("#model", { hasText: /^The embedded modelReady/ }).waitFor();
         }, { stay: true });
         assert.deepEqual((await pages.settings()).model, { kind: "embedded" }, "or the next ranking would begin the download again");

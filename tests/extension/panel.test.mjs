@@ -37,7 +37,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     await page.getByLabel(/several answers/).check();
     await button(page, "Add").click();
     const answers = [ANSWERS[0], `${ANSWERS[1]}\nIt has`, ...ANSWERS.slice(2)];
-    // A dialog tells that it was closed a little later.
+    // The event of a closed dialog comes a little later.
     await page.locator("#answers textarea").nth(3).waitFor();
     assert.deepEqual(await areas(page), answers);
     await page.locator("#instruction").focus();
@@ -144,7 +144,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     await until(async () => (await pages.stored()).collection?.answers.length === 1);
     await page.locator("#answers textarea").focus();
     await page.keyboard.press("End");
-    // Within the pause before writing is kept.
+    // Before the pause is over after which writing is stored.
     await page.evaluate(async () => {
       const area = document.activeElement;
       area.value += ", and more";

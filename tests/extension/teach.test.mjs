@@ -66,7 +66,7 @@ describe("teaching", { skip: noBrowser }, () => {
       await page.getByText("6 lessons to learn from. Teaching adjusts the last layer of the embedded model, here on this device.").waitFor();
       await button(page, "Teach").click();
       await page.getByText(/^Learned from 6 lessons in \d+ steps on .+ Error on lessons held out: \d\.\d{4} before, \d\.\d{4} after\.$/).first().waitFor();
-      // What came of it is in the settings, and is heard apart from that it has ended.
+      // The result is in the settings, and comes in another message than the end.
       await button(page, "Cancel teaching").waitFor({ state: "hidden" });
       assert.equal(await page.getByLabel("Use what it learned").isChecked(), true);
       const { taught: [taught] } = await pages.settings();
@@ -171,7 +171,7 @@ describe("teaching", { skip: noBrowser }, () => {
       assert.deepEqual((await pages.settings()).taught ?? [], []);
       assert.equal(await page.locator("#teach .error").count(), 0);
 
-      // It goes on when the page is closed that began it.
+      // Teaching goes on when the page that began it is closed.
       await button(page, "Teach").click();
       await begun(2);
     }, { stay: true });

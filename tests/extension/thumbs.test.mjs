@@ -136,7 +136,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     await show(page, "-,down");
     assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 0 }]);
 
-    // Off, they go, and what was kept stays.
+    // Switched off, thumbs disappear, and what was stored stays.
     await pages.host.settings({ learn: false });
     await until(async () => (await thumbs(page)).length === 0, { what: "no thumbs" });
     assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 0 }]);

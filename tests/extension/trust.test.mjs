@@ -1,4 +1,4 @@
-// What content scripts and pages cannot do: read or change what is kept, forge thumbs, switch the script off.
+// What content scripts and pages cannot do: read or change what is stored, forge thumbs, switch the script off.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
@@ -72,7 +72,7 @@ test("no element of a page switches the content script off or misleads it", asyn
   const text = await fixtureFile("chatgpt.html");
   const names = ["cappyContent", "cappy content script", "Symbol(cappy content script)"];
   const elements = names.map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`).join("");
-  // Within a form each of these stands in the place of the form's own member.
+  // Within a form each of these replaces the form's own member.
   const members = ["parentElement", "parentNode", "closest", "matches", "contains", "getAttribute", "querySelector", "firstChild",
     "nextSibling", "localName", "checkVisibility", "getBoundingClientRect"];
   const inputs = members.map((name) => `<input name="${name}" type="hidden">`).join("");
@@ -171,7 +171,7 @@ describe("forged thumbs", () => {
     assert.match((await first()).title, /^Not counted/);
     await sleep(600);
     await page.mouse.click(x, y);
-    // What was forged before has used up this minute: the press is told all the same, and refused by the background alone.
+    // What was forged before has used up this minute: the press is sent all the same, and only the background refuses it.
     assert.equal((await first()).title, "");
   });
 });

@@ -141,7 +141,7 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
 }
 
 describe("the module for RoBERTa, the one for other families, and the CPU's", () => {
-  // What stands in config.json, changed: a field that is undefined is left out.
+  // Changes of config.json: a field that is undefined is removed.
   const CHANGES = [
     {}, { dim: 768 }, { dim: "x" }, { hidden_dim: 3072 }, { activation: "tanh" }, { n_heads: null }, { n_layers: [3] },
     { architectures: undefined }, { architectures: [] }, { architectures: ["T5ForSequenceClassification"] }, { architectures: "x" },

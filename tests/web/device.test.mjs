@@ -71,7 +71,7 @@ test("a software adapter is compared with the CPU once, and the faster one is re
     const second = await load(page);
     assert.deepEqual([second.device, second.note, second.score], ["cpu", first.note, first.score]);
     assert.deepEqual(second.started, ["cpu"], "the GPU's module is not loaded any more");
-    // What is forbidden to be kept is not used, either.
+    // With `cache: false` a stored verdict is not used, either.
     await reload(page);
     const fresh = await load(page, { cache: false });
     assert.deepEqual([fresh.device, fresh.started], ["cpu", ["gpu", "cpu"]]);

@@ -1,4 +1,4 @@
-// What leaves the package when something is wrong: a `CappyError` with a code that names what is at fault,
+// What the package throws when something is wrong: a `CappyError` with a code that names what is at fault,
 // whatever was given and wherever it runs.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -67,7 +67,7 @@ const WRONG = {
   'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { learning_rate: 1 })': "learning_rate: is no option of adapt; did you mean learningRate?",
   'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { depth: "heads" })': 'depth: is "heads"; did you mean head?',
   "scorer.adapt(5)": "lessons: are not a list",
-  // What is kept.
+  // What is cached.
   'probe("/m/", { device: "gpu" })': "device: is no option of probe; ",
   "probe(5)": "source: is neither",
   "deleteKept()": "model: is not a name",
@@ -190,7 +190,7 @@ test("progress of loading goes forward, not too often, and ends once, on either 
       assert.equal(got, device);
       assert.ok(told.filter(({ phase }) => phase === "download").length > 3, JSON.stringify(told));
       assertSteady(told);
-      // What is kept comes at once.
+      // What is cached comes at once.
       await watchLoad(page, options);
       assertSteady((await watchLoad(page, options)).told);
     });

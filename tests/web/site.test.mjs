@@ -92,7 +92,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
       await page.getByRole("radio", { name: /4 bits.*download 1\.\d+ MB/ }).check();
       sent.length = 0;
       await page.reload();
-      // The CPU, which is the faster way without a GPU, holds what comes in 4 bits in 16.
+      // The CPU, which is faster here, holds weights of 4 bits in 16.
       const small = await bytesWith(/weights in (4|16) bits/);
       assert.equal(small, filesIn("models/cappy-mini-q4") + statSync(join(site, "models/cappy-mini-q4/tokenizer_config.json")).size);
       assert.ok(small < 0.6 * plain, `${small} bytes in place of ${plain}`);

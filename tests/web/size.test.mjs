@@ -10,8 +10,8 @@ const dist = fileURLToPath(new URL("../../dist", import.meta.url));
 
 /**
  * Bytes with brotli at its strongest, each file alone, as servers send them. What is in `adapt/` is
- * loaded only by who adapts, scores with what was learned, or measures kernels; what is in `cpu/`
- * where there is no WebGPU, in place of the WebAssembly for scoring; what is in `families/` for models
+ * loaded only to adapt, to score with an adaptation, or to measure kernels; what is in `cpu/` where the
+ * CPU computes, in place of the WebAssembly for scoring; what is in `families/` for models
  * that are no RoBERTa. Each has a module of its own.
  */
 const LIMITS = { "": 500_000, adapt: 600_000, cpu: 560_000, families: 560_000 };

@@ -1,5 +1,5 @@
 // Where models come from, with the package in a real browser: folders, the hub, picked files, a
-// caller's own fetch; and that what is kept is used.
+// caller's own fetch; and that the cache is used.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";

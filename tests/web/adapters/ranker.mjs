@@ -1,4 +1,4 @@
-// A ranker whose scores can be told by hand: a text's score is the number it begins with, and it is
+// A ranker whose scores are known beforehand: a text's score is the number it begins with, and it is
 // cut by as many tokens as it has exclamation marks.
 import { CappyError } from "../../../dist/error.js";
 import { bestFirst } from "../../../dist/order.js";

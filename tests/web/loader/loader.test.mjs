@@ -290,7 +290,7 @@ test("hub ids without an owner, and addresses of models' pages", async () => {
     assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), ["o/n@refs/pr/1", `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`]);
   }
   assert.deepEqual(await ask(`${hub}/bert-base-uncased/tree/86b5`), ["bert-base-uncased@86b5", `${hub}/bert-base-uncased/resolve/86b5/config.json`]);
-  // A folder inside a model is another model than the one around it, and kept apart.
+  // A folder inside a model is another model than the one around it, and cached apart.
   const inside = `${hub}/o/n/resolve/v1/checkpoint-500/`;
   assert.deepEqual(await ask(`${hub}/o/n/tree/v1/checkpoint-500`), [inside, `${inside}config.json`]);
   assert.equal((await ask(inside))[1], `${inside}config.json`);
@@ -320,7 +320,7 @@ test("of a picked folder with checkpoints in it, its own files are taken", async
     assert.equal(await text(model, "1_Pooling/config.json"), "of 1_Pooling/config.json");
     assert.equal(await text(model, "tokenizer.json"), null);
   }
-  // What lies in a checkpoint alone does not stand in for a file that the folder lacks.
+  // A file of a checkpoint inside does not replace one that the folder lacks.
   const lacking = await openModel(files.filter(({ webkitRelativePath: path }) => path !== "mine/model.safetensors"), {}, {});
   assert.equal(await text(lacking, "model.safetensors"), null);
   // Shards of an index have paths of their own, and files that were picked one by one have none.
@@ -422,7 +422,7 @@ test("no file without a sum replaces one that has a sum", async () => {
   assert.deepEqual(await there({}, forms), [true, true, true]);
   assert.deepEqual(await there({ "pytorch_model.bin": sum }, forms), [false, false, true]);
   assert.deepEqual(await there({ "model.safetensors.index.json": sum }, forms), [false, true, false]);
-  // A shard is named by an index, and nothing else stands for it.
+  // A shard is named by an index, and no other file replaces it.
   for (const pinned of ["model.safetensors.index.json", "model.safetensors", "weights.bin"]) {
     await fails(there({ [pinned]: sum }, ["other.safetensors"]), "integrity", /^other\.safetensors: has no sum/);
   }

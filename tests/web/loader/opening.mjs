@@ -1,4 +1,4 @@
-// What the loader's tests share: a server with a model, and a store for what is kept of it.
+// What the loader's tests share: a server with a model, and a store for the cache.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach } from "node:test";

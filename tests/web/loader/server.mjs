@@ -1,4 +1,4 @@
-// A file server that misbehaves as told.
+// A file server that misbehaves as a test asks it to.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
