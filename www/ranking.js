@@ -1,4 +1,4 @@
-import { bestFirst } from "./cappy-web/order.js";
+import { bestFirst } from "./order.js";
 import { announce, byId, fromTemplate, mayMove, part } from "./dom.js";
 import { counted, inSeconds, three } from "./words.js";
 

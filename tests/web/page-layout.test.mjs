@@ -25,6 +25,7 @@ const layoutShift = (page) => page.evaluate(() => new Promise((resolve) => {
 describe("the page before anybody does anything", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
 
@@ -84,6 +85,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
 describe("the page and other models", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
 

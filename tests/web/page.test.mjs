@@ -18,6 +18,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 describe("the page on a fake of the package", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
 
