@@ -247,7 +247,7 @@ export class Engine {
         throwIfAborted(signal, "scoring");
         const error = toCappyError(thrown);
         if (error.code === "no-adapter") {
-          // After crashes of their GPU process browsers give a page no adapter any more, or no page.
+          // After crashes of their GPU process browsers refuse adapters to a page, or to all pages.
           throw new CappyError("device-lost", error.atFault,
             "the GPU was lost, and the browser gives no adapter now; reloading the page or the browser may help", { cause: error });
         }

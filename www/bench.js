@@ -4,7 +4,8 @@ import { hideError, showError } from "./errors.js";
 import { inSeconds } from "./words.js";
 
 /** @typedef {import("./bench-report.js").Report} Report */
-/** @typedef {import("./bench-worker.js").Told} Told */
+/** @typedef {import("./bench-worker.js").FromWorker} FromWorker */
+/** @typedef {import("./bench-worker.js").PlainError} PlainError */
 
 const form = byId("form", HTMLFormElement);
 const choices = byId("choices", HTMLFieldSetElement);
@@ -88,12 +89,12 @@ async function inWorker(ask) {
       running = { end: () => resolve(null) };
       worker.addEventListener("error", (event) => {
         event.preventDefault();
-        reject(new CappyError("worker", `bench-worker.js: ${event.message || "could not be started"}`));
+        reject(new CappyError({ code: "worker", atFault: "bench-worker.js", what: event.message || "could not be started" }));
       });
-      worker.addEventListener("message", (/** @type {MessageEvent<Told>} */ { data }) => {
+      worker.addEventListener("message", (/** @type {MessageEvent<FromWorker>} */ { data }) => {
         if ("report" in data) resolve(data.report);
-        else if ("error" in data) reject(new CappyError(data.error.code, data.error.message));
-        else tell(data.step, data.share);
+        else if ("error" in data) reject(new CappyError(data.error));
+        else showStep(data.step, data.share);
       });
       worker.postMessage(ask);
     });
@@ -108,12 +109,9 @@ async function inWorker(ask) {
 class CappyError extends Error {
   name = "CappyError";
 
-  /**
-   * @param {string} code
-   * @param {string} message
-   */
-  constructor(code, message) {
-    super(message);
+  /** @param {PlainError} error */
+  constructor({ code, atFault, what }) {
+    super(`${atFault}: ${what}`);
     this.code = code;
   }
 }
@@ -122,7 +120,7 @@ class CappyError extends Error {
  * @param {string} what
  * @param {number} share
  */
-function tell(what, share) {
+function showStep(what, share) {
   bar.value = share;
   const text = what.charAt(0).toUpperCase() + what.slice(1);
   if (step.textContent === text) return;

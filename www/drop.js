@@ -3,7 +3,7 @@ import { byId } from "./dom.js";
 /**
  * Handles files and folders that are dropped anywhere on the page.
  * @param {(files: File[]) => void} take
- * @param {(error: unknown) => void} fail told when a folder cannot be read
+ * @param {(error: unknown) => void} fail called when a folder cannot be read
  */
 export function dropped(take, fail) {
   const hint = byId("drop-hint", HTMLElement);

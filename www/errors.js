@@ -62,7 +62,7 @@ const WORDS = {
   gpu: ["The graphics adapter failed", "Try again. If it stays, update the browser and the graphics driver."],
   "not-finite": ["A score came out as no number", "The model or the driver is at fault. No score is shown."],
   worker: ["The background worker stopped", "Load the model again. If it stays, the device may lack memory."],
-  disposed: ["The model was put away", "Load it again."],
+  disposed: ["The model was unloaded", "Load it again."],
 };
 
 /** After errors with these codes the model must be loaded again before it can score. */

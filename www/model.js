@@ -1,7 +1,7 @@
 import { askCost } from "./cost.js";
 import { announce, byId, fillFacts } from "./dom.js";
 import { codeOf, hideError, showError } from "./errors.js";
-import { showKept } from "./kept.js";
+import { showStoredModels } from "./stored-models.js";
 import { LoadingView } from "./progress.js";
 import { DEMO_IN, dtypeOf, NAMES, WeightsChoice } from "./weights.js";
 import { inBytes, inMillions } from "./words.js";
@@ -38,7 +38,7 @@ export class ModelPanel {
   #loaded = null;
   /** @type {AbortController | null} stops what is going on */
   #stop = null;
-  /** @type {Promise<unknown>} while somebody scores with the model, it is not put away */
+  /** @type {Promise<unknown>} while the model scores, it is not disposed of */
   #inUse = Promise.resolve();
   #view = new LoadingView();
   #weights = new WeightsChoice(() => {
@@ -170,7 +170,7 @@ export class ModelPanel {
    * @param {Wish} wish
    * @param {string} source
    * @param {AbortSignal} signal
-   * @param {() => void} found told that the model is there
+   * @param {() => void} found called when the model is there
    * @returns {Promise<boolean>}
    */
   async #agreed(wish, source, signal, found) {
@@ -252,7 +252,7 @@ export class ModelPanel {
     const load = (/** @type {string} */ model) => void this.load(this.#named(model, true));
     const fail = (/** @type {unknown} */ error) => showError("model-error", error, () => this.#open(true));
     thePackage().then((cappy) => {
-      void showKept(cappy, load, fail);
+      void showStoredModels(cappy, load, fail);
       const { source, options } = this.#loaded ?? this.#wish;
       void this.#weights.lookUp(cappy.probe, source, options);
     }, fail);

@@ -9,7 +9,7 @@ export async function keepForOffline(device) {
   const workers = navigator.serviceWorker;
   if (!workers) return;
   workers.addEventListener("message", ({ data }) => {
-    byId("offline", HTMLElement).hidden = !data.kept;
+    byId("offline", HTMLElement).hidden = !data.stored;
   });
   try {
     await workers.register("sw.js");

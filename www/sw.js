@@ -25,7 +25,7 @@ scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil
 // The page sends the device when its first model is loaded, so that only the files for that device are cached.
 scope.addEventListener("message", (/** @type {any} */ event) => {
   event.waitUntil(keepAll([...FILES.all, ...FILES[/** @type {"gpu" | "cpu"} */ (event.data.device)]])
-    .then(() => event.source?.postMessage({ kept: true })));
+    .then(() => event.source?.postMessage({ stored: true })));
 });
 
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
@@ -67,9 +67,9 @@ async function answer(event) {
     }
     return response;
   } catch (error) {
-    const kept = await caches.match(url, { cacheName: CACHE, ignoreVary: true });
-    if (!kept) throw error;
-    return request.method === "HEAD" ? new Response(null, kept) : kept;
+    const cached = await caches.match(url, { cacheName: CACHE, ignoreVary: true });
+    if (!cached) throw error;
+    return request.method === "HEAD" ? new Response(null, cached) : cached;
   }
 }
 

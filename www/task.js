@@ -80,8 +80,8 @@ export class TaskEditor {
    */
   add(texts) {
     const before = this.state;
-    const kept = before.candidates.filter((text) => text.trim() !== "");
-    this.#show({ instruction: before.instruction, candidates: [...kept, ...texts] });
+    const written = before.candidates.filter((text) => text.trim() !== "");
+    this.#show({ instruction: before.instruction, candidates: [...written, ...texts] });
     this.#changed();
     this.#offerUndo(before, `Added ${counted(texts.length, "candidate")}.`);
   }

@@ -89,8 +89,8 @@ export class TeachPanel {
     this.#taught = scorer;
     this.#learned = null;
     hideComparison();
-    const kept = readLessons();
-    if (scorer && kept?.model === scorer.info().model) {
+    const stored = readLessons();
+    if (scorer && stored?.model === scorer.info().model) {
       this.#learned = KEPT_AS;
       this.#say("This browser keeps what this model has learned from your marks.");
     }

@@ -28,7 +28,7 @@ const DEMO = "The demo model comes in 16, 8 and 4 bits: fewer bits are a smaller
 
 /** The choice of how weights are held, with the costs of each way for one model. */
 export class WeightsChoice {
-  #held = kept();
+  #held = storedChoice();
   #box = byId("weights", HTMLFieldSetElement);
   #home = byId("weights-home", HTMLElement);
   #note = byId("weights-note", HTMLElement);
@@ -135,7 +135,7 @@ function inWords({ download, gpuBytes, gpuBytesAs }, held) {
 }
 
 /** @returns {Held} */
-function kept() {
+function storedChoice() {
   try {
     const found = localStorage.getItem(KEY);
     return ALL.find((held) => held === found) ?? "auto";

@@ -93,7 +93,7 @@ export class Model {
 
   /** Unloads the model, or stops loading it. */
   unload(): void {
-    this.#discard(new Failure("disposed", "The model was put away"));
+    this.#discard(new Failure("disposed", "The model was unloaded"));
   }
 
   /** The model that is loaded or being loaded; otherwise one that begins to load now. */
@@ -181,7 +181,7 @@ export class Model {
     const busy = this.#held && (!this.#held.scorer || this.#held.working > 0);
     if (busy || !this.#settings) return;
     this.#idle = setTimeout(() => {
-      this.#discard(new Failure("disposed", "The model was put away"));
+      this.#discard(new Failure("disposed", "The model was unloaded"));
       this.#onIdle();
     }, this.#settings.idleMinutes * 60_000);
   }

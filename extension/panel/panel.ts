@@ -204,7 +204,7 @@ function fail(error: unknown, done: number, total: number): void {
   const away = codeOf(error) === "disposed";
   if (away || isAbort(error)) {
     status.textContent = "";
-    results.stop(away ? `Stopped after ${what}: the model was put away.` : `Cancelled after ${what}.`);
+    results.stop(away ? `Stopped after ${what}: the model was unloaded.` : `Cancelled after ${what}.`);
     announce(away ? "Stopped" : "Cancelled");
     return;
   }

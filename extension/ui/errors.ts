@@ -59,7 +59,7 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
   gpu: ["The graphics adapter failed", "Try again. If it stays, update the browser and the graphics driver."],
   "not-finite": ["A score came out as no number", "The model or the driver is at fault. Try another model, or weights that are read as f32: see the options."],
   worker: ["The background worker stopped", "Try again. If it stays, the device may lack memory."],
-  disposed: ["The model was put away", "Trying again loads it anew."],
+  disposed: ["The model was unloaded", "Trying again loads it anew."],
 };
 
 /** The stable code of an error; empty where it has none. */

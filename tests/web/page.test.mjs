@@ -197,7 +197,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       const { headers, cache } = await page.evaluate(() => fakeLoads[1]);
       assert.deepEqual([headers, cache], [{ Authorization: "Bearer secret" }, true]);
       assert.equal(await page.locator("#token").inputValue(), "", "the next model's server does not get it");
-      assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is put away");
+      assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is disposed of");
       assert.equal(await page.locator("#model-about").isVisible(), false);
       await page.getByRole("button", { name: "Change model" }).click();
       await page.getByRole("button", { name: "Delete someone/kept-model from this browser" }).click();
