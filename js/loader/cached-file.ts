@@ -1,38 +1,38 @@
 import { CappyError } from "../error.js";
 import { checkRange, type OpenFile } from "./files.js";
 import { Changed, type Http, type Remote } from "./http.js";
-import { alone, type Keep } from "./keep.js";
+import { alone, type FileCache } from "./file-cache.js";
 import { Progress } from "./progress.js";
 import type { Session } from "./session.js";
 import { orStopped } from "./stop.js";
 import { fetchRange, PIECE, type Piece, pieceLength, streamPieces } from "./stream.js";
 import { QUOTA_ADVICE } from "./store.js";
 
-/** A piece that is wanted no further ahead than this is waited for; beyond it the stream moves there. */
+/** How many pieces ahead of the download a read may be and wait for it. For one further ahead the download jumps there. */
 const AHEAD = 8;
 
 /**
- * A file of a server whose pieces are kept. The first `read` begins one download of all that is
- * missing, in file order, except that what is being waited for comes first.
+ * A file of a server, in pieces that are cached. The first `read` begins one download of all pieces that are
+ * missing, in the order of the file, except that a piece which a read waits for comes first.
  */
-export class KeptFile implements OpenFile {
+export class CachedFile implements OpenFile {
   readonly name: string;
   readonly size: number;
-  #begun = false;
+  #started = false;
   #failure: unknown;
-  /** Pieces that reads wait for, with how many wait. */
-  readonly #wanted = new Map<number, number>();
-  /** Called when a piece has come or the download has failed. */
-  #waiting: (() => void)[] = [];
+  /** The pieces that reads wait for, and how many reads wait for each. */
+  readonly #waitedFor = new Map<number, number>();
+  /** Let reads look again, when a piece has come or the download has failed. */
+  #wakeReads: (() => void)[] = [];
   #ranges = true;
   readonly #progress: Progress;
 
   constructor(
     readonly session: Session,
     readonly http: Http,
-    readonly keep: Keep,
+    readonly fileCache: FileCache,
     readonly remote: Remote & { size: number },
-    /** Which pieces are there. */
+    /** Which pieces are cached. */
     readonly have: boolean[],
   ) {
     this.name = remote.file;
@@ -40,13 +40,13 @@ export class KeptFile implements OpenFile {
     this.#progress = new Progress(this.name, this.size, session.onProgress);
   }
 
-  get kept(): number {
+  get cachedBytes(): number {
     return this.have.reduce((sum, there, i) => sum + (there ? pieceLength(i, this.size) : 0), 0);
   }
 
   async read(start: number, end: number): Promise<Uint8Array> {
     checkRange(this.name, this.size, start, end);
-    this.#begin();
+    this.#startDownload();
     const out = new Uint8Array(end - start);
     for (let at = start; at < end; ) {
       const index = Math.floor(at / PIECE);
@@ -67,42 +67,42 @@ export class KeptFile implements OpenFile {
   async discard(): Promise<void> {
     this.session.recent.forget(this.name);
     this.have.fill(false);
-    await this.keep.delete();
+    await this.fileCache.delete();
   }
 
-  #begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
+  #startDownload(): void {
+    if (this.#started) return;
+    this.#started = true;
     if (this.have.every(Boolean)) {
       this.#progress.at(this.size);
       return;
     }
     const { signal, shared } = this.session;
     const work = () => this.#download();
-    (shared ? alone(this.keep, work, { signal }) : work()).catch((error: unknown) => {
+    (shared ? alone(this.fileCache, work, { signal }) : work()).catch((error: unknown) => {
       // A lock that is aborted rejects with the signal's reason, which is one of ours.
       this.#failure = error;
-      this.#tell();
+      this.#wake();
     });
   }
 
   async #piece(index: number): Promise<Uint8Array> {
     const { signal, recent } = this.session;
-    this.#wanted.set(index, (this.#wanted.get(index) ?? 0) + 1);
+    this.#waitedFor.set(index, (this.#waitedFor.get(index) ?? 0) + 1);
     try {
       while (!this.have[index]) {
         if (this.#failure) throw this.#failure;
-        await orStopped(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal);
+        await orStopped(new Promise<void>((resolve) => this.#wakeReads.push(resolve)), signal);
       }
     } finally {
-      const others = this.#wanted.get(index)! - 1;
-      if (others) this.#wanted.set(index, others);
-      else this.#wanted.delete(index);
+      const others = this.#waitedFor.get(index)! - 1;
+      if (others) this.#waitedFor.set(index, others);
+      else this.#waitedFor.delete(index);
     }
     if (signal.aborted) throw signal.reason;
     let bytes = recent.get(this.name, index);
     if (!bytes) {
-      bytes = (await orStopped(this.keep.get(this.remote, index), signal)) ?? undefined;
+      bytes = (await orStopped(this.fileCache.get(this.remote, index), signal)) ?? undefined;
       if (!bytes) {
         throw new CappyError("io", this.name, "what was kept of it was deleted meanwhile; load it again");
       }
@@ -111,14 +111,14 @@ export class KeptFile implements OpenFile {
     return bytes;
   }
 
-  /** Downloads what is missing. Nobody else does meanwhile. */
+  /** Downloads what is missing, while a lock keeps other tabs from doing the same. */
   async #download(): Promise<void> {
-    const { keep, remote, have } = this;
-    await keep.begin(remote);
-    // Another tab may have come first.
-    (await keep.pieces(remote)).forEach((there, i) => (have[i] = there));
-    this.#tell();
-    this.#progress.at(this.kept);
+    const { fileCache, remote, have } = this;
+    await fileCache.begin(remote);
+    // Another tab may have downloaded some of it while this one waited for the lock.
+    (await fileCache.pieces(remote)).forEach((there, i) => (have[i] = there));
+    this.#wake();
+    this.#progress.at(this.cachedBytes);
     await this.#checkQuota();
     try {
       for (let next = this.#next(0); next >= 0; next = this.#next(next)) next = await this.#stream(next);
@@ -128,14 +128,17 @@ export class KeptFile implements OpenFile {
     }
   }
 
-  /** Streams from the piece `first` on, until the next kept one or one wanted elsewhere; where it is then. */
+  /**
+   * Downloads from the piece `first` on, until the next piece that is cached, or until a read waits for a piece
+   * far away. Returns where it stopped.
+   */
   async #stream(first: number): Promise<number> {
     const { have } = this;
     let last = first + 1;
     while (last < have.length && !have[last]) last += 1;
     const watch = {
       arrived: (index: number, bytes: number) => {
-        if (!have[index]) this.#progress.at(this.kept + bytes);
+        if (!have[index]) this.#progress.at(this.cachedBytes + bytes);
       },
       ranges: (supported: boolean) => {
         this.#ranges = supported;
@@ -153,19 +156,19 @@ export class KeptFile implements OpenFile {
 
   async #take({ index, bytes }: Piece): Promise<void> {
     const { signal, recent } = this.session;
-    await orStopped(this.keep.put(this.remote, index, bytes), signal);
+    await orStopped(this.fileCache.put(this.remote, index, bytes), signal);
     this.session.persist();
     recent.set(this.name, index, bytes);
     this.have[index] = true;
-    this.#progress.at(this.kept);
-    this.#tell();
+    this.#progress.at(this.cachedBytes);
+    this.#wake();
   }
 
-  /** The missing piece to go on with from `at`: a wanted one that is far, else the next; -1 for none. */
+  /** The missing piece to go on with from `at`: one that is far away and waited for, else the next one; -1 for none. */
   #next(at: number): number {
     const missing = (index: number) => index < this.have.length && !this.have[index];
     if (this.#ranges) {
-      for (const index of this.#wanted.keys()) {
+      for (const index of this.#waitedFor.keys()) {
         if (missing(index) && (index < at || index >= at + AHEAD)) return index;
       }
     }
@@ -175,16 +178,16 @@ export class KeptFile implements OpenFile {
 
   async #checkQuota(): Promise<void> {
     const left = await this.session.storageLeft();
-    const need = this.size - this.kept;
+    const need = this.size - this.cachedBytes;
     if (left === null || need <= left) return;
     const [needed, granted, lacking] = [need, left, need - left].map((bytes) => (bytes / 1e6).toFixed(1));
     const why = `needs ${needed} MB, the browser grants ${granted} MB more, ${lacking} MB are missing`;
     throw new CappyError("quota", this.name, `${why}; ${QUOTA_ADVICE}`);
   }
 
-  #tell(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+  #wake(): void {
+    const waiting = this.#wakeReads;
+    this.#wakeReads = [];
     for (const go of waiting) go();
   }
 }

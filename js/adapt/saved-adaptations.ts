@@ -1,28 +1,30 @@
+/** Adaptations in the browser's storage: results, and the states of runs that can be resumed. */
+
 import { CappyError } from "../error.js";
 import { openBrowserStore, type PieceStore, safeName, storeError } from "../loader/store.js";
 import type { Adapted, AdaptHistory, AdaptPlan, Depth, KeptAdaptation } from "../types.js";
 import type { PlainFile } from "./train-protocol.js";
 
-/** Where adaptations are kept: in a folder beside the models, one folder each. */
+/** The folder for adaptations, beside those of models. Each adaptation has a folder in it. */
 const FOLDER = "adaptations";
 
-/** The item that tells what is beside it. Not `meta.json`, which would make it a model. */
+/** The item that says what is beside it. It is not called `meta.json`, which would make the folder a model's. */
 const META = "adaptation.json";
 
-/** Files are kept in pieces of so many bytes at the most. */
+/** Files are stored in pieces of so many bytes at the most. */
 const PIECE = 32 * 1024 * 1024;
 
-/** A run that can be gone on with. */
+/** The state of a run that can be resumed. */
 export interface State {
-  /** What Rust wants back. */
+  /** What Rust needs to resume, besides the numbers. */
   kept: { batch_tokens: number; history: { steps: unknown[] } };
   numbers: PlainFile;
 }
 
-interface KeptFile {
+interface StoredFile {
   name: string;
   size: number;
-  /** What its pieces' names begin with. */
+  /** How the names of its pieces begin. */
   item: string;
 }
 
@@ -30,18 +32,18 @@ interface Meta {
   name: string;
   model: string;
   depth: Depth;
-  /** Of everything that decides what comes out. */
+  /** A fingerprint of everything that decides the result. */
   job: string;
   plan: AdaptPlan;
-  state?: { kept: State["kept"]; file: KeptFile };
-  result?: { history: AdaptHistory; files: KeptFile[] };
+  state?: { kept: State["kept"]; file: StoredFile };
+  result?: { history: AdaptHistory; files: StoredFile[] };
 }
 
-/** What is kept of one adaptation. Only its holder writes to it. */
-export class Keep {
+/** What is stored of one adaptation, for the one run that holds its lock. */
+export class SavedAdaptation {
   readonly #folder: string[];
   #meta: Meta | null = null;
-  #turn = 0;
+  #states = 0;
 
   private constructor(
     readonly store: PieceStore,
@@ -50,18 +52,18 @@ export class Keep {
     this.#folder = [FOLDER, safeName(name)];
   }
 
-  /** What is kept under `name`, to be written by nobody else until `work` is over. Throws `io` where that is so already. */
-  static async hold<T>(name: string, work: (keep: Keep) => Promise<T>): Promise<T> {
+  /** Runs `work` with what is stored under `name`, while a lock keeps others from writing it. Throws `io` where another run holds the lock. */
+  static async hold<T>(name: string, work: (saved: SavedAdaptation) => Promise<T>): Promise<T> {
     const store = await openBrowserStore();
     if (!store) throw new CappyError("io", "keep", "cannot be: there is no storage here");
     return alone(name, async () => {
-      const keep = new Keep(store, name);
-      keep.#meta = await readMeta(store, keep.#folder);
-      return work(keep);
+      const saved = new SavedAdaptation(store, name);
+      saved.#meta = await readMeta(store, saved.#folder);
+      return work(saved);
     });
   }
 
-  /** How far a run of this job was; nothing where there is none. */
+  /** The state of an earlier run of the same job; `undefined` where there is none. */
   async state(job: string): Promise<State | undefined> {
     const meta = this.#meta;
     if (meta?.job !== job || !meta.state) return undefined;
@@ -69,26 +71,26 @@ export class Keep {
     return numbers && { kept: meta.state.kept, numbers };
   }
 
-  /** Keeps how far it is, in place of what was kept before. A result stays until there is another one. */
+  /** Stores a state in place of the one before. A result stays until there is another one. */
   async putState(about: Pick<Meta, "model" | "depth" | "job" | "plan">, { kept, numbers }: State): Promise<void> {
-    // Never over what the present `adaptation.json` tells of.
-    this.#turn += 1;
-    const file = await this.#putFile(numbers, `state-${Date.now()}-${this.#turn}`);
+    // Under a name of its own, so that what `adaptation.json` refers to stays whole until it is replaced.
+    this.#states += 1;
+    const file = await this.#putFile(numbers, `state-${Date.now()}-${this.#states}`);
     await this.#replace({ ...about, name: this.name, state: { kept, file }, result: this.#meta?.result });
   }
 
-  /** Keeps the result; a state is of no use any more. */
+  /** Stores the result, and deletes the state. */
   async putResult(
     about: Pick<Meta, "model" | "depth" | "job" | "plan">,
     history: AdaptHistory,
     files: PlainFile[],
   ): Promise<void> {
-    const kept: KeptFile[] = [];
-    for (const [at, file] of files.entries()) kept.push(await this.#putFile(file, `result-${Date.now()}-${at}`));
-    await this.#replace({ ...about, name: this.name, result: { history, files: kept } });
+    const stored: StoredFile[] = [];
+    for (const [at, file] of files.entries()) stored.push(await this.#putFile(file, `result-${Date.now()}-${at}`));
+    await this.#replace({ ...about, name: this.name, result: { history, files: stored } });
   }
 
-  async #putFile({ name, bytes }: PlainFile, item: string): Promise<KeptFile> {
+  async #putFile({ name, bytes }: PlainFile, item: string): Promise<StoredFile> {
     for (let at = 0; at < bytes.length; at += PIECE) {
       const path = [...this.#folder, `${item}.${at / PIECE}`];
       await guard(this.name, this.store.put(path, bytes.subarray(at, at + PIECE)));
@@ -96,7 +98,7 @@ export class Keep {
     return { name, size: bytes.length, item };
   }
 
-  /** From here on `meta` counts; what it does not name is deleted. */
+  /** Replaces `adaptation.json`, and then deletes the files that it does not name. */
   async #replace(meta: Meta): Promise<void> {
     const bytes = new TextEncoder().encode(JSON.stringify(meta));
     await guard(this.name, this.store.put([...this.#folder, META], bytes));
@@ -110,7 +112,7 @@ export class Keep {
   }
 }
 
-/** The adaptations that are kept. */
+/** The adaptations that are stored. */
 export async function keptAdaptations(): Promise<KeptAdaptation[]> {
   const store = await openBrowserStore();
   const found: KeptAdaptation[] = [];
@@ -126,13 +128,13 @@ export async function keptAdaptations(): Promise<KeptAdaptation[]> {
   return found;
 }
 
-/** Deletes what is kept under `name`. */
+/** Deletes what is stored under `name`. */
 export async function deleteAdaptation(name: string): Promise<void> {
   const store = await openBrowserStore();
   if (store) await alone(name, () => guard(name, store.delete([FOLDER, safeName(name)])));
 }
 
-/** The result that is kept under `name`. Throws `not-found` where there is none. */
+/** The result that is stored under `name`. Throws `not-found` where there is none. */
 export async function readResult(name: string): Promise<Adapted> {
   const store = await openBrowserStore();
   const folder = [FOLDER, safeName(name)];
@@ -156,13 +158,13 @@ async function readMeta(store: PieceStore, folder: readonly string[]): Promise<M
   try {
     return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as Meta);
   } catch {
-    // Cut off while it was written.
+    // The browser ended while it was written.
     return null;
   }
 }
 
-/** A file as it was put; nothing where a piece of it is missing or short. */
-async function readFile(store: PieceStore, folder: string[], { name, size, item }: KeptFile): Promise<PlainFile | undefined> {
+/** A file as it was stored; `undefined` where a piece of it is missing or short. */
+async function readFile(store: PieceStore, folder: string[], { name, size, item }: StoredFile): Promise<PlainFile | undefined> {
   const bytes = new Uint8Array(size);
   for (let at = 0; at < size; at += PIECE) {
     const piece = await guard(name, store.get([...folder, `${item}.${at / PIECE}`]));
@@ -180,7 +182,7 @@ async function guard<T>(file: string, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Runs `work` while nobody else, in any tab, works on what is kept under `name`. */
+/** Runs `work` while a lock keeps all tabs from working on what is stored under `name`. */
 async function alone<T>(name: string, work: () => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks;
   if (!locks) return work();

@@ -7,9 +7,9 @@ import { inBytes } from "./words.js";
  * Lists the models that this browser keeps, with buttons to load and to delete them.
  * @param {Package} cappy
  * @param {(model: string) => void} load
- * @param {(error: unknown) => void} fail told when listing or deleting fails
+ * @param {(error: unknown) => void} fail called when listing or deleting fails
  */
-export async function showKept(cappy, load, fail) {
+export async function showStoredModels(cappy, load, fail) {
   const list = byId("kept", HTMLElement);
   const none = byId("kept-none", HTMLElement);
   try {
@@ -27,7 +27,7 @@ export async function showKept(cappy, load, fail) {
         } catch (error) {
           fail(error);
         }
-        await showKept(cappy, load, fail);
+        await showStoredModels(cappy, load, fail);
         byId("source", HTMLElement).focus();
       });
       row.append(name, use, remove);

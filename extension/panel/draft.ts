@@ -1,57 +1,57 @@
 import { type Collection, onCollection, readCollection, writeCollection } from "../collection.js";
-import { asText, kept, merge } from "./merge.js";
+import { asText, merge, withoutBlankRows } from "./merge.js";
 
-/** How long writing must pause until it is kept, in ms. */
+/** How long the user must pause in writing until the text is stored, in ms. */
 const PAUSE = 300;
 
-/** Keeps what stands in the panel, and brings in what others add to it. */
-export class Keeper {
-  /** What is kept, as far as this panel knows. */
+/** Stores what is written in the panel, and adds what comes from other windows and from the context menu. */
+export class Draft {
+  /** What is stored, as far as this panel knows. */
   #base: Collection = { instruction: "", answers: [] };
-  /** Own writes that were not heard of yet. */
+  /** Own writes of which the notification has not come yet. */
   #written: string[] = [];
   #timer = 0;
   /** Off until it is known that this is no private window. */
-  #keeps = false;
+  #stores = false;
 
   /**
-   * @param now what stands in the panel
-   * @param show puts something else there
+   * @param now returns what is written in the panel
+   * @param show replaces it
    */
   constructor(readonly now: () => Collection, readonly show: (collection: Collection) => void) {
-    onCollection((theirs) => this.#heard(theirs));
-    // A side panel may be closed at any time, and is not asked.
+    onCollection((theirs) => this.#merge(theirs));
+    // A side panel may be closed at any time without warning.
     addEventListener("pagehide", () => this.flush());
     document.addEventListener("visibilitychange", () => this.flush());
     document.addEventListener("focusout", () => this.flush());
   }
 
-  /** Shows what is kept, with what was written meanwhile, and keeps changes from now on. */
+  /** Shows what is stored, together with what was written meanwhile, and stores changes from now on. */
   async open(): Promise<void> {
     const theirs = await readCollection();
-    this.#keeps = true;
-    this.#heard(theirs);
+    this.#stores = true;
+    this.#merge(theirs);
   }
 
-  /** To be called after every change in the panel: keeps it a little later. */
+  /** To be called after every change in the panel, which is stored a little later. */
   changed(): void {
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => this.flush(), PAUSE);
   }
 
-  /** Keeps it now. */
+  /** Stores the panel's content now. */
   flush(): void {
     clearTimeout(this.#timer);
-    if (!this.#keeps) return;
-    const ours = kept(this.now());
+    if (!this.#stores) return;
+    const ours = withoutBlankRows(this.now());
     if (asText(ours) === asText(this.#base)) return;
     this.#base = ours;
     this.#written.push(asText(ours));
     void writeCollection(ours);
   }
 
-  #heard(theirs: Collection): void {
-    if (!this.#keeps) return;
+  #merge(theirs: Collection): void {
+    if (!this.#stores) return;
     const own = this.#written.indexOf(asText(theirs));
     if (own >= 0) {
       this.#written.splice(0, own + 1);

@@ -3,10 +3,10 @@ import { type Remote, sameEtag, shown } from "./http.js";
 import { fingerprint, type PieceStore, safeName, storeError } from "./store.js";
 import { pieceCount, pieceLength } from "./stream.js";
 
-/** The item that tells what the pieces beside it are. */
+/** The item that says which version of which file the pieces beside it belong to. */
 const META = "meta.json";
 
-/** What is known about a kept file. */
+/** What `meta.json` says of a cached file. */
 export interface Meta {
   /** The model's name, to load it by. */
   model: string;
@@ -19,10 +19,10 @@ export interface Meta {
 }
 
 /**
- * What is kept of one file: a folder with `meta.json` and pieces. Their names begin with a
- * fingerprint of the version, so that nobody reads pieces of two versions as one file.
+ * The cache of one file: a folder in the store with `meta.json` and pieces. The names of pieces begin with a
+ * fingerprint of the version, so that pieces of two versions are never read as one file.
  */
-export class Keep {
+export class FileCache {
   readonly #folder: string[];
 
   constructor(
@@ -33,20 +33,20 @@ export class Keep {
     this.#folder = [safeName(model), safeName(file)];
   }
 
-  /** What is known; `null` where nothing is, or nothing that can be understood. */
+  /** What `meta.json` says; `null` where there is none, or it is broken. */
   async meta(): Promise<Meta | null> {
     const meta = await readMeta(this.store, this.#folder);
     return meta?.model === this.model && meta.file === this.file ? meta : null;
   }
 
-  /** Makes this folder one for the version `remote`; what is there of another one is deleted. Only `alone`. */
+  /** Makes this the cache of the version `remote`, and deletes what is there of another version. To be called within `alone`. */
   async begin(remote: Remote): Promise<void> {
     const meta = await this.meta();
     if (meta && isVersion(meta, remote)) return;
     await this.#replace(remote.url, remote.size, remote.etag);
   }
 
-  /** Remembers that the server has no such file. */
+  /** Writes down that the server has no such file. */
   async markAbsent(url: string, signal: AbortSignal): Promise<void> {
     const isKnown = async () => {
       const meta = await this.meta();
@@ -59,7 +59,7 @@ export class Keep {
     await alone(this, write, { signal });
   }
 
-  /** Which pieces of the version `remote` are there, whole. */
+  /** Which pieces of the version `remote` are cached in full length. */
   async pieces(remote: Remote & { size: number }): Promise<boolean[]> {
     const have = new Array<boolean>(pieceCount(remote.size)).fill(false);
     const entries = await this.#guard(this.store.list(this.#folder));
@@ -67,18 +67,18 @@ export class Keep {
     return have.map((_, i) => sizes.get(pieceName(remote, i)) === pieceLength(i, remote.size));
   }
 
-  /** A piece; `null` where it is not there. */
+  /** A piece; `null` where it is not cached. */
   async get(remote: Remote & { size: number }, index: number): Promise<Uint8Array | null> {
     const bytes = await this.#guard(this.store.get([...this.#folder, pieceName(remote, index)]));
     return bytes?.length === pieceLength(index, remote.size) ? bytes : null;
   }
 
-  /** Keeps a piece. Throws `quota` or `io`. */
+  /** Caches a piece. Throws `quota` or `io`. */
   async put(remote: Remote, index: number, bytes: Uint8Array): Promise<void> {
     await this.#guard(this.store.put([...this.#folder, pieceName(remote, index)], bytes));
   }
 
-  /** Deletes everything of this file. */
+  /** Deletes everything that is cached of this file. */
   async delete(): Promise<void> {
     await this.#guard(this.store.delete(this.#folder));
   }
@@ -99,7 +99,7 @@ export class Keep {
   }
 }
 
-/** Whether what is kept is the version that the server has. */
+/** Whether what is cached is the version that the server has. */
 export function isVersion(meta: Meta, remote: Remote): boolean {
   if (meta.size === null || (remote.size !== null && remote.size !== meta.size)) return false;
   // With no validator on either side the size alone has to do.
@@ -127,14 +127,14 @@ export async function readMeta(store: PieceStore, folder: readonly string[]): Pr
  * Where the browser has no locks it just runs.
  */
 export async function alone<T>(
-  keep: { model: string; file: string },
+  file: { model: string; file: string },
   work: () => Promise<T>,
   options: { signal: AbortSignal } | { ifAvailable: true },
 ): Promise<T> {
   const locks = globalThis.navigator?.locks;
   if (!locks) return work();
-  return locks.request(`cappy:${keep.model}:${keep.file}`, options, (lock) => {
-    if (!lock) throw new CappyError("io", keep.file, "is being downloaded right now; stop that first");
+  return locks.request(`cappy:${file.model}:${file.file}`, options, (lock) => {
+    if (!lock) throw new CappyError("io", file.file, "is being downloaded right now; stop that first");
     return work();
   }) as Promise<T>;
 }
