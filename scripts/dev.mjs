@@ -52,6 +52,8 @@ async function buildScripts() {
     sourcemap: "linked",
     logLevel: "warning",
   });
+  // The page has this one beside its own scripts, as scripts/build-web puts it there.
+  cpSync(join(SITE, "cappy-web/order.js"), join(SITE, "order.js"));
 }
 
 function copyPage() {
