@@ -210,6 +210,28 @@ fn a_normalizer_is_applied() {
     );
 }
 
+#[cfg(not(feature = "families"))]
+#[test]
+fn parts_of_other_families_are_refused_in_a_build_without_them() {
+    let feature = "needs a build with the feature \"families\"";
+    let ends = json!({ "type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0] });
+    let strip = json!({ "type": "Strip", "strip_left": true, "strip_right": true });
+    for (part, value, why) in [
+        (
+            "model",
+            json!({ "type": "Unigram", "unk_id": 0, "vocab": [["a", 0.0]] }),
+            "only \"BPE\" is",
+        ),
+        ("model", json!({ "type": "WordPiece" }), "only \"BPE\" is"),
+        ("post_processor", ends, feature),
+        ("normalizer", strip, feature),
+    ] {
+        let error = changed(|t| t[part] = value).unwrap_err();
+        assert_eq!(error.at_fault(), format!("tokenizer.json: {part}"));
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
 #[test]
 fn a_vocabulary_that_does_not_fit_is_refused() {
     let size = serde_json::from_slice::<HashMap<String, u32>>(VOCAB).unwrap().len();
