@@ -69,6 +69,7 @@ impl Encoder {
     }
 
     /// How fast the adapter gets through forward passes, as far as is known.
+    #[cfg(all(feature = "bench", not(target_arch = "wasm32")))]
     pub fn pace(&self) -> &Pace {
         &self.pace
     }

@@ -158,7 +158,9 @@ mod tests {
         name: "debug/double q8",
         sources: &[Source {
             file: "double",
-            text: "@group(0) @binding(0) var<uniform> count: u32;
+            // The prelude uses pack2 of shaders/common.wgsl, which is not among these files.
+            text: "fn pack2(value: vec2<f32>) -> u32 { return pack2x16float(value); }
+                   @group(0) @binding(0) var<uniform> count: u32;
                    @group(0) @binding(1) var<storage, read_write> x: array<f32>;
                    @compute @workgroup_size(1)
                    fn main() { for (var i = 0u; i < count; i++) { x[i] *= 2.0; } }",
