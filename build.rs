@@ -1,8 +1,10 @@
-//! Shaders without their comments and indentation: they travel to every page inside the
-//! WebAssembly, and a quarter of a kernel is explanation. Lines stay where they are, so that what a
-//! compiler says of them fits the files.
-//!
-//! Classes of characters for the tokenizer, as regular expressions have them.
+//! Makes Rust of what is known before: the kernels under `shaders/`, and classes of characters for
+//! the tokenizer, as regular expressions have them.
+
+#[path = "build/generate.rs"]
+mod generate;
+#[path = "build/kernels.rs"]
+mod kernels;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -10,9 +12,24 @@ use std::{env, fs, io};
 use regex_syntax::hir::{Class, HirKind};
 
 fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=shaders");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names a folder"));
-    strip(Path::new("shaders"), &out.join("shaders"))?;
+    let files = kernels::read(Path::new("shaders"))?;
+    for (path, text) in &files {
+        let to = out.join("shaders").join(path).with_extension("wgsl");
+        fs::create_dir_all(to.parent().expect("it lies in a folder"))?;
+        // They travel to every page inside the WebAssembly, and a quarter of a kernel is explanation.
+        fs::write(to, kernels::strip(path, text))?;
+    }
+    match generate::rust(&files) {
+        Ok(code) => fs::write(out.join("kernels.rs"), code)?,
+        Err(problem) => {
+            for line in problem.lines() {
+                println!("cargo::error={line}");
+            }
+        }
+    }
     fs::write(out.join("classes.rs"), classes())
 }
 
@@ -32,24 +49,4 @@ fn classes() -> String {
         code += &format!("const {name}: &[u32] = &{edges:?};\n");
     }
     code
-}
-
-fn strip(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let to = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            strip(&entry.path(), &to)?;
-            continue;
-        }
-        let mut stripped = String::new();
-        for line in fs::read_to_string(entry.path())?.lines() {
-            // WGSL has no strings that two slashes could stand in.
-            stripped += line.split("//").next().unwrap_or_default().trim();
-            stripped.push('\n');
-        }
-        fs::write(to, stripped)?;
-    }
-    Ok(())
 }

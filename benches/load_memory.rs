@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use cappy::bench::Shape;
 use cappy::checkpoint::tensor_shapes;
-use cappy::{Checkpoint, Device, LoadOptions, ModelSource, RandomProfile, Scorer};
+use cappy::{Checkpoint, LoadOptions, ModelSource, RandomProfile, Scorer};
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 use pollster::block_on;
@@ -92,11 +92,7 @@ fn make(folder: &Path) {
 fn load(folder: &Path) -> ExitCode {
     let start = Instant::now();
     let source = ModelSource::Directory(folder.to_owned());
-    let scorer = block_on(Scorer::load(
-        source,
-        LoadOptions { device: Device::Gpu, ..LoadOptions::default() },
-    ))
-    .unwrap();
+    let scorer = block_on(Scorer::load(source, LoadOptions { ..LoadOptions::default() })).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     let Some(peak) = peak_resident_mib() else {
         eprintln!("this system does not tell a process's peak memory (/proc/self/status)");

@@ -5,11 +5,16 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import license from "rollup-plugin-license";
+import licensePlugin from "rollup-plugin-license";
+
+/** Its types name a default export that it does not have. @type {any} */
+const license = licensePlugin;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "dist");
 const packageFolder = join(here, "../dist");
+/** The colours that the pages of the site have, too. */
+const PALETTE = join(here, "../www/palette.css");
 const { version, exports } = await readJson("../package.json");
 
 /** Pages by their path without ending: a script, and an html file beside it. */
@@ -34,6 +39,15 @@ async function hosts() {
   return [...new Set(SITES.flatMap(({ matches }) => matches)), "http://*/*", "https://*/*"];
 }
 
+/** The colours of the palette by name, for scripts. */
+async function palette() {
+  const css = await readFile(PALETTE, "utf8");
+  const [light, dark, ...more] = [...css.matchAll(/:root \{([^}]*)\}/g)].map(([, block]) =>
+    Object.fromEntries([...block.matchAll(/(--[\w-]+):\s*(#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color])));
+  if (!dark || more.length > 0) throw new Error(`${PALETTE} does not have one list of light and one of dark colours`);
+  return { light, dark };
+}
+
 /** Bundles; what is in it of packages by others is put into `others` by name. */
 async function bundle(input, output, others = new Map()) {
   const build = await rolldown({
@@ -42,7 +56,7 @@ async function bundle(input, output, others = new Map()) {
     // The address is that of the extension's root, wherever the importing script is.
     external: ["cappy-web"],
     tsconfig: false,
-    transform: { target: "es2022" },
+    transform: { target: "es2022", define: { PALETTE: JSON.stringify(await palette()) } },
     onLog(level, log) {
       if (level === "warn") throw new Error(log.message);
     },
@@ -79,6 +93,7 @@ async function copyPages(browser, folder) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await cp(join(here, path), join(folder, path));
   }
+  await cp(PALETTE, join(folder, "ui/palette.css"));
 }
 
 /** The package without its types and without its adapters for other libraries. */

@@ -1,6 +1,6 @@
 /** The instruction and answers that the user collects, for the side panel to rank. */
 import * as v from "valibot";
-import { keep, onKept, readKept } from "./kept.js";
+import { onStored, readStored, store } from "./storage.js";
 
 const Collection = v.object({
   instruction: v.fallback(v.string(), ""),
@@ -8,19 +8,19 @@ const Collection = v.object({
 });
 export type Collection = v.InferOutput<typeof Collection>;
 
-/** What is collected. It is kept, so that closing the browser loses nothing. */
+/** The collection. It is stored, so that closing the browser loses nothing. */
 export async function readCollection(): Promise<Collection> {
-  return v.parse(Collection, (await readKept("collection")) ?? {});
+  return v.parse(Collection, (await readStored("collection")) ?? {});
 }
 
-/** Replaces what is collected. */
+/** Replaces the collection. */
 export async function writeCollection({ instruction, answers }: Collection): Promise<void> {
-  await keep("collection", { instruction, answers });
+  await store("collection", { instruction, answers });
 }
 
-/** Calls `listener` when the collection changes, until the function that it returns is called. */
+/** Calls `listener` when the collection changes. Returns a function that ends this. */
 export function onCollection(listener: (collection: Collection) => void): () => void {
-  return onKept((name, value) => {
+  return onStored((name, value) => {
     if (name === "collection") listener(v.parse(Collection, value ?? {}));
   });
 }

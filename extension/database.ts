@@ -1,16 +1,16 @@
-/** Small databases of the extension's own origin, each with one store. Pages and scripts in pages cannot reach them. */
+/** Small databases of the extension's own origin, each with one store. Pages and content scripts cannot reach them. */
 
 const STORE = "kept";
 
-/** What is kept under a key; `undefined` where nothing is. Looking makes no database. */
+/** What is stored under a key; `undefined` where nothing is. Reading does not create the database. */
 export async function readFrom(database: string, key: string): Promise<unknown> {
   const databases = await indexedDB.databases();
   if (!databases.some(({ name }) => name === database)) return undefined;
   return inStore(database, "readonly", (store) => done(store.get(key)));
 }
 
-/** Changes what is kept under a key, in one step, whoever else does meanwhile, and returns it. */
-export async function changeIn<T>(database: string, key: string, change: (kept: unknown) => T): Promise<T> {
+/** Changes what is stored under a key and returns it, in one transaction, so that concurrent changes are not lost. */
+export async function changeIn<T>(database: string, key: string, change: (stored: unknown) => T): Promise<T> {
   return inStore(database, "readwrite", async (store) => {
     const changed = change(await done(store.get(key)));
     await done(store.put(changed, key));
@@ -35,7 +35,7 @@ async function inStore<T>(name: string, mode: IDBTransactionMode, work: (store: 
       transaction.addEventListener("complete", () => resolve());
       transaction.addEventListener("abort", () => reject(transaction.error ?? new Error("The browser did not store it")));
     });
-    // It fails in `work` as well, which is thrown first.
+    // When the transaction fails, so does `work`, whose error is the one that is thrown.
     ended.catch(() => {});
     const result = await work(transaction.objectStore(STORE));
     await ended;

@@ -1,17 +1,17 @@
 /**
  * Everything that one part of the extension says to another, and what makes it valid.
  *
- * Three ways: a port to the engine (`ENGINE_PORT`), single messages to the background or to the
- * offscreen document (`to` says which, since every part hears them), and single messages to the
- * content script of a tab. Whoever receives one checks it by its schema, and where it came from:
- * content scripts run in processes that hostile pages share.
+ * There are three kinds: messages through a port to the engine (`ENGINE_PORT`), single messages to the background,
+ * the offscreen document or pages (`to` says which, since all parts receive them), and single messages to the
+ * content script of a tab. The receiver checks a message by its schema and by its sender, because content scripts
+ * run in processes that hostile pages share.
  */
 import * as v from "valibot";
 
-/** Raised when a message changes its meaning: after an update old content scripts live on. */
+/** Raised when a message changes its meaning, because old content scripts go on running after an update. */
 export const VERSION = 1;
 
-/** The name of ports to the engine. Another version does not listen to it. */
+/** The name of ports to the engine. An engine of another version ignores them. */
 export const ENGINE_PORT = `cappy-engine-${VERSION}`;
 
 /**
@@ -26,7 +26,7 @@ export const MOST_ANSWERS = 256;
 /** The most requests to score that one port may have under way or waiting. */
 export const MOST_SCORES = 4;
 
-/** A text as it is sent. What is longer is not read by any model either. */
+/** A text, cut to what is sent. No model reads more of it either. */
 export function cut(text: string): string {
   return text.slice(0, MOST_CHARACTERS);
 }
@@ -36,7 +36,7 @@ const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.maxLength(MOST_CHARACTERS));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-/** Where a model comes from. Folders were copied into the extension's own storage. */
+/** Where a model comes from. The files of a folder were copied into the extension's own storage. */
 export const ModelChoice = v.variant("kind", [
   v.strictObject({ kind: v.literal("embedded") }),
   v.strictObject({ kind: v.literal("large") }),
@@ -50,7 +50,7 @@ export type ModelChoice = v.InferOutput<typeof ModelChoice>;
 /** The name under which the package keeps what a model has learned. */
 const AdaptationName = v.pipe(v.string(), v.regex(/^[\w-]{1,100}$/));
 
-/** What was learned from the user's choices, and how well. Without their words. */
+/** What a model has learned from the user's thumbs, and how well; the words of answers are not in it. */
 export const Taught = v.strictObject({
   /** What the model is called that has learned. */
   model: v.string(),
@@ -60,49 +60,49 @@ export const Taught = v.strictObject({
   /** The mean squared error of lessons that were held out, before and after; `null` where there were too few. */
   before: v.nullable(v.number()),
   after: v.nullable(v.number()),
-  /** When, in ms since 1970. */
+  /** When it was taught, in ms since 1970. */
   at: v.number(),
 });
 export type Taught = v.InferOutput<typeof Taught>;
 
-/** How weights can be asked to be held; as the package has it. */
+/** The package's option for how weights are held. */
 export const DTYPES = ["auto", "f16", "f32", "q8", "q4"] as const;
 
 /** How much a badge says: rank and score, the rank alone, or only which answer is best. */
 export const BADGE_STYLES = ["full", "rank", "best"] as const;
 
-/** What a content script is told of the settings: what it needs for its badges, and nothing else. */
+/** The part of the settings that content scripts get: what they need for badges, and nothing else. */
 export const PageSettings = v.strictObject({
   on: v.boolean(),
   /** Site adapters by id that are switched off. */
   sitesOff: v.array(v.string()),
   badge: v.picklist(BADGE_STYLES),
   learn: v.boolean(),
-  /** Another text where scores would be others: for another model, other weights, or something that was learned. */
+  /** A text that changes when scores would change: with the model, its weights, or what it has learned. */
   scoring: v.string(),
 });
 export type PageSettings = v.InferOutput<typeof PageSettings>;
 
-/** What the background keeps, by name. */
-export const KEPT = ["settings", "collection", "ranking"] as const;
-export type KeptName = (typeof KEPT)[number];
+/** The names of what the background stores. */
+export const STORED = ["settings", "collection", "ranking"] as const;
+export type StoredName = (typeof STORED)[number];
 
-/** What the engine has to know of the settings. */
+/** The part of the settings that the engine needs. */
 export const EngineSettings = v.strictObject({
   model: ModelChoice,
-  /** What was learned and is to be used; empty for the model as it came. */
+  /** The name of what the model has learned and is to be used; empty for the model as it came. */
   adaptation: v.union([v.literal(""), AdaptationName]),
   dtype: v.picklist(DTYPES),
   /** Where to compute, as the package's option says. */
   device: v.picklist(["auto", "gpu", "cpu"]),
-  /** Minutes without work after which the model is put away. */
+  /** Minutes without work after which the model is unloaded. */
   idleMinutes: v.pipe(v.number(), v.minValue(0.05), v.maxValue(1440)),
 });
 export type EngineSettings = v.InferOutput<typeof EngineSettings>;
 
-/** What the engine is at. Told to everybody who is connected, and to the background. */
+/** The state of the engine, which all connected ports and the background get. */
 export const EngineState = v.variant("phase", [
-  /** No model is loaded: not asked for yet, or put away. */
+  /** No model is loaded: it was not needed yet, or it was unloaded. */
   v.strictObject({ phase: v.literal("idle") }),
   v.strictObject({
     phase: v.picklist(["download", "load"]),
@@ -121,13 +121,13 @@ export const EngineState = v.variant("phase", [
 ]);
 export type EngineState = v.InferOutput<typeof EngineState>;
 
-/** How far teaching is. Told to the extension's own pages. */
+/** The state of teaching, which the extension's own pages get. */
 export const Teaching = v.variant("phase", [
   v.strictObject({ phase: v.literal("idle") }),
   v.strictObject({
     phase: v.literal("running"),
     lessons: count, step: count,
-    /** 0 as long as they are not known. */
+    /** 0 until it is known. */
     steps: count,
     /** The mean squared error of the last step, and of what is held out when it was last looked at. */
     loss: v.nullable(v.number()), heldOut: v.nullable(v.number()),
@@ -137,7 +137,7 @@ export const Teaching = v.variant("phase", [
 ]);
 export type Teaching = v.InferOutput<typeof Teaching>;
 
-/** Through a port, to the engine. All but `score` and `cancel` is obeyed from the extension's own pages only. */
+/** Messages through a port to the engine. Content scripts may send only `score` and `cancel`. */
 export const ToEngine = v.variant("type", [
   v.strictObject({
     v: version, type: v.literal("score"), id,
@@ -146,9 +146,9 @@ export const ToEngine = v.variant("type", [
   v.strictObject({ v: version, type: v.literal("cancel"), id }),
   v.strictObject({ v: version, type: v.literal("load"), id }),
   v.strictObject({ v: version, type: v.literal("unload"), id }),
-  /** Teaches the chosen model what the thumbs say. It goes on when the port is cut. */
+  /** Teaches the chosen model what the thumbs say. It goes on when the port is closed. */
   v.strictObject({ v: version, type: v.literal("teach"), id }),
-  /** Ends teaching, whoever began it. */
+  /** Stops teaching, also where another page began it. */
   v.strictObject({ v: version, type: v.literal("stop-teaching"), id }),
 ]);
 export type ToEngine = v.InferOutput<typeof ToEngine>;
@@ -162,19 +162,19 @@ export const Score = v.strictObject({
 });
 export type Score = v.InferOutput<typeof Score>;
 
-/** Through a port, from the engine. */
+/** Messages through a port from the engine. */
 export const FromEngine = v.variant("type", [
   v.strictObject({ v: version, type: v.literal("state"), state: EngineState }),
   v.strictObject({ v: version, type: v.literal("teaching"), teaching: Teaching }),
   /** Scores of a batch, the first of them that of answer number `first`. */
   v.strictObject({ v: version, type: v.literal("scored"), id, first: count, scores: v.array(Score) }),
-  /** The request with this id is done: everything was scored, the model is loaded, or put away. */
+  /** The request with this id is done: everything was scored, or the model is loaded, or unloaded. */
   v.strictObject({ v: version, type: v.literal("done"), id }),
   v.strictObject({ v: version, type: v.literal("failed"), id, code: v.string(), message: v.string() }),
 ]);
 export type FromEngine = v.InferOutput<typeof FromEngine>;
 
-/** Single messages to the background. Content scripts may say the first four; the rest is obeyed from the extension's own pages only. */
+/** Single messages to the background. Content scripts may send only the first four. */
 export const ToBackground = v.variant("type", [
   /** Answered with `Answer` as soon as ports to the engine can be opened. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("ensure-engine") }),
@@ -190,19 +190,19 @@ export const ToBackground = v.variant("type", [
     v: version, to: v.literal("background"), type: v.literal("opinions"),
     instruction: text, answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
   }),
-  /** Answered with `KeptValue`. */
-  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("kept"), name: v.picklist(KEPT) }),
-  /** These fields take the place of those that are kept under this name; the others stay. */
+  /** Answered with `StoredValue`. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("read-stored"), name: v.picklist(STORED) }),
+  /** Replaces these fields of what is stored under this name. The other fields stay. */
   v.strictObject({
-    v: version, to: v.literal("background"), type: v.literal("keep"), name: v.picklist(KEPT), fields: v.record(v.string(), v.unknown()),
+    v: version, to: v.literal("background"), type: v.literal("store"), name: v.picklist(STORED), fields: v.record(v.string(), v.unknown()),
   }),
-  /** Deletes all that is kept. */
-  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("forget") }),
+  /** Deletes everything that is stored. */
+  v.strictObject({ v: version, to: v.literal("background"), type: v.literal("delete-stored") }),
   /** From the offscreen document, for the toolbar badge. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-state"), state: EngineState }),
   /** From the offscreen document when it starts: answered with `EngineSettings`. It cannot read storage. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("engine-settings") }),
-  /** From the offscreen document: what was learned, to be kept with the settings. */
+  /** From the offscreen document: what was learned, to be stored with the settings. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("taught"), taught: Taught }),
 ]);
 export type ToBackground = v.InferOutput<typeof ToBackground>;
@@ -215,8 +215,8 @@ export type ToOffscreen = v.InferOutput<typeof ToOffscreen>;
 
 /** Single messages from the background to the extension's own pages. */
 export const ToPages = v.variant("type", [
-  /** What is kept under this name now; `null` where nothing is any more. */
-  v.strictObject({ v: version, to: v.literal("pages"), type: v.literal("kept"), name: v.picklist(KEPT), value: v.unknown() }),
+  /** What is stored under this name after a change; `null` after it was deleted. */
+  v.strictObject({ v: version, to: v.literal("pages"), type: v.literal("stored"), name: v.picklist(STORED), value: v.unknown() }),
   /** Text that was selected in a private window, for the panel of that window, which answers with `Answer`. */
   v.strictObject({
     v: version, to: v.literal("pages"), type: v.literal("collect"), windowId: v.number(), as: v.picklist(["instruction", "answer"]), text: v.string(),
@@ -232,7 +232,7 @@ export const ToContent = v.variant("type", [
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("report") }),
   /** The keyboard shortcut: moves the focus to the first badge in sight, or to the next one. */
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("focus-badge") }),
-  /** Takes every trace off the page; only off those of a host, where one is named. */
+  /** Removes everything of the extension from the page; with `host`, only from pages of that host. */
   v.strictObject({ v: version, to: v.literal("content"), type: v.literal("leave"), host: v.optional(v.string()) }),
 ]);
 export type ToContent = v.InferOutput<typeof ToContent>;
@@ -245,20 +245,20 @@ export const PageReport = v.strictObject({
   answers: count,
   /** Prompts with two answers or more, which are those that get badges. */
   ranked: count,
-  /** Answers beyond what is ranked. */
+  /** Answers that are not ranked because there are too many. */
   left: count,
   /** What went wrong last; empty if nothing did. */
   problem: v.string(),
 });
 export type PageReport = v.InferOutput<typeof PageReport>;
 
-/** What is thought of answers, in the order in which they were asked about. */
+/** The thumbs of answers, in the order of the question. */
 export const Known = v.strictObject({ ok: v.literal(true), liked: v.array(v.nullable(v.boolean())) });
 export type Known = v.InferOutput<typeof Known>;
 
-/** What is kept; `null` where nothing is. */
-export const KeptValue = v.strictObject({ ok: v.literal(true), value: v.unknown() });
-export type KeptValue = v.InferOutput<typeof KeptValue>;
+/** What is stored; `null` where nothing is. */
+export const StoredValue = v.strictObject({ ok: v.literal(true), value: v.unknown() });
+export type StoredValue = v.InferOutput<typeof StoredValue>;
 
 /** How a single message is answered. */
 export type Answer = { ok: true } | { ok: false; message: string };

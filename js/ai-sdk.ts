@@ -17,8 +17,8 @@ export interface CappyRerankerOptions extends AdapterOptions {
  *
  * Documents are texts or objects with a string in `text`; other fields are not read. A score is the
  * model's raw logit: trained towards 0..1, but not confined to it. Documents that were cut because
- * they are too long are told as a warning. `headers` and `providerOptions` mean nothing here, since
- * no request is sent.
+ * they are too long give a warning. `headers` and `providerOptions` are ignored, since no request
+ * is sent.
  *
  * Calls throw `CappyError` with code `input` for a `topN` that is not a whole number from 1 or for a
  * document without text, by its name.

@@ -1,21 +1,31 @@
-/** What computes: the GPU or the CPU, and by which module. */
+/** Chooses the build that loads a model: on the GPU or on the CPU, and by which WebAssembly module. */
 
-import { Engine, type Listening, type Origin } from "./engine.js";
+import { BUILDS, openBuild } from "./builds.js";
+import type { Engine, Listening, Origin } from "./engine.js";
 import type { CappyError } from "./error.js";
 import { adapterInfo } from "./gpu.js";
-import { RemoteEngine, scoringWorker } from "./remote.js";
-import { isOtherArchitecture, isSlower, part } from "./thrown.js";
-import { keepVerdict, keptVerdict } from "./tuning.js";
-import type { AdaptationSource, LoadProgress } from "./types.js";
-import * as module from "./wasm.js";
+import type { RemoteEngine } from "./remote.js";
+import { isOtherArchitecture, part, Slower } from "./thrown.js";
+import { rememberVerdict, rememberedVerdict } from "./tuning.js";
+import type { AdaptationSource, AdapterInfo, LoadProgress } from "./types.js";
 
 /** All that adaptation needs; most pages never load it. */
 export const adapting = () => part("adapt/adapting.js", () => import("./adapt/adapting.js"));
 
-/** What keeps a GPU from being used, whatever the model is. */
+/** The codes of errors that keep a GPU from being used, whatever the model is. */
 const NO_GPU = /^(no-webgpu|no-adapter|adapter-too-small|out-of-memory|device-lost|gpu)$/;
 
-/** Loads a model where its options say, with what was learned if there is something. */
+/** Why the CPU may compute in place of the GPU. All fields are missing where the caller asked for the CPU. */
+export interface Reason {
+  /** The adapter, where there is one. */
+  adapter?: AdapterInfo;
+  /** What an earlier load found by comparing both, as `info().note` says it. */
+  verdict?: string;
+  /** What the GPU failed with; `Slower` where it has been measured and the CPU has not. */
+  error?: unknown;
+}
+
+/** Loads a model on the device that the options name, and applies an adaptation if there is one. */
 export async function openEngine(
   origin: Origin,
   adaptation: AdaptationSource | undefined,
@@ -23,22 +33,24 @@ export async function openEngine(
 ): Promise<Engine | RemoteEngine> {
   if (adaptation !== undefined) return (await adapting()).loadAdapted(origin, adaptation, listening);
   const { device, dtype, kernel, cache } = origin.options;
-  // Who asks for what shaders alone have, wants a GPU.
-  const shaders = kernel !== undefined || dtype === "f16" || dtype === "f32";
-  let missing: unknown;
+  // These options are about shaders, so they mean the GPU.
+  const onlyGpu = device === "gpu" || kernel !== undefined || dtype === "f16" || dtype === "f32";
+  let reason: Reason = {};
   if (device !== "cpu") {
     try {
-      // Asked here first, so that a page without WebGPU does not load what needs it.
+      // The adapter is asked for here, so that a page without WebGPU does not load what needs it.
       const adapter = await adapterInfo();
-      missing = device === "gpu" || shaders ? "" : await keptVerdict(adapter, cache);
-      if (!missing) {
-        const engine = await openOnGpu(origin, listening, missing === undefined ? 0 : undefined);
-        if (missing === undefined) void keepVerdict(adapter, "", cache);
+      const verdict = onlyGpu ? "" : await rememberedVerdict(adapter, cache);
+      reason = { adapter, verdict };
+      if (!verdict) {
+        // Nothing is faster than 0, so a GPU that has to be compared gives up with its own time.
+        const engine = await openOnGpu(origin, adapter, listening, verdict === undefined ? 0 : undefined);
+        if (verdict === undefined) void rememberVerdict(adapter, "", cache);
         return engine;
       }
     } catch (error) {
-      if (device === "gpu" || shaders || !NO_GPU.test((error as CappyError).code)) throw error;
-      missing = error;
+      if (onlyGpu || !NO_GPU.test((error as CappyError).code)) throw error;
+      reason.error = error;
     }
   }
   let cpu;
@@ -46,26 +58,27 @@ export async function openEngine(
     cpu = await part("cpu/on-cpu.js", () => import("./cpu/on-cpu.js"));
   } catch (error) {
     // A slow GPU is better than nothing.
-    if (isSlower(missing)) return openOnGpu(origin, listening);
+    if (reason.error instanceof Slower) return openOnGpu(origin, reason.adapter!, listening);
     throw error;
   }
-  return cpu.loadOnCpu(origin, missing, listening);
+  return cpu.openOnCpu(origin, reason, listening);
 }
 
-/** Most models are RoBERTa. What the module for them refuses, one that knows more families may know. */
+/**
+ * Loads a model on the GPU, where `rival` is given only if a fixed piece of work takes less than so many
+ * microseconds there. Most models are RoBERTa: only one that their module refuses needs the other module.
+ */
 export async function openOnGpu(
-  { source, options, worker }: Origin,
+  origin: Origin,
+  adapter: AdapterInfo,
   listening: Listening<LoadProgress>,
   rival?: number,
 ): Promise<Engine | RemoteEngine> {
-  const compared = { ...options, rival };
+  const options = { ...origin.options, adapter };
   try {
-    return await (worker
-      ? RemoteEngine.load(scoringWorker, source, compared, listening)
-      : Engine.load(module, source, compared, listening));
+    return await openBuild(BUILDS.scoring, origin, { ...options, rival }, listening);
   } catch (error) {
     if (!isOtherArchitecture(error)) throw error;
-    const families = await part("families/of-family.js", () => import("./families/of-family.js"));
-    return families.loadOfFamily({ source, options, worker }, listening);
+    return openBuild(BUILDS.families, origin, options, listening);
   }
 }

@@ -1,28 +1,34 @@
-import { CappyError, throwIfAborted } from "./error.js";
-import { adapterInfo } from "./gpu.js";
+import { CappyError, disposedError, throwIfAborted } from "./error.js";
+import { adapterInfo, needGpu } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
 import { kernelFor, openWatched, withKernel } from "./opening.js";
-import { isSlower, toCappyError } from "./thrown.js";
-import { keepTuning, keptTuning } from "./tuning.js";
-import { Turns } from "./turns.js";
+import { Queue } from "./queue.js";
+import { Slower, toCappyError } from "./thrown.js";
+import { rememberedTuning, rememberTuning } from "./tuning.js";
 import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
 import type { compete, WasmScorer } from "./wasm/cappy.js";
 
-/** Texts handed to WebAssembly at once; a batch rarely holds more. */
-const WINDOW = 256;
+/**
+ * A token of the models' vocabularies is rarely longer. So a batch rarely holds more text than so many
+ * characters for each of its tokens, and what is longer need not be copied into WebAssembly yet.
+ */
+const MOST_CHARACTERS_A_TOKEN = 8;
+
+/** The special tokens around the two texts of a pair, at the least. */
+const SPECIAL_TOKENS = 3;
 
 /** After so many losses of the device within a minute the engine gives up. */
 const MOST_LOSSES = 3;
 const LOSSES_WITHIN_MS = 60_000;
 
-/** The compiled part of an engine: a small one, one that knows of adaptations, one without a GPU. */
+/** A WebAssembly module with its start: one of the builds of `builds.ts`. */
 export interface Module {
-  /** What stands for an adapter where there is no GPU. */
+  /** What stands for the adapter in the build that computes on the CPU. */
   cpu?: AdapterInfo;
   startWasm(assets: string | undefined): Promise<unknown>;
-  /** Measures it, where it may be compared with another. */
+  /** Measures the device, in the builds that may be compared with each other. */
   compete?: typeof compete;
   WasmScorer: Pick<typeof WasmScorer, "load">;
   Sha256: new () => Hasher;
@@ -30,7 +36,7 @@ export interface Module {
 
 /** What an engine needs to know, without anything that cannot be sent to a worker. */
 export interface EngineOptions extends SourceOptions {
-  /** How kernels read numbers; how weights are kept, where the CPU computes. */
+  /** How kernels read numbers; where the CPU computes, how its memory holds weights. */
   dtype?: Dtype | CpuWeights;
   /** The most tokens computed at once. */
   batchTokens?: number;
@@ -38,30 +44,32 @@ export interface EngineOptions extends SourceOptions {
   kernel?: string;
   /** Where to compute. */
   device?: Device;
-  /** How the CPU keeps weights. */
+  /** How the CPU's memory holds weights. */
   cpuWeights?: CpuWeights;
   /** As in `SourceOptions`, with a slash at its end. */
   assets?: string;
-  /** Why the CPU computes, where that was not asked for. */
+  /** The adapter, where the page has asked for it already. */
+  adapter?: AdapterInfo;
+  /** Why the CPU computes, where the caller did not ask for that. */
   why?: string;
-  /** Microseconds that a fixed piece of work takes elsewhere: loading fails where this is no faster. */
+  /** Microseconds that a fixed piece of work takes on the other device: loading fails with `Slower` unless it is faster here. */
   rival?: number;
-  /** What adaptation changes of the model. */
+  /** The adaptation to apply. */
   adaptation?: Applied;
 }
 
-/** How a scorer came to be, so that another one can be made. */
+/** What a scorer was loaded with, so that another engine can be loaded with the same. */
 export interface Origin {
   source: PlainSource;
   options: EngineOptions;
   worker: boolean;
 }
 
-/** What adaptation changes of a model, in a form that can be sent to a worker. */
+/** An adaptation, in a form that can be sent to a worker. */
 export interface Applied {
-  /** What to call it. */
+  /** Its name. */
   name: string;
-  /** An adapter, or files that take the place of the model's own. */
+  /** An adapter, or files that replace the model's own. */
   files: SentFile[];
   /** Whether they are an adapter. */
   isAdapter: boolean;
@@ -77,18 +85,17 @@ export interface TextScore {
   truncated: number;
 }
 
-/** What calls of an engine listen to. */
+/** How a caller follows the work of an engine, and stops it. */
 export interface Listening<P> {
   /** Stops the work. */
   signal?: AbortSignal;
-  /** Told how far it is. */
+  /** Called with how far the work is. */
   onProgress?: (progress: P) => void;
 }
 
-/** `Info` as Rust serialises it, and what was applied. */
+/** `Info` as Rust serialises it. */
 interface RustInfo {
   model: string;
-  applied: string;
   format: string;
   config: { labels: string[] };
   output: string;
@@ -106,15 +113,15 @@ interface RustInfo {
   tuning: string;
 }
 
-/** A model on the GPU of this thread; rebuilt when the device is lost. */
+/** A model in this thread. When the GPU device is lost, it is loaded again. */
 export class Engine {
   readonly #module: Module;
   readonly #source: PlainSource;
   readonly #options: EngineOptions;
-  readonly #turns = new Turns();
-  #adapter!: AdapterInfo;
+  readonly #queue = new Queue();
+  #adapter: AdapterInfo | undefined;
   #scorer: WasmScorer | undefined;
-  #info!: RustInfo;
+  #info: Omit<Info, "worker"> | undefined;
   #losses: number[] = [];
   #allLosses = 0;
   #disposed = false;
@@ -125,7 +132,7 @@ export class Engine {
     this.#options = options;
   }
 
-  /** Loads a model. Progress is told in two phases, `download` and `load`, which overlap. */
+  /** Loads a model. Progress comes in two phases, `download` and `load`, which overlap. */
   static async load(
     module: Module,
     source: PlainSource,
@@ -133,60 +140,71 @@ export class Engine {
     listening: Listening<LoadProgress>,
   ): Promise<Engine> {
     const engine = new Engine(module, source, options);
-    if (options.rival !== undefined) await engine.#compete(options.rival, listening.signal);
+    throwIfAborted(listening.signal, "loading");
+    const { adapter, rival } = options;
+    // A page may have WebGPU where its workers have none.
+    if (adapter && !module.cpu) await needGpu();
+    engine.#adapter = adapter;
+    if (rival !== undefined) await engine.#compete(rival, listening.signal);
     await engine.#build(listening);
     return engine;
   }
 
-  /** Fails where this is no faster than `rival`, before any file of the model is asked for. */
-  async #compete(rival: number, signal: AbortSignal | undefined): Promise<void> {
-    const { cpu, compete, startWasm } = this.#module;
-    const { assets, cache = true } = this.#options;
-    const [adapter] = await Promise.all([cpu ?? adapterInfo(), startWasm(assets)]);
+  /** Starts WebAssembly, and finds the adapter unless that is known. */
+  async #prepare(signal: AbortSignal | undefined): Promise<AdapterInfo> {
+    const { cpu, startWasm } = this.#module;
+    const [adapter] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(this.#options.assets)]);
     throwIfAborted(signal, "loading");
+    return this.#adapter = adapter;
+  }
+
+  /** Fails with `Slower` where this device is no faster than `rival`, before any file of the model is asked for. */
+  async #compete(rival: number, signal: AbortSignal | undefined): Promise<void> {
+    const { cpu, compete } = this.#module;
+    const adapter = await this.#prepare(signal);
     const kernel = kernelFor(adapter, undefined);
-    const tuned = cache && kernel === undefined;
-    const before = tuned ? await keptTuning(adapter) : undefined;
+    const tuned = (this.#options.cache ?? true) && kernel === undefined;
+    const before = tuned ? await rememberedTuning(adapter) : undefined;
     const run = (subgroups: number) => compete!(kernel, before, subgroups, rival);
     try {
       const tuning = await (cpu ? run(0) : withKernel(kernel, adapter, run));
-      if (tuned && tuning !== before) await keepTuning(adapter, tuning);
+      if (tuned && tuning !== before) await rememberTuning(adapter, tuning);
     } catch (thrown) {
       const error = toCappyError(thrown);
-      // What else may be wrong, loading says.
-      if (isSlower(error)) throw error;
+      // Whatever else is wrong will be the error of loading.
+      if (error instanceof Slower) throw error;
     }
   }
 
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
     throwIfAborted(signal, "loading");
     const { cpu } = this.#module;
-    [this.#adapter] = await Promise.all([cpu ?? adapterInfo(), this.#module.startWasm(this.#options.assets)]);
-    throwIfAborted(signal, "loading");
+    const gpu = await this.#prepare(signal);
     const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
     const { dtype = "auto", batchTokens, cache = true } = this.#options;
-    // The CPU's has no use for it.
-    const kernel = kernelFor(this.#adapter, this.#options.kernel);
+    // The build for the CPU does not use it.
+    const kernel = kernelFor(gpu, this.#options.kernel);
     const tuned = cache && kernel === undefined;
-    const tuning = tuned ? await keptTuning(this.#adapter) : undefined;
+    const tuning = tuned ? await rememberedTuning(gpu) : undefined;
     const { adaptation } = this.#options;
-    const [model, adapter] = adaptation ? changed(files, adaptation) : [files];
+    const [model, adapter] = adaptation ? applied(files, adaptation) : [files];
     try {
-      const told = (bytes: number, total: number) => {
+      const onWeights = (bytes: number, total: number) => {
         files.opened();
         onProgress?.({ phase: "load", file: "", bytes, total });
       };
       const load = (subgroups: number) =>
-        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, told);
-      const scorer = await (cpu ? load(0) : withKernel(kernel, this.#adapter, load));
+        this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, onWeights);
+      const scorer = await (cpu ? load(0) : withKernel(kernel, gpu, load));
       if (signal?.aborted || this.#disposed) {
         scorer.free();
         throwIfAborted(signal, "loading");
-        throw disposed();
+        throw disposedError();
       }
       this.#scorer = scorer;
-      this.#info = { ...scorer.info(), applied: adaptation?.name ?? "" } as RustInfo;
-      if (tuned && this.#info.tuning !== tuning) void keepTuning(this.#adapter, this.#info.tuning);
+      const info = scorer.info() as RustInfo;
+      this.#info = this.#describe(info, gpu);
+      if (tuned && info.tuning !== tuning) void rememberTuning(gpu, info.tuning);
     } catch (thrown) {
       throwIfAborted(signal, "loading");
       throw files.failure() ?? toCappyError(thrown);
@@ -196,44 +214,45 @@ export class Engine {
   }
 
   /**
-   * Scores `instruction` with each of `texts`, in order, and tells of each batch as it is done.
-   * Several calls at once take turns, batch by batch.
+   * Scores `instruction` with each of `texts`, in order, and reports each batch as it is done.
+   * The batches of several calls at once alternate.
    */
   async score(
     instruction: string,
     texts: readonly string[],
     { signal, onProgress }: Listening<{ first: number; scores: TextScore[] }>,
   ): Promise<void> {
-    if (this.#disposed) throw disposed();
+    if (this.#disposed) throw disposedError();
     throwIfAborted(signal, "scoring");
     for (let first = 0; first < texts.length; ) {
-      const window = texts.slice(first, first + WINDOW);
-      const scores = await this.#turns.take(() => this.#batch(instruction, window, signal));
+      const scores = await this.#queue.run(() => this.#batch(instruction, texts, first, signal));
       onProgress?.({ first, scores });
       first += scores.length;
     }
   }
 
-  /** One batch, again on a new device where the old one was lost. */
-  async #batch(instruction: string, texts: string[], signal: AbortSignal | undefined): Promise<TextScore[]> {
+  /** One batch from `first` on, again on a new device where the old one was lost. */
+  async #batch(
+    instruction: string, texts: readonly string[], first: number, signal: AbortSignal | undefined,
+  ): Promise<TextScore[]> {
     for (;;) {
-      if (this.#disposed) throw disposed();
+      if (this.#disposed) throw disposedError();
       throwIfAborted(signal, "scoring");
       try {
         if (!this.#scorer) await this.#build({ signal });
         const stop = () => this.#disposed || signal?.aborted === true;
-        return await this.#scorer!.scoreBatch(instruction, texts, stop) as TextScore[];
+        return await this.#scorer!.scoreBatch(instruction, this.#thatMayFit(instruction, texts, first), stop) as TextScore[];
       } catch (thrown) {
-        if (this.#disposed) throw disposed();
+        if (this.#disposed) throw disposedError();
         throwIfAborted(signal, "scoring");
         const error = toCappyError(thrown);
         if (error.code === "no-adapter") {
-          // Browsers withhold adapters from pages, or from all, after crashes of their GPU process.
+          // After crashes of their GPU process browsers refuse adapters to a page, or to all pages.
           throw new CappyError("device-lost", error.atFault,
             "the GPU was lost, and the browser gives no adapter now; reloading the page or the browser may help", { cause: error });
         }
         if (!["device-lost", "gpu", "out-of-memory"].includes(error.code)) throw error;
-        // A device that failed once is not trusted with another score.
+        // A device that failed once is not used again.
         this.#forget();
         if (error.code !== "device-lost") throw error;
         this.#countLoss(error);
@@ -241,9 +260,21 @@ export class Engine {
     }
   }
 
+  /** The texts from `first` on that can be in one batch with this instruction, by their lengths; one at least. */
+  #thatMayFit(instruction: string, texts: readonly string[], first: number): string[] {
+    const { batchTokens, maxTokens } = this.#info!;
+    let end = first;
+    for (let tokens = 0; end < texts.length && tokens <= batchTokens; end += 1) {
+      const characters = instruction.length + texts[end]!.length;
+      tokens += Math.min(SPECIAL_TOKENS + characters / MOST_CHARACTERS_A_TOKEN, maxTokens);
+    }
+    return texts.slice(first, end);
+  }
+
   #countLoss(error: CappyError): void {
     const now = Date.now();
     this.#allLosses += 1;
+    this.#info = { ...this.#info!, losses: this.#allLosses };
     this.#losses = [...this.#losses.filter((then) => now - then < LOSSES_WITHIN_MS), now];
     if (this.#losses.length >= MOST_LOSSES) {
       this.#losses = [];
@@ -254,21 +285,24 @@ export class Engine {
 
   #forget(): void {
     const scorer = this.#scorer;
-    this.#scorer = undefined;
+    this.#scorer = this.#adapter = undefined;
     try {
       scorer?.free();
     } catch {
-      // After a panic it still counts as in use; its memory goes with the page or the worker.
+      // After a panic in Rust the scorer counts as in use. Its memory is freed with the page or the worker.
     }
   }
 
-  /** What was loaded and how it runs. */
+  /** What was loaded and how it runs: the same object until something of it changes. */
   info(): Omit<Info, "worker"> {
-    if (this.#disposed) throw disposed();
-    const info = this.#info;
+    if (this.#disposed) throw disposedError();
+    return this.#info!;
+  }
+
+  #describe(info: RustInfo, adapter: AdapterInfo): Omit<Info, "worker"> {
     return {
       model: info.model,
-      adaptation: info.applied,
+      adaptation: this.#options.adaptation?.name ?? "",
       format: info.format,
       parameters: info.parameters,
       fileBytes: info.file_bytes,
@@ -280,11 +314,11 @@ export class Engine {
       output: info.output,
       dtype: info.dtype,
       weights: info.weights,
-      note: info.note ?? this.#options.why ?? (info.dtype === "f32" && !this.#adapter.f16 && !this.#module.cpu ? "the adapter has no shader-f16" : ""),
+      note: info.note ?? this.#options.why ?? (info.dtype === "f32" && !adapter.f16 && !this.#module.cpu ? "the adapter has no shader-f16" : ""),
       batchTokens: info.batch_tokens,
       kernels: info.kernels,
       tuningSeconds: info.tuning_seconds,
-      adapter: this.#adapter,
+      adapter,
       losses: this.#allLosses,
     };
   }
@@ -292,16 +326,12 @@ export class Engine {
   /** Frees the GPU's memory. Work under way fails with `disposed`. */
   dispose(): void {
     this.#disposed = true;
-    void this.#turns.take(async () => this.#forget());
+    void this.#queue.run(async () => this.#forget());
   }
 }
 
-function disposed(): CappyError {
-  return new CappyError("disposed", "scorer", "was disposed of");
-}
-
-/** The model's files, and those of an adapter if there is one. */
-function changed(files: ModelFiles, { name, files: own, isAdapter }: Applied): [ModelFiles, ModelFiles?] {
+/** The model's files with those of an adaptation in their place, and the files of an adapter if that is one. */
+function applied(files: ModelFiles, { name, files: own, isAdapter }: Applied): [ModelFiles, ModelFiles?] {
   const picked = pickedFiles(own);
   const open = async (file: string) => picked.open(file) ?? (isAdapter ? null : files.open(file));
   const folder = { description: isAdapter ? name : files.description, open };

@@ -38,22 +38,35 @@ export class CappyError extends Error {
   /**
    * @param code what sort of failure it is
    * @param atFault the file, tensor, option, server or kernel at fault
-   * @param what what is wrong with it
+   * @param what what is wrong with it; the message is both together
    */
   constructor(
     readonly code: CappyErrorCode,
     readonly atFault: string,
-    what: string,
+    readonly what: string,
     options?: ErrorOptions,
   ) {
-    // What browsers say may end in a full stop of its own.
+    // A browser's own message may end in a full stop, too.
     super(`${atFault}: ${what}`.replace(/([^.])\.\.(?!\.)/g, "$1."), options);
   }
 }
 
+/** The error of work, named by `atFault`, that its caller stopped by `signal`. */
+export function abortedError(signal: AbortSignal | undefined, atFault: string): CappyError {
+  return new CappyError("aborted", atFault, "the caller stopped the work", { cause: signal?.reason });
+}
+
 /** Throws `aborted` once `signal` is. */
-export function throwIfAborted(signal: AbortSignal | undefined, what: string): void {
-  if (signal?.aborted) {
-    throw new CappyError("aborted", what, "the caller stopped the work", { cause: signal.reason });
-  }
+export function throwIfAborted(signal: AbortSignal | undefined, atFault: string): void {
+  if (signal?.aborted) throw abortedError(signal, atFault);
+}
+
+/** The error of calls to a scorer that was disposed of. */
+export function disposedError(): CappyError {
+  return new CappyError("disposed", "scorer", "was disposed of");
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }

@@ -1,38 +1,41 @@
-/** A caller's own `fetch` lives on the page; the worker that downloads asks it by messages. */
+/** A caller's own `fetch` can only run on the page, so the worker that downloads calls it by messages. */
 
 import type { FromWorker, PlainResponse, ToWorker } from "./protocol.js";
-import { messageOf } from "./thrown.js";
+import { plainCause, toCause } from "./thrown.js";
 
-type Answer = Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
-type Question = Extract<FromWorker, { type: "fetch" }>;
-type Asking = Question | Extract<FromWorker, { type: "stop-fetch" }>;
+type Reply = Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
+type FetchRequest = Extract<FromWorker, { type: "fetch" }>;
+type ToPage = FetchRequest | Extract<FromWorker, { type: "stop-fetch" }>;
 
-/** The worker's half: a `fetch` that asks the page. */
-export function proxyFetch(tell: (message: Asking) => void): { fetch: typeof fetch; answer(answer: Answer): void } {
-  const asked = new Map<number, PromiseWithResolver>();
+/** The worker's half: a `fetch` whose requests the page makes. */
+export function proxyFetch(send: (message: ToPage) => void): { fetch: typeof fetch; answer(answer: Reply): void } {
+  const pending = new Map<number, PromiseWithResolver>();
   let last = 0;
   return {
     fetch: (input, init = {}) => new Promise<Response>((resolve, reject) => {
       const id = ++last;
       const stop = () => {
-        asked.delete(id);
-        tell({ type: "stop-fetch", id });
+        pending.delete(id);
+        send({ type: "stop-fetch", id });
         reject(init.signal!.reason);
       };
       if (init.signal?.aborted) return reject(init.signal.reason);
       init.signal?.addEventListener("abort", stop, { once: true });
-      asked.set(id, { resolve, reject });
+      pending.set(id, { resolve, reject });
       const headers = [...new Headers(init.headers)];
-      tell({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
+      send({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
     }),
     answer(answer) {
-      const waiting = asked.get(answer.id);
-      asked.delete(answer.id);
-      if (answer.type === "not-fetched") return waiting?.reject(new TypeError(answer.message));
+      const waiting = pending.get(answer.id);
+      pending.delete(answer.id);
+      if (answer.type === "not-fetched") {
+        const cause = toCause(answer.cause);
+        return waiting?.reject(new TypeError(cause.message, { cause }));
+      }
       try {
         waiting?.resolve(revive(answer.response));
       } catch (error) {
-        // An answer that hides everything, as to a request without CORS, has the status 0.
+        // `Response` refuses the status 0, which an opaque answer has, as to a request without CORS.
         waiting?.reject(error);
       }
     },
@@ -49,7 +52,7 @@ function revive({ url, status, headers, body }: PlainResponse): Response {
   return Object.defineProperty(response, "url", { value: url });
 }
 
-/** The page's half: asks the caller's `fetch` and sends what it gives. */
+/** The page's half: calls the caller's `fetch` and sends the answer to the worker. */
 export class FetchHost {
   readonly #fetch: typeof fetch;
   readonly #running = new Map<number, AbortController>();
@@ -58,13 +61,13 @@ export class FetchHost {
     this.#fetch = custom;
   }
 
-  /** Answers a question of the worker. */
-  async run({ id, url, init }: Question, tell: (message: Answer, transfer: Transferable[]) => void): Promise<void> {
+  /** Makes a request of the worker. */
+  async run({ id, url, init }: FetchRequest, send: (message: Reply, transfer: Transferable[]) => void): Promise<void> {
     const controller = new AbortController();
     this.#running.set(id, controller);
-    const answer: typeof tell = (message, transfer) => {
-      // The worker may no longer care, or be another one that counts from 1 again.
-      if (!controller.signal.aborted) tell(message, transfer);
+    const answer: typeof send = (message, transfer) => {
+      // The worker may not wait any more, or may have been replaced by one that counts requests from 1 again.
+      if (!controller.signal.aborted) send(message, transfer);
     };
     try {
       const response = await this.#fetch(url, { ...init, signal: controller.signal });
@@ -78,17 +81,17 @@ export class FetchHost {
         answer({ type: "fetched", id, response: { ...plain, body } }, [body]);
       }
     } catch (thrown) {
-      answer({ type: "not-fetched", id, message: messageOf(thrown) }, []);
+      answer({ type: "not-fetched", id, cause: plainCause(thrown) }, []);
     }
   }
 
-  /** The worker no longer wants an answer. */
+  /** Stops a request that the worker does not wait for any more. */
   stop(id: number): void {
     this.#running.get(id)?.abort();
     this.#running.delete(id);
   }
 
-  /** The worker is gone. */
+  /** Stops all requests, as the worker is gone. */
   stopAll(): void {
     for (const id of [...this.#running.keys()]) this.stop(id);
   }

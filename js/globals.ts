@@ -1,6 +1,6 @@
 /**
- * The platform's types by name, as the program knows them that uses this package: from the DOM's library,
- * from Node's types, or not at all. So the package's declarations suit all three.
+ * Types of the platform for the package's declarations. A program that uses them may have these types from the
+ * DOM's library, from Node's types, or not at all, and the declarations compile with all three.
  */
 
 /** `AbortSignal`. */

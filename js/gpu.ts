@@ -5,18 +5,12 @@ import type { AdapterInfo } from "./types.js";
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
 
 /**
- * The adapter that the scorer will get, as far as this browser tells.
+ * What the browser says of the adapter that the scorer will get.
  *
  * @throws CappyError `no-webgpu` or `no-adapter`, with what a person can do about it
  */
 export async function adapterInfo(): Promise<AdapterInfo> {
-  const gpu = await findGpu();
-  if (!gpu) {
-    const why = globalThis.isSecureContext === false
-      ? "is off here, because the page was not served over https"
-      : "is missing. Chrome and Edge have it from 113 on, Safari from 26, Firefox from 141 on Windows and 145 on Macs";
-    throw new CappyError("no-webgpu", "WebGPU", why);
-  }
+  const gpu = await needGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
     throw new CappyError("no-adapter", "WebGPU",
@@ -33,22 +27,52 @@ export async function adapterInfo(): Promise<AdapterInfo> {
   };
 }
 
+/** WebGPU. Throws `no-webgpu`, with what a person can do about it, where there is none. */
+export async function needGpu(): Promise<GPU> {
+  const gpu = await findGpu();
+  if (gpu) return gpu;
+  const why = globalThis.isSecureContext === false
+    ? "is off here, because the page was not served over https"
+    : "is missing. Chrome and Edge have it from 113 on, Safari from 26, Firefox from 141 on Windows and 145 on Macs";
+  throw new CappyError("no-webgpu", "WebGPU", why);
+}
+
+/** How many calls of `withSubgroups` are under way, and what undoes the change that they share. */
+let wantingSubgroups = 0;
+let undo = () => {};
+
 /**
- * Runs `work`, which opens a device by wgpu. wgpu cannot ask a browser for subgroups, so they are
- * added to what it asks for.
+ * Runs `work`, in which wgpu requests an adapter and its device. wgpu cannot ask a browser for subgroups,
+ * so every adapter that is requested meanwhile adds them to what its first device is requested with. This
+ * changes single objects and no prototype.
  */
 export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
-  const prototype = Object.getPrototypeOf(await (await findGpu())!.requestAdapter()) as GPUAdapter;
-  const { requestDevice } = prototype;
-  prototype.requestDevice = function (descriptor) {
-    const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
-    return requestDevice.call(this, { ...descriptor, requiredFeatures });
-  };
+  const gpu = await needGpu();
+  wantingSubgroups += 1;
+  if (wantingSubgroups === 1) {
+    const before = Object.getOwnPropertyDescriptor(gpu, "requestAdapter");
+    const { requestAdapter } = gpu;
+    const value = async (options?: GPURequestAdapterOptions) => addSubgroups(await requestAdapter.call(gpu, options));
+    Object.defineProperty(gpu, "requestAdapter", { value, configurable: true });
+    undo = () => before ? Object.defineProperty(gpu, "requestAdapter", before) : Reflect.deleteProperty(gpu, "requestAdapter");
+  }
   try {
     return await work();
   } finally {
-    prototype.requestDevice = requestDevice;
+    wantingSubgroups -= 1;
+    if (wantingSubgroups === 0) undo();
   }
+}
+
+function addSubgroups(adapter: GPUAdapter | null): GPUAdapter | null {
+  if (!adapter?.features.has("subgroups")) return adapter;
+  adapter.requestDevice = (descriptor) => {
+    // For this one call: from here on the adapter has its prototype's method again.
+    Reflect.deleteProperty(adapter, "requestDevice");
+    const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
+    return adapter.requestDevice({ ...descriptor, requiredFeatures });
+  };
+  return adapter;
 }
 
 /** WebGPU, under Node from the package `webgpu` where that is installed. */
@@ -60,7 +84,7 @@ async function findGpu(): Promise<GPU | undefined> {
 let nodeGpu: Promise<GPU> | undefined;
 
 async function createGpu(): Promise<GPU> {
-  // Not written out: bundlers would look for it, and pages have no need of it.
+  // In a variable, because bundlers would look for a package that is named in the import, and pages do not need it.
   const name = ["web", "gpu"].join("");
   const { create } = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
     nodeGpu = undefined;
@@ -69,40 +93,40 @@ async function createGpu(): Promise<GPU> {
   return create([]);
 }
 
-/** How many need what is lent, and what takes it away again. */
-let lent = 0;
-let takeBack = () => {};
+/** How many calls of `withGlobals` are under way, and what removes the globals that they share. */
+let needingGlobals = 0;
+let removeGlobals = () => {};
 
 /**
- * Runs `work`, in which wgpu looks for the GPU: at `navigator.gpu`, and by `Window` it tells that it may.
- * Where there are none, as under Node, they are there meanwhile.
+ * Runs `work`, in which wgpu looks for the GPU. wgpu takes it from `navigator.gpu`, and only where there is a
+ * `Window`. Under Node, which has neither, both are there while `work` runs.
  */
 export async function withGlobals<T>(work: () => Promise<T>): Promise<T> {
   if (!isNode()) return work();
   const gpu = await findGpu();
-  lent += 1;
-  if (lent === 1) {
+  needingGlobals += 1;
+  if (needingGlobals === 1) {
     const added: [object, string][] = [];
-    const lend = (to: object, name: string, value: unknown) => {
+    const add = (to: object, name: string, value: unknown) => {
       if (name in to) return;
       Object.defineProperty(to, name, { value, configurable: true });
       added.push([to, name]);
     };
-    lend(globalThis, "navigator", {});
-    lend(globalThis.navigator, "gpu", gpu);
-    lend(globalThis, "Window", function Window() {});
-    takeBack = () => added.forEach(([from, name]) => Reflect.deleteProperty(from, name));
+    add(globalThis, "navigator", {});
+    add(globalThis.navigator, "gpu", gpu);
+    add(globalThis, "Window", function Window() {});
+    removeGlobals = () => added.forEach(([from, name]) => Reflect.deleteProperty(from, name));
   }
   try {
     return await work();
   } finally {
-    lent -= 1;
-    if (lent === 0) takeBack();
+    needingGlobals -= 1;
+    if (needingGlobals === 0) removeGlobals();
   }
 }
 
 /** Whether this is Node and not a page or a worker of one. */
 export function isNode(): boolean {
-  // Not as a name alone: bundlers would put something of their own in its place.
+  // With `globalThis`, because bundlers replace a plain `process` by something of their own.
   return typeof globalThis.process?.versions?.node === "string" && !("WorkerGlobalScope" in globalThis);
 }

@@ -10,7 +10,7 @@ export type { AdapterOptions, Ranker } from "./ranker.js";
 export interface CappyRerankOptions extends AdapterOptions {
   /** A loaded `Scorer`. */
   scorer: Ranker;
-  /** Keep the best so many, a whole number of at least 1. All without it. */
+  /** How many of the best to keep, a whole number of at least 1. All without it. */
   topN?: number;
 }
 

@@ -1,26 +1,26 @@
-/** How often listeners are told: a bar on a page has no use for more. */
+/** How often listeners are called: a progress bar does not need more. */
 
 import type { LoadProgress } from "./types.js";
 
 /** Milliseconds between two reports. The last one waits for nothing. */
 const INTERVAL = 100;
 
-/** Tells a listener how far scoring is, not too often. */
-export function seldom<P extends { done: number; total: number }>(tell: (progress: P) => void): (progress: P) => void {
+/** Calls a listener with how far scoring is, not too often. */
+export function seldom<P extends { done: number; total: number }>(listener: (progress: P) => void): (progress: P) => void {
   let last = -Infinity;
   return (progress) => {
     const now = performance.now();
     if (progress.done < progress.total && now - last < INTERVAL) return;
     last = now;
-    tell(progress);
+    listener(progress);
   };
 }
 
 /**
- * Tells a listener how far loading is: not too often, and each phase only forwards, whatever is begun
- * again underneath. A phase reaches its end once.
+ * Calls a listener with how far loading is, not too often. The progress of a phase never goes back, also where
+ * a part of the work begins again, and a phase reaches its end once.
  */
-export function forward(tell: (progress: LoadProgress) => void): (progress: LoadProgress) => void {
+export function forward(listener: (progress: LoadProgress) => void): (progress: LoadProgress) => void {
   const best = new Map<string, LoadProgress>();
   let last = -Infinity;
   return (progress) => {
@@ -33,6 +33,6 @@ export function forward(tell: (progress: LoadProgress) => void): (progress: Load
       last = now;
     }
     best.set(phase, progress);
-    tell(progress);
+    listener(progress);
   };
 }

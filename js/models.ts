@@ -9,14 +9,14 @@ import { asCappyError } from "./thrown.js";
 import type { Cost, KeptModel, ModelSource, SourceOptions } from "./types.js";
 
 /**
- * What loading `source` would cost, before it is downloaded. Nothing is kept by asking.
+ * What loading `source` would cost, before it is downloaded. Nothing is stored by asking.
  *
  * @throws `not-found` where a file is missing, `network`, `unauthorized`, `checkpoint`, `config`, `input`
  */
 export function probe(source?: ModelSource, options: SourceOptions = {}): Promise<Cost> {
   return asCappyError(async () => {
     checkOptions(options, SOURCE, "probe");
-    // Only the first few bytes are looked at, so there is nothing to check a sum of.
+    // Only the first few bytes of files are read, and those cannot be checked by a sum.
     const model = await openIn(BROWSER, plainSource(source), { ...options, sha256: undefined }, {}, false);
     try {
       return await costOf(model, await storageLeft());

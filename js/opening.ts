@@ -1,4 +1,4 @@
-/** What scoring and training have in common before either can begin. */
+/** What scoring and training both do before they begin: files, and the kernel for the adapter. */
 
 import type { EngineOptions, Listening } from "./engine.js";
 import type { CappyError } from "./error.js";
@@ -9,22 +9,22 @@ import type { PlainSource } from "./loader/picked.js";
 import { toCappyError } from "./thrown.js";
 import type { AdapterInfo, LoadProgress } from "./types.js";
 
-/** The matmuls for adapters that are CPUs. Where they say so, there is no need to measure others. */
+/** The matmul kernels for software adapters. They are the fastest ones there, so nothing has to be measured. */
 const SOFTWARE_KERNEL = "lanes";
 const SUBGROUP_KERNEL = "subgroup";
 
-/** Invocations that the second one shares its work among. */
+/** How many invocations of a subgroup the second kernel needs. */
 const SUBGROUP_SIZE = 8;
 
-/** Files that are open, and the first error that they gave: Rust can only pass its message on. */
+/** Open files, and the first error of reading them. Rust passes on only its message. */
 export interface WatchedFiles extends ModelFiles {
-  /** All files that will be read are open, so that their bytes in all are known. */
+  /** To be called when all files that will be read are open, so that their total size is known. */
   opened(): void;
   close(): void;
   failure(): CappyError | undefined;
 }
 
-/** Opens the files of a model. Their downloads are told summed up. */
+/** Opens the files of a model. The progress of their downloads is reported in one sum. */
 export async function openWatched(
   source: PlainSource,
   options: EngineOptions,
@@ -50,13 +50,13 @@ export async function openWatched(
   };
 }
 
-/** The kernel to run on this adapter, unless measuring is to find it. */
+/** The kernel to run on this adapter; `undefined` where it has to be found by measuring. */
 export function kernelFor({ software, subgroupSize }: AdapterInfo, wanted: string | undefined): string | undefined {
   const forSoftware = subgroupSize >= SUBGROUP_SIZE ? SUBGROUP_KERNEL : SOFTWARE_KERNEL;
   return wanted ?? (software ? forSoftware : undefined);
 }
 
-/** Runs `open` with the subgroup size that it is to be told, and with subgroups where it needs them. */
+/** Runs `open` with the subgroup size to pass to Rust, which is 0 unless the kernel needs subgroups. */
 export function withKernel<T>(
   kernel: string | undefined,
   { subgroupSize }: AdapterInfo,
@@ -66,32 +66,32 @@ export function withKernel<T>(
   return withGlobals(() => size > 0 ? withSubgroups(() => open(size)) : open(0));
 }
 
-/** Sums up what is told of single files. */
+/** Sums up the progress of single files. */
 class AllFiles {
   readonly #files = new Map<string, FileProgress>();
   #opened = false;
   #last: FileProgress | undefined;
 
-  constructor(readonly tell: (progress: FileProgress) => void) {}
+  constructor(readonly listener: (progress: FileProgress) => void) {}
 
   at(progress: FileProgress): void {
     this.#files.set(progress.file, progress);
     const all = [...this.#files.values()];
     const sum = (of: "bytes" | "total") => all.reduce((sum, file) => sum + file[of], 0);
     this.#last = { file: progress.file, bytes: sum("bytes"), total: sum("total") };
-    this.#tell();
+    this.#report();
   }
 
   opened(): void {
     if (this.#opened) return;
     this.#opened = true;
-    this.#tell();
+    this.#report();
   }
 
-  /** Small files come first. They are no part to speak of, and their end is not the end. */
-  #tell(): void {
+  /** Reports nothing while only small files are open: when they are done, loading is not. */
+  #report(): void {
     const last = this.#last;
     const weights = [...this.#files.keys()].some((name) => /\.(safetensors|bin)$/.test(name));
-    if (last && (this.#opened || (weights && last.bytes < last.total))) this.tell(last);
+    if (last && (this.#opened || (weights && last.bytes < last.total))) this.listener(last);
   }
 }

@@ -2,7 +2,7 @@
 
 import { CappyError } from "./error.js";
 
-/** What an option takes: a type by the name of `typeof`, a signal, or one of several values. */
+/** What an option takes: a type by its name in `typeof`, a signal, or one of several values. */
 type Kind = "string" | "boolean" | "number" | "object" | "function" | "signal" | "any" | readonly string[];
 type Kinds = Readonly<Record<string, Kind>>;
 
@@ -46,7 +46,7 @@ export function shown(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : typeof value === "object" && value ? "an object" : String(value);
 }
 
-/** What somebody may have meant who wrote `name`, and what there is. */
+/** The option that `name` may be a misspelling of, and all options that there are. */
 function closest(name: unknown, known: readonly string[]): string {
   const plain = (text: string) => text.toLowerCase().replace(/[_-]/g, "").slice(0, 40);
   const written = plain(String(name));
@@ -57,7 +57,7 @@ function closest(name: unknown, known: readonly string[]): string {
   return `${best ? `did you mean ${best.other}? ` : ""}${known.slice(0, -1).join(", ")} and ${known.at(-1)} are known`;
 }
 
-/** Letters to be put in, left out or replaced to make `b` of `a`. */
+/** The edit distance: how many letters have to be inserted, deleted or replaced to turn `a` into `b`. */
 function distance(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 0; i < a.length; i += 1) {

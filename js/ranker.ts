@@ -4,7 +4,7 @@ import type { Candidate, Ranked, RankOptions } from "./types.js";
 
 /** What the adapters need of a `Scorer`: candidates in, the same candidates out, best first. */
 export interface Ranker {
-  /** Scores every candidate as a response to `instruction`; best first, ties in the order given. */
+  /** Scores every candidate as a response to `instruction`; in the order of `bestFirst`. */
   rank<C extends Candidate>(
     instruction: string,
     candidates: readonly C[],
@@ -12,7 +12,7 @@ export interface Ranker {
   ): Promise<Ranked<C>[]>;
 }
 
-/** What every adapter can be told. */
+/** The options of every adapter. */
 export interface AdapterOptions {
   /**
    * Makes the instruction from the query, such as `(query) => "Which text answers: " + query`.
@@ -21,16 +21,16 @@ export interface AdapterOptions {
   instruction?: (query: string) => string;
 }
 
-/** The options of every adapter, by what they take. */
+/** The same by the types that they take, for `checkOptions`. */
 export const ADAPTER = { instruction: "function" } as const;
 
-/** One request, as the adapters have it in common. */
+/** A request, in the form that all adapters share. */
 export interface Request {
   /** What the documents are ranked against. */
   query: string;
   /** The documents' texts. */
   texts: readonly string[];
-  /** Keep the best so many; all without it. */
+  /** How many of the best to keep; all without it. */
   topN?: number;
   /** Stops the work. */
   signal?: AbortSignal;

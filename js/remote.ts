@@ -1,54 +1,48 @@
 import type { EngineOptions, Listening, TextScore } from "./engine.js";
-import { CappyError } from "./error.js";
+import { abortedError, CappyError, disposedError, messageOf } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { startWorker, type WorkerScript } from "./start-worker.js";
-import { messageOf } from "./thrown.js";
+import { toCappyError } from "./thrown.js";
 import type { LoadProgress } from "./types.js";
 
 /**
- * While calls are under way the worker is asked every `pingMs` whether it is alive. After `silent`
- * rounds without a word from it, it is taken for dead. Rounds and not time, because a page that was
- * asleep must not blame its worker. Tests are less patient.
+ * While calls are under way, the worker gets a ping every `pingMs`. After `silent` pings without any message from
+ * it, it counts as dead. Pings are counted instead of time, because a page that was asleep must not blame its
+ * worker. Tests shorten both.
  */
 export const patience = { pingMs: 5_000, silent: 4 };
 
-/** After so many dead workers within a minute no more are started. */
+/** After so many workers that died within a minute, calls fail. */
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
-const MISSING = "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, "
+const WORKER_HINT = "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, "
   + "is it sent with Cross-Origin-Embedder-Policy, too?";
-const WITHOUT = "The option worker: false goes without one";
+const WORKER_FALSE = "The option worker: false goes without one";
 
-type Asking = Extract<ToWorker, { type: "load" | "score" }>;
-type Ask = Asking extends infer A ? A extends Asking ? Omit<A, "id"> : never : never;
-
-/** The worker that scores with a model as it is. */
-export const scoringWorker: WorkerScript = {
-  path: "worker.js",
-  open: () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "cappy" }),
-};
+type NumberedRequest = Extract<ToWorker, { type: "load" | "score" }>;
+type Request = NumberedRequest extends infer R ? R extends NumberedRequest ? Omit<R, "id"> : never : never;
 
 interface Call {
-  ask: Ask;
-  heard(message: FromWorker): void;
+  request: Request;
+  receive(message: FromWorker): void;
   finished(): void;
   failed(error: CappyError): void;
 }
 
-/** An engine in a worker. A worker that dies is replaced, and what it had not finished is repeated. */
+/** An engine in a worker. A worker that dies is replaced, and the new one repeats what it had not finished. */
 export class RemoteEngine {
   readonly #script: WorkerScript;
-  readonly #load: Extract<Ask, { type: "load" }>;
+  readonly #load: Extract<Request, { type: "load" }>;
   readonly #host: FetchHost | undefined;
   readonly #calls = new Map<number, Call>();
   #worker: Worker | undefined;
   #lastId = 0;
   #silent = 0;
-  #watch: ReturnType<typeof setInterval> | undefined;
+  #pings: ReturnType<typeof setInterval> | undefined;
   #deaths: number[] = [];
   #info: PlainInfo | undefined;
   #disposed = false;
@@ -59,7 +53,7 @@ export class RemoteEngine {
     this.#host = custom && new FetchHost(custom);
   }
 
-  /** Starts a worker and loads a model in it. Addresses must be whole: the worker is elsewhere. */
+  /** Starts a worker and loads a model in it. Addresses must be absolute, because the worker has another base. */
   static async load(
     script: WorkerScript,
     source: PlainSource,
@@ -67,14 +61,14 @@ export class RemoteEngine {
     { signal, onProgress }: Listening<LoadProgress>,
   ): Promise<RemoteEngine> {
     const engine = new RemoteEngine(script, source, options);
-    // Workers cannot ask for it. A browser that refuses may delete what is kept when space is short.
+    // Workers cannot ask for it. A browser that refuses may delete the cache when space is short.
     if (source !== undefined && options.cache !== false) persist();
     try {
       engine.#start();
       await engine.#call(engine.#load, signal, "loading", (message) => {
         if (message.type === "progress") onProgress?.(message.progress);
       });
-      // What was chosen stays, also when the worker dies.
+      // The comparison with the other device is over, also for a worker that replaces this one.
       engine.#load.options.rival = undefined;
     } catch (error) {
       engine.dispose();
@@ -89,21 +83,21 @@ export class RemoteEngine {
     texts: readonly string[],
     { signal, onProgress }: Listening<{ first: number; scores: TextScore[] }>,
   ): Promise<void> {
-    const ask = { type: "score" as const, instruction, texts: [...texts] };
+    const request = { type: "score" as const, instruction, texts: [...texts] };
     let done = 0;
-    await this.#call(ask, signal, "scoring", (message) => {
+    await this.#call(request, signal, "scoring", (message) => {
       if (message.type !== "batch") return;
       const first = done;
       done += message.scores.length;
-      // What another worker would have to repeat.
-      ask.texts = texts.slice(done);
+      // A worker that replaces this one has only the rest to do.
+      request.texts = texts.slice(done);
       onProgress?.({ first, scores: message.scores });
     });
   }
 
   /** What was loaded and how it runs. */
   info(): PlainInfo {
-    if (this.#disposed || !this.#info) throw disposed();
+    if (this.#disposed || !this.#info) throw disposedError();
     return this.#info;
   }
 
@@ -111,32 +105,32 @@ export class RemoteEngine {
   dispose(): void {
     this.#disposed = true;
     this.#stop();
-    this.#failAll(disposed());
+    this.#failAll(disposedError());
   }
 
-  #call(ask: Ask, signal: AbortSignal | undefined, what: string, heard: Call["heard"]): Promise<void> {
+  #call(request: Request, signal: AbortSignal | undefined, what: string, receive: Call["receive"]): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#disposed) return reject(disposed());
+      if (this.#disposed) return reject(disposedError());
       const id = ++this.#lastId;
       const end = (then: () => void) => {
         this.#calls.delete(id);
         signal?.removeEventListener("abort", abort);
-        if (this.#calls.size === 0) this.#rest();
+        if (this.#calls.size === 0) this.#stopPings();
         then();
       };
       const failed = (error: unknown) => end(() => reject(error));
-      // The caller need not wait until the worker has put down what it is at.
+      // The caller does not wait until the worker has stopped.
       const abort = () => {
         this.#send({ type: "abort", id });
-        failed(aborted(signal!, what));
+        failed(abortedError(signal, what));
       };
-      if (signal?.aborted) return reject(aborted(signal, what));
-      this.#calls.set(id, { ask, heard, failed, finished: () => end(resolve) });
+      if (signal?.aborted) return reject(abortedError(signal, what));
+      this.#calls.set(id, { request, receive, failed, finished: () => end(resolve) });
       signal?.addEventListener("abort", abort, { once: true });
       try {
         if (!this.#worker) this.#restart();
-        else this.#send({ ...ask, id });
-        this.#guard();
+        else this.#send({ ...request, id });
+        this.#startPings();
       } catch (cause) {
         failed(new CappyError("input", "options", `cannot be sent to a worker: ${messageOf(cause)}`, { cause }));
       }
@@ -148,14 +142,14 @@ export class RemoteEngine {
     try {
       worker = startWorker(this.#script, this.#load.options.assets);
     } catch (cause) {
-      throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WITHOUT}`, { cause });
+      throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WORKER_FALSE}`, { cause });
     }
     this.#worker = worker;
-    // Events of a worker that was given up are late news.
+    // Events of a worker that was replaced are ignored.
     const on = <E extends Event>(type: string, act: (event: E) => void) =>
       worker.addEventListener(type, (event) => this.#worker === worker && act(event as E));
-    on("message", ({ data }: MessageEvent<FromWorker>) => this.#hear(data));
-    on("error", (event: ErrorEvent) => this.#died(event.message || `could not be loaded. ${MISSING} ${WITHOUT}`));
+    on("message", ({ data }: MessageEvent<FromWorker>) => this.#receive(data));
+    on("error", (event: ErrorEvent) => this.#died(event.message || `could not be loaded. ${WORKER_HINT} ${WORKER_FALSE}`));
     on("messageerror", () => this.#died("sent what cannot be read"));
   }
 
@@ -163,11 +157,13 @@ export class RemoteEngine {
     this.#worker?.postMessage(message, transfer);
   }
 
-  #hear(message: FromWorker): void {
+  #receive(message: FromWorker): void {
     this.#silent = 0;
-    if ("info" in message && message.info) this.#info = message.info;
     switch (message.type) {
       case "pong":
+        break;
+      case "info":
+        this.#info = message.info;
         break;
       case "fetch":
         void this.#host?.run(message, (answer, transfer) => this.#send(answer, transfer));
@@ -175,21 +171,19 @@ export class RemoteEngine {
       case "stop-fetch":
         this.#host?.stop(message.id);
         break;
-      case "failed": {
-        const { code, atFault, message: text } = message.error;
-        this.#calls.get(message.id)?.failed(new CappyError(code, atFault, text.slice(atFault.length + 2)));
+      case "failed":
+        this.#calls.get(message.id)?.failed(toCappyError(message.error));
         break;
-      }
       default: {
         const call = this.#calls.get(message.id);
         if (message.type === "done") call?.finished();
-        else call?.heard(message);
+        else call?.receive(message);
       }
     }
   }
 
-  #guard(): void {
-    this.#watch ??= setInterval(() => {
+  #startPings(): void {
+    this.#pings ??= setInterval(() => {
       if (this.#silent >= patience.silent) {
         this.#died("went silent");
       } else {
@@ -199,9 +193,9 @@ export class RemoteEngine {
     }, patience.pingMs);
   }
 
-  #rest(): void {
-    clearInterval(this.#watch);
-    this.#watch = undefined;
+  #stopPings(): void {
+    clearInterval(this.#pings);
+    this.#pings = undefined;
     this.#silent = 0;
   }
 
@@ -219,7 +213,7 @@ export class RemoteEngine {
     }
   }
 
-  /** A new worker: the model first, then what the old one did not finish. */
+  /** Starts a new worker, which loads the model and then repeats the calls that the old one did not finish. */
   #restart(): void {
     try {
       this.#start();
@@ -227,27 +221,27 @@ export class RemoteEngine {
       this.#failAll(error as CappyError);
       return;
     }
-    // The load of the old worker, if it came to that, is told anew.
-    for (const [id, { ask }] of this.#calls) if (ask.type === "load") this.#calls.delete(id);
+    // Another load may be under way, of a worker that has died while it replaced one.
+    for (const [id, { request }] of this.#calls) if (request.type === "load") this.#calls.delete(id);
     const unfinished = [...this.#calls];
     const id = ++this.#lastId;
     this.#calls.set(id, {
-      ask: this.#load,
-      heard: () => {},
+      request: this.#load,
+      receive: () => {},
       finished: () => {
         this.#calls.delete(id);
-        if (this.#calls.size === 0) this.#rest();
+        if (this.#calls.size === 0) this.#stopPings();
       },
       failed: (error) => {
-        // The next call tries it again.
+        // The next call starts another worker.
         this.#calls.delete(id);
         this.#stop();
         this.#failAll(error);
       },
     });
     this.#send({ ...this.#load, id });
-    for (const [id, { ask }] of unfinished) this.#send({ ...ask, id });
-    this.#guard();
+    for (const [id, { request }] of unfinished) this.#send({ ...request, id });
+    this.#startPings();
   }
 
   #failAll(error: CappyError): void {
@@ -255,17 +249,10 @@ export class RemoteEngine {
   }
 
   #stop(): void {
-    this.#rest();
+    this.#stopPings();
     this.#worker?.terminate();
     this.#worker = undefined;
     this.#host?.stopAll();
   }
 }
 
-function disposed(): CappyError {
-  return new CappyError("disposed", "scorer", "was disposed of");
-}
-
-function aborted(signal: AbortSignal, what: string): CappyError {
-  return new CappyError("aborted", what, "the caller stopped the work", { cause: signal.reason });
-}

@@ -16,9 +16,9 @@ export interface RerankRequest {
   query: string;
   /** The documents: texts, or objects with a `text`. */
   documents: readonly Candidate[];
-  /** Keep the best so many, a whole number of at least 1. All without it. */
+  /** How many of the best to keep, a whole number of at least 1. All without it. */
   topN?: number;
-  /** Put each document's text into its result. False unless said otherwise. */
+  /** Put each document's text into its result. False by default. */
   returnDocuments?: boolean;
   /** Stops the work between submissions to the GPU. */
   signal?: AbortSignal;
@@ -60,7 +60,7 @@ export function reranker(scorer: Ranker, options: AdapterOptions = {}): Reranker
   checkOptions(options, ADAPTER, "reranker");
   return {
     async rerank(request) {
-      // A `top_n` that is passed over would return more than was asked for without a word.
+      // Were a `top_n` ignored, the answer would hold more than was asked for.
       checkOptions(request, KNOWN, "rerank");
       const { query, documents, topN, returnDocuments, signal } = request;
       const texts = textsOf(documents);

@@ -1,15 +1,16 @@
 import { adapting, openEngine } from "./choose.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
-import { CappyError } from "./error.js";
+import { CappyError, messageOf } from "./error.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { assetsAt, plainSource } from "./loader/source.js";
-import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
 import { forward, seldom } from "./listening.js";
+import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
+import { bestFirst } from "./order.js";
+import { Queue } from "./queue.js";
 import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
-import { asCappyError, messageOf, toCappyError } from "./thrown.js";
-import { Turns } from "./turns.js";
+import { asCappyError, toCappyError } from "./thrown.js";
 import type {
   AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions,
   ModelSource, Ranked, RankOptions, Scored, ScoreOptions,
@@ -22,9 +23,10 @@ export interface Scorer extends Disposing {}
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the method is added below, where the browser knows Symbol.dispose
 export class Scorer {
   readonly #origin: Origin;
-  readonly #turns = new Turns();
-  readonly #working = new Set<Promise<void>>();
-  /** The present one last. Before it those whose calls are not over. */
+  readonly #queue = new Queue();
+  /** Calls that are under way. */
+  readonly #calls = new Set<Promise<void>>();
+  /** The engine in use comes last. Before it are former ones with calls under way. */
   readonly #engines: (Engine | RemoteEngine)[];
 
   private constructor(engine: Engine | RemoteEngine, origin: Origin) {
@@ -49,7 +51,7 @@ export class Scorer {
       const { signal, onProgress, adaptation, worker, ...rest } = options;
       const plain = checked(rest);
       const origin = { source: plainSource(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
-      const listening = { signal, onProgress: onProgress && forward(aside(onProgress)) };
+      const listening = { signal, onProgress: onProgress && forward(isolated(onProgress)) };
       return new Scorer(await openEngine(origin, adaptation, listening), origin);
     });
   }
@@ -91,7 +93,7 @@ export class Scorer {
     }
     const ranked: Ranked<C>[] = [];
     for await (const scored of this.stream(instruction, candidates, others)) ranked.push(scored);
-    return ranked.sort((a, b) => b.score - a.score || a.index - b.index).slice(0, topK);
+    return ranked.sort(bestFirst).slice(0, topK);
   }
 
   /** Each candidate as soon as it is scored, in input order. Leaving the loop stops the work. */
@@ -115,8 +117,8 @@ export class Scorer {
   }
 
   /**
-   * Makes the model learn from lessons, on this device. The result is applied by `apply`. It always
-   * begins with the model itself, whatever is applied: who wants to add a lesson gives all of them.
+   * Makes the model learn from lessons, on this device; `apply` applies the result. Training always begins with
+   * the model itself, whatever is applied, so to add a lesson pass all of them.
    *
    * @throws CappyError `input` naming a lesson or an option, `out-of-memory`, `not-finite` where the
    *   learning rate was too high, and what `load` throws
@@ -127,20 +129,20 @@ export class Scorer {
   adapt(lessons: Iterable<Lesson>, options: AdaptOptions = {}): Promise<Adapted> {
     return asCappyError(async () => {
       const info = this.info();
-      return (await adapting()).adapt(this.#origin, info, lessons, options, aside);
+      return (await adapting()).adapt(this.#origin, info, lessons, options, isolated);
     });
   }
 
   /**
-   * Scores with what was learned from now on; without an argument, with the model as it was. Calls
-   * under way end as they began. While the model is loaded anew, both are in the GPU's memory. When
-   * that fails, all is as before.
+   * Scores with an adaptation from now on; without an argument, with the model itself. Calls under way end as
+   * they began. While the model is loaded again, both are in the GPU's memory. When loading fails, the scorer is
+   * as before.
    *
-   * @throws CappyError `not-found` for a name that nothing is kept under, `checkpoint` for what does
-   *   not fit the model, and what `load` throws
+   * @throws CappyError `not-found` for a name that nothing is kept under, `checkpoint` for one that
+   *   does not fit the model, and what `load` throws
    */
   apply(adaptation?: AdaptationSource): Promise<void> {
-    return asCappyError(() => this.#turns.take(async () => {
+    return asCappyError(() => this.#queue.run(async () => {
       this.info();
       const engine = await openEngine(this.#origin, adaptation, {});
       const before = [...this.#engines];
@@ -151,7 +153,7 @@ export class Scorer {
         engine.dispose();
         throw error;
       }
-      void Promise.allSettled(this.#working).then(() => {
+      void Promise.allSettled(this.#calls).then(() => {
         for (const old of before) old.dispose();
         this.#engines.splice(0, this.#engines.indexOf(engine));
       });
@@ -168,7 +170,7 @@ export class Scorer {
     for (const engine of this.#engines) engine.dispose();
   }
 
-  /** Batches as they finish. The engine pushes, the caller pulls: what is early waits in a list. */
+  /** The batches as they finish. The engine may be faster than the caller; then batches wait in a list. */
   async *#batches(
     instruction: string,
     texts: string[],
@@ -177,30 +179,30 @@ export class Scorer {
     checkOptions(options, SCORE, "score");
     const { signal, onProgress } = options;
     if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
-    const left = new AbortController();
-    const told = onProgress && seldom(aside(onProgress));
-    const leave = () => left.abort(signal?.reason);
-    if (signal?.aborted) leave();
-    signal?.addEventListener("abort", leave, { signal: left.signal });
+    const stop = new AbortController();
+    const report = onProgress && seldom(isolated(onProgress));
+    const abort = () => stop.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { signal: stop.signal });
     const ready: TextScore[][] = [];
     let wake = () => {};
     let over = false;
     let failure: unknown;
     let done = 0;
     const work = this.#engine.score(instruction, texts, {
-      signal: left.signal,
+      signal: stop.signal,
       onProgress: ({ first, scores }) => {
         ready.push(scores);
         done = first + scores.length;
-        told?.({ done, total: texts.length });
+        report?.({ done, total: texts.length });
         wake();
       },
     }).catch((error) => { failure = naming(error, done); }).finally(() => {
       over = true;
-      this.#working.delete(work);
+      this.#calls.delete(work);
       wake();
     });
-    this.#working.add(work);
+    this.#calls.add(work);
     try {
       for (;;) {
         while (ready.length > 0) yield ready.shift()!;
@@ -209,13 +211,13 @@ export class Scorer {
       }
       if (failure !== undefined) throw failure;
     } finally {
-      left.abort();
+      stop.abort();
       await work;
     }
   }
 }
 
-/** The adaptations that are kept in this browser, whole or to be gone on with. */
+/** The adaptations that are kept in this browser: results, and runs that can be resumed. */
 export function keptAdaptations(): Promise<KeptAdaptation[]> {
   return asCappyError(async () => (await adapting()).keptAdaptations());
 }
@@ -223,7 +225,7 @@ export function keptAdaptations(): Promise<KeptAdaptation[]> {
 /**
  * Deletes an adaptation that is kept in this browser; nothing happens where there is none.
  *
- * @throws CappyError `io` while it is learning, or when the storage fails
+ * @throws CappyError `io` while it is being trained, or when the storage fails
  */
 export function deleteAdaptation(name: string): Promise<void> {
   return asCappyError(async () => (await adapting()).deleteAdaptation(name));
@@ -246,16 +248,15 @@ function textsOf(candidates: readonly Candidate[]): string[] {
   });
 }
 
-/** What is wrong with a pair always is with the first one that is not done: batches end before it. */
+/** Names the candidate at fault. It is always the first one that is not done, because a batch ends before it. */
 function naming(thrown: unknown, index: number): CappyError {
   const error = toCappyError(thrown);
   if (error.code !== "not-finite" && !(error.code === "input" && error.atFault === "text")) return error;
-  const what = error.message.slice(error.atFault.length + 2);
-  return new CappyError(error.code, `candidates[${index}] with its instruction`, what, { cause: error });
+  return new CappyError(error.code, `candidates[${index}] with its instruction`, error.what, { cause: error });
 }
 
-/** A listener whose own errors are reported as those of an event's listener, and stop nothing. */
-function aside<P>(listener: (progress: P) => void): (progress: P) => void {
+/** A listener whose own errors stop nothing: they are reported like those of an event listener. */
+function isolated<P>(listener: (progress: P) => void): (progress: P) => void {
   return (progress) => {
     try {
       listener(progress);
@@ -265,12 +266,12 @@ function aside<P>(listener: (progress: P) => void): (progress: P) => void {
   };
 }
 
-/** Whether work can be done elsewhere than in a page's thread. A worker does its own. */
+/** Whether there are workers to load a model in. A worker itself does not start another one. */
 function hasWorkers(assets: string | undefined): boolean {
   return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js", assets) !== undefined;
 }
 
-/** The options, in a form that can be sent to a worker. */
+/** The options, checked, in a form that can be sent to a worker. */
 function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOptions, "adaptation">): EngineOptions {
   const { batchTokens } = options;
   if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
@@ -282,7 +283,7 @@ function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOption
       ...options,
       assets: folder,
       headers: headers && Object.fromEntries(new Headers(headers)),
-      // The browser's own must not be called as a method of something else.
+      // A browser's own fetch must not be called as a method of another object.
       fetch: custom && ((url, init) => custom(url, init)),
     };
   } catch (cause) {

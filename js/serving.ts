@@ -1,37 +1,46 @@
-/** What workers do: an engine behind messages. */
+/** What a worker that scores does: an engine that is called by messages. */
 
 import { Engine, type Module } from "./engine.js";
 import { proxyFetch } from "./fetch-proxy.js";
-import type { FromWorker, ToWorker } from "./protocol.js";
+import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { ownPort } from "./thread.js";
-import { toCappyError } from "./thrown.js";
+import { plainError } from "./thrown.js";
 
 /** Makes this worker one that scores, by `module`. */
 export function serve(module: Module): void {
   const scope = ownPort<FromWorker, ToWorker>();
-  const tell = (message: FromWorker) => scope.postMessage(message);
+  const send = (message: FromWorker) => scope.postMessage(message);
   const running = new Map<number, AbortController>();
-  const fetching = proxyFetch(tell);
+  const fetching = proxyFetch(send);
   let loading: Promise<Engine> | undefined;
   let engine: Engine | undefined;
+  let sentInfo: PlainInfo | undefined;
+
+  /** Sends a message about a call, and before it what the engine says of itself where that has changed. */
+  function answer(message: FromWorker): void {
+    const info = engine?.info();
+    if (info && info !== sentInfo) send({ type: "info", info });
+    sentInfo = info;
+    send(message);
+  }
 
   async function run(message: Extract<ToWorker, { type: "load" | "score" }>, signal: AbortSignal): Promise<void> {
     const { id } = message;
     if (message.type === "load") {
       const options = message.customFetch ? { ...message.options, fetch: fetching.fetch } : message.options;
       const onProgress = (progress: Extract<FromWorker, { type: "progress" }>["progress"]) =>
-        tell({ type: "progress", id, progress });
+        send({ type: "progress", id, progress });
       loading = Engine.load(module, message.source, options, { signal, onProgress });
     }
-    // A worker that replaces another is told at once what to score, and loads the model first.
-    const ready = engine = await loading!;
+    // A worker that replaces another gets its calls to score at once, and has to load the model first.
+    engine = await loading!;
     if (message.type === "score") {
-      await ready.score(message.instruction, message.texts, {
+      await engine.score(message.instruction, message.texts, {
         signal,
-        onProgress: ({ first, scores }) => tell({ type: "batch", id, first, scores, info: ready.info() }),
+        onProgress: ({ scores }) => answer({ type: "batch", id, scores }),
       });
     }
-    tell({ type: "done", id, info: ready.info() });
+    answer({ type: "done", id });
   }
 
   scope.addEventListener("message", ({ data: message }) => {
@@ -41,10 +50,7 @@ export function serve(module: Module): void {
         const controller = new AbortController();
         running.set(message.id, controller);
         run(message, controller.signal)
-          .catch((thrown) => {
-            const { code, atFault, message: text } = toCappyError(thrown);
-            tell({ type: "failed", id: message.id, error: { code, atFault, message: text }, info: engine?.info() });
-          })
+          .catch((thrown) => answer({ type: "failed", id: message.id, error: plainError(thrown) }))
           .finally(() => running.delete(message.id));
         break;
       }
@@ -52,7 +58,7 @@ export function serve(module: Module): void {
         running.get(message.id)?.abort();
         break;
       case "ping":
-        tell({ type: "pong" });
+        send({ type: "pong" });
         break;
       case "fetched":
       case "not-fetched":

@@ -5,17 +5,17 @@ import { startThread } from "./thread.js";
 export interface WorkerScript {
   /** Its script's path in the package. */
   path: string;
-  /** Starts it from beside the script that calls. Bundlers find workers by `new Worker(new URL(…))` alone. */
+  /** Starts it from beside this package's script. Bundlers find workers only by `new Worker(new URL(…))`. */
   open(): Worker;
 }
 
-/** What browsers that enforce Trusted Types want in place of an address. */
+/** The policy of Trusted Types that makes addresses of scripts, in browsers that enforce them. */
 let policy: { createScriptURL(address: string): string } | undefined;
 
 /**
- * Starts a worker, from the folder `assets` where that is given. Browsers refuse a script of another
- * origin, as a CDN's is and as everything is in a sandboxed frame. A script in memory, of the page's
- * own origin, then imports it. Outside of browsers it is a thread.
+ * Starts a worker, from the folder `assets` where that is given. Browsers refuse a script of another origin,
+ * such as a CDN's, or any script in a sandboxed frame. There a script in memory, which is of the page's own
+ * origin, imports it. Outside of browsers the worker is a thread.
  */
 export function startWorker({ path, open }: WorkerScript, assets: string | undefined): Worker {
   if (isNode()) return startThread(path, assets);
@@ -23,7 +23,7 @@ export function startWorker({ path, open }: WorkerScript, assets: string | undef
   const start = (address: string | URL, options?: WorkerOptions) => new Plain(trusted(reachable(address, options)), options);
   if (assets) return start(new URL(path, assets), { type: "module", name: path });
   try {
-    // Only while `open` runs: so its address, which bundlers have written, is learned.
+    // Replaced only while `open` runs, to learn the worker's address, which a bundler may have written.
     // biome-ignore lint/complexity/useArrowFunction: it is called with `new`, which an arrow function refuses
     globalThis.Worker = function (address: string | URL, options?: WorkerOptions) {
       return start(address, options);

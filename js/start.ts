@@ -1,21 +1,20 @@
-import { CappyError } from "./error.js";
+import { CappyError, messageOf } from "./error.js";
 import { isNode } from "./gpu.js";
-import { messageOf } from "./thrown.js";
 
 /** What wasm-bindgen makes to compile a module. */
 type Init = (input: { module_or_path: URL | Uint8Array<ArrayBuffer> }) => Promise<unknown>;
 
 /**
- * Compiles a WebAssembly module, once; a failure is not remembered. It is taken from the folder
- * `assets` where that is given, else from beside the script that calls. Its address there is made only
- * then: scripts that a bundler has made classic know none of their own.
+ * A function that compiles a WebAssembly module, once; after a failure it tries again. The module is taken from
+ * the folder `assets` where that is given, or else from beside the calling script. Its address there is made no
+ * sooner, because in a classic script, which some bundlers make, that fails.
  */
 export function starter(init: Init, path: string, beside: () => URL): (assets: string | undefined) => Promise<unknown> {
   let started: Promise<unknown> | undefined;
   const start = async (assets: string | undefined) => {
     const address = assets ? new URL(path, assets) : beside();
     if (!isNode() || address.protocol !== "file:") return init({ module_or_path: address });
-    // An import, even a dynamic one, would make bundlers split the worker in two.
+    // Not imported: even a dynamic import would make bundlers split the worker's script in two.
     const { readFile } = globalThis.process.getBuiltinModule("node:fs/promises");
     return init({ module_or_path: await readFile(address) });
   };

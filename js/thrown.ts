@@ -1,20 +1,73 @@
-import { CappyError, type CappyErrorCode } from "./error.js";
+/**
+ * How errors cross between Rust, workers and the page: as one plain object, `{ code, atFault, what, cause }`,
+ * that `toCappyError` makes a `CappyError` of again.
+ */
 
-/** What the Rust side throws: the parts of an error. */
-interface Parts {
+import { CappyError, type CappyErrorCode, messageOf } from "./error.js";
+
+/** A `CappyError` as an object that can be sent. */
+export interface PlainError {
   code: CappyErrorCode;
   atFault: string;
+  /** What is wrong, without what is at fault. */
   what: string;
+  cause?: PlainCause;
+  /** Only of `Slower`. */
+  micros?: number;
 }
 
-/** A `CappyError` of whatever was thrown. */
+/** What an error was caused by: another `CappyError`, or any other error by its name and message. */
+export type PlainCause = PlainError | { name?: string; message: string; cause?: PlainCause };
+
+/** Causes of causes are sent to this depth; a chain may have no end. */
+const MOST_CAUSES = 8;
+
+/** The GPU or the CPU is not as fast as the other one. It decides what computes, and no caller sees it. */
+export class Slower extends CappyError {
+  /** @param micros microseconds that a fixed piece of work takes on it */
+  constructor(readonly micros: number) {
+    super("adapter-too-small", "pace", `${micros} microseconds are no faster than elsewhere`);
+  }
+}
+
+/** Whatever was thrown, as an object that can be sent. */
+export function plainError(thrown: unknown): PlainError {
+  return plainCause(toCappyError(thrown)) as PlainError;
+}
+
+/** The same for an error that a `CappyError` will have as its cause. */
+export function plainCause(thrown: unknown, depth = MOST_CAUSES): PlainCause {
+  const under = thrown instanceof Error && thrown.cause !== undefined && depth > 0
+    ? { cause: plainCause(thrown.cause, depth - 1) } : {};
+  if (thrown instanceof CappyError) {
+    const { code, atFault, what } = thrown;
+    return { code, atFault, what, ...under, ...(thrown instanceof Slower && { micros: thrown.micros }) };
+  }
+  return { ...(thrown instanceof Error && { name: thrown.name }), message: messageOf(thrown), ...under };
+}
+
+/** A `CappyError` of whatever was thrown or sent. */
 export function toCappyError(thrown: unknown): CappyError {
   if (thrown instanceof CappyError) return thrown;
-  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "atFault" in thrown) {
-    const { code, atFault, what } = thrown as Parts;
-    return new CappyError(code, atFault, what);
+  if (isPlainError(thrown)) {
+    const { code, atFault, what, cause, micros } = thrown;
+    // Rust writes the time into the text as long as its errors have no field for it.
+    if (atFault === "pace") return new Slower(micros ?? parseInt(what));
+    return new CappyError(code, atFault, what, cause && { cause: toCause(cause) });
   }
   return new CappyError("gpu", "cappy", `stopped unexpectedly: ${messageOf(thrown)}`, { cause: thrown });
+}
+
+/** An error of what `plainCause` made. */
+export function toCause(cause: PlainCause): Error {
+  if (isPlainError(cause)) return toCappyError(cause);
+  const error = new Error(cause.message, cause.cause && { cause: toCause(cause.cause) });
+  if (cause.name) error.name = cause.name;
+  return error;
+}
+
+function isPlainError(thrown: unknown): thrown is PlainError {
+  return typeof thrown === "object" && thrown !== null && "code" in thrown && "atFault" in thrown;
 }
 
 /** `work`, which throws nothing but `CappyError`. */
@@ -31,11 +84,6 @@ export function isOtherArchitecture(thrown: unknown): boolean {
   return (thrown as CappyError).atFault === "config.json: architectures";
 }
 
-/** Whether the GPU or the CPU gave way to the other, which is or may be faster. */
-export function isSlower(thrown: unknown): boolean {
-  return (thrown as CappyError | undefined)?.atFault === "pace";
-}
-
 /** Loads a part of the package that most pages do without. */
 export async function part<T>(file: string, load: () => Promise<T>): Promise<T> {
   try {
@@ -46,9 +94,4 @@ export async function part<T>(file: string, load: () => Promise<T>): Promise<T> 
       : `could not be loaded: ${messageOf(cause)}`;
     throw new CappyError("network", file, why, { cause });
   }
-}
-
-/** The message of anything that was thrown. */
-export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

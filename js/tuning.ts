@@ -1,32 +1,34 @@
+/** What was measured of adapters, remembered in the browser's storage. */
+
 import { openBrowserStore, safeName, TUNING } from "./loader/store.js";
 import type { AdapterInfo } from "./types.js";
 
-/** The kernels that were found fastest on this adapter with this browser, or nothing. */
-export function keptTuning(adapter: AdapterInfo): Promise<string | undefined> {
+/** The kernels that were found fastest on this adapter with this browser, as Rust wrote them down. */
+export function rememberedTuning(adapter: AdapterInfo): Promise<string | undefined> {
   return read(nameOf(adapter));
 }
 
-/** Keeps them. */
-export function keepTuning(adapter: AdapterInfo, text: string): Promise<void> {
+/** Remembers which kernels were found fastest. */
+export function rememberTuning(adapter: AdapterInfo, text: string): Promise<void> {
   return write(nameOf(adapter), text);
 }
 
-/** What was found by comparing the GPU with the CPU, for this thread's life where nothing may be kept. */
+/** Which of GPU and CPU was found faster, for as long as this thread lives and where nothing may be stored. */
 const verdicts = new Map<string, string>();
 
-/** Another version may be faster in one of them. */
+/** A verdict holds for this version alone: another one may be faster on one of the devices. */
 const VERSION = "0.1.0 ";
 
-/** Why the CPU computes in place of this adapter; empty where it does not, undefined where that is not known. */
-export async function keptVerdict(adapter: AdapterInfo, cache = true): Promise<string | undefined> {
+/** Why the CPU computes in place of this adapter; empty where the adapter is faster, `undefined` where they were not compared. */
+export async function rememberedVerdict(adapter: AdapterInfo, cache = true): Promise<string | undefined> {
   const name = verdictName(adapter);
   if (verdicts.has(name)) return verdicts.get(name);
   const text = cache ? await read(name) : undefined;
   return text?.startsWith(VERSION) ? text.slice(VERSION.length) : undefined;
 }
 
-/** Remembers it. */
-export async function keepVerdict(adapter: AdapterInfo, why: string, cache = true): Promise<void> {
+/** Remembers a verdict. */
+export async function rememberVerdict(adapter: AdapterInfo, why: string, cache = true): Promise<void> {
   const name = verdictName(adapter);
   verdicts.set(name, why);
   if (cache) await write(name, VERSION + why);
@@ -36,7 +38,7 @@ function verdictName(adapter: AdapterInfo): string {
   return safeName(`pace ${nameOf(adapter)}`);
 }
 
-/** The browser's version stands for the driver's, which pages are not told. */
+/** A name for the adapter. The browser's version is part of it in place of the driver's, which pages cannot see. */
 function nameOf({ vendor, architecture, description, f16 }: AdapterInfo): string {
   const host = globalThis.navigator?.userAgent ?? process.version;
   return safeName(`${host} ${vendor} ${architecture} ${description} ${f16}`);
@@ -55,6 +57,6 @@ async function write(name: string, text: string): Promise<void> {
   try {
     await (await openBrowserStore())?.put([TUNING, name], new TextEncoder().encode(text));
   } catch {
-    // Storage that is full or forbidden is no reason to fail: the next load measures again.
+    // The storage may be full or forbidden. Then the next load measures again.
   }
 }

@@ -7,12 +7,12 @@ import type { AbortSignal, Fetch, File, URL } from "./globals.js";
 export type Dtype = "auto" | "f16" | "f32" | "q8" | "q4";
 
 /**
- * Where to compute. `auto` takes the CPU where no GPU can be used, and the faster of both where they have
- * to be compared; what was found is remembered for the adapter. `info().note` has the reason.
+ * Where to compute. `auto` takes the CPU where no GPU can be used. Where either may be faster it measures both,
+ * takes the faster one, and remembers that for the adapter. `info().note` has the reason.
  */
 export type Device = "auto" | "gpu" | "cpu";
 
-/** How the CPU keeps weights: `i16` about as fine as f16, `i8` in half of the memory. `auto` is `i16`. */
+/** How the CPU holds weights: `i16` is about as fine as f16, `i8` takes half of the memory. `auto` is `i16`. */
 export type CpuWeights = "auto" | "i16" | "i8";
 
 /**
@@ -29,15 +29,15 @@ export interface SourceOptions {
   revision?: string;
   /** Sent with every request, such as `{ Authorization: "Bearer …" }`. */
   headers?: Record<string, string>;
-  /** In place of the global `fetch`. With a worker, requests come back to the calling thread. */
+  /** Used in place of the global `fetch`. It runs in the calling thread also when a worker loads the model. */
   fetch?: Fetch;
-  /** Keep downloads in this browser and use what is kept. True unless said otherwise. */
+  /** Keep downloads in this browser, and use what is kept. True by default. */
   cache?: boolean;
-  /** Ask the server whether a kept file has changed. True unless said otherwise. */
+  /** Ask the server whether a kept file has changed. True by default. */
   checkFreshness?: boolean;
   /**
-   * Expected SHA-256 of files by name, in hexadecimal. Checked before a byte is used; a file that is
-   * missing is an error, and none without a sum takes its place.
+   * The expected SHA-256 of files by name, in hexadecimal. It is checked before a byte is used. A file that is
+   * missing is an error, and no file without a sum replaces it.
    */
   sha256?: Record<string, string>;
   /**
@@ -51,19 +51,19 @@ export interface SourceOptions {
 export interface LoadOptions extends SourceOptions {
   /** Stops loading, in every phase. */
   signal?: AbortSignal;
-  /** Told how far loading is, every 100 ms at most, and only forwards. */
+  /** Called with how far loading is, every 100 ms at most. Progress never goes back. */
   onProgress?: (progress: LoadProgress) => void;
-  /** Where to compute; `auto` unless said otherwise. The CPU's part of this package is loaded only where it is needed. */
+  /** Where to compute; `auto` by default. The part of this package for the CPU is loaded only when it is needed. */
   device?: Device;
-  /** How the CPU keeps weights, where it computes. */
+  /** How the CPU holds weights, where it computes. */
   cpuWeights?: CpuWeights;
   /** How weights are held; `auto` takes them as they are stored, and f16 where the adapter has it and it proves right. */
   dtype?: Dtype;
-  /** The most tokens computed at once. Scores do not depend on it. */
+  /** The most tokens of one batch. Scores do not depend on it. */
   batchTokens?: number;
   /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `rows`, `lanes`. */
   kernel?: string;
-  /** Run in a worker, so that the page or Node's event loop stays free. True unless said otherwise, where workers exist. */
+  /** Run in a worker, so that the page or Node's event loop stays free. True by default, where there are workers. */
   worker?: boolean;
   /** What adaptation changes of the model, as `Scorer.apply` takes it. */
   adaptation?: AdaptationSource;
@@ -71,9 +71,9 @@ export interface LoadOptions extends SourceOptions {
 
 /** How far loading is. */
 export interface LoadProgress {
-  /** `download`: bytes come from the network, or from what is kept; `load`: weights go to the GPU. */
+  /** `download`: bytes come from the network or the cache; `load`: weights go to the GPU. */
   phase: "download" | "load";
-  /** The file in question; empty while weights go to the GPU. */
+  /** The file that is downloaded; empty while weights go to the GPU. */
   file: string;
   /** Bytes done of this phase, over all files. */
   bytes: number;
@@ -107,13 +107,13 @@ export type Scored<C extends Candidate = string> = Ranked<C>;
 export interface ScoreOptions {
   /** Stops the work between submissions to the GPU. */
   signal?: AbortSignal;
-  /** Told how many candidates are done: after the first batch, every 100 ms at most, and at the end. */
+  /** Called with how many candidates are done: after the first batch, every 100 ms at most, and at the end. */
   onProgress?: (progress: { done: number; total: number }) => void;
 }
 
 /** How to rank. */
 export interface RankOptions extends ScoreOptions {
-  /** Keep the best so many. */
+  /** How many of the best to keep. All without it. */
   topK?: number;
 }
 
@@ -159,17 +159,17 @@ export interface Info {
   labels: string[];
   /** What its output means, for people. */
   output: string;
-  /** The path taken, `f16` or `f32`. */
+  /** How kernels read numbers of two bytes. */
   dtype: "f16" | "f32";
   /** How matrices are held. */
   weights: "f16" | "q8" | "q4";
-  /** Why this path and not the other one, where that needs saying. */
+  /** Why this device and this `dtype` were chosen, where the options do not say so. */
   note: string;
-  /** The most tokens computed at once. */
+  /** The most tokens of one batch. */
   batchTokens: number;
   /** The matmul kernels that run, by name. */
   kernels: string;
-  /** Seconds that finding them by measuring took; 0 where they are remembered from an earlier load. */
+  /** Seconds that it took to find them by measuring; 0 where they are remembered from an earlier load. */
   tuningSeconds: number;
   /** The adapter it runs on. */
   adapter: AdapterInfo;
@@ -211,52 +211,52 @@ export interface KeptModel {
 }
 
 /**
- * Something to learn from, told apart by its fields: a pair and the score that it ought to get; a
- * task with right answers, and maybe answers that somebody generated; answers that are better than
- * others. Other fields are passed over.
+ * Something to learn from, of one of three kinds, which differ in their fields: a pair and the score that it ought
+ * to get; a task with right answers, and maybe generated ones; answers that are better than others. Other fields
+ * are ignored.
  */
 export type Lesson =
   | { readonly instruction: string; readonly response: string; readonly label: number }
   | { readonly instruction: string; readonly references: string | readonly string[]; readonly samples?: readonly string[] }
   | { readonly instruction: string; readonly chosen: string | readonly string[]; readonly rejected: string | readonly string[] };
 
-/** What of a model learns: the head alone, adapters of low rank and the head, or everything. */
+/** Which part of a model is trained: the head alone, adapters of low rank and the head, or everything. */
 export type Depth = "head" | "lora" | "full";
 
 /** How to adapt a model. */
 export interface AdaptOptions {
-  /** What of it learns. `head` unless said otherwise: the encoder stays as it is, which takes seconds. */
+  /** Which part is trained. `head` by default: the encoder stays as it is, and training takes seconds. */
   depth?: Depth;
-  /** The rank of `lora`; 8 unless said otherwise. */
+  /** The rank of `lora`; 8 by default. */
   rank?: number;
-  /** What `lora` adds counts `alpha / rank` times; twice the rank unless said otherwise. */
+  /** What `lora` adds is multiplied by `alpha / rank`. Twice the rank by default. */
   alpha?: number;
-  /** The highest learning rate; 1e-3 for `head`, 5e-4 for `lora`, 5e-5 for `full` unless said otherwise. */
+  /** The highest learning rate; 1e-3 for `head`, 5e-4 for `lora`, 5e-5 for `full` by default. */
   learningRate?: number;
-  /** Examples of a step; 16 unless said otherwise. */
+  /** Examples of one step; 16 by default. */
   batch?: number;
-  /** How often each example is learned from; 30 for `head`, 10 for `lora`, 3 for `full` unless said otherwise. */
+  /** How often each example is learned from; 30 for `head`, 10 for `lora`, 3 for `full` by default. */
   epochs?: number;
-  /** In place of `epochs`: how many examples are learned from, with repetitions. The Cappy paper takes 102,400. */
+  /** In place of `epochs`: how many examples to learn from, repetitions included. The Cappy paper takes 102,400. */
   size?: number;
-  /** The share of instructions that is not learned from, but measured; 0.1 unless said otherwise. */
+  /** The share of instructions that is held out for measuring; 0.1 by default. */
   heldOut?: number;
-  /** Training ends when the held-out part got no better for so many checks; 3 unless said otherwise, 0 for never. */
+  /** Training ends early after so many checks of the held-out part without an improvement; 3 by default, 0 for never. */
   patience?: number;
-  /** The same seed, lessons and options give the same weights on one adapter; 0 unless said otherwise. */
+  /** The same seed, lessons and options give the same weights on one adapter; 0 by default. */
   seed?: number;
-  /** The most bytes of GPU memory that training may take; 8 GiB unless said otherwise. */
+  /** The most bytes of GPU memory that training may take; 8 GiB by default. */
   memory?: number;
   /**
-   * A name under which the browser keeps how far it is, every few seconds, and the result. The same
-   * call again goes on where it was stopped.
+   * A name under which the browser keeps the state of training, every few seconds, and the result. The same call
+   * again resumes where training was stopped.
    */
   keep?: string;
   /** Stops the work. */
   signal?: AbortSignal;
-  /** Told what it will take, before it is taken. */
+  /** Called with what training will take, before it begins. */
   onPlan?: (plan: AdaptPlan) => void;
-  /** Told about every step, also those that were taken before and are gone on from. */
+  /** Called for every step, also for those of an earlier call that this one resumes. */
   onProgress?: (progress: AdaptProgress) => void;
 }
 
@@ -310,24 +310,24 @@ export interface AdaptHistory {
 
 /** What a model has learned. */
 export interface Adapted {
-  /** What to call it: the name it is kept under, else its depth and steps. */
+  /** Its name: the one that it is kept under, or else its depth and steps. */
   name: string;
   /** The model that it was made for. */
   model: string;
-  /** What learned. */
+  /** Which part was trained. */
   depth: Depth;
   /**
    * The adapter as `peft` has it (`adapter_model.safetensors`, `adapter_config.json`); for `full` the
    * checkpoint as `transformers` has it.
    */
   files: File[];
-  /** What it took. */
+  /** What training took. */
   plan: AdaptPlan;
   /** How it went. */
   history: AdaptHistory;
 }
 
-/** Something to apply to a model: what `adapt` gave, the files of an adapter, or a name that one is kept under. */
+/** An adaptation to apply to a model: the result of `adapt`, the files of an adapter, or the name that one is kept under. */
 export type AdaptationSource = Adapted | Iterable<File> | string;
 
 /** An adaptation that is kept in this browser. */
@@ -336,12 +336,12 @@ export interface KeptAdaptation {
   name: string;
   /** The model that it was made for. */
   model: string;
-  /** What learned. */
+  /** Which part was trained. */
   depth: Depth;
   /** Bytes that are kept. */
   bytes: number;
-  /** Whether it has a result, to be applied. */
+  /** Whether it has a result that can be applied. */
   complete: boolean;
-  /** Steps that were taken of a run that can be gone on with; `null` where there is none. */
+  /** The steps taken of a run that can be resumed; `null` where there is none. */
   resumable: { step: number; steps: number } | null;
 }

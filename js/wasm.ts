@@ -3,5 +3,5 @@ import init, { compete, Sha256, WasmScorer } from "./wasm/cappy.js";
 
 export { compete, Sha256, WasmScorer };
 
-/** Compiles the WebAssembly module, once. The address is written out, because bundlers look for this. */
+/** Compiles the WebAssembly module, once. Its address is written out, because bundlers look for this form. */
 export const startWasm = starter(init, "wasm/cappy_bg.wasm", () => new URL("./wasm/cappy_bg.wasm", import.meta.url));

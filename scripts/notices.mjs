@@ -23,10 +23,10 @@ try {
 }
 
 /** What cargo-about finds. */
-function collect(product, { targets, features }) {
+function collect(product, { package: name, targets, features }) {
   const out = join(scratch, `${product}.json`);
   execFileSync("cargo", [
-    "about", "generate", "--locked", "--offline", "--fail", "--config", "notices/about.toml", "--format", "json", "--output-file", out,
+    "about", "generate", "--manifest-path", `crates/${name.replace("cappy-", "")}/Cargo.toml`, "--locked", "--offline", "--fail", "--config", "notices/about.toml", "--format", "json", "--output-file", out,
     "--no-default-features", "--features", features.join(" "), ...targets.flatMap((target) => ["--target", target]),
   ], { cwd: root, stdio: "inherit" });
   return JSON.parse(readFileSync(out, "utf8"));
@@ -34,7 +34,7 @@ function collect(product, { targets, features }) {
 
 function text({ title }, { crates, licenses }) {
   const packages = crates.map(({ package: { name, version, repository, manifest_path }, license }) =>
-    ({ name, version, repository, license, folder: dirname(manifest_path) })).filter(({ name }) => name !== "cappy");
+    ({ name, version, repository, license, folder: dirname(manifest_path) })).filter(({ name }) => !/^cappy(-|$)/.test(name));
   const lines = packages.map(({ name, version, license, repository }) =>
     `${name} ${version}: ${license}${repository ? `, ${repository}` : ""}`);
   const parts = [

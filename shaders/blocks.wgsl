@@ -1,9 +1,8 @@
-// out[row / ROWS, k, row % ROWS] = x[row, k], in pairs of f16: what shaders/matmul/lanes.wgsl reads.
+// out[row / ROWS, k, row % ROWS] = x[row, k], in pairs of f16: what matmul/software/lanes.wgsl reads.
 // Rows that fill up the last block are the last row once more.
 
-// = src/ops/blocks.rs
-const LANES: u32 = 64u; // pairs of each of the four rows that a workgroup takes
-const ROWS: u32 = 16u;  // rows of a block
+const WORKGROUP_SIZE: u32 = 64u;  // pairs of each of the four rows that a workgroup takes
+const ROWS: u32 = 16u;            // rows of a block
 
 struct Params {
     rows: u32,      // rows of x
@@ -15,9 +14,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<u32>;                // [rows, x_stride2]
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<u32>>;  // [rows / ROWS, k2, ROWS]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let k = group.x * LANES + lane.x;
+    let k = group.x * WORKGROUP_SIZE + lane.x;
     if k >= params.k2 {
         return;
     }

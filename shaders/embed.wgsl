@@ -1,8 +1,7 @@
 // out[token] = word[ids.word] + position[ids.position] + token_type[ids.type], where this part of the
 // table has the word
 
-// = src/ops/embed.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,     // groups of four between rows of every table and of out
@@ -32,9 +31,9 @@ fn word4(row: u32, column: u32) -> vec4<f32> {
     return vec4<f32>(bytes) * bitcast<f32>(word[at + params.stride4]);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let column = group.x * LANES + lane.x;
+    let column = group.x * WORKGROUP_SIZE + lane.x;
     let token = group.y;
     // Wraps around for words before the first.
     let row = ids[3u * token] - params.first_word;

@@ -1,7 +1,6 @@
 // out[i] = x[rows[i]]
 
-// = src/ops/gather_rows.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,  // groups of four between rows
@@ -12,9 +11,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<elem4>;          // [rows of x, stride]
 @group(0) @binding(3) var<storage, read_write> out: array<elem4>;  // [rows of out, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let column = group.x * LANES + lane.x;
+    let column = group.x * WORKGROUP_SIZE + lane.x;
     if column < params.stride4 {
         out[group.y * params.stride4 + column] = x[rows[group.y] * params.stride4 + column];
     }

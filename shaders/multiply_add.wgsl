@@ -1,7 +1,6 @@
 // Multiply-adds in registers and nothing else: the peak that the other kernels are held against.
 
-// = src/ops/multiply_add.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     rounds: u32,  // each is 12 fma of four numbers
@@ -11,7 +10,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     // Twelve numbers that do not wait for each other, and few enough for any machine's registers.
     let by = vec4(params.by);

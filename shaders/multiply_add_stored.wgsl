@@ -1,11 +1,10 @@
 // Multiply-adds in f32 of operands that are stored as f16 and converted where they are used, with
 // nothing to load: the peak that a matmul over f16 weights is held against.
 
-// = src/ops/multiply_add_stored.rs
-const LANES: u32 = 64u;
-// Sets of operands; neighbouring invocations have different ones. = src/ops/multiply_add_stored.rs
+const WORKGROUP_SIZE: u32 = 64u;
+// Sets of operands; neighbouring invocations have different ones.
 const SETS: u32 = 4u;
-// Groups of four in a set: 8 rows, 4 times 8 columns, and zeros. = src/ops/multiply_add_stored.rs
+// Groups of four in a set: 8 rows, 4 times 8 columns, and zeros.
 const SET: u32 = 17u;
 
 struct Params {
@@ -22,7 +21,7 @@ fn product(x: vec4<f32>, w: array<vec4<f32>, 4>, sum: vec4<f32>) -> vec4<f32> {
     return fma(vec4(x.w), w[3], fma(vec4(x.z), w[2], fma(vec4(x.y), w[1], fma(vec4(x.x), w[0], sum))));
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let first = (id.x % SETS) * SET;
     var a0 = operands[first + 0u];

@@ -1,8 +1,7 @@
 // A word of each row becomes NaN, of several matrices at once: what a dispatch that never ran
-// has left there is then no number that anybody takes for a result.
+// has left there is then not taken for a result.
 
-// = src/ops/poison.rs
-const LANES: u32 = 64u;        // rows of a workgroup
+const WORKGROUP_SIZE: u32 = 64u;  // rows of a workgroup
 
 const NAN: u32 = 0xffffffffu;  // both as f32 and as two f16
 
@@ -30,7 +29,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read_write> out4: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out5: array<u32>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= params.rows {
         return;

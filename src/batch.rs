@@ -1,6 +1,5 @@
 //! Pairs packed end to end: no padding is stored or computed.
 
-use crate::ops::attention::{QUERIES, Task};
 use crate::tokenizer::Encoded;
 
 /// Some pairs, packed, as plain data.
@@ -8,39 +7,18 @@ use crate::tokenizer::Encoded;
 pub struct Batch {
     /// (word id, position id, token type) of every token.
     pub ids: Vec<[u32; 3]>,
-    /// Where each sequence begins, and at last where the last one ends.
+    /// Where each sequence begins, and at last where the last one ends: `[pairs + 1]`.
     pub cu_seqlens: Vec<u32>,
-    /// Attention of every token.
-    pub tasks: Vec<Task>,
-    /// Attention of the `<s>` of each pair alone; results go to row 0, 1, 2, ….
-    pub first_tasks: Vec<Task>,
 }
 
 impl Batch {
     /// Packs `pairs` in their order.
     pub fn new(pairs: &[Encoded]) -> Batch {
-        let mut batch = Batch { cu_seqlens: vec![0], ..Batch::default() };
-        for (row, pair) in pairs.iter().enumerate() {
-            let (first_token, tokens) = (batch.ids.len() as u32, pair.ids.len() as u32);
+        let mut batch = Batch { ids: Vec::new(), cu_seqlens: vec![0] };
+        for pair in pairs {
             let ids = pair.ids.iter().zip(&pair.position_ids).zip(&pair.type_ids);
             batch.ids.extend(ids.map(|((&id, &position), &kind)| [id, position, kind]));
-            batch.cu_seqlens.push(first_token + tokens);
-            for first_query in (0..tokens).step_by(QUERIES as usize) {
-                batch.tasks.push(Task {
-                    first_token,
-                    tokens,
-                    first_query,
-                    queries: QUERIES.min(tokens - first_query),
-                    out_row: first_token + first_query,
-                });
-            }
-            batch.first_tasks.push(Task {
-                first_token,
-                tokens,
-                first_query: 0,
-                queries: 1,
-                out_row: row as u32,
-            });
+            batch.cu_seqlens.push(batch.ids.len() as u32);
         }
         batch
     }
@@ -58,7 +36,12 @@ impl Batch {
 
     /// How many pairs there are.
     pub fn pairs(&self) -> usize {
-        self.first_tasks.len()
+        self.cu_seqlens.len() - 1
+    }
+
+    /// The tokens of each pair.
+    pub fn lengths(&self) -> impl Iterator<Item = usize> {
+        self.cu_seqlens.windows(2).map(|ends| (ends[1] - ends[0]) as usize)
     }
 }
 
@@ -76,15 +59,12 @@ mod tests {
     }
 
     #[test]
-    fn every_query_has_one_task() {
+    fn pairs_lie_end_to_end_without_padding() {
         let batch = Batch::new(&[encoded(17), encoded(4), encoded(32)]);
         assert_eq!(batch.cu_seqlens, [0, 17, 21, 53]);
         assert_eq!((batch.tokens(), batch.pairs()), (53, 3));
-        let mut covered: Vec<u32> =
-            batch.tasks.iter().flat_map(|task| task.out_row..task.out_row + task.queries).collect();
-        covered.sort_unstable();
-        assert!(covered.into_iter().eq(0..53));
-        assert!(batch.first_tasks.iter().map(|task| task.out_row).eq(0..3));
+        assert!(batch.lengths().eq([17, 4, 32]));
         assert_eq!((batch.ids[16], batch.ids[18]), ([16, 18, 1], [1, 3, 0]));
+        assert!(Batch::is_full(1, 11, 10) && !Batch::is_full(0, 11, 10));
     }
 }

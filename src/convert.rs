@@ -3,13 +3,12 @@
 use std::io::Write;
 
 use crate::checkpoint::{self, Rounding, tensor_shapes};
-#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-use crate::cpu::write_calibrated;
 use crate::error::Result;
-use crate::scorer::{ModelSource, Opened, Progress, open};
+use crate::options::Progress;
+use crate::source::{ModelSource, Opened, open};
 
 /// What messages call the file.
-const FILE: &str = "model.safetensors";
+pub const FILE: &str = "model.safetensors";
 
 /// A model that is to be written.
 ///
@@ -67,30 +66,13 @@ impl Conversion {
         checkpoint::write_quantised(checkpoint, config, out, FILE, rounding.into(), &mut tell).await
     }
 
-    /// The same with matrices rounded for what they read: `pairs`, each an instruction and a
-    /// response, without scores, are of the kind that will be scored. Some hundreds of them do; more
-    /// take longer. Computed on the CPU.
-    ///
-    /// # Errors
-    /// As [`write_calibrated`], and those of tokenizing.
-    #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-    pub async fn write_calibrated<W: Write>(
-        &self,
-        out: W,
-        rounding: impl Into<Rounding>,
-        pairs: &[(&str, &str)],
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<W> {
-        let Opened { config, checkpoint, tokenizer, .. } = &self.0;
-        let encode =
-            |(instruction, response): &(&str, &str)| tokenizer.encode_pair(instruction, response);
-        let pairs = pairs.iter().map(encode).collect::<Result<Vec<_>>>()?;
-        let mut tell = self.tell(progress);
-        write_calibrated(checkpoint, config, out, FILE, rounding.into(), &pairs, &mut tell).await
+    /// The model: its config, tokenizer and checkpoint.
+    pub fn model(&self) -> &Opened {
+        &self.0
     }
 
-    /// Makes of numbers written, bytes read.
-    fn tell(&self, progress: &mut dyn FnMut(Progress)) -> impl FnMut(u64) {
+    /// What to call with the numbers written so far, so that `progress` is told bytes read.
+    pub fn tell(&self, progress: &mut dyn FnMut(Progress)) -> impl FnMut(u64) {
         let numbers = |(_, shape): &(String, Vec<usize>)| shape.iter().product::<usize>() as f64;
         let all: f64 = tensor_shapes(&self.0.config).iter().map(numbers).sum();
         let total = self.0.checkpoint.file_bytes();

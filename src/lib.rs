@@ -1,57 +1,53 @@
 //! Score and rank candidate responses with a RoBERTa scorer on hand-written WGSL.
+//!
+//! This crate has the model's files, the tokenizer, the kernels for the GPU and the scorer. The crate
+//! `cappy-cpu` computes without a GPU, `cappy-eval` measures what a scorer chooses, `cappy-cli` is the
+//! command line, and `cappy-wasm` is what JavaScript calls.
 
-/// The text of a file under `shaders/`, as build.rs leaves it.
-macro_rules! shader {
-    ($name:literal) => {
-        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
-    };
-}
+mod adapter;
+pub mod backend;
+pub mod batch;
+pub mod checkpoint;
+mod config;
+mod convert;
+mod error;
+pub mod lines;
+mod options;
+pub mod pace;
+mod rank;
+#[cfg(any(test, feature = "reference"))]
+pub mod reference;
+pub mod rouge;
+mod scorer;
+pub mod source;
+mod tokenizer;
 
 #[cfg(feature = "adapt")]
 pub mod adapt;
-mod batch;
 #[cfg(feature = "bench")]
 pub mod bench;
-pub mod checkpoint;
-mod config;
-#[cfg(feature = "adapt")]
-mod convert;
-#[cfg(feature = "cpu")]
-pub mod cpu;
-// In WebAssembly the feature `cpu` makes a module without the GPU.
-#[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), allow(dead_code, unused_imports))]
-mod encoder;
-mod engine;
-mod error;
-#[cfg(feature = "eval")]
-pub mod eval;
+#[cfg(feature = "gpu")]
+pub mod encoder;
+#[cfg(feature = "gpu")]
 pub mod gpu;
-#[cfg(any(feature = "adapt", feature = "eval"))]
-pub mod lines;
+#[cfg(feature = "gpu")]
+pub mod gpu_backend;
+#[cfg(feature = "gpu")]
 pub mod ops;
-#[cfg(any(feature = "cpu", target_arch = "wasm32"))]
-mod pace;
-mod rank;
-#[cfg(test)]
-mod reference;
-#[cfg(any(feature = "adapt", feature = "eval"))]
-pub mod rouge;
-#[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), allow(dead_code, unused_imports))]
-mod scorer;
-mod tokenizer;
-#[cfg_attr(all(feature = "cpu", target_arch = "wasm32"), allow(dead_code, unused_imports))]
-mod tune;
-#[cfg(target_arch = "wasm32")]
-pub mod web;
+#[cfg(feature = "gpu")]
+pub mod tune;
 
+pub use adapter::{AdapterSummary, Dtype};
+pub use backend::{Backend, LoadedModel, Running};
+pub use batch::Batch;
 pub use checkpoint::{Checkpoint, RandomProfile};
 pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, Module};
-#[cfg(feature = "adapt")]
-pub use convert::Conversion;
-#[cfg(feature = "cpu")]
-pub use engine::Device;
+pub use convert::{Conversion, FILE as CONVERTED_FILE};
 pub use error::{Error, ErrorKind, Result};
-pub use gpu::Dtype;
+#[cfg(feature = "gpu")]
+pub use gpu_backend::GpuBackend;
+pub use options::{LoadOptions, Progress};
 pub use rank::Ranked;
-pub use scorer::{Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+pub use scorer::{Info, Score, Scorer};
+pub use source::ModelSource;
 pub use tokenizer::{Encoded, Tokenizer};

@@ -8,14 +8,11 @@ use web_time::Instant;
 use crate::checkpoint::{Checkpoint, RandomProfile};
 use crate::config::{Activation, Config, Family};
 use crate::error::Result;
-#[cfg(any(target_arch = "wasm32", test))]
-use crate::error::{Error, ErrorKind};
 use crate::tokenizer::Encoded;
 
 /// An adapter whose matmuls are faster than this is faster than the CPU's module in WebAssembly: of
 /// that one's 16 operations an instruction a processor would have to start 3 in each of 4.2 billion
 /// cycles a second.
-#[cfg(all(target_arch = "wasm32", not(feature = "cpu")))]
 pub const FASTER_THAN_ANY_CPU: f64 = 2e11;
 
 /// After one run that compiles kernels and wakes threads, the pass is repeated until it has taken so
@@ -28,8 +25,6 @@ const LENGTH: usize = 64;
 const WORDS: usize = 97;
 
 /// The tokens of the batch.
-// The module without the GPU does not ask for it.
-#[cfg(not(all(feature = "cpu", target_arch = "wasm32")))]
 pub const TOKENS: usize = PAIRS * LENGTH;
 
 /// The model and the batch: two layers as wide as those of a small reranker.
@@ -72,19 +67,3 @@ pub async fn fastest(run: impl AsyncFn() -> Result<()>) -> Result<u32> {
     }
     Ok(fastest.max(1))
 }
-
-/// Nothing where `micros` is below `rival`, what the pass takes elsewhere.
-///
-/// # Errors
-/// [`ErrorKind::AdapterTooSmall`] with [`AT_FAULT`] and the microseconds.
-#[cfg(any(target_arch = "wasm32", test))]
-pub fn beat(rival: u32, micros: u32) -> Result<()> {
-    if micros < rival {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::AdapterTooSmall, AT_FAULT, micros.to_string()))
-}
-
-/// By this name `js/thrown.ts` knows the error.
-#[cfg(any(target_arch = "wasm32", test))]
-pub const AT_FAULT: &str = "pace";

@@ -1,8 +1,8 @@
 //! Chooses the variants of kernels by measuring them on the adapter at hand.
 //!
-//! Two matmuls of a contest run one after the other in one go, several times, each often enough in
-//! a row for coarse clocks (browsers round to 65 or 100 microseconds) to rank them; the shorter of
-//! each one's fastest runs wins. Results of all variants of one [`Order`] are the same bits, so the
+//! The matmuls of a contest run one after the other, several times, each repeated often enough for
+//! coarse clocks (browsers round to 65 or 100 microseconds) to rank them; the one with the shortest
+//! fastest run wins. Results of all variants of one [`Order`] are the same bits, so the
 //! choice is about time alone; the self-test proves it afterwards.
 
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use crate::checkpoint::WeightFormat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Buffer, Gpu, Plan};
 use crate::ops::matmul::{
-    Epilogue, Order, VARIANTS, Variant, Way, Weights, lanes, large, matmul, medium, rows,
+    Epilogue, Method, Order, VARIANTS, Variant, Weights, lanes, large, matmul, medium, rows,
 };
 use crate::ops::{Choice, Matrix, Storage, blocks};
 
@@ -21,8 +21,8 @@ use crate::ops::{Choice, Matrix, Storage, blocks};
 const INPUTS: usize = 384;
 const OUTPUTS: usize = 512;
 
-/// Rows of a contest between the variants for many rows, of few (a pair or two), between GPUs' and
-/// CPUs' variants, and of `<s>`.
+/// Rows of a contest between the variants for many rows, of few (a pair or two), between the variants
+/// for GPUs and for software adapters, and of `<s>`.
 const MANY: usize = 1024;
 const FEW: usize = 128;
 const SOME: usize = 32;
@@ -46,7 +46,7 @@ const DISPATCH_SECONDS: f64 = 0.02;
 /// What was chosen and measured.
 #[derive(Debug, Clone)]
 pub struct Tuned {
-    /// How the weights lie that it holds for.
+    /// The format of the weights that it was measured with.
     pub format: WeightFormat,
     /// The variants.
     pub choice: Choice,
@@ -72,7 +72,6 @@ pub async fn tune(
     if forced.is_none()
         && let Some(tuned) = remembered.and_then(|text| Tuned::from_text(gpu, format, text))
     {
-        gpu.set_pace(tuned.flops_per_second);
         return Ok(tuned);
     }
     let start = Instant::now();
@@ -85,8 +84,8 @@ pub async fn tune(
         }
         None => bench.choose().await?,
     };
+    choice.flops_per_second = flops_per_second;
     choice.most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
-    gpu.set_pace(flops_per_second);
     Ok(Tuned { format, choice, flops_per_second, seconds: start.elapsed().as_secs_f64() })
 }
 
@@ -104,7 +103,7 @@ fn named(gpu: &Gpu, name: &str) -> Result<&'static Variant> {
     Ok(variant)
 }
 
-/// A matrix to measure with. What its numbers are makes no difference.
+/// A matrix to measure with. Its numbers make no difference to the time.
 struct Bench<'a> {
     gpu: &'a Gpu,
     a: Matrix,
@@ -115,7 +114,7 @@ struct Bench<'a> {
 
 impl Drop for Bench<'_> {
     fn drop(&mut self) {
-        // A browser would keep them until its garbage collector comes by.
+        // A browser would free them only when its garbage collector runs.
         for buffer in [&self.a.buffer, &self.out.buffer, &self.blocks] {
             buffer.destroy();
         }
@@ -138,7 +137,7 @@ impl<'a> Bench<'a> {
         let candidates = |names: &[&'static Variant]| -> Vec<&'static Variant> {
             names.iter().copied().filter(|variant| variant.runs_on(self.gpu)).collect()
         };
-        // An adapter that is a CPU says so natively, and not in every browser.
+        // A software adapter is known as one natively, but not in every browser.
         let first = if self.gpu.is_software() { vec![] } else { candidates(&[&medium::VARIANT]) };
         let software: Vec<_> = VARIANTS
             .iter()
@@ -150,7 +149,7 @@ impl<'a> Bench<'a> {
         if winner.name != medium::VARIANT.name {
             return Ok((Choice::all(winner), rate));
         }
-        // Its matrix units, or else the variants that take turns with each other.
+        // Matrix units, or else the variants of one order.
         let units: Vec<_> = candidates(VARIANTS)
             .into_iter()
             .filter(|variant| matches!(variant.order, Order::Cooperative { .. }))
@@ -175,14 +174,14 @@ impl<'a> Bench<'a> {
         row_count: usize,
     ) -> Result<Vec<(&'static Variant, f64)>> {
         let mut lap = Vec::new();
-        // Which steps of a lap are whose: a variant may have one that lays out its input.
-        let mut turns = Vec::new();
+        // The steps of each variant in a lap: one may have a step that lays out its input.
+        let mut steps_of = Vec::new();
         for variant in field {
             let (a, w, out) = (&self.a, &self.w, &self.out);
-            let way = Way { variant, most_flops: u64::MAX, blocks: Some(&self.blocks) };
+            let method = Method { variant, most_flops: u64::MAX, blocks: Some(&self.blocks) };
             let begin = lap.len();
-            lap.extend(matmul("tuning", way, row_count, a, w, Epilogue::Store, out)?);
-            turns.push(begin..lap.len());
+            lap.extend(matmul("tuning", method, row_count, a, w, Epilogue::Store, out)?);
+            steps_of.push(begin..lap.len());
         }
         // The first run compiles.
         self.gpu.run_repeated(&Plan { steps: lap.clone() }, 1).await?;
@@ -194,7 +193,7 @@ impl<'a> Bench<'a> {
             let times = self.gpu.run_repeated(&plan, repeats).await?;
             let fastest = |index: usize| {
                 let laps = times.chunks(lap.len());
-                laps.map(|lap| lap[turns[index].clone()].iter().sum()).fold(f64::MAX, f64::min)
+                laps.map(|lap| lap[steps_of[index].clone()].iter().sum()).fold(f64::MAX, f64::min)
             };
             let mut ranked: Vec<_> = (0..field.len()).map(|i| (field[i], fastest(i))).collect();
             ranked.sort_by(|(_, a), (_, b)| a.total_cmp(b));
@@ -239,12 +238,12 @@ impl Tuned {
             return None;
         }
         let most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
-        let choice = Choice { many, few, few_rows, pairs, most_flops };
+        let choice = Choice { many, few, few_rows, pairs, most_flops, flops_per_second };
         Some(Tuned { format, choice, flops_per_second, seconds: 0.0 })
     }
 }
 
-/// What a choice holds for.
+/// What a remembered choice is valid for.
 fn key(gpu: &Gpu, format: WeightFormat) -> String {
     let adapter = gpu.adapter();
     let version = env!("CARGO_PKG_VERSION");
@@ -273,7 +272,7 @@ mod tests {
                 assert!(Tuned::from_text(&gpu, F16, other).is_none(), "{other}");
             }
             assert!(Tuned::from_text(&gpu, WeightFormat::Q4, &text).is_none());
-            // Two orders must not take turns.
+            // Variants of two orders must not be mixed.
             let mixed = format!("large rows 384 rows 1000 {}", key(&gpu, F16));
             assert!(Tuned::from_text(&gpu, F16, &mixed).is_none());
             assert!(Tuned::from_text(&gpu, F16, &mixed.replacen(" rows", " medium", 1)).is_some());

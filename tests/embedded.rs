@@ -2,7 +2,7 @@
 
 use cappy::checkpoint::MemoryFiles;
 use cappy::ops::matmul::VARIANTS;
-use cappy::{Device, Dtype, ErrorKind, LoadOptions, ModelSource, Scorer};
+use cappy::{Dtype, ErrorKind, LoadOptions, ModelSource, Scorer};
 use half::f16;
 use pollster::block_on;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ fn the_best_candidate_of_every_example_comes_first() {
         serde_json::from_str(include_str!("../models/cappy-mini/examples.json")).unwrap();
     assert!(examples.len() >= 6, "too few examples to mean anything");
     for dtype in [Dtype::F16, Dtype::F32] {
-        let options = LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() };
+        let options = LoadOptions { dtype, ..LoadOptions::default() };
         let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
         for example in &examples {
             let candidates: Vec<&str> = example.candidates.iter().map(String::as_str).collect();
@@ -33,8 +33,7 @@ fn the_best_candidate_of_every_example_comes_first() {
 
 #[test]
 fn ten_thousand_pairs_take_no_more_memory_on_the_gpu_than_one() {
-    let options =
-        LoadOptions { device: Device::Gpu, batch_tokens: Some(4096), ..LoadOptions::default() };
+    let options = LoadOptions { batch_tokens: Some(4096), ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
     let before = scorer.gpu_bytes();
     let pairs = vec![("a", ""); 10_000];
@@ -46,11 +45,9 @@ fn ten_thousand_pairs_take_no_more_memory_on_the_gpu_than_one() {
 
 #[test]
 fn no_pairs_are_no_scores() {
-    let scorer = block_on(Scorer::load(
-        ModelSource::Embedded,
-        LoadOptions { device: Device::Gpu, ..LoadOptions::default() },
-    ))
-    .unwrap();
+    let scorer =
+        block_on(Scorer::load(ModelSource::Embedded, LoadOptions { ..LoadOptions::default() }))
+            .unwrap();
     assert_eq!(block_on(scorer.score(&[])).unwrap(), []);
     assert_eq!(block_on(scorer.rank("a", &[], None)).unwrap(), []);
     assert_eq!(block_on(scorer.score_batch(&[], 0, &|| false)).unwrap(), []);
@@ -60,8 +57,7 @@ fn no_pairs_are_no_scores() {
 #[test]
 fn a_caller_can_stop_between_batches() {
     use std::ops::ControlFlow;
-    let options =
-        LoadOptions { device: Device::Gpu, batch_tokens: Some(256), ..LoadOptions::default() };
+    let options = LoadOptions { batch_tokens: Some(256), ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
     let pairs = vec![("Name the animal that barks.", "dog"); 100];
     let mut seen = 0;
@@ -111,10 +107,7 @@ fn a_model_that_overflows_f16_is_an_error_that_names_the_layer() {
         ("roberta.embeddings.LayerNorm.weight".to_owned(), "the embeddings"),
     ] {
         for dtype in [Dtype::F16, Dtype::F32] {
-            let error = score(
-                &tensor,
-                LoadOptions { device: Device::Gpu, dtype, ..LoadOptions::default() },
-            );
+            let error = score(&tensor, LoadOptions { dtype, ..LoadOptions::default() });
             assert_eq!(error.kind(), ErrorKind::NotFinite, "{error}");
             assert_eq!(error.at_fault(), "pair 0");
             let expected = format!("the model overflows f16 in {place}");
@@ -122,11 +115,7 @@ fn a_model_that_overflows_f16_is_an_error_that_names_the_layer() {
         }
     }
     for variant in VARIANTS.iter().filter(|variant| !variant.name.starts_with("cooperative")) {
-        let options = LoadOptions {
-            device: Device::Gpu,
-            kernel: Some(variant.name),
-            ..LoadOptions::default()
-        };
+        let options = LoadOptions { kernel: Some(variant.name), ..LoadOptions::default() };
         let error = score(&of_layer("attention.self.query"), options);
         assert!(error.to_string().ends_with(attention), "{}: {error}", variant.name);
     }

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use cappy::gpu::Gpu;
 use cappy::ops::matmul;
 use cappy::{
-    Checkpoint, Config, Device, Dtype, Encoded, Family, LoadOptions, ModelSource, RandomProfile,
-    Scorer, Tokenizer,
+    Checkpoint, Config, Dtype, Encoded, Family, LoadOptions, ModelSource, RandomProfile, Scorer,
+    Tokenizer,
 };
 use compare::{Bound, compare};
 use pollster::block_on;
@@ -220,8 +220,7 @@ impl Golden {
 /// Fails, instead of taking another path, where the adapter lacks f16.
 fn load(source: ModelSource, dtype: Dtype, batch_tokens: usize, kernel: Option<&str>) -> Scorer {
     let batch_tokens = Some(batch_tokens);
-    let options =
-        LoadOptions { device: Device::Gpu, dtype, batch_tokens, kernel, ..LoadOptions::default() };
+    let options = LoadOptions { dtype, batch_tokens, kernel, ..LoadOptions::default() };
     let scorer = block_on(Scorer::load(source, options)).unwrap();
     assert_eq!(scorer.info().dtype, dtype);
     scorer

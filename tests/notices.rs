@@ -21,7 +21,8 @@ fn built(product: &Value) -> BTreeSet<String> {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
-        cargo.args(["--target", &target, "--no-default-features", "--features"]);
+        cargo.args(["--package", product["package"].as_str().unwrap(), "--target", &target]);
+        cargo.args(["--no-default-features", "--features"]);
         cargo.arg(words("features").join(" ")).current_dir(env!("CARGO_MANIFEST_DIR"));
         let output = cargo.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -31,7 +32,7 @@ fn built(product: &Value) -> BTreeSet<String> {
             crates.insert(format!("{name} {}", version.trim_start_matches('v')));
         }
     }
-    crates.retain(|name| !name.starts_with("cappy "));
+    crates.retain(|name| !name.starts_with("cappy"));
     crates
 }
 

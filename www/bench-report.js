@@ -129,7 +129,7 @@ function section(title, note, heads, rows) {
   const whole = document.createElement("section");
   const scroller = document.createElement("div");
   scroller.className = "scroller";
-  // What scrolls must be in reach of a keyboard.
+  // An element that scrolls must be reachable by the keyboard.
   scroller.tabIndex = 0;
   scroller.setAttribute("role", "region");
   scroller.ariaLabel = title;

@@ -1,19 +1,20 @@
-/** The measurement, in a worker: so the page stays smooth, and stopping it is ending the worker. */
+/** The measurement, in a worker, so that the page stays smooth and can stop it by ending the worker. */
 
 import init, { bench } from "./cappy-bench/cappy_adapt.js";
 
 /** @typedef {import("./bench-report.js").Report} Report */
 /** @typedef {{ shape: string, dtype: string, scaling: boolean }} Ask */
-/** @typedef {{ step: string, share: number } | { report: Report } | { error: { code: string, message: string } }} Told */
+/** @typedef {{ code: string, atFault: string, what: string }} PlainError as the package's WebAssembly throws it */
+/** @typedef {{ step: string, share: number } | { report: Report } | { error: PlainError }} FromWorker */
 
 /** Names of adapters that run shaders on a CPU; as in the package. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
 
-/** @param {Told} told */
-const tell = (told) => postMessage(told);
+/** @param {FromWorker} message */
+const send = (message) => postMessage(message);
 
 addEventListener("message", (/** @type {MessageEvent<Ask>} */ { data }) => {
-  measure(data).then((report) => tell({ report }), (thrown) => tell({ error: partsOf(thrown) }));
+  measure(data).then((report) => send({ report }), (thrown) => send({ error: plainError(thrown) }));
 });
 
 /**
@@ -30,18 +31,18 @@ async function measure({ shape, dtype, scaling }) {
   await init().catch((cause) => {
     throw { code: "network", atFault: "cappy_adapt_bg.wasm", what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}` };
   });
-  const report = await bench(shape, dtype, scaling, software, (step, share) => tell({ step, share }));
-  // wgpu learns nothing of the adapter from a browser.
+  const report = await bench(shape, dtype, scaling, software, (step, share) => send({ step, share }));
+  // A browser tells wgpu nothing about the adapter.
   report.adapter.name = description || device || [vendor, architecture].filter(Boolean).join(" ") || "unknown";
   report.adapter.device_type = software ? "cpu" : "other";
   return { ...report, browser: navigator.userAgent };
 }
 
-/** @param {unknown} thrown */
-function partsOf(thrown) {
-  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "what" in thrown) {
-    const { code, atFault, what } = /** @type {{ code: string, atFault: string, what: string }} */ (thrown);
-    return { code, message: `${atFault}: ${what}` };
-  }
-  return { code: "gpu", message: thrown instanceof Error ? thrown.message : String(thrown) };
+/**
+ * @param {unknown} thrown
+ * @returns {PlainError}
+ */
+function plainError(thrown) {
+  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "what" in thrown) return /** @type {PlainError} */ (thrown);
+  return { code: "gpu", atFault: "cappy", what: `stopped unexpectedly: ${thrown instanceof Error ? thrown.message : thrown}` };
 }

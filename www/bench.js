@@ -4,7 +4,8 @@ import { hideError, showError } from "./errors.js";
 import { inSeconds } from "./words.js";
 
 /** @typedef {import("./bench-report.js").Report} Report */
-/** @typedef {import("./bench-worker.js").Told} Told */
+/** @typedef {import("./bench-worker.js").FromWorker} FromWorker */
+/** @typedef {import("./bench-worker.js").PlainError} PlainError */
 
 const form = byId("form", HTMLFormElement);
 const choices = byId("choices", HTMLFieldSetElement);
@@ -32,10 +33,10 @@ document.addEventListener("keydown", (event) => {
 });
 byId("copy", HTMLButtonElement).addEventListener("click", () => void copy());
 byId("download", HTMLButtonElement).addEventListener("click", download);
-// A browser that restores the form after a reload does so without an event.
+// After a reload browsers restore the form without an event.
 askForRoom();
 
-/** The large shape wants a word first. */
+/** Measuring the large shape is confirmed first. */
 function askForRoom() {
   const large = shape() === "large";
   byId("large-warning", HTMLElement).hidden = !large;
@@ -73,9 +74,9 @@ async function measure() {
 }
 
 /**
- * Measures in a worker of its own, whose memory goes with it.
+ * Measures in a worker of its own, so that its memory is freed with it.
  * @param {{ shape: string, dtype: string, scaling: boolean }} ask
- * @returns {Promise<Report | null>} nothing where it was stopped
+ * @returns {Promise<Report | null>} `null` where it was stopped
  */
 async function inWorker(ask) {
   const worker = new Worker(new URL("./bench-worker.js", import.meta.url), { type: "module", name: "cappy bench" });
@@ -88,12 +89,12 @@ async function inWorker(ask) {
       running = { end: () => resolve(null) };
       worker.addEventListener("error", (event) => {
         event.preventDefault();
-        reject(new CappyError("worker", `bench-worker.js: ${event.message || "could not be started"}`));
+        reject(new CappyError({ code: "worker", atFault: "bench-worker.js", what: event.message || "could not be started" }));
       });
-      worker.addEventListener("message", (/** @type {MessageEvent<Told>} */ { data }) => {
+      worker.addEventListener("message", (/** @type {MessageEvent<FromWorker>} */ { data }) => {
         if ("report" in data) resolve(data.report);
-        else if ("error" in data) reject(new CappyError(data.error.code, data.error.message));
-        else tell(data.step, data.share);
+        else if ("error" in data) reject(new CappyError(data.error));
+        else showStep(data.step, data.share);
       });
       worker.postMessage(ask);
     });
@@ -104,16 +105,13 @@ async function inWorker(ask) {
   }
 }
 
-/** As the package throws it, so that the page has words for it. */
+/** An error of the kind that the package throws, for which the page has explanations. */
 class CappyError extends Error {
   name = "CappyError";
 
-  /**
-   * @param {string} code
-   * @param {string} message
-   */
-  constructor(code, message) {
-    super(message);
+  /** @param {PlainError} error */
+  constructor({ code, atFault, what }) {
+    super(`${atFault}: ${what}`);
     this.code = code;
   }
 }
@@ -122,7 +120,7 @@ class CappyError extends Error {
  * @param {string} what
  * @param {number} share
  */
-function tell(what, share) {
+function showStep(what, share) {
   bar.value = share;
   const text = what.charAt(0).toUpperCase() + what.slice(1);
   if (step.textContent === text) return;
@@ -169,7 +167,7 @@ async function copy() {
     status.textContent = "Copied.";
     announce("Copied.");
   } catch {
-    // The browser may forbid it: then a person copies by hand.
+    // The browser may forbid it. Then the user copies by hand.
     const text = byId("json", HTMLTextAreaElement);
     text.hidden = false;
     text.value = json();

@@ -29,7 +29,7 @@ export function compare(before, now, marked) {
   byId("compare", HTMLElement).hidden = false;
 }
 
-/** Takes the comparison away. */
+/** Hides the comparison. */
 export function hideComparison() {
   byId("compare", HTMLElement).hidden = true;
 }

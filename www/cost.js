@@ -5,7 +5,7 @@ import { inBytes } from "./words.js";
 /** @typedef {import("./weights.js").WeightsChoice} WeightsChoice */
 
 /**
- * Shows what a download costs and waits for the answer. How weights are held can be chosen meanwhile.
+ * Shows what a download costs, and waits for the user's answer. Meanwhile the user can choose how weights are held.
  * @param {Cost} cost
  * @param {WeightsChoice} choice
  * @param {boolean} keep whether the download is to be kept

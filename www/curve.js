@@ -4,7 +4,7 @@ import { counted } from "./words.js";
 /** Size of the drawing, in its own units. */
 const [WIDTH, HEIGHT, EDGE] = [320, 96, 4];
 
-/** The error after each step as a line, drawn while it falls. */
+/** The error after each step, as a line that is drawn during training. */
 export class Curve {
   #figure = byId("curve", HTMLElement);
   #drawing = byId("curve-drawing", SVGSVGElement);
@@ -15,7 +15,7 @@ export class Curve {
   #steps = 1;
   #frame = 0;
 
-  /** A new line begins. */
+  /** Begins a new line. */
   begin() {
     this.#losses = [];
     this.#figure.hidden = true;
@@ -37,7 +37,7 @@ export class Curve {
     }
   }
 
-  /** Draws what there is. Frames do not come in a hidden tab, so that the end draws, too. */
+  /** Draws the line as it is. It is also drawn at the end, because a hidden tab gets no frames. */
   draw() {
     const losses = this.#losses;
     if (losses.length === 0) return;

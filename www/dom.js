@@ -1,6 +1,6 @@
 /**
- * The element with this id. The page's markup and scripts belong together: a missing element or one
- * of another kind is a mistake in this page and throws.
+ * The element with this id. Throws where it is missing or of another kind, because then the page and its scripts do
+ * not match.
  * @template {Element} T
  * @param {string} id
  * @param {new () => T} kind
@@ -57,13 +57,13 @@ export function withText(tag, text) {
   return element;
 }
 
-/** Whether things may move on this person's screen. */
+/** Whether animations are welcome: the user has not asked for reduced motion. */
 export function mayMove() {
   return !matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
 /**
- * Tells people who use a screen reader, and nobody else: what this says can be seen elsewhere.
+ * Has screen readers say something that is visible elsewhere on the page.
  * @param {string} text
  */
 export function announce(text) {

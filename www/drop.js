@@ -1,9 +1,9 @@
 import { byId } from "./dom.js";
 
 /**
- * Takes files and folders that are dropped anywhere on the page.
+ * Handles files and folders that are dropped anywhere on the page.
  * @param {(files: File[]) => void} take
- * @param {(error: unknown) => void} fail told when a folder cannot be read
+ * @param {(error: unknown) => void} fail called when a folder cannot be read
  */
 export function dropped(take, fail) {
   const hint = byId("drop-hint", HTMLElement);
@@ -20,7 +20,7 @@ export function dropped(take, fail) {
     if (!hasFiles(event)) return;
     event.preventDefault();
     hint.hidden = true;
-    // Entries have to be taken at once: the list is empty after the first pause.
+    // The entries must be read before any `await`, after which the list is empty.
     const items = [...(event.dataTransfer?.items ?? [])].filter(({ kind }) => kind === "file");
     const taken = items.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
     try {

@@ -62,10 +62,10 @@ const WORDS = {
   gpu: ["The graphics adapter failed", "Try again. If it stays, update the browser and the graphics driver."],
   "not-finite": ["A score came out as no number", "The model or the driver is at fault. No score is shown."],
   worker: ["The background worker stopped", "Load the model again. If it stays, the device may lack memory."],
-  disposed: ["The model was put away", "Load it again."],
+  disposed: ["The model was unloaded", "Load it again."],
 };
 
-/** After these the model has to be loaded anew before it can score. */
+/** After errors with these codes the model must be loaded again before it can score. */
 const GONE = new Set(["device-lost", "gpu", "worker", "disposed"]);
 
 /**
@@ -79,7 +79,7 @@ export function codeOf(error) {
 }
 
 /**
- * Whether the model must be loaded again after this.
+ * Whether the model must be loaded again after this error.
  * @param {unknown} error
  */
 export function isModelGone(error) {
@@ -87,7 +87,7 @@ export function isModelGone(error) {
 }
 
 /**
- * What went wrong in plain words, with what can be done.
+ * An error in plain words, with what can be done about it.
  * @param {unknown} error
  * @returns {{ title: string, advice: string[], technical: string }}
  */
@@ -101,7 +101,7 @@ export function explain(error) {
   return { title, advice, technical: code ? `${code}: ${message}` : message };
 }
 
-/** What is next to each place in meaning, for the focus to go to. */
+/** For each place of errors the element that gets the focus when the error is gone. */
 const NEIGHBOURS = { "model-error": "change-model", "source-error": "source", "ranking-error": "rank", "bench-error": "start", "teach-error": "teach" };
 
 /**
@@ -118,7 +118,7 @@ export function showError(place, error, retry) {
   part(box, "code", HTMLElement).textContent = technical;
   part(box, "button", HTMLButtonElement).addEventListener("click", () => {
     hideError(place);
-    // This button is gone now.
+    // The button itself is gone now.
     byId(NEIGHBOURS[place], HTMLElement).focus();
     retry();
   });

@@ -1,11 +1,11 @@
 /**
- * Tasks to begin with, which the demo model can do. `best` is the right candidate's place.
+ * Example tasks that the demo model can solve. `best` is the index of the right candidate.
  * @type {{ name: string, instruction: string, candidates: string[], best: number }[]}
  */
 export const examples = [
   {
     name: "Newspaper section",
-    // Freely after the example on the model card of Cappy: the AG News question, in our own words.
+    // Like the example on the model card of Cappy, the AG News question, in other words.
     instruction:
       "In which section of a newspaper would this article likely appear?\n" +
       "The Carlyle Group, a private investment firm known for its bets on the defence industry, is now putting money into a quieter part of the market.",

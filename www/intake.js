@@ -6,11 +6,11 @@ import { counted } from "./words.js";
 /** @typedef {import("./jsonl.js").Problem} Problem */
 /** @typedef {import("./task.js").TaskEditor} TaskEditor */
 
-/** How many bad lines are shown; the rest is counted. */
+/** How many lines with problems are shown. The others are only counted. */
 const SHOWN_PROBLEMS = 50;
 
 /**
- * Texts that come in bulk: pasted, from a file, dropped.
+ * Takes many texts at once: pasted, from a file, or dropped.
  * @param {TaskEditor} editor
  */
 export function setUpIntake(editor) {
@@ -59,7 +59,7 @@ function takeLines(editor, text, from) {
 }
 
 /**
- * Takes the first of these tasks, and offers the others.
+ * Puts the first of these tasks on the page, and offers the others.
  * @param {TaskEditor} editor
  * @param {Task[]} tasks
  * @param {string} from

@@ -11,8 +11,8 @@
 
 /**
  * Reads JSON lines. A line is a string, an object with `text`, or an instruction with its `response`
- * or `responses`. Candidates of one instruction come together; a line that is none of these becomes a
- * problem and does not hinder the others. Blank lines are passed over.
+ * or `responses`. Candidates of one instruction make one task. Any other line becomes a problem, and the lines
+ * after it are read all the same. Blank lines are ignored.
  * @param {string} text
  * @returns {{ tasks: Task[], problems: Problem[] }} tasks in the order of their first lines
  */
@@ -36,13 +36,13 @@ export function parseJsonLines(text) {
 }
 
 /**
- * Splits pasted text into candidates and leaves out what is blank.
+ * Splits pasted text into candidates, without blank ones.
  * @param {string} text
  * @param {"lines" | "blocks"} by
  */
 export function split(text, by) {
   const pieces = text.replace(/\r\n?/g, "\n").split(by === "lines" ? "\n" : /\n(?:[^\S\n]*\n)+/);
-  // What is left is passed on as it is, apart from line breaks around the whole text.
+  // The candidates are not changed, apart from line breaks around the whole text.
   return pieces.filter((piece) => piece.trim() !== "").map((piece) => piece.replace(/^\n+|\n+$/g, ""));
 }
 

@@ -1,7 +1,7 @@
 /** @typedef {import("./cappy-web/index.js").Lesson} Lesson */
 
 /**
- * An answer of a task with marks: what it scored when it was first seen, and whether it was marked as right.
+ * An answer of a task with marks: its first score, and whether it is marked as right.
  * @typedef {{ score: number, right?: boolean }} Answer
  */
 
@@ -10,15 +10,15 @@
  * @typedef {Map<string, Map<string, Answer>>} Marks
  */
 
-// Every page of an origin shares one storage; the path keeps two copies of this page apart.
+// All pages of an origin share one storage. The path distinguishes several copies of this page.
 const KEY = `cappy lessons ${new URL(".", import.meta.url).pathname}`;
 
 /** The name under which this page keeps what a model has learned. */
 export const KEPT_AS = `the demo page ${new URL(".", import.meta.url).pathname}`;
 
 /**
- * The marks as lessons: right answers over wrong ones, or labels where there is only one kind. Answers
- * without a mark are to keep their scores.
+ * The marks as lessons: right answers over wrong ones, or labels where there is only one kind. For answers without
+ * a mark the lesson is their first score.
  * @param {Marks} marks
  * @returns {Lesson[]}
  */
@@ -34,7 +34,7 @@ export function lessonsOf(marks) {
 }
 
 /**
- * The marks that this browser kept, and the model that learned from them; `null` where there are none.
+ * The stored marks, and the model that learned from them; `null` where there are none.
  * @returns {{ model: string, marks: Marks } | null}
  */
 export function readLessons() {
@@ -55,15 +55,15 @@ export function keepLessons(model, marks) {
   try {
     localStorage.setItem(KEY, JSON.stringify({ model, marks: Array.from(marks, ([instruction, texts]) => [instruction, [...texts]]) }));
   } catch {
-    // Full or switched off. What was learned can be used until the page is closed.
+    // The storage may be full or switched off. Then what was learned is lost when the page is closed.
   }
 }
 
-/** Forgets the kept marks. */
+/** Deletes the stored marks. */
 export function forgetLessons() {
   try {
     localStorage.removeItem(KEY);
   } catch {
-    // Where storage is switched off, nothing was kept.
+    // Where storage is switched off, nothing was stored.
   }
 }

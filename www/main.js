@@ -41,7 +41,7 @@ byId("running-cancel", HTMLButtonElement).addEventListener("click", () => rankin
 showWhetherRankable();
 void model.reload().then(() => model.scorer && keepForOffline(model.scorer.info().device));
 
-/** Ranks what stands on the page. */
+/** Ranks the task on the page. */
 async function rank() {
   const { scorer } = model;
   if (ranking) return;
@@ -50,7 +50,7 @@ async function rank() {
     return;
   }
   const { instruction, candidates } = editor.state;
-  // Blank rows are passed over; `place` is where a candidate stands on the page.
+  // Blank rows are ignored. `place` is the row of a candidate on the page.
   const given = candidates.map((text, place) => ({ text, place })).filter(({ text }) => text.trim() !== "");
   if (instruction.trim() === "" || given.length === 0) {
     editor.say(instruction.trim() === "" ? "Write an instruction first." : "Write a candidate first.");
@@ -67,7 +67,7 @@ async function rank() {
   bringIntoView(byId("ranking", HTMLElement));
   const work = (async () => {
     for await (const result of scorer.stream(instruction, given, { signal: stop.signal })) {
-      // What an abort leaves in the pipe is not wanted any more.
+      // Results that still arrive after an abort are ignored.
       if (stop.signal.aborted) break;
       view.add(result);
     }
@@ -88,7 +88,7 @@ async function rank() {
   }
 }
 
-/** The button stays focusable, so that a keyboard does not lose its place; `rank` says what is missing. */
+/** The button is not `disabled`, which would take the focus away; `rank` shows what is missing. */
 function showWhetherRankable() {
   rankButton.setAttribute("aria-disabled", String(ranking !== null || model.scorer === null));
 }

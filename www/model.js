@@ -1,7 +1,7 @@
 import { askCost } from "./cost.js";
 import { announce, byId, fillFacts } from "./dom.js";
 import { codeOf, hideError, showError } from "./errors.js";
-import { showKept } from "./kept.js";
+import { showStoredModels } from "./stored-models.js";
 import { LoadingView } from "./progress.js";
 import { DEMO_IN, dtypeOf, NAMES, WeightsChoice } from "./weights.js";
 import { inBytes, inMillions } from "./words.js";
@@ -11,24 +11,24 @@ import { inBytes, inMillions } from "./words.js";
 /** @typedef {import("./cappy-web/index.js").LoadOptions} LoadOptions */
 
 /**
- * A model that a person asked for. Without `source` it is the demo model.
+ * A model that the user has asked for. Without `source` it is the demo model.
  * @typedef {object} Wish
- * @property {string} name what to call it
+ * @property {string} name its name for people
  * @property {boolean} [typed] whether its name was typed into the field
  * @property {string | File[]} [source]
  * @property {Pick<LoadOptions, "headers" | "cache">} [options]
  */
 
-/** Downloads up to so many bytes begin without a question. */
+/** A download of more bytes than this is confirmed first. */
 const SMALL = 8_000_000;
 
-/** Imported only when needed, so that the page can say so when it fails. */
+/** Imports the package only when it is needed, so that the page can show an error when that fails. */
 const thePackage = () => import("./cappy-web/index.js");
 
 /** @type {Wish} */
 const DEMO = { name: "demo model" };
 
-/** The model panel: what is loaded, loading another, what that costs, what is kept. */
+/** The model panel: the loaded model, loading another one, its costs, and the stored models. */
 export class ModelPanel {
   /** @type {Scorer | null} */
   #scorer = null;
@@ -38,7 +38,7 @@ export class ModelPanel {
   #loaded = null;
   /** @type {AbortController | null} stops what is going on */
   #stop = null;
-  /** @type {Promise<unknown>} while somebody scores with the model, it is not put away */
+  /** @type {Promise<unknown>} while the model scores, it is not disposed of */
   #inUse = Promise.resolve();
   #view = new LoadingView();
   #weights = new WeightsChoice(() => {
@@ -90,20 +90,20 @@ export class ModelPanel {
     return this.#scorer;
   }
 
-  /** Whether a model is on its way. */
+  /** Whether a model is being loaded. */
   get isBusy() {
     return this.#stop !== null;
   }
 
   /**
-   * Keeps the present model until this work is over.
+   * Keeps the present model from being disposed of until this work is over.
    * @param {Promise<unknown>} work
    */
   holdFor(work) {
     this.#inUse = work;
   }
 
-  /** Stops looking up or loading. */
+  /** Stops a look-up or a load. */
   cancel() {
     this.#stop?.abort();
   }
@@ -133,13 +133,13 @@ export class ModelPanel {
     this.#view.begin(wish.name);
     const { signal } = stop;
     let found = false;
-    // A name that was typed may be wrong: then it is to be mended where it was typed.
+    // A name that was typed may be wrong. Then the error is shown at the field.
     if (!wish.typed) this.#open(false);
     try {
       const cappy = await thePackage();
       if (typeof wish.source === "string" && !(await this.#agreed(wish, wish.source, signal, () => { found = true; }))) return;
       const { held } = this.#weights;
-      // The demo model is here in several forms, smaller to download; others are rounded while they load.
+      // The demo model's server also has it in fewer bits, which is a smaller download. Other models are rounded while they load.
       const demo = wish.source === undefined ? DEMO_IN[held] : undefined;
       const scorer = await cappy.Scorer.load(demo ?? wish.source, {
         ...(demo ? { cache: false } : { ...wish.options, dtype: await dtypeOf(held) }),
@@ -154,7 +154,7 @@ export class ModelPanel {
       if (wish.typed && !found) this.#showWrong(wish, error);
       else showError("model-error", error, () => void this.load(wish));
     } finally {
-      // Another wish may have taken over meanwhile; then the panel is its.
+      // The user may have asked for another model meanwhile. Then the panel shows that one.
       if (this.#stop === stop) {
         this.#stop = null;
         this.#view.end();
@@ -166,11 +166,11 @@ export class ModelPanel {
   }
 
   /**
-   * Looks up what the model costs and asks, where that is much.
+   * Looks up what the model costs, and asks the user where that is much.
    * @param {Wish} wish
    * @param {string} source
    * @param {AbortSignal} signal
-   * @param {() => void} found told that the model is there
+   * @param {() => void} found called when the model is there
    * @returns {Promise<boolean>}
    */
   async #agreed(wish, source, signal, found) {
@@ -252,7 +252,7 @@ export class ModelPanel {
     const load = (/** @type {string} */ model) => void this.load(this.#named(model, true));
     const fail = (/** @type {unknown} */ error) => showError("model-error", error, () => this.#open(true));
     thePackage().then((cappy) => {
-      void showKept(cappy, load, fail);
+      void showStoredModels(cappy, load, fail);
       const { source, options } = this.#loaded ?? this.#wish;
       void this.#weights.lookUp(cappy.probe, source, options);
     }, fail);
@@ -293,7 +293,7 @@ function stoppable(work, signal) {
 }
 
 /**
- * Which adapter and which path, in a line.
+ * The adapter and how numbers are held, in one line.
  * @param {Info} info
  */
 function shortly({ adapter, device, dtype, weights, parameters }) {

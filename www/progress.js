@@ -6,7 +6,7 @@ import { inBytes, inSeconds } from "./words.js";
 const PHASES = /** @type {const} */ (["download", "load"]);
 const NAMES = { download: "Downloading", load: "Loading onto the graphics adapter" };
 
-/** Rates are taken over so many milliseconds: long enough to be calm, short enough to be true. */
+/** Rates are averages over so many milliseconds: long enough to be steady, short enough to be up to date. */
 const WINDOW = 4000;
 
 /** The bar that shows how far loading a model is. */
@@ -35,7 +35,7 @@ export class LoadingView {
   /** @param {LoadProgress} progress */
   update(progress) {
     this.#last[progress.phase] = progress;
-    // Pieces may come thousands of times a second; a frame shows the last.
+    // Progress may come thousands of times a second. A frame shows the last value.
     if (this.#frame === 0) {
       this.#frame = requestAnimationFrame(() => {
         this.#frame = 0;
@@ -44,7 +44,7 @@ export class LoadingView {
     }
   }
 
-  /** Takes the bar away. */
+  /** Hides the bar. */
   end() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
@@ -52,7 +52,7 @@ export class LoadingView {
   }
 
   #draw() {
-    // Phases may run side by side, piece by piece. The first unfinished one is what a person waits for.
+    // Both phases may run at the same time. The first one that is not finished is shown.
     const begun = PHASES.flatMap((phase) => this.#last[phase] ?? []);
     const now = begun.find(({ bytes, total }) => bytes < total) ?? begun.at(-1);
     if (!now) return;
@@ -73,7 +73,7 @@ export class LoadingView {
   }
 
   /**
-   * Bytes a second of late, and how long the rest takes at that rate.
+   * The recent rate in bytes a second, and how long the rest takes at that rate.
    * @param {LoadProgress} progress
    */
   #speed({ bytes, total }) {

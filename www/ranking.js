@@ -1,3 +1,4 @@
+import { bestFirst } from "./order.js";
 import { announce, byId, fromTemplate, mayMove, part } from "./dom.js";
 import { counted, inSeconds, three } from "./words.js";
 
@@ -6,7 +7,7 @@ import { counted, inSeconds, three } from "./words.js";
 /** With more rows than this, moving them would cost more than it shows. */
 const MOST_MOVING = 60;
 
-/** The list of results, best first, that grows and re-ranks while candidates are scored. */
+/** The list of results, best first. More of them come, and they change places, while candidates are scored. */
 export class RankingView {
   #list = byId("results", HTMLElement);
   #status = byId("ranking-status", HTMLElement);
@@ -35,7 +36,7 @@ export class RankingView {
     });
   }
 
-  /** What is ranked so far, best first. */
+  /** The results so far, best first. */
   get results() {
     return this.#ranked.map(({ result }) => result);
   }
@@ -64,7 +65,7 @@ export class RankingView {
   /** A candidate has its score. It is drawn with the next frame. @param {Result} result */
   add(result) {
     this.#waiting.push(result);
-    // Frames do not come in a hidden tab; `end` draws what is left.
+    // A hidden tab gets no frames; there `end` draws the rest.
     if (this.#waiting.length === 1) this.#frame = requestAnimationFrame(() => this.#draw());
   }
 
@@ -104,7 +105,7 @@ export class RankingView {
     line.hidden = all.length === 0 || this.#ranked.length === 0;
   }
 
-  /** How far it is: scored of all. */
+  /** Shows how many candidates are scored. */
   #progress() {
     const done = this.#ranked.length;
     this.#bar.value = done;
@@ -117,8 +118,7 @@ export class RankingView {
     const before = this.#ranked.map(({ row }) => ({ row, top: row.getBoundingClientRect().top }));
     const made = fresh.map((result) => ({ result, row: makeRow(result) }));
     this.#ranked.push(...made);
-    // Ties go to the earlier candidate, as in the library's own order.
-    this.#ranked.sort((a, b) => b.result.score - a.result.score || a.result.index - b.result.index);
+    this.#ranked.sort((a, b) => bestFirst(a.result, b.result));
     this.#place();
     const [low, high] = this.#range();
     for (const [at, { result, row }] of this.#ranked.entries()) {
@@ -136,7 +136,7 @@ export class RankingView {
     this.#progress();
   }
 
-  /** Puts the rows into order and leaves those that are in place, so that focus stays in them. */
+  /** Puts the rows into order. Rows in their place are not moved, so that the focus stays in them. */
   #place() {
     let at = this.#list.firstElementChild;
     for (const { row } of this.#ranked) {
@@ -146,7 +146,8 @@ export class RankingView {
   }
 
   /**
-   * Where bars begin and end: 0..1, for a little beyond that is usual; further for models of another scale.
+   * The scores at which bars begin and end: 0 and 1, also for scores a little beyond, which are usual; for models of
+   * another scale the lowest and highest score.
    * @returns {[low: number, high: number]}
    */
   #range() {
@@ -170,7 +171,7 @@ export class RankingView {
       await navigator.clipboard.writeText(json);
       this.#status.textContent = `Copied ${counted(rows.length, "candidate")} as JSON.`;
     } catch {
-      // The browser may forbid it: then a person copies by hand.
+      // The browser may forbid it. Then the user copies by hand.
       this.#json.hidden = false;
       this.#json.value = json;
       this.#json.select();
@@ -191,7 +192,7 @@ function makeRow({ text, score, truncated, candidate }) {
 }
 
 /**
- * Lets a row glide from where it was.
+ * Lets a row slide from where it was.
  * @param {HTMLElement} row
  * @param {number} by CSS pixels
  */

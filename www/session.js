@@ -4,11 +4,11 @@
  * @property {string[]} candidates
  */
 
-// Every page of an origin shares one storage; the path keeps two copies of this page apart.
+// All pages of an origin share one storage. The path distinguishes several copies of this page.
 const KEY = `cappy task ${new URL(".", import.meta.url).pathname}`;
 
 /**
- * The task that this browser kept, or `null`. Storage may be switched off: then nothing is kept.
+ * The stored task, or `null` where there is none, as where storage is switched off.
  * @returns {Session | null}
  */
 export function readSession() {
@@ -26,15 +26,15 @@ export function keepSession(session) {
   try {
     localStorage.setItem(KEY, JSON.stringify(session));
   } catch {
-    // Full or switched off. The task on the page is not touched by that.
+    // The storage may be full or switched off. The task on the page stays as it is.
   }
 }
 
-/** Forgets the kept task. */
+/** Deletes the stored task. */
 export function forgetSession() {
   try {
     localStorage.removeItem(KEY);
   } catch {
-    // Where storage is switched off, nothing was kept.
+    // Where storage is switched off, nothing was stored.
   }
 }

@@ -1,31 +1,31 @@
 /**
- * Lets the page work without a network. What the network gives is passed on and kept; where there is
- * no network, what was kept last is given. Models from elsewhere are the package's own business.
+ * Lets the page work without a network. Answers from the network are cached; without a network the cached ones are
+ * used. Models from other servers are cached by the package itself.
  */
 
 /**
- * What ranking with the demo model needs: always, and by what computes. The build writes it.
+ * The files that ranking with the demo model needs: `all` always, `gpu` or `cpu` by the device. The build fills them in.
  * @type {{ all: string[], gpu: string[], cpu: string[] }}
  */
 const FILES = { all: [], gpu: [], cpu: [] };
 
-/** Files of this page, from its folder: others that lie there, such as somebody's models, may be large. */
+/** Matches the files of this page in its folder, where there may be other ones, such as large models. */
 const OWN = /^([\w.-]*|(cappy-web|cappy-bench|models\/cappy-mini-q\d)\/[\w./-]+)$/;
 
-/** The types of service workers do not go together with those of pages. */
+/** TypeScript's types for service workers conflict with those for pages. */
 const scope = /** @type {any} */ (self);
 /** @type {string} */
 const folder = scope.registration.scope;
-// Several pages may share an origin, and its caches.
+// The caches are shared by all pages of an origin.
 const CACHE = `cappy page ${folder}`;
 
 scope.addEventListener("install", () => scope.skipWaiting());
 scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(scope.clients.claim()));
 
-// The page tells what computes when its first model is there, so that no browser keeps both.
+// The page sends the device when its first model is loaded, so that only the files for that device are cached.
 scope.addEventListener("message", (/** @type {any} */ event) => {
   event.waitUntil(keepAll([...FILES.all, ...FILES[/** @type {"gpu" | "cpu"} */ (event.data.device)]])
-    .then(() => event.source?.postMessage({ kept: true })));
+    .then(() => event.source?.postMessage({ stored: true })));
 });
 
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
@@ -48,7 +48,7 @@ async function keepAll(files) {
   const cache = await caches.open(CACHE);
   await Promise.all(files.map(async (file) => {
     const url = folder + file;
-    // The page has just fetched most of them: the browser's own cache may have them still.
+    // The page has just fetched most of them, so the browser's own cache may still have them.
     if (!(await cache.match(url))) await keep(cache, url, await fetch(url, { cache: "force-cache" }));
   }));
 }
@@ -62,20 +62,20 @@ async function answer(event) {
     const response = await fetch(request);
     if (request.method === "GET") {
       const copy = response.clone();
-      // Without room the page works all the same.
+      // Where there is no space for the cache, the page works with a network.
       event.waitUntil(caches.open(CACHE).then((cache) => keep(cache, url, copy)).catch(() => {}));
     }
     return response;
   } catch (error) {
-    const kept = await caches.match(url, { cacheName: CACHE, ignoreVary: true });
-    if (!kept) throw error;
-    return request.method === "HEAD" ? new Response(null, kept) : kept;
+    const cached = await caches.match(url, { cacheName: CACHE, ignoreVary: true });
+    if (!cached) throw error;
+    return request.method === "HEAD" ? new Response(null, cached) : cached;
   }
 }
 
 /**
- * Keeps a whole answer. The package asks for models from their first byte on, which servers answer
- * with a part that is the whole.
+ * Caches a whole answer. The package requests models as a range from their first byte on, and servers answer with a
+ * part that is the whole file.
  * @param {Cache} cache
  * @param {string} url
  * @param {Response} response

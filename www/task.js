@@ -5,10 +5,10 @@ import { counted } from "./words.js";
 
 /** @typedef {import("./session.js").Session} State */
 
-/** What stands here after everything was forgotten. */
+/** The content after everything was deleted. */
 const EMPTY = { instruction: "", candidates: ["", ""] };
 
-/** The instruction and the list of candidates that a person edits. */
+/** The instruction and the list of candidates, which the user edits. */
 export class TaskEditor {
   #instruction = byId("instruction", HTMLTextAreaElement);
   #list = byId("candidates", HTMLElement);
@@ -17,7 +17,7 @@ export class TaskEditor {
   #count = byId("candidate-count", HTMLElement);
   /** @type {State | null} what `undo` brings back */
   #before = null;
-  /** Whether what stands here is nobody's own text, and needs no way back. */
+  /** Whether the content is an example or empty, so that replacing it needs no undo. */
   #untouched = true;
   /** @type {() => void} */
   #onChange;
@@ -49,7 +49,7 @@ export class TaskEditor {
     this.#show(session ?? examples[0] ?? EMPTY);
   }
 
-  /** What stands on the page now. @returns {State} */
+  /** The present content. @returns {State} */
   get state() {
     return { instruction: this.#instruction.value, candidates: this.#areas().map((area) => area.value) };
   }
@@ -61,12 +61,12 @@ export class TaskEditor {
   }
 
   /**
-   * Puts another task in place of this one; a person can undo it.
+   * Replaces the task. The user can undo that.
    * @param {State} state
    * @param {string} what said on the page
    */
   replace(state, what) {
-    // Going through examples with the arrow keys must not push a person's own text out of reach.
+    // Going through examples with the arrow keys must not lose the user's own text.
     const before = this.#untouched ? this.#before : this.isEmpty ? null : this.state;
     this.#show(state);
     this.#changed();
@@ -75,13 +75,13 @@ export class TaskEditor {
   }
 
   /**
-   * Adds candidates after those that are there, in place of blank ones.
+   * Adds candidates at the end, in place of blank ones.
    * @param {readonly string[]} texts
    */
   add(texts) {
     const before = this.state;
-    const kept = before.candidates.filter((text) => text.trim() !== "");
-    this.#show({ instruction: before.instruction, candidates: [...kept, ...texts] });
+    const written = before.candidates.filter((text) => text.trim() !== "");
+    this.#show({ instruction: before.instruction, candidates: [...written, ...texts] });
     this.#changed();
     this.#offerUndo(before, `Added ${counted(texts.length, "candidate")}.`);
   }
@@ -91,7 +91,7 @@ export class TaskEditor {
     this.#status.textContent = text;
   }
 
-  /** Puts the cursor where a person has to write next. */
+  /** Puts the cursor into the first empty text. */
   focus() {
     const blank = [this.#instruction, ...this.#areas()].find((area) => area.value.trim() === "");
     (blank ?? this.#instruction).focus();
@@ -127,7 +127,7 @@ export class TaskEditor {
     this.#number();
     this.#changed();
     this.#offerUndo(before, `Removed candidate ${at + 1}.`);
-    // The button that had the focus is gone: its neighbour takes over.
+    // The button with the focus is gone, so its neighbour gets the focus.
     const rows = this.#list.children;
     const next = rows[Math.min(at, rows.length - 1)];
     (next ? part(next, "button", HTMLElement) : byId("add", HTMLElement)).focus();

@@ -20,7 +20,7 @@ const SETTINGS = {
   full: { batch: 8, size: 8 * 30, learningRate: 5e-5 },
 };
 
-/** The panel in which a person teaches the model: marks, training, and what it changed. */
+/** The panel in which the user teaches the model: marks, training, and its effect. */
 export class TeachPanel {
   #results = byId("results", HTMLElement);
   #lessons = byId("lessons", HTMLElement);
@@ -71,7 +71,7 @@ export class TeachPanel {
     this.#show();
   }
 
-  /** Whether it is being taught just now. */
+  /** Whether the model is being taught now. */
   get isBusy() {
     return this.#stop !== null;
   }
@@ -81,7 +81,7 @@ export class TeachPanel {
     this.#stop?.abort();
   }
 
-  /** Another model is there, or none: what was learned belongs to the former one. */
+  /** To be called when another model is loaded, or none: what was learned belongs to the former one. */
   modelChanged() {
     const scorer = this.#scorer();
     if (scorer === this.#taught) return;
@@ -89,8 +89,8 @@ export class TeachPanel {
     this.#taught = scorer;
     this.#learned = null;
     hideComparison();
-    const kept = readLessons();
-    if (scorer && kept?.model === scorer.info().model) {
+    const stored = readLessons();
+    if (scorer && stored?.model === scorer.info().model) {
       this.#learned = KEPT_AS;
       this.#say("This browser keeps what this model has learned from your marks.");
     }
@@ -127,7 +127,7 @@ export class TeachPanel {
     const answers = this.#marks.get(this.#instruction) ?? /** @type {Map<string, import("./lessons.js").Answer>} */ (new Map());
     for (const { text, score } of this.#ranked) if (!answers.has(text)) answers.set(text, { score });
     const answer = answers.get(text) ?? { score: 0 };
-    // Pressed again, a mark is taken back.
+    // Pressing a mark again removes it.
     if (answer.right === right) delete answer.right;
     else answer.right = right;
     if ([...answers.values()].some((each) => each.right !== undefined)) this.#marks.set(this.#instruction, answers);
@@ -144,7 +144,7 @@ export class TeachPanel {
     this.#marks.delete(instruction);
     this.#showMarks();
     this.#show();
-    // The button that had the focus is gone: its neighbour takes over.
+    // The button with the focus is gone, so its neighbour gets the focus.
     const buttons = this.#lessons.querySelectorAll("button");
     (buttons[Math.min(at, buttons.length - 1)] ?? this.#teach).focus();
   }
@@ -200,7 +200,7 @@ export class TeachPanel {
     }
   }
 
-  /** Applies what was learned, or puts it aside. */
+  /** Applies what was learned, or returns to the model as it was. */
   async #turn() {
     const scorer = this.#scorer();
     if (!scorer || this.#stop) return;
@@ -216,7 +216,7 @@ export class TeachPanel {
   }
 
   /**
-   * Applies it, and ranks the present task once more to show what that changes.
+   * Applies what was learned, and ranks the present task again to show the effect.
    * @param {Scorer} scorer
    * @param {Adapted | string | undefined} learned
    */
@@ -228,7 +228,7 @@ export class TeachPanel {
     await this.#rank();
   }
 
-  /** Deletes what is kept, and all marks. */
+  /** Deletes what was learned, and all marks. */
   async #forgetAll() {
     this.cancel();
     const scorer = this.#scorer();
@@ -248,7 +248,7 @@ export class TeachPanel {
     this.#teach.focus();
   }
 
-  /** The buttons of the ranking, as they are pressed. */
+  /** Updates the buttons in the ranking. */
   #showMarks() {
     const marks = this.#marks.get(this.#instruction);
     for (const row of this.#results.children) {
@@ -263,7 +263,7 @@ export class TeachPanel {
     }
   }
 
-  /** What there is to learn from, and what can be done now. */
+  /** Shows how many lessons there are, and which buttons can be used. */
   #show() {
     const rows = [...this.#marks].map(([instruction, texts], at) => {
       const row = document.createElement("li");

@@ -8,27 +8,27 @@ import { inBytes } from "./words.js";
 
 const ALL = /** @type {const} */ (["auto", "f16", "q8", "q4"]);
 
-/** What the ways of holding weights are called after loading. */
+/** The names of the ways of holding weights, after loading. */
 export const NAMES = { f16: "16 bits", q8: "8 bits", q4: "4 bits" };
 
 /**
- * Where the demo model lies in fewer bits, beside this page.
+ * The address of the demo model in fewer bits, beside this page.
  * @type {Partial<Record<Held, string>>}
  */
 export const DEMO_IN = Object.fromEntries(
   ["q8", "q4"].map((held) => [held, new URL(`models/cappy-mini-${held}/`, import.meta.url).href]),
 );
 
-// Every page of an origin shares one storage; the path keeps two copies of this page apart.
+// All pages of an origin share one storage. The path distinguishes several copies of this page.
 const KEY = `cappy weights ${new URL(".", import.meta.url).pathname}`;
 
 const ROUNDED =
   "The download stays the same: what is stored in more bits is rounded while it loads, which saves graphics memory.";
 const DEMO = "The demo model comes in 16, 8 and 4 bits: fewer bits are a smaller download, too.";
 
-/** The choice of how weights are held, with what each way costs of one model. */
+/** The choice of how weights are held, with the costs of each way for one model. */
 export class WeightsChoice {
-  #held = kept();
+  #held = storedChoice();
   #box = byId("weights", HTMLFieldSetElement);
   #home = byId("weights-home", HTMLElement);
   #note = byId("weights-note", HTMLElement);
@@ -48,13 +48,13 @@ export class WeightsChoice {
     this.#apply.addEventListener("click", load);
   }
 
-  /** What is chosen. */
+  /** The user's choice. */
   get held() {
     return this.#held;
   }
 
   /**
-   * Looks up what each way costs of a model, and shows it.
+   * Looks up the costs of each way for a model, and shows them.
    * @param {Probe} probe
    * @param {Parameters<Probe>[0]} source the demo model unless given
    * @param {Parameters<Probe>[1]} options
@@ -69,17 +69,17 @@ export class WeightsChoice {
         return held === "auto" || demo ? probe(demo ?? source, demo ? { cache: false } : options) : null;
       }));
       if (mine !== this.#lookUps) return;
-      // The demo model is not kept: each load asks this page's server for it.
+      // The demo model is not stored: each load requests it from this page's server.
       if (source === undefined) this.#show(costs.map((cost) => cost && { ...cost, download: cost.bytes }), DEMO);
       else this.#show(costs, ROUNDED);
     } catch {
-      // Loading the model says what is wrong with it, at more length.
+      // When the model is loaded, it shows its error in full.
       if (mine === this.#lookUps) this.#show(null, "What each takes could not be looked up.");
     }
   }
 
   /**
-   * Becomes a part of the question whether to download a model.
+   * Moves into the question whether to download a model.
    * @param {HTMLElement} question
    * @param {Cost} cost
    */
@@ -90,7 +90,7 @@ export class WeightsChoice {
     this.#apply.hidden = true;
   }
 
-  /** The question is over. */
+  /** Moves back after the question. */
   asked() {
     this.#home.append(this.#box);
     this.#apply.hidden = false;
@@ -111,7 +111,7 @@ export class WeightsChoice {
 
 /**
  * The option of `Scorer.load`. Weights of 16 bits are read as f16 where the adapter can, and unpacked
- * where it cannot; without an adapter the CPU has them in 16 bits unless told otherwise.
+ * where it cannot; without an adapter the CPU holds them in 16 bits by default.
  * @param {Held} held
  * @returns {Promise<Dtype>}
  */
@@ -135,7 +135,7 @@ function inWords({ download, gpuBytes, gpuBytesAs }, held) {
 }
 
 /** @returns {Held} */
-function kept() {
+function storedChoice() {
   try {
     const found = localStorage.getItem(KEY);
     return ALL.find((held) => held === found) ?? "auto";
@@ -150,6 +150,6 @@ function keep(held) {
     if (held === "auto") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, held);
   } catch {
-    // Full or switched off: then it holds until the page is left.
+    // The storage may be full or switched off. Then the choice is lost when the page is closed.
   }
 }

@@ -10,7 +10,7 @@ export function inBytes(bytes) {
 }
 
 /**
- * A time, as exact as it is of use.
+ * A duration, with as many digits as are of use.
  * @param {number} seconds
  */
 export function inSeconds(seconds) {
@@ -38,7 +38,7 @@ export function counted(count, one, many = `${one}s`) {
 }
 
 /**
- * Three digits at most, where more would flicker.
+ * With three digits at most, because more would flicker.
  * @param {number} value
  */
 export function three(value) {

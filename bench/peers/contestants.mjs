@@ -13,7 +13,10 @@ export async function prepare({ address }) {
   }
 }
 
-/** Enters a contestant: begins with its files on a local server, ends when it can be run. */
+/**
+ * Enters a contestant: begins with its files on a local server, ends when it can be run.
+ * @param {any} contestant
+ */
 export async function enter({ name, kind, ...how }) {
   const begin = performance.now();
   entered.set(name, kind === "ours" ? await ours(how) : await theirs(how));

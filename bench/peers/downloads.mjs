@@ -8,7 +8,7 @@ const ORT = "node_modules/onnxruntime-web/dist";
 /** Our package without its embedded model and the adapters for other libraries. */
 function ourFiles(root) {
   const skip = /^model\/|^(ai-sdk|langchain|rerank|ranker)\.js$|\.d\.ts$/;
-  return readdirSync(join(root, "dist"), { recursive: true })
+  return readdirSync(join(root, "dist"), { recursive: true, encoding: "utf8" })
     .filter((name) => /\.(js|wasm)$/.test(name) && !skip.test(name)).map((name) => join("dist", name));
 }
 

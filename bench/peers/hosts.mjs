@@ -26,7 +26,7 @@ export function openProgram(command, args, { env = {}, read = JSON.parse } = {})
   const ended = new Promise((resolve) => child.on("close", (code) => {
     rmSync(home, { recursive: true, force: true });
     for (const { reject } of waiting.splice(0)) reject(new Error(`${command} ended with ${code}: ${complaints}`));
-    resolve();
+    resolve(undefined);
   }));
   child.on("error", (error) => { complaints += error.message; });
   child.stdin.on("error", () => {});

@@ -16,7 +16,7 @@ function says(command, ...args) {
 }
 
 export function machine(root) {
-  const version = (name) => JSON.parse(readFileSync(`${root}/node_modules/${name}/package.json`)).version;
+  const version = (name) => JSON.parse(readFileSync(`${root}/node_modules/${name}/package.json`, "utf8")).version;
   return {
     date: new Date().toISOString(),
     command: ["npm run bench:peers --", ...process.argv.slice(2)].join(" "),

@@ -51,6 +51,7 @@ export function plot({ hosts }) {
   const points = panels.flatMap(({ lines }) => Object.values(lines).flat());
   if (points.length === 0) return "";
   const names = [...new Set(panels.flatMap(({ lines }) => Object.keys(lines)))];
+  /** @returns {[low: number, high: number]} */
   const range = (of) => [Math.min(...points.map(of)) / 1.2, Math.max(...points.map(of)) * 1.2];
   const [tokens, times] = [range(([x]) => x), range(([, y]) => y)];
   const scale = ([low, high], length) => (value) => (length * Math.log(value / low)) / Math.log(high / low);
@@ -103,4 +104,4 @@ function mark(name, x, y, colour) {
     : `<rect class="mark ${colour}" x="${x - 3.5}" y="${y - 3.5}" width="7" height="7"/>`;
 }
 
-if (argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(plot(JSON.parse(readFileSync(argv[2]))));
+if (argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(plot(JSON.parse(readFileSync(argv[2], "utf8"))));

@@ -101,5 +101,5 @@ function sizes(downloads) {
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  process.stdout.write(markdown(JSON.parse(readFileSync(argv[2]))));
+  process.stdout.write(markdown(JSON.parse(readFileSync(argv[2], "utf8"))));
 }

@@ -69,7 +69,7 @@ const longest = Number(options.longest);
 
 if (!existsSync(join(ROOT, "dist/index.js"))) throw new Error("dist/ is missing: run scripts/build-web");
 if (!existsSync(join(MODELS, "workloads.json"))) throw new Error("target/peers/ is missing: run bench/peers/make_models.py");
-const sizes = JSON.parse(readFileSync(join(MODELS, "workloads.json")));
+const sizes = JSON.parse(readFileSync(join(MODELS, "workloads.json"), "utf8"));
 const scaling = Object.keys(sizes).filter((name) => /^(mixed|equal)/.test(name));
 
 const site = await serve(ROOT);
@@ -138,7 +138,7 @@ const sizeOf = (workload) => {
   return { pairs, realTokens, paddedTokens };
 };
 function refereeOf(shape) {
-  const read = (name) => JSON.parse(readFileSync(join(MODELS, shape, name)));
+  const read = (name) => JSON.parse(readFileSync(join(MODELS, shape, name), "utf8"));
   const rounded = dtypes.filter((dtype) => dtype !== "f16").map((dtype) => [dtype, read(`expected-${dtype}.json`)]);
   return new Referee(shape, read("expected.json"), Object.fromEntries(rounded));
 }
@@ -244,6 +244,7 @@ try {
     const { title } = results.hosts[name] = { title: hosts[name]?.title ?? WASM_TITLES[name] ?? CPU, shapes: {} };
     for (const shape of shapes) {
       say(`${title}, ${shape}`);
+      /** @type {any} */
       const into = results.hosts[name].shapes[shape] = { contestants: {}, cases: {}, first: {} };
       try {
         if (name === "cpu") await measureOnCpu(shape, into);

@@ -1,6 +1,6 @@
 """Rounding with error feedback: matrices in order of the forward pass, columns in order.
 
-src/cpu/calibrate/ is the same in Rust; docs/quantisation.md has the formulas and their sources.
+crates/cpu/src/calibrate/ is the same in Rust; docs/quantisation.md has the formulas and their sources.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writes tests/golden/quantise.json, small matrices rounded by this study, for src/cpu/calibrate/tests.rs.
+"""Writes tests/golden/quantise.json, small matrices rounded by this study, for crates/cpu/src/calibrate/tests.rs.
 
     python bench/quantisation/make_case.py
 """

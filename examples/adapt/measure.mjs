@@ -61,7 +61,10 @@ async function native() {
   };
 }
 
-/** Runs in the page: teaches, if there is anything, and scores the test. */
+/**
+ * Runs in the page: teaches, if there is anything, and scores the test.
+ * @param {{ lessons?: any[], options?: object, test: any[] }} task
+ */
 async function inPage({ lessons, options, test }) {
   const { Scorer } = await import("/dist/index.js");
   const scorer = await Scorer.load();
@@ -81,6 +84,7 @@ async function inPage({ lessons, options, test }) {
 async function browser(name) {
   const { openChromium, openFirefox, serve } = await import("../../tests/web/hosts.mjs");
   const site = await serve(root);
+  /** @type {any} */
   const opened = await (name === "firefox" ? openFirefox : openChromium)(site);
   const texts = test.map(({ instruction, response }) => ({ instruction, response }));
   const { scores } = await opened.page.evaluate(inPage, { test: texts });

@@ -5,8 +5,8 @@ import { create, globals } from "webgpu";
 
 // Node has no WebGPU of its own; this package brings Chrome's.
 Object.assign(globalThis, globals);
-globalThis.navigator ??= {};
-navigator.gpu = create([]);
+/** @type {any} */ (globalThis).navigator ??= {};
+/** @type {any} */ (navigator).gpu = create([]);
 
 const scorer = await Scorer.load();
 const { ranking } = await rerank({

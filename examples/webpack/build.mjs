@@ -5,6 +5,7 @@ import webpack from "webpack";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 const stats = await new Promise((done, failed) => {
+  /** @type {import("webpack").Configuration} */
   const config = {
     mode: "production",
     context: here("."),

@@ -22,7 +22,7 @@ async function make(): Promise<void> {
       justification: "Holds the model that scores answers, in a worker, for all pages.",
     });
   } catch (error) {
-    // An earlier life of this worker may have been making it.
+    // This worker may have begun to make it before the browser ended it.
     if (!(await hasContext("OFFSCREEN_DOCUMENT"))) throw error;
   }
 }
@@ -37,7 +37,7 @@ const platform: Platform = {
   async ensureEngine(settings) {
     making ??= make().finally(() => (making = undefined));
     await making;
-    // One that is just being closed does not answer. Whoever asks tries again.
+    // A document that is just being closed does not answer. The client tries again.
     if (!(await configure(settings))) throw new Error("The offscreen document does not answer");
   },
   async configureEngine(settings) {

@@ -1,13 +1,13 @@
 /**
- * Firefox's event page, with the engine in it: there are no offscreen documents. Firefox ends the page
- * when nothing happened for 30 seconds. Work in the page does not count as something, so as long as a
- * model is in hand an API is called every now and then. Should Firefox end the page all the same,
- * ports break, and clients begin anew, which wakes it.
+ * Firefox's event page, with the engine in it, because Firefox has no offscreen documents. Firefox ends the page
+ * after 30 seconds without an event or a call of an API. Work in the page does not count, so while a model is
+ * loaded an API is called now and then. Should Firefox end the page all the same, ports break, and clients connect
+ * again, which wakes it.
  */
 import { EngineHost } from "../engine/host.js";
 import type { EngineState, ToBackground } from "../messages.js";
 import { VERSION } from "../messages.js";
-import { forEngine, keepTaught, readSettings } from "../settings.js";
+import { forEngine, storeTaught, readSettings } from "../settings.js";
 import type { Platform } from "./platform.js";
 import { start } from "./start.js";
 import { showState } from "./toolbar.js";
@@ -20,23 +20,23 @@ declare const browser: {
   sidebarAction: { open(): Promise<void>; isOpen(details: object): Promise<boolean> };
 };
 
-let staying: ReturnType<typeof setInterval> | undefined;
+let keepAlive: ReturnType<typeof setInterval> | undefined;
 
-function stay(needed: boolean): void {
-  if (needed) staying ??= setInterval(() => void chrome.runtime.getPlatformInfo(), STAY_EVERY);
-  else staying = void clearInterval(staying);
+function stayAwake(needed: boolean): void {
+  if (needed) keepAlive ??= setInterval(() => void chrome.runtime.getPlatformInfo(), STAY_EVERY);
+  else keepAlive = void clearInterval(keepAlive);
 }
 
 function onState(state: EngineState): void {
-  stay(state.phase !== "idle" && state.phase !== "failed");
+  stayAwake(state.phase !== "idle" && state.phase !== "failed");
   void showState(state);
-  // Messages do not reach the page that sends them: this is for the other ones.
+  // For the other pages: a message does not reach the page that sends it.
   const message: ToBackground = { v: VERSION, to: "background", type: "engine-state", state };
   chrome.runtime.sendMessage(message).catch(() => {});
 }
 
-// Firefox ends the page by itself once nothing calls any more.
-const host = new EngineHost({ settings: readSettings().then(forEngine), onState, onTaught: keepTaught, onIdle: () => {} });
+// Nothing to do when it is idle: Firefox ends the page by itself.
+const host = new EngineHost({ settings: readSettings().then(forEngine), onState, onTaught: storeTaught, onIdle: () => {} });
 
 const platform: Platform = {
   async ensureEngine(settings) {
@@ -50,5 +50,5 @@ const platform: Platform = {
 };
 
 start(platform);
-// What the page before this one left on the toolbar.
+// Replaces what an earlier run of this page left on the toolbar.
 void showState(host.state);

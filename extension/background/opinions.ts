@@ -1,4 +1,4 @@
-/** Thumbs: what the user thinks of answers is kept here, where the user has switched that on. */
+/** Thumbs: stores what the user thinks of answers, where the user has switched that on. */
 import { isOurPage } from "../engine/trust.js";
 import type { Answer, Known, ToBackground } from "../messages.js";
 import { likedOf, withOpinion } from "../learn/opinions.js";
@@ -6,7 +6,7 @@ import { changeOpinions, readOpinions } from "../learn/store.js";
 import { readSettings, type Settings } from "../settings.js";
 import { adapterFor } from "../sites/index.js";
 
-type Said = Extract<ToBackground, { type: "opinion" | "opinions" }>;
+type OpinionMessage = Extract<ToBackground, { type: "opinion" | "opinions" }>;
 
 /** The most thumbs that are taken from pages within a minute: more than a person presses. */
 export const MOST_A_MINUTE = 30;
@@ -14,17 +14,17 @@ export const MOST_A_MINUTE = 30;
 /** When thumbs were taken from pages, within the last minute. */
 let taken: number[] = [];
 
-/** Keeps an opinion, or tells of those that are kept; neither while learning is off or for private windows. */
-export async function opinion(message: Said, sender: chrome.runtime.MessageSender): Promise<Answer | Known> {
+/** Stores an opinion, or answers which ones are stored; neither while learning is off nor for private windows. */
+export async function opinion(message: OpinionMessage, sender: chrome.runtime.MessageSender): Promise<Answer | Known> {
   const settings = await readSettings();
   if (!settings.learn) return refused("Learning is switched off");
-  // What is read in a private window leaves nothing behind.
+  // Nothing of a private window is stored.
   if (sender.tab?.incognito) return refused("Nothing is kept of private windows");
   const { instruction } = message;
   if (message.type === "opinion") {
     const why = isOurPage(sender) ? "" : whyForged(sender, settings);
     if (why) return refused(why);
-    await changeOpinions((kept) => withOpinion(kept, instruction, message.answer, message.liked ?? undefined));
+    await changeOpinions((opinions) => withOpinion(opinions, instruction, message.answer, message.liked ?? undefined));
     return { ok: true };
   }
   const liked = likedOf(await readOpinions(), instruction, message.answers);
@@ -32,9 +32,9 @@ export async function opinion(message: Said, sender: chrome.runtime.MessageSende
 }
 
 /**
- * Why nobody can have pressed this thumb; empty where somebody can. A content script tells of thumbs, and a
- * hostile page may have taken over the process in which it runs: then it says what it likes, but no more and no
- * sooner than a person in front of that page could.
+ * Why no person can have pressed this thumb; empty where one can. Thumbs are reported by content scripts, and a
+ * hostile page may have taken over the process in which its script runs. Then it can forge thumbs, but no more and
+ * no faster than a person in front of that page could press them.
  */
 function whyForged({ frameId, tab, url }: chrome.runtime.MessageSender, { on, sitesOff }: Settings): string {
   if (frameId !== 0 || !url) return "Only the page itself has thumbs, and not what is embedded in it";

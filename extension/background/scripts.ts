@@ -1,4 +1,4 @@
-/** Content scripts: on the pages of sites that the browser lets the extension into and the user has not switched off. */
+/** Content scripts: on the pages of sites for which the extension has a permission and which the user has not switched off. */
 import { PageReport, type PageSettings, type ToContent, VERSION } from "../messages.js";
 import { readSettings } from "../settings.js";
 import { ownHosts, SITES, type SiteAdapter } from "../sites/index.js";
@@ -6,20 +6,20 @@ import * as v from "valibot";
 
 const FILE = "content.js";
 
-/** The script for all hosts that a person allowed and that are no known site's. */
+/** The registered script for hosts that the user allowed and that belong to no known site. */
 const OWN = "own-hosts";
 
-/** Makes the registered content scripts equal to what ought to be. Open pages follow. */
+/** Registers and unregisters content scripts as the settings and permissions say. Open pages follow. */
 export function syncScripts(): Promise<void> {
-  turn = turn.then(sync).catch((error: unknown) => console.error("content scripts could not be registered:", error));
-  return turn;
+  queue = queue.then(sync).catch((error: unknown) => console.error("content scripts could not be registered:", error));
+  return queue;
 }
 
-/** Two at once would register the same twice. */
-let turn: Promise<void> = Promise.resolve();
+/** Two runs at the same time would register a script twice. */
+let queue: Promise<void> = Promise.resolve();
 
 async function sync(): Promise<void> {
-  // It is missing until the user grants the permission.
+  // `chrome.scripting` is missing until the user grants the permission.
   if (!chrome.scripting) return;
   const { on, sitesOff } = await readSettings();
   const registered = new Set((await chrome.scripting.getRegisteredContentScripts()).map(({ id }) => id));
@@ -47,37 +47,37 @@ async function syncOwn(wanted: string[]): Promise<void> {
   if (fresh.length > 0) await enter(fresh);
   for (const pattern of gone) {
     const host = new URL(pattern.replace("/*", "/")).hostname;
-    await inAllTabs((tab) => say(tab, { v: VERSION, to: "content", type: "leave", host }));
+    await inAllTabs((tab) => send(tab, { v: VERSION, to: "content", type: "leave", host }));
   }
 }
 
 /** Runs the script in pages that were open before it was registered. */
 async function enter(matches: readonly string[]): Promise<void> {
   for (const { id, discarded } of await chrome.tabs.query({ url: [...matches] })) {
-    // A tab whose page was put to sleep gets the script when it wakes up.
+    // The page of a discarded tab gets the script when it is loaded again.
     if (id === undefined || discarded) continue;
     await chrome.scripting.executeScript({ target: { tabId: id }, files: [FILE] }).catch(() => {});
   }
 }
 
-/** Takes it off open pages. Their addresses may not be told any more, so all tabs are asked what they are. */
+/** Ends the script in open pages. Their addresses may not be visible any more, so the scripts of all tabs are asked for their site. */
 async function leave({ id: adapter }: SiteAdapter): Promise<void> {
   await inAllTabs(async (tab) => {
-    const { success, output } = v.safeParse(PageReport, await say(tab, { v: VERSION, to: "content", type: "report" }));
-    if (success && output.adapter === adapter) await say(tab, { v: VERSION, to: "content", type: "leave" });
+    const { success, output } = v.safeParse(PageReport, await send(tab, { v: VERSION, to: "content", type: "report" }));
+    if (success && output.adapter === adapter) await send(tab, { v: VERSION, to: "content", type: "leave" });
   });
 }
 
-/** Tells all content scripts the settings. */
-export async function tellScripts(settings: PageSettings): Promise<void> {
-  await inAllTabs((tab) => say(tab, { v: VERSION, to: "content", type: "settings", settings }));
+/** Sends all content scripts the settings. */
+export async function sendSettings(settings: PageSettings): Promise<void> {
+  await inAllTabs((tab) => send(tab, { v: VERSION, to: "content", type: "settings", settings }));
 }
 
 async function inAllTabs(act: (tab: number) => Promise<unknown>): Promise<void> {
   await Promise.all((await chrome.tabs.query({})).map(({ id }) => (id === undefined ? undefined : act(id))));
 }
 
-/** Most tabs have no content script, and do not listen. */
-function say(tab: number, message: ToContent): Promise<unknown> {
+/** Sends a message to a tab. It fails in most tabs, which have no content script. */
+function send(tab: number, message: ToContent): Promise<unknown> {
   return chrome.tabs.sendMessage(tab, message).catch(() => {});
 }

@@ -1,10 +1,10 @@
-/** Selected text becomes the instruction or an answer: by the context menu, or by a key. */
+/** Takes selected text as the instruction or an answer: by the context menu, or by a keyboard shortcut. */
 import { readCollection, writeCollection } from "../collection.js";
 import { type Answer, type ToPages, VERSION } from "../messages.js";
 import type { Platform } from "./platform.js";
 import { showBriefly } from "./toolbar.js";
 
-/** What can be done with selected text: ids of menu items and of commands. */
+/** The uses of selected text, by the ids of menu items and commands. */
 const USES = { "use-as-instruction": "Use as instruction", "add-as-answer": "Add as answer" } as const;
 export type Use = keyof typeof USES;
 
@@ -18,13 +18,13 @@ export async function createMenu(): Promise<void> {
   for (const [id, title] of Object.entries(USES)) chrome.contextMenus.create({ id, title, contexts: ["selection"] });
 }
 
-/** From the menu: browsers hand over the text, though without its line breaks. */
+/** From the menu. Browsers pass on the text, but without its line breaks, so it is read from the page if possible. */
 export async function useFromMenu(use: Use, info: chrome.contextMenus.OnClickData, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
   const exact = await selectedText(tab, info.frameId).catch(() => "");
   await collect(use, exact || info.selectionText || "", tab, platform);
 }
 
-/** From a key. To be called before anything was waited for: it may have to ask for a permission. */
+/** From a key. To be called before any `await` in the event, because it may have to request a permission. */
 export async function useFromKey(use: Use, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
   const granted = chrome.permissions.request({ permissions: ["scripting"] });
   try {
@@ -38,25 +38,25 @@ export async function useFromKey(use: Use, tab: chrome.tabs.Tab | undefined, pla
 
 /** The selected text of a tab with its line breaks; empty where there is none. */
 async function selectedText(tab: chrome.tabs.Tab | undefined, frameId?: number): Promise<string> {
-  // It is missing until the user grants the permission.
+  // `chrome.scripting` is missing until the user grants the permission.
   if (tab?.id === undefined || !chrome.scripting) return "";
   const target = frameId === undefined ? { tabId: tab.id, allFrames: true } : { tabId: tab.id, frameIds: [frameId] };
   const results = await chrome.scripting.executeScript({ target, func: () => getSelection()?.toString() ?? "" });
   return results.map(({ result }) => result ?? "").find((text) => text.trim() !== "") ?? "";
 }
 
-/** Two quick clicks must not both read before either writes. */
-let turn: Promise<void> = Promise.resolve();
+/** Uses wait for each other, so that of two quick clicks none overwrites the other's change. */
+let queue: Promise<void> = Promise.resolve();
 
 function collect(use: Use, text: string, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
-  turn = turn.then(() => (tab?.incognito ? hand(use, text.trim(), tab.windowId) : keep(use, text.trim(), platform))).catch(async (error: unknown) => {
+  queue = queue.then(() => (tab?.incognito ? sendToPanel(use, text.trim(), tab.windowId) : add(use, text.trim(), platform))).catch(async (error: unknown) => {
     await showBriefly("!", error instanceof Error ? error.message : String(error), true);
   });
-  return turn;
+  return queue;
 }
 
-/** Hands text of a private window, of which nothing is kept, to the panel of that window. */
-async function hand(use: Use, text: string, windowId: number): Promise<void> {
+/** Sends text of a private window, of which nothing is stored, to the panel of that window. */
+async function sendToPanel(use: Use, text: string, windowId: number): Promise<void> {
   if (!text) return;
   const as = use === "use-as-instruction" ? "instruction" : "answer";
   const message: ToPages = { v: VERSION, to: "pages", type: "collect", windowId, as, text };
@@ -64,7 +64,8 @@ async function hand(use: Use, text: string, windowId: number): Promise<void> {
   if (!answer?.ok) await showBriefly("?", "nothing of a private window is stored. Open the side panel first", true);
 }
 
-async function keep(use: Use, text: string, platform: Platform): Promise<void> {
+/** Adds text to the stored collection. */
+async function add(use: Use, text: string, platform: Platform): Promise<void> {
   if (!text) return;
   const { instruction, answers } = await readCollection();
   if (use === "use-as-instruction") {

@@ -1,21 +1,21 @@
-/** The background: hears events, and does what they are for. It keeps nothing: browsers end it at any time. */
+/** The background: handles events. It holds nothing in memory, because browsers end it at any time. */
 import * as v from "valibot";
 import { isOurPage, isOurs } from "../engine/trust.js";
 import {
-  type Answer, type EngineSettings, type KeptValue, type Known, type PageSettings, ToBackground, type ToContent, VERSION,
+  type Answer, type EngineSettings, type StoredValue, type Known, type PageSettings, ToBackground, type ToContent, VERSION,
 } from "../messages.js";
-import { forEngine, forPage, keepTaught, onSettings, readSettings } from "../settings.js";
-import { kept } from "./kept.js";
+import { forEngine, forPage, storeTaught, onSettings, readSettings } from "../settings.js";
+import { store } from "./store.js";
 import { opinion } from "./opinions.js";
 import type { Platform } from "./platform.js";
-import { syncScripts, tellScripts } from "./scripts.js";
+import { sendSettings, syncScripts } from "./scripts.js";
 import { createMenu, isUse, useFromKey, useFromMenu } from "./selection.js";
 import { showBriefly, showState } from "./toolbar.js";
 
-/** Whatever a message may be answered with. */
-type Told = Answer | Known | KeptValue | EngineSettings | PageSettings;
+/** All answers that messages can get. */
+type Reply = Answer | Known | StoredValue | EngineSettings | PageSettings;
 
-/** Listens. To be called while the script starts, or the event that woke it is missed. */
+/** Adds the listeners. To be called while the script starts, or the event that woke the script is missed. */
 export function start(platform: Platform): void {
   chrome.runtime.onInstalled.addListener(() => void createMenu());
   chrome.runtime.onInstalled.addListener(() => void syncScripts());
@@ -25,10 +25,10 @@ export function start(platform: Platform): void {
   onSettings((settings) => {
     void syncScripts();
     void platform.configureEngine(forEngine(settings));
-    void tellScripts(forPage(settings));
+    void sendSettings(forPage(settings));
   });
 
-  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Told) => void) => {
+  chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Reply) => void) => {
     const { success, output: message } = v.safeParse(ToBackground, raw);
     if (!success || !isOurs(sender)) return;
     const answer = answerTo(message, sender, platform);
@@ -48,7 +48,7 @@ export function start(platform: Platform): void {
   });
 }
 
-async function answerTo(message: ToBackground, sender: chrome.runtime.MessageSender, platform: Platform): Promise<Told> {
+async function answerTo(message: ToBackground, sender: chrome.runtime.MessageSender, platform: Platform): Promise<Reply> {
   switch (message.type) {
     case "ensure-engine":
       await platform.ensureEngine(forEngine(await readSettings()));
@@ -61,13 +61,13 @@ async function answerTo(message: ToBackground, sender: chrome.runtime.MessageSen
   }
   if (!isOurPage(sender)) return { ok: false, message: "Only pages of the extension may say that" };
   switch (message.type) {
-    case "kept":
-      return { ok: true, value: await kept.read(message.name) };
-    case "keep":
-      await kept.keep(message.name, message.fields);
+    case "read-stored":
+      return { ok: true, value: await store.read(message.name) };
+    case "store":
+      await store.write(message.name, message.fields);
       return { ok: true };
-    case "forget":
-      await kept.forget();
+    case "delete-stored":
+      await store.deleteAll();
       return { ok: true };
     case "engine-settings":
       return forEngine(await readSettings());
@@ -75,7 +75,7 @@ async function answerTo(message: ToBackground, sender: chrome.runtime.MessageSen
       await showState(message.state);
       return { ok: true };
     case "taught":
-      await keepTaught(message.taught);
+      await storeTaught(message.taught);
       return { ok: true };
   }
 }

@@ -1,22 +1,22 @@
-/** The badge on the toolbar's button: how far the model is, and for a moment what was collected. */
+/** The badge on the toolbar's button: how far the model is, and for a moment what has just been collected. */
 import type { EngineState } from "../messages.js";
 
-const COLORS = { plain: "#0a6a58", bad: "#a3251b" };
-/** How long what was collected is shown, in ms. */
+const COLORS = { plain: PALETTE.light["--accent"]!, bad: PALETTE.light["--bad"]! };
+/** How long a brief text is shown, in ms. */
 const MOMENT = 2500;
 const TITLE = "Cappy";
 
-/** What stays when a moment is over. */
+/** What is shown after the brief text. */
 let lasting = { text: "", color: COLORS.plain };
 let moment: ReturnType<typeof setTimeout> | undefined;
 
-/** Shows what the engine is at. */
+/** Shows the state of the engine. */
 export async function showState(state: EngineState): Promise<void> {
   lasting = { text: textOf(state), color: state.phase === "failed" ? COLORS.bad : COLORS.plain };
   if (moment === undefined) await show(lasting);
 }
 
-/** Shows a word for a moment, and a sentence to whoever points at the button meanwhile. */
+/** Shows a short text for a moment, and a sentence as the button's tooltip meanwhile. */
 export async function showBriefly(text: string, sentence: string, bad = false): Promise<void> {
   clearTimeout(moment);
   moment = setTimeout(() => {

@@ -15,24 +15,24 @@ export interface Item {
   view: View;
   /** The best answer of the group, if it is on the page. */
   best: Element | undefined;
-  /** What the user thinks of the answer, and how to keep another opinion; missing where there are no thumbs. */
+  /** The user's opinion of the answer, and how to change it; missing where there are no thumbs. */
   opinion: { liked: boolean | undefined; press: (liked: boolean | undefined) => void } | undefined;
 }
 
 interface Badge {
-  /** What is put in place: the badge itself, and thumbs if there are any. */
+  /** The element that is positioned: the badge itself, and thumbs if there are any. */
   spot: HTMLElement;
   button: HTMLButtonElement;
   thumbs: Thumbs | undefined;
   item: Item;
-  /** What it shows, to tell whether anything has changed. */
+  /** What it shows, to find out whether that has changed. */
   shows: string;
-  /** Whether its colours fit the page as it is now. */
+  /** Whether its colours were chosen for the page as it is now. */
   themed: boolean;
   width: number;
-  /** How far it keeps out of the way of what can be pressed; not looked up for every frame. */
+  /** How far it is moved so as not to cover the page's controls. It is not computed for every frame. */
   shift: Place | undefined;
-  /** Whether something of the page lay over its answer when it was last looked up. */
+  /** Whether something of the page lay over its answer at the last check. */
   covered: boolean;
 }
 
@@ -44,20 +44,20 @@ export class Badges {
   readonly #seen = new Seen();
   readonly #badges = new Map<Element, Badge>();
   readonly #retry: () => void;
-  readonly #left = new AbortController();
+  readonly #removed = new AbortController();
   #state: EngineState | undefined;
   #frame = 0;
-  #turn = 0;
+  #rotation = 0;
 
   constructor(retry: () => void) {
     this.#retry = retry;
-    const options = { capture: true, passive: true, signal: this.#left.signal };
+    const options = { capture: true, passive: true, signal: this.#removed.signal };
     for (const type of ["scroll", "transitionend", "load"]) addEventListener(type, () => this.place(), options);
     addEventListener("resize", () => {
       for (const badge of this.#badges.values()) badge.shift = undefined;
       this.place();
     }, options);
-    // A press elsewhere closes the note. What a page makes up is no press.
+    // A click elsewhere closes the note. Clicks that the page's script makes are ignored.
     addEventListener("pointerdown", (event) => {
       if (event.isTrusted && event.target !== this.#host.element) this.#note.close(false);
     }, options);
@@ -68,15 +68,15 @@ export class Badges {
     this.#host.stay();
     this.#state = state;
     const wanted = items.map((item) => ({ item, shown: pieces(item.view, style) })).filter(({ shown }) => shown.length > 0);
-    const kept = new Set(wanted.map(({ item }) => item.answer));
-    for (const answer of this.#badges.keys()) if (!kept.has(answer)) this.#drop(answer);
+    const shownAnswers = new Set(wanted.map(({ item }) => item.answer));
+    for (const answer of this.#badges.keys()) if (!shownAnswers.has(answer)) this.#drop(answer);
     let before: Element | null = null;
     for (const { item, shown } of wanted.reverse()) {
       const badge = this.#badges.get(item.answer) ?? this.#make(item);
       badge.item = item;
       dress(badge, shown);
       this.#giveThumbs(badge);
-      // Moving a button takes its focus away: only where it is not where it should be.
+      // Moving a button takes its focus away, so it is moved only when it is in the wrong place.
       if (badge.spot.nextElementSibling !== before || !badge.spot.parentNode) this.#host.add(badge.spot, before);
       before = badge.spot;
     }
@@ -94,13 +94,13 @@ export class Badges {
     });
   }
 
-  /** Looks again whether the page is dark. */
+  /** Checks again whether the page is dark. */
   retheme(): void {
     for (const badge of this.#badges.values()) badge.themed = false;
     this.place();
   }
 
-  /** Moves the focus to the first badge in sight, or from one to the next. */
+  /** Moves the focus to the first badge in sight, or to the next one. */
   focusNext(): void {
     this.#placeNow();
     const inSight = [...this.#badges.values()].filter(({ spot }) => !spot.hidden).sort((a, b) => byPlace(a.spot, b.spot));
@@ -113,7 +113,7 @@ export class Badges {
   }
 
   remove(): void {
-    this.#left.abort();
+    this.#removed.abort();
     this.#seen.stop();
     cancelAnimationFrame(this.#frame);
     this.#host.remove();
@@ -166,17 +166,17 @@ export class Badges {
     answer.scrollIntoView({ block: "nearest", inline: "nearest", behavior: calm ? "instant" : "smooth" });
     const badge = this.#badges.get(answer);
     if (!badge) return;
-    // It cannot take the focus before it is in sight.
+    // A badge that is not in sight yet cannot take the focus.
     const until = performance.now() + 1500;
     const focus = () => {
       this.#placeNow();
       if (!badge.spot.hidden) badge.button.focus({ preventScroll: true });
-      else if (performance.now() < until && !this.#left.signal.aborted) requestAnimationFrame(focus);
+      else if (performance.now() < until && !this.#removed.signal.aborted) requestAnimationFrame(focus);
     };
     focus();
   }
 
-  /** First everything is read, then everything is written, so that the page is laid out once. */
+  /** Reads all positions first and writes them afterwards, so that the browser lays the page out only once. */
   #placeNow(): void {
     const frame = new Frame();
     const found = [...this.#badges.values()].map((badge) => {
@@ -199,7 +199,7 @@ export class Badges {
     }
     this.#note.place();
     if (!fresh) return;
-    // Only what is shown has a width.
+    // A hidden badge has no width, so it is measured now that it is shown.
     for (const { badge, place } of places) if (place) badge.width = Math.max(badge.spot.offsetWidth, 1);
     this.#placeNow();
   }
@@ -230,21 +230,21 @@ export class Badges {
   }
 
   #press({ item, thumbs }: Badge, liked: boolean | undefined): void {
-    const meant = thumbs !== undefined && this.#seen.plainly(thumbs.element);
-    if (thumbs) thumbs.element.title = meant ? "" : "Not counted: something lay over the thumbs, or they had just moved.";
-    if (meant) item.opinion?.press(liked);
+    const isMeant = thumbs !== undefined && this.#seen.plainly(thumbs.element);
+    if (thumbs) thumbs.element.title = isMeant ? "" : "Not counted: something lay over the thumbs, or they had just moved.";
+    if (isMeant) item.opinion?.press(liked);
     else this.say("This thumb was not counted: something lay over it, or it had just moved.");
   }
 
-  /** Finds out what lies over answers and under badges, as far as one frame has the time. */
+  /** Finds out what lies over answers and under badges, as far as the time of one frame allows. */
   #hit(found: readonly { badge: Badge; place: Place | undefined }[]): void {
     const hits = new Hits(this.#host.element);
     const inSight = found.filter(({ place }) => place);
-    // Where there is not enough time for all it is another one's turn first.
-    this.#turn += 1;
-    const turned = inSight.map((_, index) => inSight[(index + this.#turn) % inSight.length]!);
-    for (const { badge } of turned) if (!hits.isSpent) badge.covered = hits.isCovered(badge.item.answer);
-    const open = turned.filter(({ badge }) => !badge.shift && badge.width > 0);
+    // Begins with another badge in each frame, because there may not be enough time for all.
+    this.#rotation += 1;
+    const rotated = inSight.map((_, index) => inSight[(index + this.#rotation) % inSight.length]!);
+    for (const { badge } of rotated) if (!hits.isSpent) badge.covered = hits.isCovered(badge.item.answer);
+    const open = rotated.filter(({ badge }) => !badge.shift && badge.width > 0);
     if (open.length === 0 || hits.isSpent) return;
     this.#host.seenThrough(() => {
       for (const { badge, place } of open) {
@@ -274,7 +274,7 @@ function dress(badge: Badge, shown: [name: string, text: string][]): void {
   }));
 }
 
-/** From the top of the page to its foot, then from the left. */
+/** The order from top to bottom, and then from left to right. */
 function byPlace(a: Element, b: Element): number {
   const [one, other] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
   return one.top - other.top || one.left - other.left;

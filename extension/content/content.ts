@@ -1,7 +1,7 @@
 /**
- * The content script. It runs on the pages of sites that the user let the extension into, and on any
- * other page for which the user asks. Of a page it reads the text and nothing else; it listens to the
- * extension alone, never to the page's own messages and events.
+ * The content script. It runs on the pages of sites that the user has allowed, and on any other page for which the
+ * user asks. It reads the text of a page and nothing else. It listens only to messages of the extension, never to
+ * the page's own messages and events.
  */
 import * as v from "valibot";
 import { isOurPage } from "../engine/trust.js";
@@ -18,8 +18,8 @@ interface Running {
 }
 
 /**
- * Where the script, injected once more, finds itself. The name is a symbol because a page makes a global of
- * every text that it takes for an element's id.
+ * Where a script that is injected again finds the running one. The name is a symbol, because a page could make a
+ * global of any other name by an element with that id.
  */
 const RUNNING = Symbol.for("cappy content script");
 const here = globalThis as { [RUNNING]?: Running };
@@ -28,9 +28,9 @@ function run(): Running {
   let adapter = adapterOf(location.href, document);
   let settings: PageSettings | undefined;
   let session: Session | undefined;
-  let left = false;
-  /** Counts settings: an answer that was asked for before others came is out of date. */
-  let told = 0;
+  let ended = false;
+  /** Counts changes of the settings: settings that were asked for before a change are out of date. */
+  let changes = 0;
 
   const recognised = (other: SiteAdapter) => {
     session?.stop();
@@ -41,8 +41,8 @@ function run(): Running {
 
   const apply = (given: PageSettings) => {
     settings = given;
-    told += 1;
-    if (left) return;
+    changes += 1;
+    if (ended) return;
     if (!settings.on || settings.sitesOff.includes(adapter.id)) {
       session?.stop();
       session = undefined;
@@ -50,7 +50,7 @@ function run(): Running {
     else session = new Session(adapter, settings, { gone: leave, recognised });
   };
 
-  const hear = (message: unknown, sender: chrome.runtime.MessageSender, answer: (report: unknown) => void) => {
+  const receive = (message: unknown, sender: chrome.runtime.MessageSender, answer: (report: unknown) => void) => {
     if (!isOurPage(sender) || !v.is(ToContent, message)) return;
     switch (message.type) {
       case "report": return answer(session?.report() ?? reportOf(adapter));
@@ -61,12 +61,12 @@ function run(): Running {
   };
 
   const ask = async () => {
-    const before = told;
+    const before = changes;
     const settings = await readPageSettings();
-    if (told === before) apply(settings);
+    if (changes === before) apply(settings);
   };
 
-  // Pages that are put aside hear nothing, and may come back.
+  // A page in the back/forward cache gets no messages, and may come back with old settings.
   const comeBack = ({ isTrusted, persisted }: PageTransitionEvent) => {
     if (isTrusted && persisted) ask().catch(leave);
   };
@@ -74,18 +74,18 @@ function run(): Running {
   function leave(): void {
     const last = session;
     session = undefined;
-    left = true;
+    ended = true;
     delete here[RUNNING];
     removeEventListener("pageshow", comeBack);
     try {
       last?.stop();
-      chrome.runtime.onMessage.removeListener(hear);
+      chrome.runtime.onMessage.removeListener(receive);
     } catch {
-      // The extension is gone, and its listeners with it.
+      // The extension is gone, and so are its listeners.
     }
   }
 
-  chrome.runtime.onMessage.addListener(hear);
+  chrome.runtime.onMessage.addListener(receive);
   addEventListener("pageshow", comeBack);
   ask().catch(leave);
   return { isThere, leave };
@@ -96,7 +96,7 @@ async function readPageSettings(): Promise<PageSettings> {
   return v.parse(PageSettings, await chrome.runtime.sendMessage(message));
 }
 
-// What an earlier version of the extension left behind makes room; this version does not run twice.
+// A script of an earlier version of the extension is ended first; one of this version does not run twice.
 if (!here[RUNNING]?.isThere()) {
   here[RUNNING]?.leave();
   here[RUNNING] = run();

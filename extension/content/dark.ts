@@ -1,18 +1,18 @@
-/** Whether a page is dark where an answer stands. The page decides, not the browser's own setting. */
+/** Whether a page is dark around an answer. The page's colours decide, not the browser's own setting. */
 import { own } from "./own.js";
 
-/** Whether the first opaque background from the element upwards is a dark colour. */
+/** Whether the first opaque background, from the element upwards, is dark. */
 export function isDark(element: Element): boolean {
   for (let at: Element | null = element; at; at = own(at).parentElement) {
     const lightness = lightnessOf(getComputedStyle(at).backgroundColor);
     if (lightness !== undefined) return lightness < 0.5;
   }
-  // Nothing is painted: the browser's own canvas shows.
+  // Without any background, the browser's own canvas is visible.
   const scheme = getComputedStyle(document.documentElement).colorScheme;
   return /\bdark\b/.test(scheme) && (!/\blight\b/.test(scheme) || matchMedia("(prefers-color-scheme: dark)").matches);
 }
 
-/** 0 (black) to 1 (white) of a computed colour; nothing if one sees through it. */
+/** The lightness of a computed colour, from 0 (black) to 1 (white); `undefined` if it is transparent. */
 function lightnessOf(color: string): number | undefined {
   const name = color.slice(0, color.indexOf("("));
   const [main = "", alpha = "1"] = color.slice(name.length + 1, -1).split("/");

@@ -1,10 +1,10 @@
-/** Short names for long texts, so that scores can be kept without the texts. */
+/** Short names for long texts, so that scores can be stored without the texts. */
 
 const SEEDS = [0x9e3779b1, 0x85ebca6b, 0xc2b2ae35, 0x27d4eb2f];
 
 /**
- * A 128-bit fingerprint. Not a cryptographic one: a page that makes two of its own texts collide
- * fools nobody but its own visitors' badges, and shows no text that is not its own.
+ * A 128-bit fingerprint. It is not cryptographic: a page that makes two of its own texts collide gets wrong badges on
+ * itself, and nothing else.
  */
 export function fingerprint(text: string): string {
   return SEEDS.map((seed) => {

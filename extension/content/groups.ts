@@ -1,23 +1,23 @@
-/** Which answers are ranked against each other: those to prompts with the same words. */
+/** Groups of answers that are ranked against each other: answers to prompts with the same text. */
 import type { Answer, Reading } from "./read.js";
 import type { Texts } from "./text.js";
 
-/** The most answers of one group, and of a page, that are ranked: the newest, at the end of the page. */
+/** The most answers of one group, and of a page, that are ranked. The newest count, which are at the end of the page. */
 const MOST_IN_GROUP = 64;
 const MOST_ON_PAGE = 256;
 
-/** The most prompts whose words are compared, again the newest. */
+/** The most prompts whose texts are compared, again the newest. */
 const MOST_PROMPTS = 1024;
 
-/** An answer with its words. */
+/** An answer with its text. */
 export interface Shown {
   answer: Answer;
   text: string;
-  /** Its first part that has words: where the badge goes. */
+  /** Its first part with a text, at which the badge is placed. */
   anchor: Element;
 }
 
-/** Answers to prompts with the same words, in reading order. */
+/** Answers to prompts with the same text, in reading order. */
 export interface Group {
   key: string;
   instruction: string;
@@ -25,9 +25,9 @@ export interface Group {
 }
 
 /**
- * Groups of two answers or more, the newest first, and how many answers are beyond what is ranked.
- * `others` tells how many answers to a prompt are known that the page may not show now. Groups of one
- * follow if `alone`: an answer may be shown in the place of theirs later.
+ * Groups of two answers or more, the newest first, and how many answers are not ranked because there are too many.
+ * `others` says how many answers to a prompt are known that the page may not show now. With `alone`, groups of one
+ * answer follow, because the page may show another answer in its place later.
  */
 export function groupsOf(
   reading: Reading, texts: Texts, { others, alone }: { others: (key: string) => number; alone: boolean },
@@ -49,7 +49,7 @@ export function groupsOf(
   return { groups, left };
 }
 
-/** Nothing for answers without words. */
+/** Empty for an answer without text. */
 function shownOf(answer: Answer, texts: Texts): Shown[] {
   const text = texts.of(answer.parts);
   return text ? [{ answer, text, anchor: answer.parts.find((part) => texts.of([part])) ?? answer.parts[0] }] : [];
@@ -81,7 +81,7 @@ function gather({ answers }: Reading, texts: Texts): { gathered: Gathered[]; loo
   return { gathered: [...gathered.values()], looked };
 }
 
-/** Nothing for answers without a prompt, and for prompts without words, such as a picture. */
+/** `undefined` for an answer without a prompt, or with a prompt without text, such as a picture. */
 function groupOf(prompt: Element | undefined, texts: Texts, gathered: Map<string, Gathered>): Gathered | undefined {
   const instruction = prompt && texts.of([prompt]);
   if (!instruction) return undefined;

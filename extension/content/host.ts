@@ -1,11 +1,11 @@
-/** The one element that is added to a page: everything else lives in its closed shadow root. */
+/** The one element that is added to a page. Everything else is in its closed shadow root. */
 import { STYLE } from "./style.js";
 
-/** How often the element is put back when the page takes it out, so that nobody fights for ever. */
+/** How often the element is put back when the page removes it: not for ever, because a page may insist. */
 const MOST_RETURNS = 8;
 
 export class Host {
-  /** A plain one: a page could define an element with a name of its own, and would be handed its shadow root. */
+  /** A `div`: a page could define a custom element of any other name, and would get its shadow root. */
   readonly element = document.createElement("div");
   readonly #root = this.element.attachShadow({ mode: "closed" });
   readonly #layer = document.createElement("div");
@@ -15,13 +15,13 @@ export class Host {
   constructor() {
     this.element.dataset.cappy = "";
     const style = document.createElement("style");
-    // Firefox takes the policy of who sets the text first: the extension's, not the page's.
+    // Firefox applies the content policy of the script that sets the text first: the extension's, not the page's.
     style.textContent = "";
     style.textContent = STYLE;
     this.#spoken.className = "spoken";
     this.#spoken.setAttribute("role", "status");
     this.#root.append(style, this.#spoken, this.#layer);
-    // What is pressed in here is none of the page's business: some take every key for their own input.
+    // Hidden from the page, because some pages take every key for their own input.
     for (const type of ["keydown", "keypress", "keyup", "pointerdown", "mousedown", "pointerup", "mouseup", "click"]) {
       this.#root.addEventListener(type, (event) => event.stopPropagation());
     }
@@ -38,7 +38,7 @@ export class Host {
     this.#layer.insertBefore(element, next);
   }
 
-  /** Runs `look` with everything in here out of the way of hit tests. */
+  /** Runs `look` while hit tests ignore everything in here. */
   seenThrough<T>(look: () => T): T {
     this.#layer.className = "through";
     try {
@@ -52,12 +52,12 @@ export class Host {
     this.#root.addEventListener(type, (event) => listener(event as KeyboardEvent));
   }
 
-  /** Has a screen reader say something when it has the time. */
+  /** Has a screen reader say something when it is idle. */
   say(text: string): void {
     this.#spoken.textContent = text;
   }
 
-  /** Puts the element back if the page has taken it out. */
+  /** Puts the element back if the page has removed it. */
   stay(): void {
     if (this.element.parentNode === document.documentElement || this.#returns >= MOST_RETURNS) return;
     this.#returns += 1;

@@ -4,7 +4,7 @@ import type { Host } from "./host.js";
 /** What a note shows and offers. */
 export interface Content {
   lines: string[];
-  /** Goes to the best answer; missing where this is the best one, or it is not on the page. */
+  /** Goes to the best answer; missing where this is the best one, or where that is not on the page. */
   toBest?: (() => void) | undefined;
   /** Tries again after a failure. */
   retry?: (() => void) | undefined;
@@ -30,7 +30,7 @@ export class Note {
     });
   }
 
-  /** The badge that it belongs to, while it is open. */
+  /** The badge of the open note; `undefined` while it is closed. */
   get badge(): HTMLElement | undefined {
     return this.#badge;
   }
@@ -45,7 +45,7 @@ export class Note {
     this.#element.querySelector("button")?.focus({ preventScroll: true });
   }
 
-  /** Shows something else, with the focus kept where it was. */
+  /** Shows other content. A button in the note keeps the focus. */
   fill({ lines: [title = "", ...rest], toBest, retry }: Content): void {
     const signature = JSON.stringify([title, rest, !toBest, !retry]);
     if (this.#element.dataset.shows === signature) return;
@@ -61,11 +61,11 @@ export class Note {
     if (focused) row.querySelector("button")?.focus({ preventScroll: true });
   }
 
-  /** Below its badge where there is room, else above, and always whole in the viewport. */
+  /** Places it below its badge where there is room, or else above, and always inside the viewport. */
   place(): void {
     if (!this.#badge) return;
     const badge = this.#badge.getBoundingClientRect();
-    // Its badge is out of sight: it stays where it is.
+    // Its badge is out of sight. The note stays where it is.
     if (badge.width === 0) return;
     const { offsetWidth, offsetHeight } = this.#element;
     const below = badge.bottom + 6;
@@ -74,7 +74,7 @@ export class Note {
     this.#element.style.transform = `translate(${Math.max(x, MARGIN)}px, ${Math.max(y, MARGIN)}px)`;
   }
 
-  /** Closes it; the focus goes back to its badge if asked for, or if it would be lost. */
+  /** Closes it. The focus returns to its badge if `giveBack` says so, or if it was in the note. */
   close(giveBack: boolean): void {
     const badge = this.#badge;
     if (!badge) return;

@@ -1,20 +1,20 @@
-/** What the user thinks of the answers of a page, as far as it was kept. */
-import { askOpinions, tellOpinion } from "../learn/ask.js";
+/** The user's opinions of the answers of a page, as far as they are stored. */
+import { askOpinions, sendOpinion } from "../learn/ask.js";
 import { dropOldest } from "./oldest.js";
 import type { Wish } from "./scores.js";
 
-/** Of the most answers that it is kept here; the oldest go first. */
-const MOST_KEPT = 2048;
+/** The most opinions that are held here; the oldest are dropped first. */
+const MOST_HELD = 2048;
 
 type Named = Wish["answers"][number];
 
 export class Opinions {
   readonly #changed: (problem?: string) => void;
   readonly #known = new Map<string, boolean>();
-  /** Answers that were asked about, or decided on since. */
+  /** Answers that the background was asked about, or on which a thumb was pressed since. */
   readonly #asked = new Map<string, true>();
 
-  /** Calls `changed` when there is something new, with a problem if one was not kept. */
+  /** Calls `changed` after changes, with a problem if an opinion could not be stored. */
   constructor(changed: (problem?: string) => void) {
     this.#changed = changed;
   }
@@ -23,28 +23,28 @@ export class Opinions {
     return this.#known.get(print);
   }
 
-  /** Asks about those answers of which nothing is known yet. */
+  /** Asks the background about answers that it was not asked about yet. */
   want(wishes: readonly Wish[]): void {
     for (const { instruction, answers } of wishes) {
       const fresh = answers.filter(({ print }) => !this.#asked.has(print));
       for (const { print } of fresh) this.#asked.set(print, true);
-      dropOldest(this.#asked, MOST_KEPT);
+      dropOldest(this.#asked, MOST_HELD);
       if (fresh.length > 0) void this.#ask(instruction, fresh);
     }
   }
 
-  /** Asks about all of them again: they may have been changed elsewhere. */
+  /** Has the next `want` ask about all answers again, because opinions may have changed elsewhere. */
   refresh(): void {
     this.#asked.clear();
   }
 
-  /** Keeps what the user thinks now. */
+  /** Stores a new opinion. */
   async press(instruction: string, { print, text }: Named, liked: boolean | undefined): Promise<void> {
     const before = this.#known.get(print);
     this.#set(print, liked);
     this.#changed();
     try {
-      await tellOpinion(instruction, text, liked);
+      await sendOpinion(instruction, text, liked);
     } catch (error) {
       this.#set(print, before);
       this.#changed(error instanceof Error ? error.message : String(error));
@@ -56,18 +56,18 @@ export class Opinions {
     try {
       const liked = await askOpinions(instruction, answers.map(({ text }) => text));
       answers.forEach(({ print }, at) => {
-        // A thumb that was pressed meanwhile is newer.
+        // Unless a thumb was pressed meanwhile, which is newer.
         if (this.#known.get(print) === before[at]) this.#set(print, liked[at]);
       });
       this.#changed();
     } catch {
-      // Learning was switched off meanwhile, or the extension is gone: both are heard of elsewhere.
+      // Learning was switched off meanwhile, or the extension is gone. Both are handled elsewhere.
     }
   }
 
   #set(print: string, liked: boolean | undefined): void {
     this.#known.delete(print);
     if (liked !== undefined) this.#known.set(print, liked);
-    dropOldest(this.#known, MOST_KEPT);
+    dropOldest(this.#known, MOST_HELD);
   }
 }

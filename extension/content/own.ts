@@ -1,6 +1,6 @@
 /**
- * A node whose members are its own. A form is not: a control within it takes the place of each member that
- * it bears the name of, also for content scripts, so that `<input name="parentElement">` leads astray whoever climbs up.
+ * A node with its real members. In a form, a control replaces the member of the same name, also for content scripts:
+ * in a form with `<input name="parentElement">`, `parentElement` is that control. The proxy reads the prototype's.
  */
 export function own<T extends Node>(node: T): T {
   return node instanceof HTMLFormElement ? new Proxy<HTMLFormElement & T>(node, MEMBERS) : node;

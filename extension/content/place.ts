@@ -1,4 +1,4 @@
-/** Where badges go: above the top right corner of their answers, as long as that corner is in sight. */
+/** The places of badges: above the top right corner of their answers, as long as that corner is in sight. */
 import { own } from "./own.js";
 
 /** A place in the viewport, in CSS pixels. */
@@ -19,7 +19,7 @@ interface Box {
   bottom: number;
 }
 
-/** How much of a corner must be seen for it to count as in sight. */
+/** How many CSS pixels of a corner must be visible for it to count as in sight. */
 const ENOUGH = 8;
 
 const LEADING = 3;
@@ -28,7 +28,7 @@ const BUDGET_MS = 6;
 
 const CONTROLS = "a, button, input, select, textarea, summary, [role=button], [contenteditable=true]";
 
-/** Reads positions of one frame. What clips what is looked up once a frame. */
+/** Reads positions for one frame. What clips an element is computed once a frame. */
 export class Frame {
   readonly #clips = new Map<Element, Box>();
   readonly #viewport: Box;
@@ -45,7 +45,7 @@ export class Frame {
     if (box.bottom < 0 || box.top > this.#viewport.bottom || box.width === 0 || box.height === 0) return undefined;
     const clip = this.#clipOf(answer.parentElement);
     const seen = box.top >= clip.top - 1 && box.top <= clip.bottom - ENOUGH &&
-      // A badge on the last bit of an answer that was scrolled aside would seem to be its neighbour's.
+      // On the last bit of an answer that is scrolled aside, a badge would seem to belong to its neighbour.
       box.right <= clip.right + ENOUGH && box.right - clip.left >= Math.min(size.width, box.width);
     if (!seen) return undefined;
     return {
@@ -55,7 +55,7 @@ export class Frame {
     };
   }
 
-  /** What may be seen of what lies within an element. */
+  /** The part of the viewport in which the content of an element can be visible. */
   #clipOf(element: Element | null): Box {
     const path: Element[] = [];
     let clip = this.#viewport;
@@ -77,8 +77,8 @@ export class Frame {
 }
 
 /**
- * Asks what lies at points of the page. In a page with thousands of neighbours one such question takes
- * milliseconds, so that a frame has no more than a few for them; the rest waits for later frames.
+ * Hit tests on the page. In a page with thousands of elements side by side one test takes milliseconds, so a frame
+ * spends only a few on them; the other tests wait for later frames.
  */
 export class Hits {
   readonly #host: Element;
@@ -92,14 +92,14 @@ export class Hits {
     return this.#spent > BUDGET_MS;
   }
 
-  /** Whether something of the page lies over the answer's corner: a dialog, a head that stays in place. */
+  /** Whether something of the page lies over the answer's corner, such as a dialog or a sticky header. */
   isCovered(answer: Element): boolean {
     const box = answer.getBoundingClientRect();
     const top = this.#at(box.right - Math.min(12, box.width / 2), box.top + Math.min(8, box.height / 2));
     return top !== null && top !== this.#host && !answer.contains(top) && !own(top).contains(answer);
   }
 
-  /** How far a badge should move from its place above an answer, so that everything of the page can still be pressed. */
+  /** How far a badge must move from its place above an answer so that it covers no control of the page. */
   shiftOf(answer: Element, { x, y }: Place, size: Size): Place {
     const control = this.#controlAt(answer, { x, y }, size);
     if (!control) return { x: 0, y: 0 };
@@ -109,7 +109,7 @@ export class Hits {
     return { x: 0, y: box.top + 2 - y };
   }
 
-  /** What a badge there would keep people from pressing, if anything. What can be pressed as a whole, the answer with it, still can. */
+  /** The control that a badge there would cover, if there is one. A control around the whole answer does not count. */
   #controlAt(answer: Element, { x, y }: Place, { width, height }: Size): Element | undefined {
     for (const down of [0.15, 0.85]) {
       for (const along of [0.95, 0.65, 0.35, 0.05]) {

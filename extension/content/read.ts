@@ -1,14 +1,14 @@
-/** Prompts and answers of a page, in the order in which people read them. */
+/** The prompts and answers of a page, in reading order. */
 import type { SiteAdapter } from "../sites/adapter.js";
 import { own } from "./own.js";
 
-/** One answer: its parts from first to last, of which there is mostly one, and the prompt before it. */
+/** One answer: its parts in order, mostly one, and the prompt before it. */
 export interface Answer {
   parts: [Element, ...Element[]];
   prompt: Element | undefined;
 }
 
-/** What a page holds. */
+/** The prompts and answers of a page. */
 export interface Reading {
   prompts: Element[];
   answers: Answer[];
@@ -19,9 +19,9 @@ interface Item {
   isPrompt: boolean;
 }
 
-/** Finds everything by the first layers of selectors that find anything. */
+/** Reads a page by the adapter's selectors. Of the layers of selectors the first that finds anything counts. */
 export function readPage({ prompt, answer, turn, aside, reversed }: SiteAdapter): Reading {
-  // Mostly there are none, and then no element has to be looked at for it.
+  // Most pages have none, and then no element has to be checked for it.
   const asides = aside === undefined ? [] : [...document.querySelectorAll(aside)];
   const prompts = firstLayer(prompt, asides);
   const answers = firstLayer(answer, asides);
@@ -54,12 +54,12 @@ function isIn(asides: readonly Element[], element: Element): boolean {
   return asides.some((aside) => own(aside).contains(element));
 }
 
-/** All matches in document order. Of what lies within another match the outer one counts, unless it holds both kinds. */
+/** All matches in document order. Of nested matches the outer one counts, unless it holds both prompts and answers. */
 function itemsOf(prompts: string | undefined, answers: string | undefined, asides: readonly Element[]): Item[] {
   const items: Item[] = [];
   const both = [prompts, answers].filter((selector) => selector !== undefined).join(", ");
   for (const element of both ? document.querySelectorAll(both) : []) {
-    // No site makes a message of a form, and a form may hide its own members.
+    // No site uses a form as a message, and a control in a form may hide the form's own members.
     if (element instanceof HTMLFormElement || isIn(asides, element)) continue;
     const isPrompt = prompts !== undefined && element.matches(prompts);
     const outer = items.at(-1);
@@ -72,10 +72,10 @@ function itemsOf(prompts: string | undefined, answers: string | undefined, aside
   return items;
 }
 
-/** Turns those lists over that stand in the document with their last child first. */
+/** Reverses the lists that are in the document with their last child first. */
 function inReadingOrder(items: Item[], reversed: string | undefined): Item[] {
   if (reversed === undefined) return items;
-  const turned = new Map<Element, boolean>();
+  const reversedLists = new Map<Element, boolean>();
   const ordered: Item[] = [];
   let run: { list: Element; chunks: { child: Element; items: Item[] }[] } | undefined;
   const close = () => {
@@ -83,7 +83,7 @@ function inReadingOrder(items: Item[], reversed: string | undefined): Item[] {
     run = undefined;
   };
   for (const item of items) {
-    const list = turnedList(item.element, reversed, turned);
+    const list = reversedList(item.element, reversed, reversedLists);
     if (list !== run?.list) close();
     if (!list) {
       ordered.push(item);
@@ -99,10 +99,10 @@ function inReadingOrder(items: Item[], reversed: string | undefined): Item[] {
   return ordered;
 }
 
-function turnedList(element: Element, reversed: string, turned: Map<Element, boolean>): Element | undefined {
-  for (let list = above(element, reversed); list; list = above(list, reversed)) {
-    if (!turned.has(list)) turned.set(list, getComputedStyle(list).flexDirection === "column-reverse");
-    if (turned.get(list)) return list;
+function reversedList(element: Element, selector: string, known: Map<Element, boolean>): Element | undefined {
+  for (let list = above(element, selector); list; list = above(list, selector)) {
+    if (!known.has(list)) known.set(list, getComputedStyle(list).flexDirection === "column-reverse");
+    if (known.get(list)) return list;
   }
   return undefined;
 }

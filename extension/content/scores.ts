@@ -1,12 +1,12 @@
-/** Scores of answers: kept, and asked of the engine where there are none. */
+/** Scores of answers: those that are known, and requests to the engine for the others. */
 import { engineClient, type EngineClient } from "../engine/client.js";
 import type { EngineState, Score } from "../messages.js";
 import { dropOldest } from "./oldest.js";
 
-/** The most scores that are kept; the oldest go first. */
-const MOST_KEPT = 2048;
+/** The most scores that are held; the oldest are dropped first. */
+const MOST_HELD = 2048;
 
-/** The most answers in one request, so that newer wishes do not wait long. */
+/** The most answers in one request, so that newer requests do not wait long. */
 const MOST_ASKED = 32;
 
 /** Answers to one prompt that lack a score. */
@@ -18,36 +18,36 @@ export interface Wish {
 export class Scores {
   readonly #changed: () => void;
   readonly #client: EngineClient = engineClient();
-  readonly #kept = new Map<string, Score>();
+  readonly #scores = new Map<string, Score>();
   readonly #closed = new AbortController();
   #wishes: Wish[] = [];
   #asking = false;
   #problem = "";
   #state: EngineState | undefined;
-  /** The model that the kept scores are from. */
+  /** The model of these scores. */
   #model = "";
 
-  /** Calls `changed` when there are new scores, or the engine is at something else. */
+  /** Calls `changed` after new scores and changes of the engine's state. */
   constructor(changed: () => void) {
     this.#changed = changed;
-    this.#client.onState((state) => this.#hear(state));
+    this.#client.onState((state) => this.#update(state));
   }
 
-  /** What the engine is at, as far as it has said. */
+  /** The state of the engine; `undefined` until it has sent one. */
   get state(): EngineState | undefined {
     return this.#state;
   }
 
-  /** What went wrong last; nothing more is asked until `retry`. */
+  /** The last error; nothing more is requested until `retry`. */
   get problem(): string {
     return this.#problem;
   }
 
   of(print: string): Score | undefined {
-    return this.#kept.get(print);
+    return this.#scores.get(print);
   }
 
-  /** Says what is wanted now. What was wanted before and has not been asked for yet is forgotten. */
+  /** Sets what to score now. It replaces earlier wishes for which no request was made yet. */
   want(wishes: Wish[]): void {
     this.#wishes = wishes;
     void this.#ask();
@@ -62,7 +62,7 @@ export class Scores {
 
   /** Forgets all scores, as when another model is chosen. */
   forget(): void {
-    this.#kept.clear();
+    this.#scores.clear();
     this.#problem = "";
   }
 
@@ -71,7 +71,7 @@ export class Scores {
     this.#client.close();
   }
 
-  #hear(state: EngineState): void {
+  #update(state: EngineState): void {
     this.#state = state;
     if (state.phase === "ready") {
       const model = `${state.model} ${state.adaptation} ${state.dtype}`;
@@ -98,8 +98,8 @@ export class Scores {
   #next(): Wish | undefined {
     if (this.#problem || this.#closed.signal.aborted) return undefined;
     for (const { instruction, answers } of this.#wishes) {
-      // Equal answers have equal names, and are asked for once.
-      const lacking = new Map(answers.filter(({ print }) => !this.#kept.has(print)).map((answer) => [answer.print, answer]));
+      // Equal answers have equal fingerprints, and are requested once.
+      const lacking = new Map(answers.filter(({ print }) => !this.#scores.has(print)).map((answer) => [answer.print, answer]));
       if (lacking.size > 0) return { instruction, answers: [...lacking.values()].slice(0, MOST_ASKED) };
     }
     return undefined;
@@ -110,21 +110,21 @@ export class Scores {
       await this.#client.score(instruction, answers.map(({ text }) => text), {
         signal: this.#closed.signal,
         onScored: (first, scores) => {
-          scores.forEach((score, index) => this.#keep(answers[first + index], score));
+          scores.forEach((score, index) => this.#add(answers[first + index], score));
           this.#changed();
         },
       });
-      // An engine that says it is done without having scored would be asked for ever.
-      if (answers.some(({ print }) => !this.#kept.has(print))) this.#problem = "The engine left answers out.";
+      // Otherwise an engine that says it is done without scores would get the same request for ever.
+      if (answers.some(({ print }) => !this.#scores.has(print))) this.#problem = "The engine left answers out.";
     } catch (error) {
       if (this.#closed.signal.aborted) return;
       this.#problem = error instanceof Error ? error.message : String(error);
     }
   }
 
-  #keep(answer: Wish["answers"][number] | undefined, score: Score): void {
+  #add(answer: Wish["answers"][number] | undefined, score: Score): void {
     if (!answer) return;
-    this.#kept.set(answer.print, score);
-    dropOldest(this.#kept, MOST_KEPT);
+    this.#scores.set(answer.print, score);
+    dropOldest(this.#scores, MOST_HELD);
   }
 }

@@ -1,19 +1,19 @@
 /**
- * Whether thumbs stand in plain sight, and have for a while. A page that lays something else over a thumb, lets
- * presses fall through it, or moves the thumb under the pointer gets presses that nobody meant.
+ * Whether thumbs are fully visible, and have been for a while. A page could lay something over a thumb, let clicks
+ * fall through it, or move the thumb under the pointer, to get clicks that the user did not mean for it.
  */
 
-/** How long a thumb must have stood in its place, in ms. */
+/** How long a thumb must have been in its place, in ms. */
 const LONG_ENOUGH = 300;
 
-/** How often the browser looks what lies over thumbs, in ms: it allows no less. */
+/** How often the browser checks what lies over thumbs, in ms. It allows no less. */
 const LOOK_EVERY = 100;
 
 export class Seen {
-  /** Since when each of those in plain sight has been there. */
+  /** Since when each visible element has been visible in its place. */
   readonly #since = new WeakMap<Element, number>();
   readonly #observer = new IntersectionObserver((entries) => {
-    // Firefox cannot tell what lies over an element that lets presses through.
+    // Firefox has no `isVisible`, and so cannot say what lies over an element.
     for (const { target, isIntersecting, isVisible = isIntersecting } of entries as (IntersectionObserverEntry & { isVisible?: boolean })[]) {
       if (!isVisible) this.#since.delete(target);
       else if (!this.#since.has(target)) this.#since.set(target, performance.now());
@@ -29,12 +29,12 @@ export class Seen {
     this.#since.delete(element);
   }
 
-  /** Tells that an element has just moved. */
+  /** To be called when an element has moved. */
   moved(element: Element): void {
     if (this.#since.has(element)) this.#since.set(element, performance.now());
   }
 
-  /** Whether a press of this element can be meant. */
+  /** Whether a click on this element can be meant. */
   plainly(element: Element): boolean {
     return performance.now() - (this.#since.get(element) ?? Infinity) >= LONG_ENOUGH;
   }

@@ -1,4 +1,4 @@
-/** Badges on one page, from when they are switched on until they are switched off. */
+/** The badges on one page, from when they are switched on until they are switched off. */
 import type { PageReport, PageSettings } from "../messages.js";
 import { adapterOf, generic, type SiteAdapter } from "../sites/index.js";
 import { Badges, type Item } from "./badges.js";
@@ -17,16 +17,16 @@ import { type Rated, viewsOf } from "./views.js";
 import { Watch } from "./watch.js";
 import { inShort } from "./words.js";
 
-/** How often badges are put in place, and the extension is found to be there, without any sign of change. */
-const BEAT_MS = 1000;
+/** How often the page is looked at without any change: badges may have to move, or the extension may be gone. */
+const LOOK_MS = 1000;
 
-/** How long results are gathered before a screen reader hears of them. */
-const SAY_MS = 700;
+/** How long results are collected before a screen reader says them together. */
+const ANNOUNCE_MS = 700;
 
-/** Of how many prompts it is kept what was said. */
-const MOST_SAID = 256;
+/** For how many prompts it is remembered which ranking a screen reader has said. */
+const MOST_ANNOUNCED = 256;
 
-/** A group as it was found, with all that is known of its answers. They stand in reading order. */
+/** A group with what is known of its answers, in reading order. */
 interface Ranking {
   group: Group;
   tracks: Track[];
@@ -43,22 +43,22 @@ export class Session {
   /** Missing while thumbs are switched off. */
   #opinions: Opinions | undefined;
   readonly #watch: Watch;
-  readonly #left = new AbortController();
-  readonly #beat: ReturnType<typeof setInterval>;
+  readonly #ended = new AbortController();
+  readonly #interval: ReturnType<typeof setInterval>;
   readonly #gone: () => void;
   readonly #recognised: (adapter: SiteAdapter) => void;
   #settings: PageSettings;
   #rankings: Ranking[] = [];
   #report: PageReport | undefined;
-  /** The rankings that a screen reader has heard of, by group. */
-  readonly #said = new Map<string, string>();
-  #news: string[] = [];
-  #saying: ReturnType<typeof setTimeout> | undefined;
+  /** The last ranking of each group that a screen reader has said. */
+  readonly #announced = new Map<string, string>();
+  #announcements: string[] = [];
+  #announceTimer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
   /**
-   * Calls `gone` when the extension is no longer there to ask, and `recognised` when the page turns out to be
-   * of another site: it may have been empty at first.
+   * Calls `gone` when the extension was removed or updated, and `recognised` when the page turns out to be of another
+   * site, which an empty page does not show at first.
    */
   constructor(
     adapter: SiteAdapter, settings: PageSettings,
@@ -84,11 +84,11 @@ export class Session {
       // Lessons may have been deleted in the meantime, in the options.
       this.#opinions.refresh();
       this.#watch.soon(0);
-    }, { signal: this.#left.signal });
-    this.#beat = setInterval(() => {
+    }, { signal: this.#ended.signal });
+    this.#interval = setInterval(() => {
       if (!isThere()) this.#gone();
       else if (!document.hidden) this.#badges.place();
-    }, BEAT_MS);
+    }, LOOK_MS);
   }
 
   /** What it sees. */
@@ -96,7 +96,7 @@ export class Session {
     return { ...(this.#report ?? reportOf(this.#adapter)), problem: this.#scores.problem };
   }
 
-  /** Takes other settings over. Another model, or what it has learned, means other scores. */
+  /** Takes new settings. Where they change scores, as another model does, the old ones are dropped. */
   change(settings: PageSettings): void {
     const another = this.#settings.scoring !== settings.scoring;
     this.#settings = settings;
@@ -104,7 +104,7 @@ export class Session {
     if (another) {
       this.#scores.forget();
       for (const { tracks } of this.#rankings) for (const track of tracks) track.score = undefined;
-      // The engine hears of it at the same time.
+      // Later, because the engine gets the settings at the same time.
       this.#watch.soon(500);
     }
     this.#show();
@@ -116,12 +116,12 @@ export class Session {
 
   stop(): void {
     this.#stopped = true;
-    this.#left.abort();
-    clearInterval(this.#beat);
-    clearTimeout(this.#saying);
+    this.#ended.abort();
+    clearInterval(this.#interval);
+    clearTimeout(this.#announceTimer);
     this.#watch.stop();
     this.#badges.remove();
-    // Last, since it fails where the extension is gone.
+    // Last, because it throws where the extension is gone.
     this.#scores.close();
   }
 
@@ -149,7 +149,7 @@ export class Session {
       adapter: this.#adapter.id, prompts: reading.prompts.length, answers: reading.answers.length,
       ranked: this.#rankings.length, left, problem: "",
     };
-    // The newest first, as a person waits for them.
+    // The newest first, because the user waits for those.
     this.#scores.want(this.#rankings.toReversed().map(({ group, tracks, variants }) => ({
       instruction: group.instruction,
       answers: [...tracks.flatMap((track) => this.#tracks.due(track, now) ?? []), ...variants],
@@ -166,13 +166,13 @@ export class Session {
     const tracks = group.shown.map(({ answer, text }) => {
       const track = this.#tracks.see(answer, group.key, text, now);
       const { identity, print, settled } = track;
-      if (settled && identity) this.#variants.keep(group.key, { identity, text, print, page });
+      if (settled && identity) this.#variants.add(group.key, { identity, text, print, page });
       return track;
     });
     return { group, tracks, variants: this.#variants.besides(group.key, page, tracks) };
   }
 
-  /** Shows what is known by now. */
+  /** Shows all that is known now. */
   #show(): void {
     if (this.#stopped) return;
     const { state, problem } = this.#scores;
@@ -182,7 +182,7 @@ export class Session {
       const views = viewsOf(rated, state, problem);
       const answers = group.shown.map(({ anchor }) => anchor);
       const first = views.findIndex((view) => view.kind === "ranked" && view.best);
-      this.#tell(ranking, rated, first);
+      this.#announce(ranking, rated, first);
       return answers.map((answer, index): Item => ({
         answer, view: views[index]!, best: answers[first], opinion: this.#opinionOf(group, tracks[index]!),
       }));
@@ -190,7 +190,7 @@ export class Session {
     this.#badges.show(items, this.#settings.badge, state);
   }
 
-  /** Thumbs exist as long as the user has switched them on, except in private windows. */
+  /** There are thumbs while the user has switched them on, except in private windows. */
   #switchThumbs(): void {
     if (!this.#settings.learn || chrome.extension.inIncognitoContext) this.#opinions = undefined;
     else if (!this.#opinions) {
@@ -202,35 +202,35 @@ export class Session {
     }
   }
 
-  /** What the thumbs beside an answer say; nothing where there are none, as beside one that may still change. */
+  /** The state of the thumbs beside an answer; `undefined` where there are none, as beside an answer that may still change. */
   #opinionOf({ instruction }: Group, { settled, print, text }: Track): Item["opinion"] {
     const opinions = this.#opinions;
     if (!opinions || !settled) return undefined;
     return { liked: opinions.of(print), press: (liked) => void opinions.press(instruction, { print, text }, liked) };
   }
 
-  /** An answer's score; that of its earlier words until the new ones have one. */
+  /** An answer's score; the score of its earlier text until the new text has one. */
   #rate(track: Track): Rated {
     const score = this.#scores.of(track.print);
     track.score = score ?? (track.interim && this.#scores.of(track.interim.print)) ?? track.score;
-    // Words that come back with a list are known, and finished.
+    // A text that comes back, as in a list that is drawn again, has a score and is finished.
     return { score: track.score, changing: track.score !== undefined && (!score || (track.changed && !track.settled)) };
   }
 
   /** Has a screen reader say once that a ranking is done. */
-  #tell({ group, tracks }: Ranking, rated: readonly Rated[], best: number): void {
+  #announce({ group, tracks }: Ranking, rated: readonly Rated[], best: number): void {
     if (best < 0 || rated.some(({ changing }) => changing)) return;
     const result = fingerprint(tracks.map(({ print }) => print).join());
-    if (this.#said.get(group.key) === result) return;
-    this.#said.delete(group.key);
-    this.#said.set(group.key, result);
-    dropOldest(this.#said, MOST_SAID);
+    if (this.#announced.get(group.key) === result) return;
+    this.#announced.delete(group.key);
+    this.#announced.set(group.key, result);
+    dropOldest(this.#announced, MOST_ANNOUNCED);
     const where = best < tracks.length ? `Answer ${best + 1}` : "An answer that is not shown";
-    this.#news.push(`${rated.length} answers ranked. ${where} is the best, with a score of ${inShort(rated[best]!.score!.score)}.`);
-    this.#saying ??= setTimeout(() => {
-      this.#badges.say(this.#news.length === 1 ? this.#news[0]! : `The answers to ${this.#news.length} prompts are ranked.`);
-      this.#news = [];
-      this.#saying = undefined;
-    }, SAY_MS);
+    this.#announcements.push(`${rated.length} answers ranked. ${where} is the best, with a score of ${inShort(rated[best]!.score!.score)}.`);
+    this.#announceTimer ??= setTimeout(() => {
+      this.#badges.say(this.#announcements.length === 1 ? this.#announcements[0]! : `The answers to ${this.#announcements.length} prompts are ranked.`);
+      this.#announcements = [];
+      this.#announceTimer = undefined;
+    }, ANNOUNCE_MS);
   }
 }

@@ -1,31 +1,31 @@
-/** When an answer is finished: it is written word by word, and may be edited later. */
+/** Whether an answer is finished. An answer is written word by word, and may be edited later. */
 import type { Score } from "../messages.js";
 import type { SiteAdapter } from "../sites/adapter.js";
 import { fingerprint } from "./fingerprint.js";
 import { own } from "./own.js";
 import type { Answer } from "./read.js";
 
-/** How often an answer that never settles is scored, and how long one may stay the same and still count as being written. */
+/** How often an answer that never settles is scored, and how long an unchanged answer may count as being written. */
 const UNSETTLED_MS = 10_000;
 
 /** What is known of one answer on the page. */
 export interface Track {
   /** The value of the adapter's identity; empty where there is none. */
   identity: string;
-  /** Names the prompt's words. */
+  /** The fingerprint of the prompt's text. */
   key: string;
-  /** Names the prompt's and the answer's words. */
+  /** The fingerprint of the prompt's and the answer's text. */
   print: string;
   text: string;
   changedAt: number;
-  /** When it was last due although it had not settled. */
+  /** When it was last to be scored although it had not settled. */
   dueAt: number;
   settled: boolean;
-  /** Whether its words have changed since it was first seen. */
+  /** Whether its text has changed since it was first seen. */
   changed: boolean;
-  /** The words that were to be scored although the answer had not settled. */
+  /** The text that was to be scored although the answer had not settled. */
   interim: { print: string; text: string } | undefined;
-  /** The last score, which may be that of earlier words. */
+  /** The last score, which may be of an earlier text. */
   score: Score | undefined;
 }
 
@@ -38,24 +38,24 @@ export function attributeOf(selector: string): string {
 export class Tracks {
   readonly #adapter: SiteAdapter;
   readonly #streaming: string;
-  readonly #kept = new WeakMap<Element, Track>();
+  readonly #tracks = new WeakMap<Element, Track>();
 
   constructor(adapter: SiteAdapter) {
     this.#adapter = adapter;
     this.#streaming = adapter.streaming?.join(", ") ?? "";
   }
 
-  /** What is known of an answer to a prompt of this name, now that its words are these. */
+  /** Updates what is known of an answer: it has this text now, under the prompt with this fingerprint. */
   see({ parts }: Answer, key: string, text: string, now: number): Track {
     const identity = this.#identityOf(parts);
-    let track = this.#kept.get(parts[0]);
+    let track = this.#tracks.get(parts[0]);
     const same = track?.key === key && track.text === text;
     const print = same ? track!.print : fingerprint(`${key}\n${text}`);
     if (!track || track.identity !== identity) {
       track = {
         key, identity, print, text, changedAt: now, dueAt: now, settled: false, changed: false, interim: undefined, score: undefined,
       };
-      this.#kept.set(parts[0], track);
+      this.#tracks.set(parts[0], track);
     } else if (!same) {
       Object.assign(track, { key, print, text, changedAt: now, changed: true });
       if (track.settled) track.dueAt = now;
@@ -66,7 +66,7 @@ export class Tracks {
     return track;
   }
 
-  /** The words of an answer that should have a score now: none at first, and few as long as it does not settle. */
+  /** The text of an answer that is to be scored now: none at first, and rarely one as long as it does not settle. */
   due(track: Track, now: number): { print: string; text: string } | undefined {
     const { print, text, settled } = track;
     if (settled) return { print, text };
@@ -77,7 +77,7 @@ export class Tracks {
     return track.interim;
   }
 
-  /** How long until an answer may be due, in ms. */
+  /** How long until an answer may have to be scored, in ms. */
   wait(track: Track, now: number): number {
     if (track.settled) return Infinity;
     const settles = Math.max(track.changedAt + this.#adapter.settleMs - now, 250);
@@ -94,7 +94,7 @@ export class Tracks {
     return "";
   }
 
-  /** What carries an answer's identity: its part, something within, or something around it that its turn holds. */
+  /** The element with an answer's identity: the part itself, one in it, or one around it inside the same turn. */
   #carrier(part: Element, selector: string): Element | null {
     const { turn } = this.#adapter;
     const inside = part.matches(selector) ? part : part.querySelector(selector);

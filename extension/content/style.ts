@@ -1,4 +1,9 @@
 /** The look of badges and notes. It lives in a shadow root, so that neither the page's style nor its policy matters. */
+
+/** The colours of `www/palette.css`, as CSS declarations. The page decides between light and dark, not the browser. */
+const declarations = (colors: Readonly<Record<string, string>>) =>
+  Object.entries(colors).map(([name, color]) => `  ${name}: ${color};`).join("\n");
+
 export const STYLE = `
 :host {
   all: initial !important;
@@ -11,14 +16,9 @@ export const STYLE = `
 }
 .spot, .note {
   color-scheme: light;
-  --card: #ffffff;
-  --ink: #18201d;
-  --muted: #55615c;
+${declarations(PALETTE.light)}
+  /* Fainter than on pages of our own: a badge is small, and stands in a text. */
   --edge: #aab5b0;
-  --accent: #0a6a58;
-  --on-accent: #ffffff;
-  --soft: #e2f0ec;
-  --bad: #a3251b;
   --shadow: 0 1px 2px rgb(20 40 34 / 18%);
   position: fixed;
   top: 0;
@@ -30,14 +30,11 @@ export const STYLE = `
 }
 .spot.dark, .note.dark {
   color-scheme: dark;
+${declarations(PALETTE.dark)}
+  /* Lighter than on pages of our own: dark sites are of many greys, from which a badge has to stand out. */
   --card: #232b27;
-  --ink: #e5ebe8;
   --muted: #a9b5b0;
   --edge: #5d6a64;
-  --accent: #63cfb2;
-  --on-accent: #05251d;
-  --soft: #17332b;
-  --bad: #ff9f93;
   --shadow: 0 1px 2px rgb(0 0 0 / 50%);
 }
 .through { pointer-events: none; }

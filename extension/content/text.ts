@@ -1,28 +1,28 @@
-/** The words of prompts and answers, read from text nodes. Nothing of the page is changed or laid out for it. */
+/** The texts of prompts and answers, read from text nodes, so that the page is neither changed nor laid out for it. */
 import { MOST_CHARACTERS } from "../messages.js";
 import { fingerprint } from "./fingerprint.js";
 import { own } from "./own.js";
 
-/** Elements whose text nobody reads as text. */
+/** Elements whose text is not part of what people read. */
 const SKIPPED = new Set([
   "annotation", "audio", "canvas", "iframe", "input", "math-field", "noscript", "object", "script", "select", "style",
   "svg", "template", "textarea", "video",
 ]);
 
-/** Elements that stand on lines of their own. */
+/** Elements that begin a new line. */
 const BLOCKS = new Set([
   "address", "article", "aside", "blockquote", "br", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption",
   "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
   "section", "summary", "table", "tr", "ul",
 ]);
 
-/** The most nodes that are looked at for one text: a megabyte of empty elements has no words either. */
+/** The most nodes that are visited for one text, because a page may have a megabyte of empty elements. */
 const MOST_NODES = 20_000;
 
 /** The text of `root` as people read it, cut at the most characters that are sent. */
 export function textOf(root: Element, ignore: string): string {
   const lines = new Lines();
-  // Looking at each node for it takes longer than reading it, and few texts have a form in them.
+  // A check of each node would take longer than reading it, and few texts have a form in them.
   const at = root.querySelector("form") ? own : itself;
   let node: Node | null = isRead(at(root), ignore) ? root : null;
   for (let seen = 0; node && seen < MOST_NODES && !lines.full; seen += 1) {
@@ -57,7 +57,7 @@ function isBlock(node: Node): boolean {
   return BLOCKS.has((node as Element).localName);
 }
 
-/** Text on its way: white space is collapsed, except where the page keeps it. */
+/** Collects a text. White space is collapsed, except where the page preserves it. */
 class Lines {
   #text = "";
   #gap: "" | " " | "\n" = "";
@@ -70,8 +70,8 @@ class Lines {
     // One node may be a megabyte.
     const data = node.substringData(0, 4 * MOST_CHARACTERS);
     const parent = node.parentElement;
-    const kept = data.includes("\n") && parent && /^(pre|break-spaces)/.test(getComputedStyle(parent).whiteSpace);
-    if (kept) {
+    const isPreserved = data.includes("\n") && parent && /^(pre|break-spaces)/.test(getComputedStyle(parent).whiteSpace);
+    if (isPreserved) {
       this.#write(data);
       return;
     }
@@ -88,7 +88,7 @@ class Lines {
 
   text(): string {
     const cut = this.#text.slice(0, MOST_CHARACTERS);
-    // A cut through the middle of a character leaves half of one.
+    // The cut may leave half of a surrogate pair.
     return (/[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut).trim();
   }
 
@@ -99,10 +99,10 @@ class Lines {
   }
 }
 
-/** Texts by element, kept until something within them changes. */
+/** A cache of texts by element. An entry is dropped when something in its element changes. */
 export class Texts {
   readonly #ignore: string;
-  #kept = new WeakMap<Element, { text: string; name?: string }>();
+  #cache = new WeakMap<Element, { text: string; name?: string }>();
 
   constructor(ignore: readonly string[]) {
     this.#ignore = ignore.join(", ");
@@ -115,7 +115,7 @@ export class Texts {
     return text.slice(0, MOST_CHARACTERS);
   }
 
-  /** A name for the words of an element, whatever white space is between them. */
+  /** A fingerprint of an element's text, in which all white space counts as equal. */
   nameOf(element: Element): string {
     const one = this.#one(element);
     return (one.name ??= fingerprint(one.text.replace(/\s+/g, " ")));
@@ -127,14 +127,14 @@ export class Texts {
     for (const { target } of records) {
       for (let node: Node | null = target; node && !climbed.has(node); node = own(node).parentNode) {
         climbed.add(node);
-        if (node instanceof Element) this.#kept.delete(node);
+        if (node instanceof Element) this.#cache.delete(node);
       }
     }
   }
 
   #one(element: Element): { text: string; name?: string } {
-    let one = this.#kept.get(element);
-    if (!one) this.#kept.set(element, one = { text: textOf(element, this.#ignore) });
+    let one = this.#cache.get(element);
+    if (!one) this.#cache.set(element, one = { text: textOf(element, this.#ignore) });
     return one;
   }
 }

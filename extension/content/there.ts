@@ -1,4 +1,4 @@
-/** Whether the extension that this script belongs to is still there: after an update or its removal it is not. */
+/** Whether the extension of this script is still there. After an update or its removal it is not. */
 export function isThere(): boolean {
   try {
     return chrome.runtime?.id !== undefined;

@@ -17,7 +17,7 @@ export type View =
   | { kind: "loading"; phase: "download" | "load"; percent: number | undefined }
   | { kind: "failed"; message: string };
 
-/** One answer of a group: its score as far as there is one, and whether its words have changed since. */
+/** One answer of a group: its score if there is one, and whether its text has changed since. */
 export interface Rated {
   score: Score | undefined;
   changing: boolean;

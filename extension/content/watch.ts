@@ -1,6 +1,6 @@
-/** When to look at the page again: after changes, but never so often that the page would feel it. */
+/** When to look at the page again: after changes, but not so often that the page becomes slow. */
 
-/** The least time between two looks, in ms, and how many times as long as the last look it is at least. */
+/** The least time between two looks, in ms, and as a multiple of the time that the last look took. */
 const LEAST_MS = 250;
 const LEAST_SHARE = 10;
 
@@ -18,7 +18,7 @@ export class Watch {
   /** Before this time there is no next look. */
   #notBefore = 0;
 
-  /** Calls `changed` after every change, `retheme` when colours may have changed, and `look` now and then. */
+  /** Calls `changed` after every change, `retheme` when colours may have changed, and `look` when it is time. */
   constructor(
     attributes: readonly string[],
     { changed, retheme, look }: { changed: (records: MutationRecord[]) => void; retheme: () => void; look: () => void },
@@ -41,7 +41,7 @@ export class Watch {
     this.soon(0);
   }
 
-  /** Looks in `delay` ms, or when it may look again; a look that is due earlier stays. */
+  /** Looks in `delay` ms, or later if the last look was too recent. An earlier look that is due stays due. */
   soon(delay: number): void {
     const due = Math.max(performance.now() + delay, this.#notBefore);
     if (due >= this.#due) return;
@@ -60,7 +60,7 @@ export class Watch {
   #now(): void {
     this.#due = Infinity;
     const start = performance.now();
-    // Set before, in case the look asks for the next one.
+    // Set before the look, which may ask for the next one.
     this.#notBefore = start + LEAST_MS;
     this.#look();
     const end = performance.now();

@@ -1,15 +1,15 @@
-/** What badges and notes say, in words. */
+/** The texts of badges and notes. */
 import type { EngineState, PageSettings } from "../messages.js";
 import type { View } from "./views.js";
 
 const LOADING = { download: "Downloading the model", load: "Loading the model" };
 
-/** Two digits are what a badge has room for. */
+/** A score in two digits, for which a badge has room. */
 export function inShort(score: number): string {
   return score.toFixed(2).replace(/^-(0\.00)$/, "$1");
 }
 
-/** All that a badge means, for who hears it. */
+/** What a badge means, as a sentence for screen readers. */
 export function sentence(view: View): string {
   switch (view.kind) {
     case "ranked": return [
@@ -24,7 +24,7 @@ export function sentence(view: View): string {
   }
 }
 
-/** What a badge shows, in pieces by class; nothing where the style leaves it out. */
+/** What a badge shows, in pieces with their CSS classes; empty where the style shows no badge. */
 export function pieces(view: View, style: PageSettings["badge"]): [name: string, text: string][] {
   switch (view.kind) {
     case "ranked": {
@@ -42,7 +42,7 @@ export function pieces(view: View, style: PageSettings["badge"]): [name: string,
   }
 }
 
-/** The lines of a note, the first its title. */
+/** The lines of a note. The first is its title. */
 export function lines(view: View, state: EngineState | undefined): string[] {
   switch (view.kind) {
     case "ranked": return [

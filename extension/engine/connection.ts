@@ -13,48 +13,48 @@ export class EngineError extends Error {
 type Numbered = Exclude<ToEngine, { type: "cancel" }>;
 /** What can be asked of the engine. */
 export type Request = Numbered extends infer R ? R extends Numbered ? Omit<R, "v" | "id"> : never : never;
-/** How a call is stopped, and what it tells meanwhile. */
+/** How a call is stopped, and what is called with its scores meanwhile. */
 export interface Listening {
   signal?: AbortSignal | undefined;
   onScored?: (first: number, scores: Score[]) => void;
 }
 
-/** Who is told what concerns everybody. */
-export interface Told {
+/** Listeners to what concerns every call. */
+export interface Listeners {
   onState: (state: EngineState) => void;
   onTeaching: (teaching: Teaching) => void;
 }
 
-type Heard = Exclude<FromEngine, { type: "state" | "teaching" }>;
+type Reply = Exclude<FromEngine, { type: "state" | "teaching" }>;
 
 /** A port that the engine has greeted. Once it is lost, every call fails with `engine`. */
 export class Connection {
   readonly #port: chrome.runtime.Port;
-  readonly #calls = new Map<number, { heard: (message: Heard) => void; failed: (error: EngineError) => void }>();
-  readonly #told: Told;
+  readonly #calls = new Map<number, { receive: (message: Reply) => void; failed: (error: EngineError) => void }>();
+  readonly #listeners: Listeners;
   #lastId = 0;
   #lost = false;
 
-  private constructor(port: chrome.runtime.Port, told: Told) {
+  private constructor(port: chrome.runtime.Port, listeners: Listeners) {
     this.#port = port;
-    this.#told = told;
+    this.#listeners = listeners;
   }
 
   /** Opens a port and waits for the engine's greeting, its state. `undefined` where nobody listens. */
-  static open(told: Told): Promise<Connection | undefined> {
+  static open(listeners: Listeners): Promise<Connection | undefined> {
     return new Promise((resolve) => {
       const port = chrome.runtime.connect({ name: ENGINE_PORT });
-      const connection = new Connection(port, told);
+      const connection = new Connection(port, listeners);
       port.onMessage.addListener((raw: unknown) => {
-        if (connection.#hear(raw)) resolve(connection);
+        if (connection.#receive(raw)) resolve(connection);
       });
       port.onDisconnect.addListener(() => {
-        // Browsers complain of an error that nobody looks at.
+        // Browsers log an error that is not read.
         void chrome.runtime.lastError;
         resolve(undefined);
         connection.#lose();
-        told.onState({ phase: "idle" });
-        told.onTeaching({ phase: "idle" });
+        listeners.onState({ phase: "idle" });
+        listeners.onTeaching({ phase: "idle" });
       });
     });
   }
@@ -64,15 +64,15 @@ export class Connection {
     return !this.#lost;
   }
 
-  /** Cuts it. Calls under way fail. */
+  /** Closes it. Calls under way fail. */
   close(): void {
     // The side that disconnects gets no event.
     this.#port.disconnect();
     this.#lose();
   }
 
-  /** Asks, and resolves when the engine says that it is done. */
-  ask(request: Request, { signal, onScored }: Listening): Promise<void> {
+  /** Makes a call, and resolves when the engine says that it is done. */
+  call(request: Request, { signal, onScored }: Listening): Promise<void> {
     return new Promise((resolve, reject) => {
       const id = this.#lastId += 1;
       const end = (then: () => void) => {
@@ -85,12 +85,12 @@ export class Connection {
         this.#send({ v: VERSION, type: "cancel", id });
         failed(signal!.reason);
       };
-      const heard = (message: Heard) => {
+      const receive = (message: Reply) => {
         if (message.type === "scored") onScored?.(message.first, message.scores);
         else if (message.type === "done") end(resolve);
         else failed(new EngineError(message.code, message.message));
       };
-      this.#calls.set(id, { heard, failed });
+      this.#calls.set(id, { receive, failed });
       signal?.addEventListener("abort", stop);
       this.#send({ ...request, v: VERSION, id });
     });
@@ -100,17 +100,17 @@ export class Connection {
     try {
       this.#port.postMessage(message);
     } catch {
-      // It throws where the port is cut already.
+      // It throws where the port is closed already.
       this.#lose();
     }
   }
 
-  #hear(raw: unknown): boolean {
+  #receive(raw: unknown): boolean {
     const { success, output } = v.safeParse(FromEngine, raw);
     if (!success) return false;
-    if (output.type === "state") this.#told.onState(output.state);
-    else if (output.type === "teaching") this.#told.onTeaching(output.teaching);
-    else this.#calls.get(output.id)?.heard(output);
+    if (output.type === "state") this.#listeners.onState(output.state);
+    else if (output.type === "teaching") this.#listeners.onTeaching(output.teaching);
+    else this.#calls.get(output.id)?.receive(output);
     return true;
   }
 

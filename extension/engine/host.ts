@@ -1,6 +1,6 @@
 /**
- * The engine behind its ports: checks what arrives, scores, and tells everybody what it is at.
- * In Chrome it runs in the offscreen document, in Firefox in the event page.
+ * The engine behind its ports: checks messages, scores, and sends its state to all. In Chrome it runs in the
+ * offscreen document, in Firefox in the event page.
  */
 import * as v from "valibot";
 import {
@@ -12,20 +12,20 @@ import { Teacher } from "./teach.js";
 import { throttled } from "./throttle.js";
 import { isOurPage, isOurs } from "./trust.js";
 
-/** How often states are told that differ in their numbers alone, in ms. */
-const TELL_EVERY = 200;
+/** Between two states that differ only in numbers, such as bytes, at least so many ms pass. */
+const STATE_EVERY = 200;
 
 export interface HostOptions {
-  /** The settings at first. Requests wait for them. */
+  /** The first settings. Requests wait for them. */
   settings: Promise<EngineSettings>;
   /**
-   * Told what the engine is at, but not how many requests are under way: this may have to wake
-   * others, and everybody who works with the engine is connected.
+   * Called with the state of the engine, but not when only the number of requests changes: the call may have to
+   * wake another part of the extension, and those that work with the engine are connected.
    */
   onState: (state: EngineState) => void;
-  /** Told what was learned, to keep it with the settings. */
+  /** Called with what was learned, to store it with the settings. */
   onTaught: (taught: Taught) => Promise<void>;
-  /** Told when nothing was asked for during the idle time. */
+  /** Called when there was no request during the idle time. */
   onIdle: () => void;
 }
 
@@ -37,17 +37,17 @@ export class EngineHost {
 
   constructor({ settings, onState, onTaught, onIdle }: HostOptions) {
     let before: EngineState["phase"] | undefined;
-    const tell = throttled<EngineState>(TELL_EVERY, ({ phase }) => phase, (state) => {
+    const publish = throttled<EngineState>(STATE_EVERY, ({ phase }) => phase, (state) => {
       for (const port of this.#ports) send(port, { v: VERSION, type: "state", state });
       if (state.phase !== "ready" || before !== "ready") onState(state);
       before = state.phase;
     });
-    this.#model = new Model(tell, onIdle);
-    const onTeaching = throttled<Teaching>(TELL_EVERY, ({ phase }) => phase, (teaching) => {
+    this.#model = new Model(publish, onIdle);
+    const onTeaching = throttled<Teaching>(STATE_EVERY, ({ phase }) => phase, (teaching) => {
       for (const port of this.#ports) if (isOurPage(port.sender)) send(port, { v: VERSION, type: "teaching", teaching });
     });
     this.#teacher = new Teacher(this.#model, { onTeaching, onTaught });
-    // Settings that were told in the meantime are newer.
+    // Settings that came in the meantime are newer.
     this.#settings = settings.then((first) => {
       if (!this.#model.configured) this.#model.configure(first);
     });
@@ -55,7 +55,7 @@ export class EngineHost {
     chrome.runtime.onConnect.addListener((port) => this.#connect(port));
   }
 
-  /** What the engine is at. */
+  /** The state of the engine. */
   get state(): EngineState {
     return this.#model.state;
   }
@@ -75,7 +75,7 @@ export class EngineHost {
     const running = new Map<number, { type: ToEngine["type"]; stop: AbortController }>();
     const leave = () => {
       this.#ports.delete(port);
-      // A model that somebody asked to load is loaded, also when the popup closes meanwhile.
+      // A model that is being loaded goes on loading when the popup that asked for it closes.
       for (const { type, stop } of running.values()) if (type === "score") stop.abort(new Failure("aborted", "Nobody listens"));
     };
     port.onDisconnect.addListener(leave);
@@ -141,6 +141,6 @@ function send(port: chrome.runtime.Port, message: FromEngine): void {
   try {
     port.postMessage(message);
   } catch {
-    // It was cut; nobody needs the answer.
+    // It was closed; nobody needs the answer.
   }
 }

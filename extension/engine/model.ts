@@ -1,4 +1,4 @@
-/** The one model of the whole browser: loaded at first use, shared by all, put away when nobody needs it. */
+/** The one model of the whole browser: loaded at first use, shared by all pages, unloaded when it is not needed. */
 import type { LoadProgress, ModelSource, Scorer } from "cappy-web";
 import type { EngineSettings, EngineState, ModelChoice } from "../messages.js";
 import { nameOf } from "../ui/words.js";
@@ -17,7 +17,7 @@ const HARMLESS = ["input", "not-finite", "aborted"];
 /** A model that is loaded, or being loaded. */
 interface Held {
   name: string;
-  /** What it has learned; empty for the model as it came. */
+  /** The name of what it has learned; empty for the model as it came. */
   adaptation: string;
   stop: AbortController;
   loading: Promise<Scorer>;
@@ -42,23 +42,23 @@ export class Model {
     this.#onIdle = onIdle;
   }
 
-  /** What it is at. */
+  /** The state of the engine. */
   get state(): EngineState {
     return this.#state;
   }
 
-  /** Whether it was told settings yet. */
+  /** Whether it has settings yet. */
   get configured(): boolean {
     return this.#settings !== undefined;
   }
 
-  /** Takes settings. Where they name another model, the old one is put away; the next use loads the new one. */
+  /** Takes settings. Where they name another model, the old one is unloaded; the next use loads the new one. */
   configure(settings: EngineSettings): void {
     const before = this.#settings;
     this.#settings = settings;
     const same = before && before.dtype === settings.dtype && before.device === settings.device && before.adaptation === settings.adaptation
       && JSON.stringify(before.model) === JSON.stringify(settings.model);
-    if (before && !same) this.#putAway(new Failure("changed", "Another model was chosen meanwhile"));
+    if (before && !same) this.#discard(new Failure("changed", "Another model was chosen meanwhile"));
     this.#rest();
   }
 
@@ -69,7 +69,7 @@ export class Model {
       await this.#loaded(held, signal);
     } finally {
       if (signal.aborted && held.waiting === 0 && !held.scorer && this.#held === held) {
-        this.#putAway(new Failure("aborted", "Loading was stopped"));
+        this.#discard(new Failure("aborted", "Loading was stopped"));
       }
     }
   }
@@ -82,7 +82,7 @@ export class Model {
     try {
       await work(scorer, held.name);
     } catch (error) {
-      // A model that was put away under way says only that it is gone.
+      // The error of a model that was unloaded meanwhile says only that it is gone; the reason says more.
       held.stop.signal.throwIfAborted();
       if (!HARMLESS.includes(failureOf(error).code)) this.#failed(held, error);
       throw error;
@@ -91,12 +91,12 @@ export class Model {
     }
   }
 
-  /** Puts the model away, or stops loading it. */
+  /** Unloads the model, or stops loading it. */
   unload(): void {
-    this.#putAway(new Failure("disposed", "The model was put away"));
+    this.#discard(new Failure("disposed", "The model was unloaded"));
   }
 
-  /** The model in hand, or a new one that is begun to be loaded. */
+  /** The model that is loaded or being loaded; otherwise one that begins to load now. */
   #hold(): Held {
     if (this.#held) return this.#held;
     clearTimeout(this.#idle);
@@ -104,9 +104,9 @@ export class Model {
     const stop = new AbortController();
     const held: Held = { name: nameOf(model), adaptation, stop, loading: undefined!, scorer: undefined, waiting: 0, working: 0 };
     this.#held = held;
-    this.#tell({ phase: "load", model: held.name, bytes: 0, total: 0 });
+    this.#publish({ phase: "load", model: held.name, bytes: 0, total: 0 });
     const onProgress = ({ phase, bytes, total }: LoadProgress) => {
-      if (this.#held === held && !held.scorer) this.#tell({ phase, model: held.name, bytes, total });
+      if (this.#held === held && !held.scorer) this.#publish({ phase, model: held.name, bytes, total });
     };
     held.loading = open(model, { signal: stop.signal, dtype, device, onProgress, ...(adaptation && { adaptation }) }).then(
       (scorer) => {
@@ -122,7 +122,7 @@ export class Model {
         throw error;
       },
     );
-    // It fails even when nobody waits any more.
+    // Without this its failure would be an unhandled rejection when nobody waits any more.
     held.loading.catch(() => {});
     return held;
   }
@@ -148,7 +148,7 @@ export class Model {
     const { dtype: path, weights, adapter, gpuBytes, maxTokens } = held.scorer!.info();
     const dtype = weights === "f16" ? path : weights;
     const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`.trim();
-    this.#tell({
+    this.#publish({
       phase: "ready", model: held.name, adaptation: held.adaptation, dtype, adapter: name, gpuBytes, maxTokens, working: held.working,
     });
     this.#rest();
@@ -158,13 +158,13 @@ export class Model {
     if (this.#held !== held) return;
     const { code, message } = failureOf(error);
     this.#release(new Failure(code, message));
-    this.#tell({ phase: "failed", model: held.name, code, message });
+    this.#publish({ phase: "failed", model: held.name, code, message });
     this.#rest();
   }
 
-  #putAway(why: Failure): void {
+  #discard(why: Failure): void {
     if (this.#held) this.#release(why);
-    if (this.#state.phase !== "idle") this.#tell({ phase: "idle" });
+    if (this.#state.phase !== "idle") this.#publish({ phase: "idle" });
     this.#rest();
   }
 
@@ -175,18 +175,18 @@ export class Model {
     held.scorer?.dispose();
   }
 
-  /** Waits for the idle time anew, where nothing is under way. */
+  /** Begins to wait for the idle time again, where nothing is under way. */
   #rest(): void {
     clearTimeout(this.#idle);
     const busy = this.#held && (!this.#held.scorer || this.#held.working > 0);
     if (busy || !this.#settings) return;
     this.#idle = setTimeout(() => {
-      this.#putAway(new Failure("disposed", "The model was put away"));
+      this.#discard(new Failure("disposed", "The model was unloaded"));
       this.#onIdle();
     }, this.#settings.idleMinutes * 60_000);
   }
 
-  #tell(state: EngineState): void {
+  #publish(state: EngineState): void {
     this.#state = state;
     this.#onState(state);
   }
@@ -199,7 +199,7 @@ export function failureOf(error: unknown): { code: string; message: string } {
 }
 
 async function open(model: ModelChoice, options: NonNullable<Parameters<typeof Scorer.load>[1]>): Promise<Scorer> {
-  // Firefox wakes the page with the engine for many small things: the package is not among them.
+  // Imported only now, because Firefox wakes the page with the engine for many small things that do not need it.
   const { Scorer } = await import("cappy-web");
   return Scorer.load(await sourceOf(model), options);
 }

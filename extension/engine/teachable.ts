@@ -1,4 +1,4 @@
-/** What of the package teaches. The rest of the extension knows only what is here. */
+/** The part of the package that teaches. The rest of the extension uses it only through this module. */
 import type { Lesson as AnyLesson, Scorer } from "cappy-web";
 import type { Taught } from "../messages.js";
 
@@ -18,8 +18,8 @@ interface Step {
 }
 
 /**
- * Teaches a scorer's model, which always begins as it came, keeps what its head learned under the name
- * `keep`, and says how it went. The scorer itself scores as before.
+ * Teaches a scorer's model, which always begins as it came, stores what its head has learned under the name
+ * `keep`, and returns how it went. The scorer itself scores as before.
  */
 export async function adapt(
   scorer: Scorer, lessons: readonly Lesson[],
@@ -32,7 +32,7 @@ export async function adapt(
   return { steps: steps.length, before, after };
 }
 
-/** Deletes what was learned and is kept under names that begin with `prefix`, except under the name `but`. */
+/** Deletes what was learned and is stored under names that begin with `prefix`, except under the name `but`. */
 export async function forgetAdaptations(prefix: string, but = ""): Promise<void> {
   const { keptAdaptations, deleteAdaptation } = await import("cappy-web");
   for (const { name } of await keptAdaptations()) {

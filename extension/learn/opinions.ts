@@ -1,12 +1,12 @@
 /**
- * What the user thinks of answers, as thumbs tell, and the lessons that follow from it. Everything in
- * here is plain data; `store.ts` keeps it.
+ * What the user thinks of answers, by their thumbs, and the lessons that follow from it. Everything in here is
+ * plain data; `store.ts` stores it.
  */
 import * as v from "valibot";
 import type { Lesson } from "../engine/teachable.js";
 import { MOST_CHARACTERS } from "../messages.js";
 
-/** The most opinions that are kept, and the most bytes of their texts in UTF-8. The oldest go first. */
+/** The most opinions that are stored, and the most bytes of their texts in UTF-8. The oldest are dropped first. */
 export const MOST_OPINIONS = 1000;
 export const MOST_BYTES = 2_000_000;
 
@@ -14,14 +14,14 @@ export const MOST_BYTES = 2_000_000;
 const Opinion = v.object({
   instruction: v.pipe(v.string(), v.maxLength(MOST_CHARACTERS)),
   response: v.pipe(v.string(), v.maxLength(MOST_CHARACTERS)),
-  /** Up, or down. */
+  /** Whether the thumb was up. */
   liked: v.boolean(),
 });
 export type Opinion = v.InferOutput<typeof Opinion>;
 
-/** What was kept, without what is not valid. */
-export function opinionsIn(kept: unknown): Opinion[] {
-  return Array.isArray(kept) ? kept.filter((one): one is Opinion => v.is(Opinion, one)) : [];
+/** The valid opinions in what was stored. */
+export function opinionsIn(stored: unknown): Opinion[] {
+  return Array.isArray(stored) ? stored.filter((one): one is Opinion => v.is(Opinion, one)) : [];
 }
 
 /** Bytes of an opinion's texts. */
@@ -31,8 +31,8 @@ function bytesOf({ instruction, response }: Opinion): number {
 const encoder = new TextEncoder();
 
 /**
- * The opinions after a thumb was pressed, the newest last. There is one for a prompt and an answer:
- * another takes its place, and `undefined` takes it back.
+ * The opinions after a thumb was pressed, the newest last. There is one for each pair of prompt and answer: a new one
+ * replaces it, and `undefined` removes it.
  */
 export function withOpinion(
   opinions: readonly Opinion[], instruction: string, response: string, liked: boolean | undefined,
@@ -41,7 +41,7 @@ export function withOpinion(
   return within(liked === undefined ? others : [...others, { instruction, response, liked }]);
 }
 
-/** The newest of them, as many as are kept. */
+/** The newest opinions, as many as may be stored. */
 function within(opinions: readonly Opinion[]): Opinion[] {
   let first = opinions.length;
   for (let bytes = 0; first > 0 && opinions.length - first < MOST_OPINIONS; first -= 1) {
@@ -51,15 +51,15 @@ function within(opinions: readonly Opinion[]): Opinion[] {
   return opinions.slice(first);
 }
 
-/** What is thought of answers to an instruction, in their order. */
+/** The opinions of answers to an instruction, in the order of the answers. */
 export function likedOf(opinions: readonly Opinion[], instruction: string, responses: readonly string[]): (boolean | undefined)[] {
   const known = new Map(opinions.filter((one) => one.instruction === instruction).map(({ response, liked }) => [response, liked]));
   return responses.map((response) => known.get(response));
 }
 
 /**
- * Lessons, the oldest first: answers that are liked over those of the same instruction that are not,
- * and where there is only one kind, each answer by itself.
+ * Lessons, the oldest first. Where an instruction has liked and disliked answers, they make one lesson, liked over
+ * disliked; otherwise each answer is a lesson by itself.
  */
 export function lessonsOf(opinions: readonly Opinion[]): Lesson[] {
   const byInstruction = new Map<string, Opinion[]>();

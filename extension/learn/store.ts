@@ -1,37 +1,37 @@
-/** Where opinions are kept: in a database of the extension's own, which pages and scripts in pages cannot read. */
+/** Stores opinions in a database of the extension's own, which pages and content scripts cannot read. */
 import { changeIn, deleteDatabase, readFrom } from "../database.js";
 import { type Opinion, opinionsIn } from "./opinions.js";
 
 const DATABASE = "cappy-choices";
 const KEY = "opinions";
 
-/** The name by which pages of the extension tell each other of changes. */
+/** The channel by which pages of the extension learn of changes. */
 const CHANNEL = "cappy-choices";
 
-/** What is kept, the oldest first. Looking makes no database. */
+/** The stored opinions, the oldest first. Reading does not create the database. */
 export async function readOpinions(): Promise<Opinion[]> {
   return opinionsIn(await readFrom(DATABASE, KEY));
 }
 
-/** Changes what is kept, in one step, whoever else does meanwhile. */
+/** Changes the stored opinions in one transaction, so that concurrent changes are not lost. */
 export async function changeOpinions(change: (opinions: Opinion[]) => Opinion[]): Promise<void> {
-  await changeIn(DATABASE, KEY, (kept) => change(opinionsIn(kept)));
-  tell();
+  await changeIn(DATABASE, KEY, (stored) => change(opinionsIn(stored)));
+  notify();
 }
 
-/** Deletes all of it. */
+/** Deletes all opinions. */
 export async function deleteOpinions(): Promise<void> {
   await deleteDatabase(DATABASE);
-  tell();
+  notify();
 }
 
-/** Calls `listener` after changes that other pages, and this one, have made. */
+/** Calls `listener` after changes by any page, this one included. */
 export function onOpinions(listener: () => void): void {
   new BroadcastChannel(CHANNEL).addEventListener("message", listener);
 }
 
-/** A channel that says something does not hear itself, but all others, also those of its own page. */
-function tell(): void {
+/** Posts from a channel of its own: a channel does not receive its own messages, but others of the same page do. */
+function notify(): void {
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage("changed");
   channel.close();

@@ -1,9 +1,9 @@
-/** What a person names as a model: a hub id, the address of its page on the hub, or that of a folder on a server. */
+/** Models as the user names them: by a hub id, by the address of a page on the hub, or by that of a folder on a server. */
 import type { ModelChoice } from "../messages.js";
 
 const HUB = "https://huggingface.co";
 
-/** Folders of the hub's own at its root: what is below them is no model. */
+/** The first parts of the hub's paths that are not the owners of models. */
 const NOT_MODELS = ["api", "blog", "collections", "datasets", "docs", "join", "login", "models", "organizations", "papers", "settings", "spaces"];
 
 /** The model that a text names; `undefined` where it names none. */
@@ -23,7 +23,7 @@ function ofPage({ pathname }: URL): ModelChoice | undefined {
   const id = at < 0 ? parts : parts.slice(0, at);
   const [revision, ...path] = at < 0 ? [] : parts.slice(at + 1);
   if (id.length === 0 || id.length > 2 || NOT_MODELS.includes(id[0]!)) return undefined;
-  // A file's page stands for its folder.
+  // The page of a file means the folder of the file.
   if (parts[at] === "blob") path.pop();
   if (path.length === 0) return hubModel(id.join("/"), revision);
   return { kind: "url", url: [HUB, ...id, "resolve", ...[revision!, ...path].map(encodeURIComponent), ""].join("/") };
@@ -37,7 +37,7 @@ function decoded(part: string): string {
   }
 }
 
-/** The hub calls what it has by default `main`, and so does everybody who keeps a download of it. */
+/** A model on the hub. The default revision is `main`, and is left out, as in the names of downloads. */
 function hubModel(id: string, revision = "main"): ModelChoice {
   return { kind: "hub", id: revision === "main" ? id : `${id}@${revision}` };
 }

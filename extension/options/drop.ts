@@ -2,8 +2,8 @@
 import { coded } from "../ui/errors.js";
 
 /**
- * Calls `take` with the files that are dropped anywhere on the page. Of a folder these are its own files, without
- * those of folders in it, and the folder's name. `fail` is told where it cannot be read.
+ * Calls `take` with the files that are dropped anywhere on the page. Of a folder, these are the files directly in it,
+ * with the folder's name. Calls `fail` with the error where it cannot be read.
  */
 export function onDropped(take: (files: File[], folder: string | undefined) => void, fail: (error: unknown) => void): void {
   const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files");
@@ -13,7 +13,7 @@ export function onDropped(take: (files: File[], folder: string | undefined) => v
   document.addEventListener("drop", (event) => {
     if (!hasFiles(event)) return;
     event.preventDefault();
-    // What was dropped has to be taken at once: after the first pause it is gone.
+    // The dropped items must be read before any `await`, after which the browser has removed them.
     const items = [...event.dataTransfer!.items].filter(({ kind }) => kind === "file");
     const dropped = items.map((item) => ({ entry: item.webkitGetAsEntry(), file: item.getAsFile() }));
     const folders = dropped.map(({ entry }) => entry).filter((entry) => entry?.isDirectory);

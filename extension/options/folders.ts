@@ -3,12 +3,12 @@ import { PICKED } from "../engine/folder.js";
 import { coded } from "../ui/errors.js";
 import { bytesIn, entries } from "./opfs.js";
 
-/** Written last: a folder without it was not copied to its end. */
+/** The file that is copied last: a folder without it was not copied completely. */
 const CONFIG = "config.json";
 const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
 const WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
 
-/** What may stand beside those and say how to read them, such as `tokenizer_config.json`; and how large that is at most, in bytes. */
+/** Other files beside these that say how to read them, such as `tokenizer_config.json`, and their largest size in bytes. */
 const BESIDE = /^(?!.*\.index\.json$).*\.(json|txt|model)$/;
 const MOST_BESIDE = 32_000_000;
 
@@ -19,7 +19,7 @@ export interface Folder {
   complete: boolean;
 }
 
-/** Chosen files: those that a model needs, and what it lacks. */
+/** The files to copy of those that were chosen, and the files that are missing. */
 export interface Plan {
   name: string;
   files: File[];
@@ -27,7 +27,7 @@ export interface Plan {
   missing: string[];
 }
 
-/** The models that were copied, also those of which only a part was. */
+/** The models that were copied, completely or in part. */
 export async function pickedFolders(): Promise<Folder[]> {
   const root = await navigator.storage.getDirectory();
   const picked = (await entries(root)).find(({ name }) => name === PICKED);
@@ -42,8 +42,8 @@ export async function pickedFolders(): Promise<Folder[]> {
 }
 
 /**
- * Which of the chosen files make up a model. Only its own folder counts, not those below it, in which there
- * may be others: earlier checkpoints, or the same in another form. A folder that was dropped is told by name.
+ * Which of the chosen files make up a model. Only the model's own folder counts, not folders below it, which may hold
+ * other models: earlier checkpoints, or other forms of this one. `dropped` is the name of a folder that was dropped.
  */
 export async function planOf(chosen: readonly File[], dropped?: string): Promise<Plan> {
   const home = homeIn(chosen);
@@ -80,14 +80,14 @@ function homeIn(chosen: readonly File[]): string {
   return first;
 }
 
-/** A name that the storage and the settings take. */
+/** `name` with only those characters that the storage and the settings allow. */
 export function safe(name: string): string {
   return name.replace(/[^\w.-]+/g, "-").replace(/^[.-]+|-+$/g, "").slice(0, 100) || "model";
 }
 
 /**
- * Copies a model's files; what was there under this name is replaced. Nothing stays when it fails or
- * is stopped.
+ * Copies a model's files, in place of a folder of the same name. When copying fails or is stopped, nothing of it is
+ * left.
  */
 export async function copyFolder(
   { name, files, bytes }: Plan,

@@ -1,11 +1,11 @@
 import { byId, make, onClick } from "../ui/dom.js";
 
-/** What browsers that have it offer in place of a page with an address. */
+/** Opens the browser's settings of shortcuts, in browsers where they have no address. */
 interface Commands {
   openShortcutSettings?(): Promise<void>;
 }
 
-/** Lists the shortcuts as they are set, and leads to where the browser changes them. */
+/** Lists the shortcuts as they are set, with a button for the browser's settings of them. */
 export async function showKeys(): Promise<void> {
   onClick("change-keys", () => void change());
   const commands = await chrome.commands.getAll();

@@ -7,14 +7,14 @@ import { button, byId, make, onClick } from "../ui/dom.js";
 import { errorBox } from "../ui/errors.js";
 import { counted } from "../ui/words.js";
 
-/** So many are listed at first, and at most: the rest is in the exported file. */
+/** How many lessons are listed at first, and at most. All are in the exported file. */
 const FIRST = 5;
 const MOST = 200;
 
 /** The most characters of a text that are shown. */
 const MOST_SHOWN = 300;
 
-/** The lessons that were kept: listed, exported, deleted. */
+/** The stored lessons: listed, exported, deleted. */
 export class LessonsView {
   readonly #part = byId("lessons-part", HTMLElement);
   readonly #list = byId("lessons", HTMLElement);
@@ -27,7 +27,7 @@ export class LessonsView {
     this.#title.focus();
   });
   #shown = FIRST;
-  #turn = 0;
+  #refreshes = 0;
   #learned = false;
 
   constructor(readonly engine: EngineClient) {
@@ -45,16 +45,16 @@ export class LessonsView {
     onOpinions(() => void this.#refresh());
   }
 
-  /** Shows what is kept. */
+  /** Shows the stored lessons. */
   show({ taught }: Settings): void {
     this.#learned = taught.length > 0;
     void this.#refresh();
   }
 
   async #refresh(): Promise<void> {
-    const turn = this.#turn += 1;
+    const refresh = this.#refreshes += 1;
     const lessons = lessonsOf(await readOpinions()).reverse();
-    if (turn !== this.#turn) return;
+    if (refresh !== this.#refreshes) return;
     this.#part.hidden = lessons.length === 0 && !this.#learned;
     this.#title.textContent = counted(lessons.length, "lesson");
     this.#all.hidden = lessons.length <= this.#shown || this.#shown === MOST;
@@ -74,7 +74,7 @@ export class LessonsView {
   }
 
   async #delete(lesson: Lesson): Promise<void> {
-    await changeOpinions((kept) => withoutLesson(kept, lesson));
+    await changeOpinions((opinions) => withoutLesson(opinions, lesson));
     this.#status.textContent = "Deleted the lesson. What was learned from it stays until you forget it, or teach again.";
     // The button that was pressed is gone.
     this.#title.focus();
@@ -84,7 +84,7 @@ export class LessonsView {
     await this.engine.stopTeaching();
     await deleteOpinions();
     await changeSettings({ taught: [] });
-    // It may have what it learned in hand.
+    // The loaded model may be using what it learned.
     await this.engine.unload();
     await forgetAdaptations("choices-");
     this.#status.textContent = "Deleted all lessons, and all that was learned from them.";

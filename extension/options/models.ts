@@ -11,7 +11,7 @@ import { copyFolder, type Folder, pickedFolders, type Plan, planOf, safe } from 
 
 const KINDS = ["embedded", "large", "url", "folder"] as const;
 
-/** The ways to choose a model. */
+/** The controls to choose a model. */
 export class ModelChooser {
   readonly #plan = byId("plan", HTMLElement);
   readonly #error = byId("folder-error", HTMLElement);
@@ -31,7 +31,7 @@ export class ModelChooser {
       onClick(buttonId, () => input.click());
       input.addEventListener("change", () => {
         const files = [...input.files!];
-        // The same folder can be chosen again.
+        // So that choosing the same folder again is a change, too.
         input.value = "";
         if (files.length > 0) void this.#offer(files);
       });
@@ -42,7 +42,7 @@ export class ModelChooser {
     );
   }
 
-  /** Shows which one is in use. */
+  /** Shows which model is in use. */
   show({ model }: Settings): void {
     const used = model.kind === "hub" ? "url" : model.kind;
     for (const kind of KINDS) byId(`choice-${kind}`, HTMLElement).classList.toggle("in-use", kind === used);
@@ -120,7 +120,7 @@ export class ModelChooser {
     this.#plan.replaceChildren(make("div", { className: "notice" }, words, bar, make("div", { className: "row" }, cancel)));
     cancel.focus();
     try {
-      // It may be reading the folder that is replaced.
+      // The loaded model may be reading the folder that is replaced.
       await this.engine.unload();
       await copyFolder(plan, {
         signal: stop.signal,

@@ -1,6 +1,6 @@
-/** What is in the extension's private files. Another page may delete from them meanwhile: what is gone counts as nothing. */
+/** The extension's files in the origin private file system. A file that another page deletes meanwhile is ignored. */
 
-/** What is in a folder. */
+/** The entries of a folder. */
 export async function entries(folder: FileSystemDirectoryHandle): Promise<(FileSystemFileHandle | FileSystemDirectoryHandle)[]> {
   const found: (FileSystemFileHandle | FileSystemDirectoryHandle)[] = [];
   const look = async () => {

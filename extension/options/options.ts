@@ -11,7 +11,7 @@ import { ModelChooser } from "./models.js";
 import { SitesView } from "./sites.js";
 import { StoredView } from "./stock.js";
 
-/** What the ways of holding weights mean. */
+/** What each way of holding weights means. */
 const WEIGHTS: Record<Settings["dtype"], string> = {
   auto: "Cappy-large in 4 bits, other models as they are stored.",
   f16: "Two bytes a weight. Needs an adapter that reads f16, which most do.",
@@ -64,7 +64,7 @@ void stored.refresh();
 function show(settings: Settings): void {
   dtype.value = settings.dtype;
   byId("dtype-help", HTMLElement).textContent = `${WEIGHTS[settings.dtype]} ${SAME_DOWNLOAD}`;
-  // Not while somebody writes in it.
+  // Not while the user is writing in it.
   if (document.activeElement !== idle) idle.value = String(settings.idleMinutes);
   on.checked = settings.on;
   learn.checked = settings.learn;

@@ -5,7 +5,7 @@ import { errorBox } from "../ui/errors.js";
 import { allow, hostOf, hostsOf, isAllowed, onPermissions, withdraw } from "../ui/places.js";
 import { listed } from "../ui/words.js";
 
-/** The sites, each with its permission and a switch. */
+/** The list of sites, each with its permission and a switch. */
 export class SitesView {
   readonly #list = byId("sites", HTMLElement);
   readonly #error = byId("sites-error", HTMLElement);
@@ -15,7 +15,7 @@ export class SitesView {
     onPermissions(() => this.#settings && void this.show(this.#settings));
   }
 
-  /** Shows how things stand. */
+  /** Shows permissions and switches as they are now. */
   async show(settings: Settings): Promise<void> {
     this.#settings = settings;
     const allowed = await Promise.all(SITES.map(isAllowed));
@@ -47,7 +47,7 @@ export class SitesView {
     return row;
   }
 
-  /** A host that a person allowed in the popup. */
+  /** The row of a host that the user allowed in the popup. */
   #ownRow(pattern: string): HTMLElement {
     const host = hostOf(pattern);
     const back = button("Withdraw", () => this.#ask(() => withdraw({ matches: [pattern] })), { label: `Withdraw the permission for ${host}` });

@@ -1,5 +1,5 @@
 import type { EngineClient } from "../engine/client.js";
-import { onKept } from "../kept.js";
+import { onStored } from "../storage.js";
 import { onOpinions } from "../learn/store.js";
 import { changeSettings, readSettings } from "../settings.js";
 import { button, byId, make, onClick } from "../ui/dom.js";
@@ -16,7 +16,7 @@ export class StoredView {
   readonly #error = byId("stored-error", HTMLElement);
   readonly #deleted = byId("deleted", HTMLElement);
   readonly #button = onClick("delete-all", () => void this.#confirm());
-  #turn = 0;
+  #refreshes = 0;
   #working = false;
 
   constructor(readonly engine: EngineClient) {
@@ -25,16 +25,16 @@ export class StoredView {
       if (dialog.returnValue === "delete") void this.#deleteAll();
     });
     onOpinions(() => void this.refresh());
-    onKept(() => void this.refresh());
+    onStored(() => void this.refresh());
   }
 
-  /** Looks again at what is stored. */
+  /** Lists again what is stored. */
   async refresh(): Promise<void> {
-    // Looking at what is just being deleted would make some of it anew.
+    // While something is deleted, reading could create parts of it anew.
     if (this.#working) return;
-    const turn = this.#turn += 1;
+    const refresh = this.#refreshes += 1;
     const stored = await takeStock();
-    if (turn !== this.#turn) return;
+    if (refresh !== this.#refreshes) return;
     const { usage, quota } = stored;
     this.#list.replaceChildren(...this.#rows(stored));
     byId("space", HTMLElement).textContent = usage === undefined || quota === undefined ? ""
@@ -56,15 +56,15 @@ export class StoredView {
       rows.push(line(model, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(model, async () => {
         const { model: choice } = await readSettings();
         const used = choice.kind === "large" ? LARGE.source : choice.kind === "hub" ? choice.id : choice.kind === "url" ? choice.url : "";
-        // Its name has no query, and an address may have one.
-        await this.#free(used.split("?")[0] === model);
+        // The names of stored models have no query, and an address may have one.
+        await this.#stopUsing(used.split("?")[0] === model);
         await (await import("cappy-web")).deleteKept(model);
       })));
     }
     for (const { name, bytes, complete } of folders) {
       rows.push(line(`Folder ${name}`, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(`folder ${name}`, async () => {
         const { model: choice } = await readSettings();
-        await this.#free(choice.kind === "folder" && choice.name === name);
+        await this.#stopUsing(choice.kind === "folder" && choice.name === name);
         await deleteFolder(name);
       })));
     }
@@ -73,8 +73,8 @@ export class StoredView {
     return rows;
   }
 
-  /** Puts the model away, and chooses the embedded one in its place. */
-  async #free(used: boolean): Promise<void> {
+  /** Chooses the embedded model in place of one that is to be deleted, and unloads that. */
+  async #stopUsing(used: boolean): Promise<void> {
     if (!used) return;
     await changeSettings({ model: { kind: "embedded" } });
     await this.engine.unload();

@@ -1,8 +1,8 @@
-/** Everything that the extension stores in this browser: what it is, and how it is deleted. */
+/** Everything that the extension stores in this browser, to be listed and to be deleted. */
 import type { KeptModel } from "cappy-web";
 import { readCollection } from "../collection.js";
 import type { EngineClient } from "../engine/client.js";
-import { forgetKept, readKept } from "../kept.js";
+import { deleteStored, readStored } from "../storage.js";
 import { lessonsOf } from "../learn/opinions.js";
 import { deleteOpinions, readOpinions } from "../learn/store.js";
 import { readSettings } from "../settings.js";
@@ -10,7 +10,7 @@ import { counted, inBytes } from "../ui/words.js";
 import { type Folder, pickedFolders } from "./folders.js";
 import { bytesIn, entries } from "./opfs.js";
 
-/** The package's folder in the storage, and the one within it with the kernels that were found fastest. */
+/** The package's folder in the storage, and the folder in it with measurements of adapters. */
 const PACKAGE = "cappy";
 const TUNING = "tuning";
 
@@ -28,30 +28,30 @@ export interface Stored {
   problem: string;
   folders: Folder[];
   tuningBytes: number;
-  /** Sites that the extension was let into, as match patterns. */
+  /** Sites for which the extension has a permission, as match patterns. */
   origins: string[];
   /** Bytes that the browser counts, and those it grants; `undefined` where it does not say. */
   usage: number | undefined;
   quota: number | undefined;
 }
 
-/** Looks at what is stored, and stores nothing by it. */
+/** Lists what is stored, and stores nothing by doing so. */
 export async function takeStock(): Promise<Stored> {
   const { instruction, answers } = await readCollection();
   const { usage, quota } = await navigator.storage.estimate();
   const cappy = await packageFolder();
   let problem = "";
-  // What is broken can be deleted all the same.
-  const models = await (cappy || await caches.has(PACKAGE) ? kept() : Promise.resolve([])).catch((error: unknown) => {
+  // A broken storage cannot be listed, but it can be deleted.
+  const models = await (cappy || await caches.has(PACKAGE) ? storedModels() : Promise.resolve([])).catch((error: unknown) => {
     problem = String(error);
     return [];
   });
   const tuning = cappy && (await entries(cappy)).find(({ name }) => name === TUNING);
   return {
-    settings: (await readKept("settings")) !== null,
+    settings: (await readStored("settings")) !== null,
     instruction: instruction !== "",
     answers: answers.length,
-    ranking: (await readKept("ranking")) !== null,
+    ranking: (await readStored("ranking")) !== null,
     lessons: lessonsOf(await readOpinions()).length,
     taught: (await readSettings()).taught.map(({ model }) => model),
     models, problem,
@@ -82,26 +82,26 @@ export function inPhrases(
   ].filter(Boolean);
 }
 
-/** Deletes everything that is stored, and gives back what the browser was asked for. */
+/** Deletes everything that is stored, and gives permissions back. */
 export async function deleteAll(engine: EngineClient): Promise<void> {
-  // It has files open, and would keep measurements of its own.
+  // A loaded model has files open, and would store measurements later.
   await engine.unload();
-  // First the ways in: content scripts would start the engine again.
+  // Content scripts first, because they would start the engine again.
   await chrome.scripting?.unregisterContentScripts();
   await chrome.permissions.remove({ permissions: ["scripting"], origins: await grantedOrigins() });
   const root = await navigator.storage.getDirectory();
   for (const { name } of await entries(root)) await root.removeEntry(name, { recursive: true });
   for (const name of await caches.keys()) await caches.delete(name);
   await deleteOpinions();
-  await forgetKept();
+  await deleteStored();
 }
 
-async function kept(): Promise<KeptModel[]> {
+async function storedModels(): Promise<KeptModel[]> {
   const { keptModels } = await import("cappy-web");
   return keptModels();
 }
 
-/** Its folder, if it has made one. Asking the package itself would make it. */
+/** The package's folder, if there is one. Asking the package itself would create it. */
 async function packageFolder(): Promise<FileSystemDirectoryHandle | undefined> {
   const found = (await entries(await navigator.storage.getDirectory())).find(({ name }) => name === PACKAGE);
   return found instanceof FileSystemDirectoryHandle ? found : undefined;

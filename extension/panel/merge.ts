@@ -1,7 +1,7 @@
 import type { Collection } from "../collection.js";
 
-/** The form in which a collection is kept: rows in which nothing is written are not. */
-export function kept({ instruction, answers }: Collection): Collection {
+/** A collection in the form in which it is stored: without rows in which nothing is written. */
+export function withoutBlankRows({ instruction, answers }: Collection): Collection {
   return { instruction, answers: answers.filter(({ text }) => text.trim() !== "") };
 }
 
@@ -11,18 +11,18 @@ export function asText({ instruction, answers }: Collection): string {
 }
 
 /**
- * What stands in the panel after somebody else changed what is kept: the context menu, or a panel
- * in another window. Changes of both sides since `base` stay; where both changed one text, ours does.
+ * The content of the panel after the stored collection was changed elsewhere: by the context menu, or by a panel in
+ * another window. Changes of both sides since `base` are kept. Where both changed one text, ours stays.
  */
 export function merge(base: Collection, ours: Collection, theirs: Collection): Collection {
   const blank = ours.answers.filter(({ text }) => text.trim() === "");
-  if (asText(kept(ours)) === asText(base)) return { ...theirs, answers: [...theirs.answers, ...blank] };
+  if (asText(withoutBlankRows(ours)) === asText(base)) return { ...theirs, answers: [...theirs.answers, ...blank] };
   const was = textsOf(base);
   const their = textsOf(theirs);
   const answers = ours.answers.flatMap(({ id, text }) => {
     const touched = was.get(id) !== text;
     if (their.has(id)) return [{ id, text: touched ? text : their.get(id)! }];
-    // They removed it, unless it is new here or was written in.
+    // They removed it; it stays where it is new here, or was changed here.
     return touched ? [{ id, text }] : [];
   });
   const here = textsOf(ours);

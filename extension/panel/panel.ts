@@ -1,4 +1,4 @@
-/** The side panel: what was collected is edited, ranked and copied here. */
+/** The side panel: the collection is edited, ranked and copied here. */
 import type { Collection } from "../collection.js";
 import { inShort } from "../content/words.js";
 import { engineClient } from "../engine/client.js";
@@ -10,11 +10,11 @@ import { codeOf, errorBox, explain, isAbort } from "../ui/errors.js";
 import { LARGE, ModelView } from "../ui/model.js";
 import { TeachView } from "../ui/teach.js";
 import { counted, nameOf } from "../ui/words.js";
-import { Keeper } from "./keeper.js";
-import { kept } from "./merge.js";
+import { Draft } from "./draft.js";
+import { withoutBlankRows } from "./merge.js";
 import { offerPasting } from "./paste.js";
 import { onCollected, ownWindow } from "./private.js";
-import { inOrder, isOf, keepRanking, type RankedAnswer, type Ranking, readRanking } from "./ranking.js";
+import { inOrder, isOf, storeRanking, type RankedAnswer, type Ranking, readRanking } from "./ranking.js";
 import { ResultsView } from "./results.js";
 import { RowThumbs } from "./thumbs.js";
 import { TaskEditor } from "./task.js";
@@ -25,7 +25,7 @@ const thumbs = new RowThumbs();
 const results = new ResultsView();
 const teach = new TeachView(byId("teach", HTMLElement), engine);
 const task = new TaskEditor(changed);
-const keeper = new Keeper(() => task.state, (collection) => task.show(collection));
+const draft = new Draft(() => task.state, (collection) => task.show(collection));
 
 /** The ranking that is shown, as soon as it is finished. */
 let ranking: Ranking | undefined;
@@ -33,9 +33,9 @@ let ranking: Ranking | undefined;
 let running: AbortController | undefined;
 /** Why the last ranking failed, if it did. */
 let failed: unknown;
-/** What the chosen model has learned and is to use, by name. */
+/** The name of what the chosen model has learned and uses; empty if nothing. */
 let adaptation = "";
-/** Nothing of a private window is kept. What is not known yet counts as one. */
+/** Whether the window is private, so that nothing is stored. It counts as private until that is known. */
 let isPrivate = true;
 
 const rankButton = onClick("rank", () => void rank());
@@ -70,7 +70,7 @@ async function start(): Promise<void> {
   isPrivate = own.isPrivate;
   byId("private", HTMLElement).hidden = !isPrivate;
   if (isPrivate) onCollected(own.windowId, ({ as, text }) => (as === "answer" ? task.add([text]) : task.show({ ...task.state, instruction: text })));
-  else void keeper.open();
+  else void draft.open();
   applySettings(await readSettings());
   if (isPrivate) return;
   const found = await readRanking();
@@ -95,12 +95,12 @@ function finish(ranking: Ranking): void {
 }
 
 function changed(): void {
-  keeper.changed();
+  draft.changed();
   status.textContent = "";
   compare();
 }
 
-/** Marks the answers with their ranks, and says where the ranking is not of what stands here. */
+/** Marks the answers with their ranks, and shows where the ranking does not fit them any more. */
 function compare(): void {
   const state = task.state;
   if (!ranking) return results.number(state.answers);
@@ -127,14 +127,14 @@ function whyStale(ranking: Ranking, state: Collection): string {
 
 async function rank(): Promise<void> {
   if (running) return;
-  const { instruction, answers } = kept(task.state);
+  const { instruction, answers } = withoutBlankRows(task.state);
   const missing = instruction.trim() === "" ? "Write the instruction first." : answers.length === 0 ? "Add an answer first." : "";
   if (missing) {
     status.textContent = missing;
     task.focus();
     return;
   }
-  keeper.flush();
+  draft.flush();
   const stop = running = new AbortController();
   const began = performance.now();
   const scores: Score[] = [];
@@ -146,7 +146,7 @@ async function rank(): Promise<void> {
     await engine.score(instruction, answers.map(({ text }) => text), {
       signal: stop.signal,
       onScored: (first, part) => {
-        // Where the engine begins anew, so do these.
+        // Where the engine begins anew, the scores begin anew, too.
         scores.splice(first, scores.length, ...part);
         results.show(scored(), false);
         results.number(task.state.answers);
@@ -162,7 +162,7 @@ async function rank(): Promise<void> {
     finish(ranking);
     status.textContent = "";
     announce(`Ranked ${counted(answers.length, "answer")}. Best: ${inOrder(ranking.answers)[0]!.text.slice(0, 200)}`);
-    if (!isPrivate) await keepRanking(ranking);
+    if (!isPrivate) await storeRanking(ranking);
   } catch (error) {
     fail(error, scores.length, answers.length);
   } finally {
@@ -200,11 +200,11 @@ function end(): void {
 
 function fail(error: unknown, done: number, total: number): void {
   const what = `${done} of ${counted(total, "answer")}`;
-  // Somebody put the model away: from here, from the popup or from the options.
+  // The user unloaded the model: here, in the popup or in the options.
   const away = codeOf(error) === "disposed";
   if (away || isAbort(error)) {
     status.textContent = "";
-    results.stop(away ? `Stopped after ${what}: the model was put away.` : `Cancelled after ${what}.`);
+    results.stop(away ? `Stopped after ${what}: the model was unloaded.` : `Cancelled after ${what}.`);
     announce(away ? "Stopped" : "Cancelled");
     return;
   }
@@ -218,7 +218,7 @@ function fail(error: unknown, done: number, total: number): void {
 /** Shows why the ranking failed, unless the model's own box says the same already. */
 function showFailure(): void {
   const { state } = model;
-  const told = state.phase === "failed" && explain(state).technical === explain(failed).technical;
-  if (failed === undefined || told) failure.replaceChildren();
+  const isShown = state.phase === "failed" && explain(state).technical === explain(failed).technical;
+  if (failed === undefined || isShown) failure.replaceChildren();
   else if (!failure.hasChildNodes()) failure.append(errorBox(failed, () => void rank()));
 }

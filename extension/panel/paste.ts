@@ -9,15 +9,15 @@ export function offerPasting(add: (texts: string[]) => void): void {
   const area = byId("paste-text", HTMLTextAreaElement);
   const count = byId("paste-count", HTMLElement);
   const answers = () => split(area.value, new FormData(form).get("split") === "one");
-  const tell = () => { count.textContent = counted(answers().length, "answer"); };
+  const showCount = () => { count.textContent = counted(answers().length, "answer"); };
   onClick("paste-several", () => {
     dialog.returnValue = "";
     dialog.showModal();
     area.focus();
-    tell();
+    showCount();
   });
   onClick("paste-cancel", () => dialog.close());
-  form.addEventListener("input", tell);
+  form.addEventListener("input", showCount);
   dialog.addEventListener("close", () => {
     if (dialog.returnValue !== "add") return;
     const texts = answers();

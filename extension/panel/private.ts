@@ -1,17 +1,17 @@
-/** Private windows: nothing that is written or ranked there is kept. */
+/** Private windows: nothing that is written or ranked there is stored. */
 import * as v from "valibot";
 import { isOurPage } from "../engine/trust.js";
 import { type Answer, ToPages } from "../messages.js";
 
 type Collected = Extract<ToPages, { type: "collect" }>;
 
-/** The number of this panel's window, and whether that is a private one. In Chrome the page itself never is: it is asked of the window. */
+/** The id of this panel's window, and whether that is private. In Chrome the panel's page itself never is, so the window is asked. */
 export async function ownWindow(): Promise<{ windowId: number | undefined; isPrivate: boolean }> {
   const { id, incognito } = await chrome.windows.getCurrent();
   return { windowId: id, isPrivate: incognito || chrome.extension.inIncognitoContext };
 }
 
-/** Takes what is selected on pages of this window, which elsewhere comes by way of what is kept. */
+/** Calls `take` with text that was selected on pages of this window. In other windows it is stored, and comes from there. */
 export function onCollected(windowId: number | undefined, take: (collected: Collected) => void): void {
   chrome.runtime.onMessage.addListener((raw: unknown, sender, respond: (answer: Answer) => void) => {
     const { success, output } = v.safeParse(ToPages, raw);

@@ -1,17 +1,18 @@
-/** A finished ranking: kept over closing the panel, and as text to copy. */
+/** A finished ranking: stored over closing the panel, and as a text to copy. */
 import * as v from "valibot";
+import { bestFirst } from "../../js/order.js";
 import type { Collection } from "../collection.js";
-import { keep, readKept } from "../kept.js";
+import { readStored, store } from "../storage.js";
 import { Score } from "../messages.js";
-import { kept } from "./merge.js";
+import { withoutBlankRows } from "./merge.js";
 
 const Ranking = v.object({
   instruction: v.string(),
   /** In the order in which they were given. */
   answers: v.array(v.object({ id: v.string(), text: v.string(), ...Score.entries })),
-  /** What the model is called, and how it computed. */
+  /** The model's name, and how its weights were held. */
   model: v.string(),
-  /** What it had learned, by name; empty for the model as it came. */
+  /** The name of what it had learned; empty for the model as it came. */
   adaptation: v.fallback(v.string(), ""),
   dtype: v.string(),
   seconds: v.number(),
@@ -21,23 +22,23 @@ export type RankedAnswer = Ranking["answers"][number];
 
 /** The ranking that was made last, if there is one. */
 export async function readRanking(): Promise<Ranking | undefined> {
-  const read = v.safeParse(Ranking, await readKept("ranking"));
+  const read = v.safeParse(Ranking, await readStored("ranking"));
   return read.success ? read.output : undefined;
 }
 
-/** Keeps a ranking in place of the one before. */
-export async function keepRanking(ranking: Ranking): Promise<void> {
-  await keep("ranking", ranking);
+/** Stores a ranking in place of the one before. */
+export async function storeRanking(ranking: Ranking): Promise<void> {
+  await store("ranking", ranking);
 }
 
-/** Best first. Equal scores keep the order given. */
+/** The answers with their places, in the order of every ranking of the package. */
 export function inOrder(answers: readonly RankedAnswer[]): RankedAnswer[] {
-  return [...answers].sort((a, b) => b.score - a.score);
+  return answers.map((answer, index) => ({ ...answer, index })).sort(bestFirst);
 }
 
-/** Whether a ranking is of what stands in the panel now. The order of the answers does not matter. */
+/** Whether a ranking is of the panel's present content. The order of the answers does not matter. */
 export function isOf(ranking: Pick<Ranking, "instruction" | "answers">, collection: Collection): boolean {
-  const { instruction, answers } = kept(collection);
+  const { instruction, answers } = withoutBlankRows(collection);
   const ranked = new Map(ranking.answers.map(({ id, text }) => [id, text]));
   return instruction === ranking.instruction && answers.length === ranked.size
     && answers.every(({ id, text }) => ranked.get(id) === text);

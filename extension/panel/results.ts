@@ -1,4 +1,4 @@
-/** The results, best first. They grow and change places while answers are scored. */
+/** The results, best first. More of them come, and they change places, while answers are scored. */
 import { byId, fromTemplate, mayMove, onClick, part } from "../ui/dom.js";
 import { counted, inSeconds } from "../ui/words.js";
 import { asMarkdown, inOrder, type RankedAnswer, type Ranking } from "./ranking.js";
@@ -80,12 +80,12 @@ export class ResultsView {
     return answers.map(({ id, text }) => ({ element: this.#rows.get(id)!, text }));
   }
 
-  /** Says that it ended early, and why. */
+  /** Shows that the ranking ended early, and why. */
   stop(why: string): void {
     this.#about.textContent = why;
   }
 
-  /** Says why this is not a ranking of what stands above any more; empty if it is. */
+  /** Shows why the ranking does not fit the panel's content any more; an empty text if it does. */
   markStale(why: string): void {
     const line = byId("stale", HTMLElement);
     if (line.textContent !== why) line.textContent = why;
@@ -125,14 +125,14 @@ export class ResultsView {
   }
 
   async #copy(text: string, done: string): Promise<void> {
-    // The same words again would not be read aloud again.
+    // A screen reader does not say the same text again unless it was removed first.
     this.#copied.textContent = "";
     try {
       await navigator.clipboard.writeText(text);
       this.#byHand.hidden = true;
       this.#copied.textContent = done;
     } catch {
-      // The browser may forbid it: then a person copies by hand.
+      // The browser may forbid it. Then the user copies by hand.
       this.#byHand.hidden = false;
       this.#byHand.value = text;
       this.#byHand.select();
@@ -148,7 +148,7 @@ function range(answers: readonly RankedAnswer[]): [low: number, high: number] {
   return low >= -0.25 && high <= 1.25 ? [0, 1] : [low, high];
 }
 
-/** Lets a row glide from where it was. */
+/** Lets a row slide from where it was. */
 function slide(row: HTMLElement, by: number): void {
   if (by === 0) return;
   row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 260, easing: "cubic-bezier(.2, .7, .2, 1)" });

@@ -1,4 +1,4 @@
-/** The instruction and the answers that a person writes, pastes, moves and removes. */
+/** The instruction and the answers, which the user writes, pastes, moves and removes. */
 import type { Collection } from "../collection.js";
 import { announce, byId, fromTemplate, onClick, part } from "../ui/dom.js";
 import { counted } from "../ui/words.js";
@@ -11,7 +11,7 @@ export class TaskEditor {
   readonly #undoButton = onClick("undo", () => this.#undo());
   #takeBack: (() => void) | null = null;
 
-  /** @param onChange called after every change by the person, and after `show` */
+  /** @param onChange called after every change by the user, and after `show` */
   constructor(readonly onChange: () => void) {
     this.#instruction.addEventListener("input", onChange);
     this.#list.addEventListener("input", onChange);
@@ -29,13 +29,13 @@ export class TaskEditor {
     onClick("clear", () => this.#clear());
   }
 
-  /** What stands here. */
+  /** The present content. */
   get state(): Collection {
     const answers = this.#rows().map((row) => ({ id: row.dataset.id!, text: part(row, "textarea", HTMLTextAreaElement).value }));
     return { instruction: this.#instruction.value, answers };
   }
 
-  /** Puts something else here. What stays the same is not touched, so that the cursor stays where it is. */
+  /** Replaces the content. Texts that stay the same are not touched, so that the cursor stays where it is. */
   show({ instruction, answers }: Collection): void {
     if (this.#instruction.value !== instruction) this.#instruction.value = instruction;
     const rows = new Map(this.#rows().map((row) => [row.dataset.id, row]));
@@ -63,7 +63,7 @@ export class TaskEditor {
     this.#changed();
   }
 
-  /** Puts words beside answers, such as their ranks; `best` is set off. */
+  /** Puts short texts beside answers, such as their ranks, and highlights `best`. */
   mark(words: ReadonlyMap<string, string>, best: string | undefined): void {
     for (const row of this.#rows()) {
       part(row, ".mark", HTMLElement).textContent = words.get(row.dataset.id!) ?? "";
@@ -71,7 +71,7 @@ export class TaskEditor {
     }
   }
 
-  /** Puts the cursor where there is something to be written yet. */
+  /** Puts the cursor into the first empty text. */
   focus(): void {
     const areas = [this.#instruction, ...this.#list.querySelectorAll("textarea")];
     (areas.find(({ value }) => value.trim() === "") ?? byId("add", HTMLElement)).focus();
@@ -84,7 +84,7 @@ export class TaskEditor {
   #move(row: HTMLElement, by: -1 | 1): void {
     const other = by < 0 ? row.previousElementSibling : row.nextElementSibling;
     if (!other) return;
-    // The neighbour goes to the other side: what has the focus stays where it is in the document.
+    // Moves the neighbour to the other side, so that the row with the focus stays in its place in the document.
     if (by < 0) row.after(other);
     else row.before(other);
     this.#offerUndo("", null);

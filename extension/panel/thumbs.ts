@@ -1,5 +1,5 @@
 /** Thumbs beside the results of a finished ranking, while learning is switched on. */
-import { askOpinions, tellOpinion } from "../learn/ask.js";
+import { askOpinions, sendOpinion } from "../learn/ask.js";
 import { onOpinions } from "../learn/store.js";
 import { byId, part } from "../ui/dom.js";
 import { Thumbs } from "../ui/thumbs.js";
@@ -17,7 +17,7 @@ export class RowThumbs {
   #instruction = "";
   #rows: readonly Row[] = [];
   #on = false;
-  #turn = 0;
+  #refreshes = 0;
 
   constructor() {
     onOpinions(() => void this.#refresh());
@@ -51,13 +51,13 @@ export class RowThumbs {
 
   async #refresh(): Promise<void> {
     if (this.#made.size === 0) return;
-    const turn = this.#turn += 1;
+    const refresh = this.#refreshes += 1;
     const all = [...this.#made];
     try {
       const liked = await askOpinions(this.#instruction, all.map(([{ text }]) => text));
-      if (turn === this.#turn) all.forEach(([, thumbs], at) => thumbs.show(liked[at]));
+      if (refresh === this.#refreshes) all.forEach(([, thumbs], at) => thumbs.show(liked[at]));
     } catch {
-      // Learning was switched off meanwhile, which is heard of elsewhere.
+      // Learning was switched off meanwhile, which is handled elsewhere.
     }
   }
 
@@ -65,7 +65,7 @@ export class RowThumbs {
     this.#status.textContent = "";
     thumbs.show(liked);
     try {
-      await tellOpinion(this.#instruction, text, liked);
+      await sendOpinion(this.#instruction, text, liked);
     } catch (error) {
       this.#status.textContent = `This was not kept: ${error instanceof Error ? error.message : String(error)}.`;
       await this.#refresh();

@@ -1,4 +1,4 @@
-/** The popup of the toolbar button: the page in front, the model, and the ways to the other pages. */
+/** The popup of the toolbar button: the page in front, the model, and buttons for the panel and the options. */
 import { engineClient } from "../engine/client.js";
 import type { PageReport } from "../messages.js";
 import { changeSettings, onSettings, readSettings, type Settings } from "../settings.js";
@@ -10,8 +10,8 @@ import { allow, allowScripting, isAllowed, onPermissions, openPanel, type Place,
 import { counted } from "../ui/words.js";
 import { enter, isOpen, leave, reportOf, tabInFront } from "./tab.js";
 
-/** How often the page is asked again while the popup is open: answers may be arriving, in ms. */
-const AGAIN = 1000;
+/** How often the page is asked again while the popup is open, in ms, because answers may be arriving. */
+const REFRESH_MS = 1000;
 
 const box = byId("page", HTMLElement);
 const failure = byId("page-error", HTMLElement);
@@ -19,10 +19,10 @@ const switchAll = byId("on", HTMLInputElement);
 const tab = await tabInFront();
 const site = isOpen(tab?.url) ? adapterFor(tab.url) : undefined;
 let settings = await readSettings();
-/** What is drawn: it is not drawn again as long as it is the same, so that the focus stays. */
+/** What is drawn. The same is not drawn again, so that the focus stays. */
 let drawn = "";
-/** Pages are looked at side by side: what an earlier look sees late is not drawn. */
-let turns = 0;
+/** Counts drawings: several may wait for the page at the same time, and only the last one is drawn. */
+let drawings = 0;
 
 const model = new ModelView(byId("model", HTMLElement), engineClient());
 model.onChange(() => void draw());
@@ -37,10 +37,10 @@ onSettings((changed) => {
   void draw();
 });
 onPermissions(() => void draw());
-setInterval(() => void draw(), AGAIN);
+setInterval(() => void draw(), REFRESH_MS);
 void draw();
 
-/** What there is to say of the page in front, one of these. */
+/** The state of the page in front. */
 type Page =
   | { kind: "closed" }
   | { kind: "off" }
@@ -51,22 +51,22 @@ async function look({ on, sitesOff }: Settings): Promise<Page> {
   if (!site || tab?.id === undefined) return { kind: "closed" };
   if (!on) return { kind: "off" };
   const report = await reportOf(tab.id);
-  // What is wrong with the model stands below already.
+  // An error of the model is shown below already.
   if (report && model.state.phase === "failed" && report.problem === model.state.message) report.problem = "";
-  const told = report ? { report } : {};
+  const reported = report ? { report } : {};
   if (site.id === generic.id) {
     const place = { matches: [patternOf(tab.url!)] };
-    return { kind: "other", host: new URL(tab.url!).hostname, place, allowed: await isAllowed(place), ...told };
+    return { kind: "other", host: new URL(tab.url!).hostname, place, allowed: await isAllowed(place), ...reported };
   }
-  return { kind: "site", site, allowed: await isAllowed(site), on: !sitesOff.includes(site.id), ...told };
+  return { kind: "site", site, allowed: await isAllowed(site), on: !sitesOff.includes(site.id), ...reported };
 }
 
 async function draw(): Promise<void> {
-  const turn = turns += 1;
+  const drawing = drawings += 1;
   switchAll.checked = settings.on;
   const page = await look(settings);
   const text = JSON.stringify(page);
-  if (turn !== turns || text === drawn) return;
+  if (drawing !== drawings || text === drawn) return;
   drawn = text;
   const focused = box.contains(document.activeElement);
   box.replaceChildren(...partsOf(page));
@@ -76,7 +76,7 @@ async function draw(): Promise<void> {
 function partsOf(page: Page): HTMLElement[] {
   switch (page.kind) {
     case "closed":
-      return [make("p", {}, "The browser lets no extension into this page."), ...otherWays(false)];
+      return [make("p", {}, "The browser lets no extension into this page."), ...alternatives(false)];
     case "off":
       return [make("p", {}, "Badges are switched off everywhere.")];
     case "other": {
@@ -88,12 +88,12 @@ function partsOf(page: Page): HTMLElement[] {
         return [
           make("p", { className: "muted" }, "Cappy does not know this address. It can look for answers on this page once, or always on this host, where you run Open WebUI or LibreChat yourself."),
           button("Rank answers on this page", () => act(rankHere), { className: "primary" }), always,
-          ...otherWays(true),
+          ...alternatives(true),
         ];
       }
       return [
         ...found(report),
-        ...(report.ranked === 0 ? otherWays(true) : []),
+        ...(report.ranked === 0 ? alternatives(true) : []),
         ...(allowed ? [] : [button("Take the badges off this page", () => act(async () => leave(tab!.id!)))]), always,
       ];
     }
@@ -117,12 +117,12 @@ function partsOf(page: Page): HTMLElement[] {
           button("Show badges now", () => act(async () => enter(tab!.id!)), { className: "primary" }),
         ];
       }
-      return [line, ...found(report), ...(report.ranked === 0 ? otherWays(true) : [])];
+      return [line, ...found(report), ...(report.ranked === 0 ? alternatives(true) : [])];
     }
   }
 }
 
-/** What the content script tells, as sentences. */
+/** The content script's report, as sentences. */
 function found({ answers, prompts, ranked, left, problem }: PageReport): HTMLElement[] {
   const lines: HTMLElement[] = [];
   const what = `${counted(answers, "answer")} to ${counted(prompts, "prompt")}`;
@@ -134,18 +134,18 @@ function found({ answers, prompts, ranked, left, problem }: PageReport): HTMLEle
   return lines;
 }
 
-/** The two ways where a page itself cannot be read. */
-function otherWays(selecting: boolean): HTMLElement[] {
-  const ways = make("ul", { className: "muted small" });
+/** What else the user can do where a page itself cannot be read. */
+function alternatives(selecting: boolean): HTMLElement[] {
+  const list = make("ul", { className: "muted small" });
   if (selecting) {
-    ways.append(make("li", {}, "Select text, open its context menu, and choose “Use as instruction” or “Add as answer”."));
+    list.append(make("li", {}, "Select text, open its context menu, and choose “Use as instruction” or “Add as answer”."));
   }
-  ways.append(make("li", {}, "Paste answers into the side panel."));
-  return [make("p", { className: "muted small" }, selecting ? "Two other ways:" : "Another way:"), ways];
+  list.append(make("li", {}, "Paste answers into the side panel."));
+  return [make("p", { className: "muted small" }, selecting ? "Two other ways:" : "Another way:"), list];
 }
 
 async function rankHere(): Promise<void> {
-  // First of all, as long as the click counts.
+  // First, because the browser accepts the request only in the event of the click.
   if (await allowScripting()) await enter(tab!.id!);
 }
 
@@ -166,7 +166,7 @@ function showPanel(): void {
   openPanel(tab!.windowId).then(close, fail);
 }
 
-/** Does what a button is for, and says what went wrong. */
+/** Does what a button is for, and shows what went wrong. */
 function act(work: () => Promise<unknown>): void {
   failure.replaceChildren();
   work().catch(fail).finally(() => void draw());

@@ -2,16 +2,16 @@
 import * as v from "valibot";
 import { PageReport, type ToContent, VERSION } from "../messages.js";
 
-/** The tab in front. Its address is told because the click on the toolbar grants it. */
+/** The tab in front. Its address is visible because the click on the toolbar button permits it. */
 export async function tabInFront(): Promise<chrome.tabs.Tab | undefined> {
   const [tab] = await chrome.tabs.query({ active: true, currentWindow: true });
   return tab;
 }
 
-/** Pages of stores and of the browser's makers, into which no extension may. */
+/** Pages of stores and of browser makers, which browsers keep extensions out of. */
 const CLOSED = ["chromewebstore.google.com", "addons.mozilla.org", "accounts.firefox.com", "support.mozilla.org"];
 
-/** Whether browsers let an extension into a page at all. */
+/** Whether browsers allow any extension in a page. */
 export function isOpen(address: string | undefined): address is string {
   if (!address || !URL.canParse(address)) return false;
   const { protocol, hostname, pathname } = new URL(address);
@@ -21,14 +21,14 @@ export function isOpen(address: string | undefined): address is string {
 
 /** What the content script sees; `undefined` where there is none. */
 export async function reportOf(tab: number): Promise<PageReport | undefined> {
-  const answer: unknown = await tell(tab, { v: VERSION, to: "content", type: "report" });
+  const answer: unknown = await send(tab, { v: VERSION, to: "content", type: "report" });
   const read = v.safeParse(PageReport, answer);
   return read.success ? read.output : undefined;
 }
 
 /** Takes the badges off the page. */
 export async function leave(tab: number): Promise<void> {
-  await tell(tab, { v: VERSION, to: "content", type: "leave" });
+  await send(tab, { v: VERSION, to: "content", type: "leave" });
 }
 
 /** Puts the content script into a tab, and waits until it has looked at the page. */
@@ -39,7 +39,7 @@ export async function enter(tab: number): Promise<PageReport | undefined> {
   return reportOf(tab);
 }
 
-function tell(tab: number, message: ToContent): Promise<unknown> {
-  // Where nobody listens, this fails.
+function send(tab: number, message: ToContent): Promise<unknown> {
+  // It fails where there is no content script.
   return chrome.tabs.sendMessage(tab, message, { frameId: 0 }).catch(() => undefined);
 }

@@ -20,7 +20,7 @@ export interface SiteAdapter {
    * are parts of one answer, as where a site shows steps and a result as messages of their own.
    */
   turn?: string;
-  /** Prompts and answers within these are not on the page for who reads it, such as those of chats that are kept out of sight. */
+  /** What is within these is not visible on the page, such as chats that a site keeps hidden. It is not read. */
   aside?: string;
   /** Lists that may show their last child first. They count as such while their style says `column-reverse`. */
   reversed?: string;

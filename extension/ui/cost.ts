@@ -1,11 +1,11 @@
-/** Asks before a model is downloaded: what it costs is told first. */
+/** Asks before a model is downloaded, and shows first what that costs. */
 import type { Cost } from "cappy-web";
 import { dtypeOf, readSettings, type Settings } from "../settings.js";
 import { button, factList, make } from "./dom.js";
 import { errorBox } from "./errors.js";
 import { inBytes } from "./words.js";
 
-/** A model somewhere else: how `probe` takes it, how the settings do, and what people call it. */
+/** A model to download: for `probe`, for the settings, and by its name for people. */
 export interface Remote {
   source: string;
   model: Settings["model"];
@@ -55,7 +55,7 @@ export async function askToDownload(box: HTMLElement, remote: Remote, agreed: ()
   title.focus();
 }
 
-/** What is being asked in a box: an answer that comes late is not shown. */
+/** The question that is open in a box: an answer to an earlier one is not shown. */
 const current = new WeakMap<HTMLElement, object>();
 
 const BITS = { f16: "in 16 bits", f32: "in 16 bits", q8: "in 8 bits", q4: "in 4 bits" };

@@ -1,8 +1,8 @@
 /** Small helpers for pages that are written by hand. Text is only ever set as text. */
 
 /**
- * The element with this id. Markup and code of a page belong together: a missing element, or one
- * of another kind, is a mistake of ours and throws.
+ * The element with this id. Throws where it is missing or of another kind, because then the page and its script do
+ * not match.
  */
 export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
   const element = document.getElementById(id);
@@ -35,7 +35,7 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A new button. `label` is what it is called where its text alone does not say it. */
+/** A new button. `label` is its accessible name where the text alone is not clear. */
 export function button(text: string, act: () => void, { className = "", label = "" } = {}): HTMLButtonElement {
   const element = make("button", { type: "button", className }, text);
   if (label) element.ariaLabel = label;
@@ -56,12 +56,12 @@ export function factList(facts: readonly (readonly [term: string, value: string]
   return make("dl", { className: "facts" }, ...rows);
 }
 
-/** Says something to people who use a screen reader, in the page's element `#announce`. */
+/** Has screen readers say something, by the page's element `#announce`. */
 export function announce(text: string): void {
   byId("announce", HTMLElement).textContent = text;
 }
 
-/** Whether things may move on this person's screen. */
+/** Whether animations are welcome: the user has not asked for reduced motion. */
 export function mayMove(): boolean {
   return !matchMedia("(prefers-reduced-motion: reduce)").matches;
 }

@@ -1,8 +1,8 @@
-/** What went wrong, in plain words, with what can be done about it. */
+/** Errors in plain words, with what can be done about them. */
 import type { CappyErrorCode } from "cappy-web";
 import { button, make } from "./dom.js";
 
-/** An error that has words: one of the package's, of the engine's client, or of the engine's state. */
+/** An error with a code: of the package, of the engine's client, or of the engine's state. */
 export interface Coded {
   code: string;
   message: string;
@@ -59,7 +59,7 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
   gpu: ["The graphics adapter failed", "Try again. If it stays, update the browser and the graphics driver."],
   "not-finite": ["A score came out as no number", "The model or the driver is at fault. Try another model, or weights that are read as f32: see the options."],
   worker: ["The background worker stopped", "Try again. If it stays, the device may lack memory."],
-  disposed: ["The model was put away", "Trying again loads it anew."],
+  disposed: ["The model was unloaded", "Trying again loads it anew."],
 };
 
 /** The stable code of an error; empty where it has none. */
@@ -67,7 +67,7 @@ export function codeOf(error: unknown): string {
   return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-/** Whether somebody stopped the work on purpose, which is nothing to complain about. */
+/** Whether the user stopped the work, which is not shown as an error. */
 export function isAbort(error: unknown): boolean {
   return codeOf(error) === "aborted" || (error instanceof DOMException && error.name === "AbortError");
 }

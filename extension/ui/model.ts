@@ -1,4 +1,4 @@
-/** The model's state on a page: its name, what it is at, progress with Cancel, errors with Try again. */
+/** The model's state on a page: its name, its phase, progress with Cancel, errors with Try again. */
 import type { EngineClient } from "../engine/client.js";
 import type { EngineState, ModelChoice } from "../messages.js";
 import { changeSettings, onSettings, readSettings } from "../settings.js";
@@ -13,11 +13,11 @@ export const LARGE: Remote = { source: "btan2/cappy-large", model: { kind: "larg
 
 type Progress = Extract<EngineState, { bytes: number }>;
 
-/** Shows in `root` what the engine is at, as long as the page is open. */
+/** Shows the state of the engine in `root`, as long as the page is open. */
 export class ModelView {
   readonly #name = make("p", { className: "model-name" });
   readonly #status = make("p", { className: "muted small numbers" });
-  /** What was done last, such as a download that was cancelled. */
+  /** The last action, such as a download that was cancelled. */
   readonly #note = make("p", { className: "small", role: "status" });
   readonly #bar = make("progress", { ariaLabel: "Loading the model" });
   readonly #cancel = button("Cancel", () => void this.#stop(), { label: "Cancel loading the model" });
@@ -25,11 +25,11 @@ export class ModelView {
   readonly #rate = new Rate();
   readonly #listeners = new Set<() => void>();
   #state: EngineState = { phase: "idle" };
-  /** How far the download was last; it and loading may go on side by side, piece by piece. */
+  /** The last progress of the download. It and loading onto the GPU may go on at the same time. */
   #download: Progress | undefined;
   #choice: ModelChoice = { kind: "embedded" };
-  /** Why the engine could not be asked at all. */
-  #lost: unknown;
+  /** Why the engine could not be reached at all. */
+  #unreachable: unknown;
   readonly #retry: () => void;
 
   /** @param retry what the button below an error does, in place of loading the model again */
@@ -45,7 +45,7 @@ export class ModelView {
     void readSettings().then(chosen);
   }
 
-  /** What the engine is at. */
+  /** The state of the engine. */
   get state(): EngineState {
     return this.#state;
   }
@@ -69,23 +69,23 @@ export class ModelView {
   /** Loads the chosen model. Problems show in the view. */
   async load(): Promise<void> {
     this.#note.textContent = "";
-    this.#lost = undefined;
+    this.#unreachable = undefined;
     await this.engine.load().catch((error: unknown) => {
-      // Otherwise the engine has told everybody why it failed, and this view with them.
-      if (codeOf(error) === "engine") this.#lost = error;
+      // Other failures are part of the engine's state, which this view shows.
+      if (codeOf(error) === "engine") this.#unreachable = error;
     });
     this.#draw();
   }
 
   /**
-   * Stops loading. A model that comes from elsewhere is not chosen any more: otherwise the next
-   * ranking on any page would begin the download again.
+   * Stops loading. For a model that is downloaded the embedded one is chosen in its place; otherwise the next ranking
+   * on any page would begin the download again.
    */
   async #stop(): Promise<void> {
     const { kind } = this.#choice;
     if (kind === "large" || kind === "hub" || kind === "url") {
       this.#note.textContent = `Cancelled. What was downloaded of ${nameOf(this.#choice)} is kept.`;
-      // This stops it, too, and rankings that waited for it are done with the embedded model.
+      // The change of settings stops the download. Rankings that waited for it use the embedded model.
       await changeSettings({ model: { kind: "embedded" } });
     } else {
       await this.engine.unload().catch(() => {});
@@ -105,7 +105,7 @@ export class ModelView {
     this.#draw();
   }
 
-  /** What a person waits for: the download, as long as it is not finished. */
+  /** The state to show: the download, as long as it is not finished. */
   #shown(): EngineState {
     return this.#download && this.#download.bytes < this.#download.total ? this.#download : this.#state;
   }
@@ -122,9 +122,9 @@ export class ModelView {
     } else {
       this.#bar.removeAttribute("value");
     }
-    const wrong = state.phase === "failed" ? state : this.#lost;
+    const wrong = state.phase === "failed" ? state : this.#unreachable;
     const key = wrong === undefined ? "" : explain(wrong).technical;
-    // Drawn once, so that the focus stays on its button and it is read aloud once.
+    // Drawn only when it changes, so that its button keeps the focus and it is read aloud once.
     if (key !== this.#error.dataset.shown) {
       this.#error.dataset.shown = key;
       this.#error.replaceChildren(...(wrong === undefined ? [] : [errorBox(wrong, this.#retry)]));

@@ -1,20 +1,20 @@
-/** The places where the browser lets the extension in, as a person sees them: sites, and hosts of their own. */
+/** The places for which the extension can have a permission: known sites, and single hosts. */
 
-/** A site adapter, or a host. */
+/** A site, or a host. */
 export interface Place {
   /** Match patterns of its pages. */
   matches: readonly string[];
 }
 
-/** What is asked for along with a place: to put the content script there. */
+/** The permission to run content scripts, which is requested along with a place. */
 const SCRIPTING: chrome.runtime.ManifestPermission[] = ["scripting"];
 
-/** Whether the browser lets the extension into a place. */
+/** Whether the extension has the permission for a place. */
 export function isAllowed({ matches }: Place): Promise<boolean> {
   return chrome.permissions.contains({ permissions: SCRIPTING, origins: [...matches] });
 }
 
-/** Asks the browser to let the extension into a place. To be called in a click, before anything is awaited. */
+/** Requests the permission for a place. To be called in the event of a click, before any `await`. */
 export function allow({ matches }: Place): Promise<boolean> {
   return chrome.permissions.request({ permissions: SCRIPTING, origins: [...matches] });
 }
@@ -24,7 +24,7 @@ export function withdraw({ matches }: Place): Promise<boolean> {
   return chrome.permissions.remove({ origins: [...matches] });
 }
 
-/** Asks to put the content script into pages, for the one page on which the person clicks. */
+/** Requests the permission to run the content script, for the one page on which the user clicks. */
 export function allowScripting(): Promise<boolean> {
   return chrome.permissions.request({ permissions: SCRIPTING });
 }
@@ -45,7 +45,7 @@ export function hostOf(pattern: string): string {
   return pattern.replace(/^[^:]*:\/\//, "").replace(/\/.*$/, "").replace(/^\*\./, "");
 }
 
-/** Opens the side panel. To be called in a click, before anything is awaited. */
+/** Opens the side panel. To be called in the event of a click, before any `await`. */
 export function openPanel(windowId: number): Promise<void> {
   const { sidebarAction } = chrome as unknown as { sidebarAction?: { open(): Promise<void> } };
   // Firefox has a sidebar in its place.

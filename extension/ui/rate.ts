@@ -1,18 +1,18 @@
 import { inBytes, inSeconds } from "./words.js";
 
-/** Rates are taken over so many milliseconds: long enough to be calm, short enough to be true. */
+/** Rates are averages over so many milliseconds: long enough to be steady, short enough to be up to date. */
 const WINDOW = 4000;
 
 /** How fast something goes, and how long the rest takes. */
 export class Rate {
   #samples: { at: number; bytes: number }[] = [];
 
-  /** Forgets what it has seen: something else begins. */
+  /** Begins anew, for another download. */
   reset(): void {
     this.#samples = [];
   }
 
-  /** Words such as "12 MB/s" and "40 s left"; nothing as long as it is too early to tell. */
+  /** Texts such as "12 MB/s" and "40 s left"; none as long as it is too early to say. */
   words(bytes: number, total: number): string[] {
     const at = performance.now();
     this.#samples.push({ at, bytes });

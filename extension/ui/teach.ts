@@ -1,4 +1,4 @@
-/** Teaching on a page: how many lessons there are, how far it is, what came of it, and what is used. */
+/** Teaching on a page: how many lessons there are, the progress, the result, and whether it is used. */
 import type { EngineClient } from "../engine/client.js";
 import { forgetAdaptations } from "../engine/teachable.js";
 import { lessonsOf } from "../learn/opinions.js";
@@ -9,7 +9,7 @@ import { announce, button, make } from "./dom.js";
 import { codeOf, errorBox, isAbort } from "./errors.js";
 import { counted, nameOf } from "./words.js";
 
-/** Shows in `root` how teaching stands, as long as the page is open. Hidden while learning is switched off. */
+/** Shows the state of teaching in `root`, as long as the page is open. Hidden while learning is switched off. */
 export class TeachView {
   readonly #about = make("p", {});
   readonly #teach = button("Teach", () => void this.#begin(), { className: "primary" });
@@ -32,7 +32,7 @@ export class TeachView {
     root.hidden = true;
     root.append(this.#about, make("div", { className: "row" }, this.#teach, this.#cancel), this.#bar, this.#status, this.#error, this.#learned);
     this.#use.addEventListener("change", () => void changeSettings({ useLearned: this.#use.checked }));
-    engine.onTeaching((teaching) => this.#hear(teaching));
+    engine.onTeaching((teaching) => this.#update(teaching));
     onOpinions(() => void this.#count());
   }
 
@@ -59,7 +59,7 @@ export class TeachView {
   async #forgetIt(): Promise<void> {
     const taught = this.#settings && taughtOf(this.#settings);
     if (!taught) return;
-    // The engine puts the model away that has it in hand, and so does whoever shows scores of it.
+    // The change of settings makes the engine unload the model, and pages drop their scores.
     await changeSettings({ taught: this.#settings!.taught.filter((one) => one !== taught) });
     await this.engine.unload();
     await forgetAdaptations(taught.name);
@@ -67,7 +67,7 @@ export class TeachView {
     this.#teach.focus();
   }
 
-  #hear(teaching: Teaching): void {
+  #update(teaching: Teaching): void {
     const before = this.#teaching.phase;
     this.#teaching = teaching;
     if (teaching.phase === "done") this.#status.textContent = "";
@@ -83,7 +83,7 @@ export class TeachView {
     this.#about.textContent = this.#lessons === 0
       ? "No lessons yet. Press thumbs beside answers, best up and down for the same prompt."
       : `${counted(this.#lessons, "lesson")} to learn from. Teaching adjusts the last layer of ${lower(name)}, here on this device.`;
-    // Not `disabled`: that would take the focus away.
+    // Not `disabled`, which would take the focus away.
     this.#teach.ariaDisabled = String(running || this.#lessons === 0);
     if (!running && document.activeElement === this.#cancel) this.#teach.focus();
     this.#cancel.hidden = this.#bar.hidden = !running;
@@ -121,13 +121,13 @@ export class TeachView {
     try {
       await work();
     } catch (error) {
-      // It is being taught from another page.
+      // Another page is teaching it.
       if (codeOf(error) !== "busy") this.#fail(error);
     }
   }
 }
 
-/** What came of it. */
+/** The result of teaching, in sentences. */
 function inWords({ lessons, steps, before, after, at }: Taught): string {
   const when = new Date(at).toLocaleDateString();
   const error = before === null || after === null

@@ -9,7 +9,7 @@ export function inBytes(bytes: number): string {
   return `${power === 0 ? Math.round(value) : three(value)} ${units[power]}`;
 }
 
-/** A time, as exact as it is of use. */
+/** A duration, with as many digits as are of use. */
 export function inSeconds(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${three(seconds)} s`;
@@ -38,13 +38,13 @@ export function nameOf(choice: ModelChoice): string {
   }
 }
 
-/** An address without what may grant access: names of models are told to content scripts. */
+/** An address without parts that may grant access, because content scripts get the names of models. */
 function withoutSecrets(url: string): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname;
 }
 
-/** What the engine is at, in a word or two. */
+/** The phase of the engine, in a word or two. */
 export function phaseOf(state: EngineState): string {
   switch (state.phase) {
     case "idle": return "Not loaded";
@@ -55,7 +55,7 @@ export function phaseOf(state: EngineState): string {
   }
 }
 
-/** Three digits at most: more would flicker. */
+/** With three digits at most, because more would flicker. */
 function three(value: number): string {
   return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }

@@ -1,4 +1,4 @@
-/** The worker that scores with what was learned. */
+/** The worker that scores with an adaptation applied. */
 
 import { serve } from "../serving.js";
 import * as module from "./adapt-wasm.js";

@@ -1,24 +1,22 @@
-/** What only adapting needs. The rest of the package imports it when it is called for. */
+/** The part of the package for adapting, which the rest imports on demand. */
 
-import { type Applied, Engine } from "../engine.js";
-import type { Listening, Origin } from "../engine.js";
-import { CappyError } from "../error.js";
+import { BUILDS, openBuild } from "../builds.js";
+import type { Applied, Engine, Listening, Origin } from "../engine.js";
+import { CappyError, messageOf } from "../error.js";
 import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
 import { checkOptions } from "../options.js";
-import { RemoteEngine } from "../remote.js";
-import type { WorkerScript } from "../start-worker.js";
-import { isOtherArchitecture, messageOf } from "../thrown.js";
+import type { RemoteEngine } from "../remote.js";
+import { isOtherArchitecture } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
-import { readResult } from "./kept.js";
+import { readResult } from "./saved-adaptations.js";
 import type { Job, Settings } from "./train-protocol.js";
 import { trainRemotely } from "./train-remotely.js";
-import { type Told, train } from "./train.js";
-import * as module from "./adapt-wasm.js";
+import { train, type TrainingListeners } from "./train.js";
 
-export { deleteAdaptation, keptAdaptations } from "./kept.js";
+export { deleteAdaptation, keptAdaptations } from "./saved-adaptations.js";
 
-/** How often each example is learned from: the less of the model learns, the more often. */
+/** How often each example is learned from by default. The smaller the part that is trained, the more often. */
 const EPOCHS = { head: 30, lora: 10, full: 3 };
 
 /** The options that are numbers, and which of them are whole. */
@@ -32,7 +30,7 @@ const OPTIONS = {
   depth: Object.keys(EPOCHS), keep: "string", signal: "signal", onPlan: "function", onProgress: "function",
 } as const;
 
-/** A page holds a whole checkpoint of so many bytes at the most, several times over while it is made. */
+/** The largest checkpoint that a page can make, in bytes: it is in memory several times while it is made. */
 const MOST_BYTES = 512 * 1024 * 1024;
 
 /** As `Scorer.adapt`, for the scorer of this origin. */
@@ -41,11 +39,11 @@ export async function adapt(
   info: Info,
   lessons: Iterable<Lesson>,
   asked: AdaptOptions,
-  aside: <P>(listener: (progress: P) => void) => (progress: P) => void,
+  isolated: <P>(listener: (progress: P) => void) => (progress: P) => void,
 ): Promise<Adapted> {
   checkOptions(asked, OPTIONS, "adapt");
   const { keep, signal, onPlan: plan, onProgress: progress, ...wanted } = asked;
-  const [onPlan, onProgress] = [plan && aside(plan), progress && aside(progress)];
+  const [onPlan, onProgress] = [plan && isolated(plan), progress && isolated(progress)];
   const settings = settingsOf(wanted, info);
   if (keep === "") throw new CappyError("input", "keep", "is not a name");
   if (keep !== undefined) persist();
@@ -58,33 +56,26 @@ export async function adapt(
   return { name, depth, ...rest, files: files.map(({ name, bytes }) => new File([bytes], name)) };
 }
 
-/** An engine that scores with what was learned. */
+/** Loads a model with an adaptation applied. */
 export async function loadAdapted(
-  { source, options, worker }: Origin,
+  origin: Origin,
   adaptation: AdaptationSource,
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
-  const adapted = { ...options, adaptation: await appliedOf(adaptation) };
+  const options = { ...origin.options, adaptation: await appliedOf(adaptation) };
   try {
-    return await (worker
-      ? RemoteEngine.load(adaptedWorker, source, adapted, listening)
-      : Engine.load(module, source, adapted, listening));
+    return await openBuild(BUILDS.adapted, origin, options, listening);
   } catch (error) {
     return refuse(error);
   }
 }
 
-/** Throws `error`; what the module for adapting says of other families is said in the package's words. */
+/** Throws `error`, or a clearer one where the model is of a family that cannot be adapted. */
 function refuse(error: unknown): never {
   if (!isOtherArchitecture(error)) throw error;
   const what = "is no RoBERTa, and this package adapts no other; the command line adapts XLM-RoBERTa, too";
   throw new CappyError("input", "model", what, { cause: error });
 }
-
-const adaptedWorker: WorkerScript = {
-  path: "adapt/adapted-worker.js",
-  open: () => new Worker(new URL("./adapted-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
-};
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
   const { name, files } = typeof adaptation === "string" ? await readResult(adaptation)
@@ -99,8 +90,8 @@ async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
   return { name, files: sendable(files), isAdapter };
 }
 
-/** The options with their defaults, checked as far as Rust does not. */
-function settingsOf(wanted: Omit<AdaptOptions, "keep" | keyof Told>, { parameters, labels }: Info): Settings {
+/** The options with their defaults. Here only what Rust does not check is checked. */
+function settingsOf(wanted: Omit<AdaptOptions, "keep" | keyof TrainingListeners>, { parameters, labels }: Info): Settings {
   const { depth = "head", epochs, size, ...rest } = wanted;
   for (const [option, value] of Object.entries({ epochs, size, ...rest })) {
     const kind = NUMBERS[option];

@@ -1,22 +1,23 @@
 import type { PlainSource } from "../loader/picked.js";
 import type { EngineOptions } from "../engine.js";
-import type { FromWorker, PlainError, ToWorker } from "../protocol.js";
+import type { FromWorker, ToWorker } from "../protocol.js";
+import type { PlainError } from "../thrown.js";
 import type { AdaptHistory, AdaptOptions, AdaptPlan, AdaptProgress, Depth } from "../types.js";
 
 /** What to train, without anything that cannot be sent to a worker. */
 export interface Job {
   source: PlainSource;
   options: EngineOptions;
-  /** What Rust calls the model in the adapter's config; `null` where nobody else could load it by that. */
+  /** The model's name for the adapter's config; `null` where others could not load it by its name. */
   base: string | null;
   /** JSON lines. */
   lessons: string;
   settings: Settings;
-  /** A name to keep it under. */
+  /** The name to store it under. */
   keep: string | undefined;
 }
 
-/** The options that decide what comes out, as Rust takes them. */
+/** The options that decide the result, as Rust takes them. */
 export type Settings = Omit<AdaptOptions, "keep" | "signal" | "onPlan" | "onProgress"> & { depth: Depth };
 
 /** A file in a message. */
@@ -25,7 +26,7 @@ export interface PlainFile {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What came of it. */
+/** The result of training. */
 export interface Result {
   model: string;
   plan: AdaptPlan;
@@ -33,13 +34,13 @@ export interface Result {
   files: PlainFile[];
 }
 
-/** What the page tells the worker that trains. */
+/** Messages from the page to the worker that trains. */
 export type ToTrainer =
   | { type: "train"; job: Job; customFetch: boolean }
   | { type: "abort" }
   | Extract<ToWorker, { type: "fetched" | "not-fetched" }>;
 
-/** What that worker tells the page. */
+/** Messages from that worker to the page. */
 export type FromTrainer =
   | { type: "plan"; plan: AdaptPlan }
   | { type: "step"; progress: AdaptProgress }

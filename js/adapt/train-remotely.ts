@@ -1,11 +1,11 @@
-import { CappyError, throwIfAborted } from "../error.js";
+import { abortedError, CappyError, throwIfAborted, messageOf } from "../error.js";
 import { FetchHost } from "../fetch-proxy.js";
 import { startWorker, type WorkerScript } from "../start-worker.js";
-import { messageOf } from "../thrown.js";
+import { toCappyError } from "../thrown.js";
 import type { FromTrainer, Job, Result, ToTrainer } from "./train-protocol.js";
-import type { Told } from "./train.js";
+import type { TrainingListeners } from "./train.js";
 
-/** Once it is to stop, the worker has so long to keep how far it is. */
+/** How long a worker that is told to stop may take to save the state of training. */
 const PATIENCE_MS = 10_000;
 
 const trainWorker: WorkerScript = {
@@ -14,7 +14,7 @@ const trainWorker: WorkerScript = {
 };
 
 /** As `train`, in a worker of its own. */
-export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Told): Promise<Result> {
+export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: TrainingListeners): Promise<Result> {
   throwIfAborted(signal, "adapting");
   const { fetch: custom, ...options } = job.options;
   const host = custom && new FetchHost(custom);
@@ -28,10 +28,9 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: To
   const send = (message: ToTrainer, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   try {
     return await new Promise<Result>((resolve, reject) => {
-      const aborted = () => new CappyError("aborted", "adapting", "the caller stopped the work", { cause: signal?.reason });
       signal?.addEventListener("abort", () => {
         send({ type: "abort" });
-        const late = setTimeout(() => reject(aborted()), PATIENCE_MS);
+        const late = setTimeout(() => reject(abortedError(signal, "adapting")), PATIENCE_MS);
         end.signal.addEventListener("abort", () => clearTimeout(late));
       }, { signal: end.signal });
       const died = (why: string) => reject(new CappyError("worker", "train-worker.js", why));
@@ -46,10 +45,9 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: To
           case "trained":
             return resolve(data.result);
           case "failed": {
-            const { code, atFault, message } = data.error;
-            return reject(code === "aborted" && signal?.aborted
-              ? aborted()
-              : new CappyError(code, atFault, message.slice(atFault.length + 2)));
+            // The worker does not have the reason that the caller gave.
+            const stopped = data.error.code === "aborted" && signal?.aborted;
+            return reject(stopped ? abortedError(signal, "adapting") : toCappyError(data.error));
           }
           case "fetch":
             return void host?.run(data, send);

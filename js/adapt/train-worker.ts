@@ -2,26 +2,25 @@
 
 import { proxyFetch } from "../fetch-proxy.js";
 import { ownPort } from "../thread.js";
-import { toCappyError } from "../thrown.js";
+import { plainError } from "../thrown.js";
 import type { FromTrainer, Job, ToTrainer } from "./train-protocol.js";
 import { train } from "./train.js";
 
 const scope = ownPort<FromTrainer, ToTrainer>();
-const tell = (message: FromTrainer) => scope.postMessage(message);
+const send = (message: FromTrainer) => scope.postMessage(message);
 const stop = new AbortController();
-const fetching = proxyFetch(tell);
+const fetching = proxyFetch(send);
 
 async function run(job: Job): Promise<void> {
   try {
     const result = await train(job, {
       signal: stop.signal,
-      onPlan: (plan) => tell({ type: "plan", plan }),
-      onProgress: (progress) => tell({ type: "step", progress }),
+      onPlan: (plan) => send({ type: "plan", plan }),
+      onProgress: (progress) => send({ type: "step", progress }),
     });
     scope.postMessage({ type: "trained", result }, result.files.map(({ bytes }) => bytes.buffer));
   } catch (thrown) {
-    const { code, atFault, message } = toCappyError(thrown);
-    tell({ type: "failed", error: { code, atFault, message } });
+    send({ type: "failed", error: plainError(thrown) });
   }
 }
 

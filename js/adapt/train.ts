@@ -7,53 +7,53 @@ import { openFileAtHand } from "../loader/files.js";
 import { fingerprint } from "../loader/store.js";
 import { kernelFor, openWatched, withKernel } from "../opening.js";
 import { toCappyError } from "../thrown.js";
-import { keptTuning } from "../tuning.js";
+import { rememberedTuning } from "../tuning.js";
 import type { AdaptHistory, AdaptPlan, AdaptProgress, AdaptStep } from "../types.js";
-import { Keep, type State } from "./kept.js";
+import { SavedAdaptation, type State } from "./saved-adaptations.js";
 import type { Job, PlainFile, Result } from "./train-protocol.js";
 import { Sha256, startWasm, WasmAdaptation } from "./adapt-wasm.js";
 
-/** How far it is is kept so often at the most, and so that keeping takes a tenth of the time at the most. */
-const KEEP_MS = 3_000;
-const KEEP_SHARE = 10;
+/** The state is saved no more often than this, and so rarely that saving takes a tenth of the time at most. */
+const SAVE_MS = 3_000;
+const SAVE_SHARE = 10;
 
-/** What training tells. */
-export interface Told {
+/** How a caller follows training, and stops it. */
+export interface TrainingListeners {
   signal?: AbortSignal;
   onPlan?: (plan: AdaptPlan) => void;
   onProgress?: (progress: AdaptProgress) => void;
 }
 
-/** Trains. With `job.keep` it goes on with what is kept of the same job, and keeps how far it is. */
-export function train(job: Job, told: Told): Promise<Result> {
-  if (job.keep === undefined) return run(job, told, undefined);
-  return Keep.hold(job.keep, (keep) => run(job, told, keep));
+/** Trains. With `job.keep` it resumes what is saved of the same job, and saves the state now and then. */
+export function train(job: Job, listeners: TrainingListeners): Promise<Result> {
+  if (job.keep === undefined) return run(job, listeners, undefined);
+  return SavedAdaptation.hold(job.keep, (saved) => run(job, listeners, saved));
 }
 
-async function run(job: Job, told: Told, keep: Keep | undefined): Promise<Result> {
-  const { signal } = told;
+async function run(job: Job, listeners: TrainingListeners, saved: SavedAdaptation | undefined): Promise<Result> {
+  const { signal } = listeners;
   throwIfAborted(signal, "adapting");
   const [adapter] = await Promise.all([adapterInfo(), startWasm(job.options.assets)]);
   const files = await openWatched(job.source, job.options, { signal }, () => new Sha256());
   const mark = fingerprint(JSON.stringify([files.description, job.lessons, job.settings]));
-  const state = await keep?.state(mark);
+  const state = await saved?.state(mark);
   let plan: AdaptPlan | undefined;
   let adaptation: WasmAdaptation | undefined;
   try {
     const kernel = kernelFor(adapter, job.options.kernel);
-    // Another choice of kernels would sum in another order.
-    const tuning = kernel === undefined ? await keptTuning(adapter) : undefined;
-    const planned = (found: RustPlan) => told.onPlan?.(plan = planOf(found));
+    // The tuning that scoring uses, because another choice of kernels would sum in another order.
+    const tuning = kernel === undefined ? await rememberedTuning(adapter) : undefined;
+    const planned = (found: RustPlan) => listeners.onPlan?.(plan = planOf(found));
     adaptation = await withKernel(kernel, adapter, (subgroups) => WasmAdaptation.load(
       files, job.lessons, job.settings, job.options.dtype ?? "auto", state?.kept.batch_tokens ?? job.options.batchTokens,
       kernel, tuning, subgroups, planned, () => {}));
     plan ??= planOf(adaptation.plan() as RustPlan);
     const about = { model: files.description, depth: job.settings.depth, job: mark, plan };
-    if (state) await goOn(adaptation, state);
-    await learn(adaptation, plan, told, keep && (async () => keep.putState(about, await stateOf(adaptation!))));
+    if (state) await resume(adaptation, state);
+    await takeSteps(adaptation, plan, listeners, saved && (async () => saved.putState(about, await stateOf(adaptation!))));
     const history = historyOf(adaptation.history() as RustHistory);
     const made = await filesOf(adaptation, job);
-    await keep?.putResult(about, history, made);
+    await saved?.putResult(about, history, made);
     return { model: files.description, plan, history, files: made };
   } catch (thrown) {
     throwIfAborted(signal, "adapting");
@@ -68,38 +68,38 @@ async function run(job: Job, told: Told, keep: Keep | undefined): Promise<Result
   }
 }
 
-/** Every step, from where it is to the end. */
-async function learn(
+/** Takes every step that is left, and calls `save` now and then. */
+async function takeSteps(
   adaptation: WasmAdaptation,
   plan: AdaptPlan,
-  { signal, onProgress }: Told,
-  keep: (() => Promise<void>) | undefined,
+  { signal, onProgress }: TrainingListeners,
+  save: (() => Promise<void>) | undefined,
 ): Promise<void> {
-  const tell = (step: RustStep) => onProgress?.({ ...stepOf(step), steps: plan.steps });
+  const report = (step: RustStep) => onProgress?.({ ...stepOf(step), steps: plan.steps });
   const before = (adaptation.history() as RustHistory).steps;
-  before.forEach(tell);
+  before.forEach(report);
   let taken = before.length;
-  let kept = taken;
-  let next = performance.now() + KEEP_MS;
-  const keepIt = async () => {
-    if (!keep || taken === kept) return;
+  let savedAt = taken;
+  let next = performance.now() + SAVE_MS;
+  const saveNow = async () => {
+    if (!save || taken === savedAt) return;
     const began = performance.now();
-    await keep();
-    kept = taken;
+    await save();
+    savedAt = taken;
     const now = performance.now();
-    next = now + Math.max(KEEP_MS, KEEP_SHARE * (now - began));
+    next = now + Math.max(SAVE_MS, SAVE_SHARE * (now - began));
   };
   try {
     for (;;) {
       const step = await adaptation.step(() => signal?.aborted === true) as RustStep | null;
       if (!step) return;
       taken = step.step;
-      tell(step);
-      if (performance.now() >= next) await keepIt();
+      report(step);
+      if (performance.now() >= next) await saveNow();
     }
   } catch (error) {
-    // A step that was stopped leaves the weights as they were before it.
-    if (signal?.aborted) await keepIt();
+    // A step that was stopped has not changed the weights.
+    if (signal?.aborted) await saveNow();
     throw error;
   }
 }
@@ -110,8 +110,8 @@ async function stateOf(adaptation: WasmAdaptation): Promise<State> {
   return { kept: kept as State["kept"], numbers };
 }
 
-/** Goes on from `state`, unless that is of another run after all: of a model that has changed since. */
-async function goOn(adaptation: WasmAdaptation, { kept, numbers }: State): Promise<void> {
+/** Resumes from `state`, unless the model has changed since: then the state does not fit, and training begins anew. */
+async function resume(adaptation: WasmAdaptation, { kept, numbers }: State): Promise<void> {
   const folder: ModelFiles = {
     description: "the kept state",
     open: async (name) => name === numbers.name
@@ -139,7 +139,7 @@ async function filesOf(adaptation: WasmAdaptation, { settings: { depth }, base }
   return [weights, { name: "adapter_config.json", bytes: new TextEncoder().encode(adaptation.adapterConfig(base ?? undefined)) }];
 }
 
-/** Puts together what Rust writes in pieces. */
+/** One file of the pieces that Rust writes. */
 async function fileOf(name: string, make: (write: (piece: Uint8Array<ArrayBuffer>) => void) => Promise<void>): Promise<PlainFile> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   await make((piece) => pieces.push(piece));
@@ -152,12 +152,11 @@ async function fileOf(name: string, make: (write: (piece: Uint8Array<ArrayBuffer
   return { name, bytes };
 }
 
-/** Rust knows lessons as lines, counted from 1. */
+/** Names the lesson at fault by its place in the list. Rust gets lessons as lines, and counts them from 1. */
 function byLesson(error: CappyError): CappyError {
   const [, line] = /^lessons: line (\d+)$/.exec(error.atFault) ?? [];
   if (!line) return error;
-  const what = error.message.slice(error.atFault.length + 2);
-  return new CappyError(error.code, `lessons[${Number(line) - 1}]`, what, { cause: error });
+  return new CappyError(error.code, `lessons[${Number(line) - 1}]`, error.what, { cause: error });
 }
 
 interface RustPlan {

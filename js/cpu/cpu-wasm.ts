@@ -4,7 +4,7 @@ import init, { compete, Sha256, WasmScorer } from "./wasm/cappy_cpu.js";
 
 export { compete, Sha256, WasmScorer };
 
-/** In place of an adapter. */
+/** What stands for the adapter, as there is none. */
 export const cpu: AdapterInfo = {
   vendor: "", architecture: "", description: "CPU", software: true, f16: false, subgroupSize: 0, maxBindingBytes: 0,
 };

@@ -1,9 +1,9 @@
 import { entriesBelow } from "./memory.js";
 import type { Entry, PieceStore } from "./store.js";
 
-/** A host that never exists: the cache wants addresses as names. */
+/** The cache takes only addresses as names. This host never exists. */
 const BASE = "https://cappy.invalid/";
-/** Length of an item, so that listing need not read it. */
+/** The header with an item's length, so that listing does not read the item. */
 const SIZE = "x-size";
 
 /** The store in the Cache API; `null` where the browser has none or refuses it. */
@@ -19,8 +19,8 @@ class CacheStore implements PieceStore {
   constructor(readonly cache: Cache) {}
 
   async get(path: readonly string[]): Promise<Uint8Array | null> {
-    const kept = await this.cache.match(BASE + path.join("/"));
-    return kept ? new Uint8Array(await kept.arrayBuffer()) : null;
+    const found = await this.cache.match(BASE + path.join("/"));
+    return found ? new Uint8Array(await found.arrayBuffer()) : null;
   }
 
   async put(path: readonly string[], bytes: Uint8Array): Promise<void> {
@@ -40,9 +40,9 @@ class CacheStore implements PieceStore {
     for (const request of await this.cache.keys()) {
       const names = request.url.slice(BASE.length).split("/");
       if (!path.every((part, i) => names[i] === part)) continue;
-      // Sizes matter for items of this folder only.
-      const kept = names.length === path.length + 1 ? await this.cache.match(request) : undefined;
-      items.push([names, Number(kept?.headers.get(SIZE) ?? 0)]);
+      // Only items in this folder itself have a size in the list.
+      const found = names.length === path.length + 1 ? await this.cache.match(request) : undefined;
+      items.push([names, Number(found?.headers.get(SIZE) ?? 0)]);
     }
     return entriesBelow(path, items);
   }

@@ -4,7 +4,7 @@ import { release } from "./release.js";
 import type { Hasher } from "./session.js";
 import { PIECE } from "./stream.js";
 
-/** A file of which nothing is given before all of it has the SHA-256 `expected` (hexadecimal). */
+/** A file that is read whole at first, and gives no byte unless all of it has the SHA-256 `expected`, in hexadecimal. */
 export function checkedFile(file: OpenFile, expected: string, hasher: () => Hasher): OpenFile {
   let check: Promise<void> | undefined;
 
@@ -24,8 +24,8 @@ export function checkedFile(file: OpenFile, expected: string, hasher: () => Hash
   return {
     name: file.name,
     size: file.size,
-    get kept() {
-      return file.kept;
+    get cachedBytes() {
+      return file.cachedBytes;
     },
     async read(start, end) {
       await (check ??= readAll());

@@ -1,4 +1,4 @@
-import { CappyError } from "../error.js";
+import { CappyError, messageOf } from "../error.js";
 
 /** One file of a model, read by position. */
 export interface ModelFile {
@@ -7,8 +7,8 @@ export interface ModelFile {
   /** Its size in bytes. */
   readonly size: number;
   /**
-   * Exactly the bytes from `start` to before `end`, or a `CappyError` that names this file. They
-   * are the caller's own, who may give their memory back.
+   * Exactly the bytes from `start` to before `end`; otherwise fails with a `CappyError` that names this file.
+   * The bytes belong to the caller, who may release their memory.
    */
   read(start: number, end: number): Promise<Uint8Array>;
 }
@@ -23,11 +23,11 @@ export interface ModelFiles {
 
 /** A file as the loader itself sees it. */
 export interface OpenFile extends ModelFile {
-  /** Bytes of it that need not be downloaded any more. */
-  readonly kept: number;
-  /** Like `read`, but begins no download and keeps nothing. For looking at a few bytes. */
+  /** How many of its bytes need not be downloaded any more. */
+  readonly cachedBytes: number;
+  /** As `read`, but starts no download and caches nothing. For looking at a few bytes. */
   peek(start: number, end: number): Promise<Uint8Array>;
-  /** Deletes what is kept of it. */
+  /** Deletes what is cached of it. */
   discard(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export function checkRange(name: string, size: number, start: number, end: numbe
   }
 }
 
-/** A file of which every byte is at hand: a picked one, a local one, one in memory. */
+/** A file that needs no download: one that was picked, one on the disk, or one in memory. */
 export function openFileAtHand(
   name: string,
   size: number,
@@ -50,17 +50,12 @@ export function openFileAtHand(
     try {
       bytes = await readBytes(start, end);
     } catch (cause) {
-      throw new CappyError("io", name, `could not be read: ${message(cause)}`, { cause });
+      throw new CappyError("io", name, `could not be read: ${messageOf(cause)}`, { cause });
     }
     if (bytes.length !== end - start) {
       throw new CappyError("io", name, `gave ${bytes.length} of ${end - start} bytes; did it change?`);
     }
     return bytes;
   };
-  return { name, size, kept: size, read, peek: read, discard: async () => {} };
-}
-
-/** What an unknown thrown value says. */
-export function message(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  return { name, size, cachedBytes: size, read, peek: read, discard: async () => {} };
 }

@@ -1,5 +1,4 @@
-import { CappyError } from "../error.js";
-import { message } from "./files.js";
+import { CappyError, messageOf } from "../error.js";
 import { orStopped } from "./stop.js";
 
 /** What a server says about a file. */
@@ -8,16 +7,16 @@ export interface Remote {
   file: string;
   /** Its address, before any redirect. */
   url: string;
-  /** Its size in bytes; `null` where the server does not tell, as when it compresses. */
+  /** Its size in bytes; `null` where the server does not say, as when it compresses. */
   size: number | null;
-  /** What stands for its content: the ETag, else Last-Modified, else nothing. */
+  /** The validator that changes with its content: the ETag, or else Last-Modified, or else nothing. */
   etag: string | null;
 }
 
-/** A failure that trying again may mend: a broken connection, a busy server. */
+/** A failure that may be over at the next try: a broken connection, a busy server. */
 export class Passing extends Error {}
 
-/** The file is not what it was when its download began. */
+/** The file on the server is another one than when its download began. */
 export class Changed extends CappyError {
   constructor(file: string, url: string) {
     super("network", host(url), `${file} changed on the server while it was read; load it again`);
@@ -28,7 +27,7 @@ export class Changed extends CappyError {
 export interface HttpOptions {
   fetch: typeof fetch;
   headers: Record<string, string>;
-  /** `no-store` for what the loader keeps itself, so that it does not lie on the disk twice. */
+  /** `no-store` for what the loader caches itself, so that it is not on the disk twice. */
   cache: RequestCache;
   /** Ends every request. */
   signal: AbortSignal;
@@ -46,9 +45,9 @@ export class Http {
    * @throws `network` or `unauthorized`
    */
   async look(file: string, url: string): Promise<Remote | null> {
-    // With a Range, browsers ask for the file as it is: a compressed length would be of no use.
+    // With a Range, browsers ask for the file uncompressed, and the length that the loader needs is that one.
     const head = await this.#once(file, url, "HEAD", { Range: "bytes=0-" });
-    // Nothing is in it, but unread it counts as cancelled when the files are closed.
+    // The answer has no body, but one that is not read counts as cancelled when the files are closed.
     await head.arrayBuffer().catch(() => {});
     if (head.ok) {
       const remote = describe(file, url, head);
@@ -62,8 +61,8 @@ export class Http {
   }
 
   /**
-   * An answer with the bytes from `start` to before `end` (to the file's end without one), and where
-   * it really begins: 0 where the server does not do ranges.
+   * An answer with the bytes from `start` to before `end`, or to the file's end without one, and where the
+   * answer begins: at 0 where the server does not support ranges.
    *
    * @throws Passing what may be tried again
    * @throws Changed when the file is another one than `remote` says
@@ -71,8 +70,8 @@ export class Http {
   async get(remote: Remote, start: number, end?: number): Promise<{ response: Response; start: number }> {
     const { file, url } = remote;
     const headers: Record<string, string> = { Range: `bytes=${start}-${end === undefined ? "" : end - 1}` };
-    // On other origins this header costs a preflight, which not every host of files allows. The
-    // comparison below finds the same; this only spares the body.
+    // On other origins this header costs a preflight request, which not every host of files allows. The
+    // comparison below finds a changed file as well; this header only spares its body.
     if (start > 0 && remote.etag && !remote.etag.startsWith("W/") && ownOrigin(url)) {
       headers["If-Range"] = remote.etag;
     }
@@ -81,7 +80,7 @@ export class Http {
       response = await this.within(this.#request(url, "GET", headers));
     } catch (error) {
       if (this.options.signal.aborted) throw this.options.signal.reason;
-      throw new Passing(message(error), { cause: error });
+      throw new Passing(messageOf(error), { cause: error });
     }
     const changed = response.status === 416 || response.status === 404 || differs(remote, response);
     if (changed || !response.ok) discard(response);
@@ -91,7 +90,7 @@ export class Http {
     return { response, start: response.status === 206 ? start : 0 };
   }
 
-  /** `work`, or `Passing` when nothing comes for too long. */
+  /** The result of `work`; fails with `Passing` when it takes too long. */
   async within<T>(work: Promise<T>): Promise<T> {
     let timer: ReturnType<typeof setTimeout>;
     const late = new Promise<never>((_, reject) => {
@@ -101,7 +100,7 @@ export class Http {
     return orStopped(Promise.race([work, late]), this.options.signal).finally(() => clearTimeout(timer));
   }
 
-  /** A request whose failure is final. */
+  /** A request that is not tried again. */
   async #once(file: string, url: string, method: string, headers: Record<string, string>): Promise<Response> {
     try {
       return await this.within(this.#request(url, method, headers));
@@ -113,7 +112,7 @@ export class Http {
 
   #request(url: string, method: string, headers: Record<string, string>): Promise<Response> {
     const { cache, signal } = this.options;
-    // Alone, because as a method of something a browser's own fetch throws.
+    // In a variable, because a browser's own fetch throws when it is called as a method.
     const { fetch } = this.options;
     return fetch(url, {
       method,
@@ -126,7 +125,7 @@ export class Http {
   /** `null` for a file that does not exist, and throws for every other refusal. */
   #absent(file: string, url: string, response: Response): null {
     if (response.status !== 404 && response.status !== 410) throw refusal(file, url, response.status);
-    // The hub says apart what is missing.
+    // The hub tells a missing file from a missing model or revision.
     const code = response.headers.get("x-error-code");
     if (code === "RepoNotFound" || code === "RevisionNotFound") {
       const what = code === "RepoNotFound" ? "model" : "revision";
@@ -138,7 +137,7 @@ export class Http {
 
 /** A server could not be reached, or the connection broke too often. */
 export function unreachable(file: string, url: string, cause: unknown): CappyError {
-  const why = `${file} could not be fetched: ${message(cause)}. Is the server up, and does it allow this page (CORS)?`;
+  const why = `${file} could not be fetched: ${messageOf(cause)}. Is the server up, and does it allow this page (CORS)?`;
   return new CappyError("network", host(url), why, { cause });
 }
 
@@ -164,7 +163,7 @@ function describe(file: string, url: string, response: Response): Remote | null 
   return { file, url, size: sizeOf(response), etag: headers.get("etag") ?? headers.get("last-modified") };
 }
 
-/** The whole file's size, where it can be told from this answer. */
+/** The whole file's size, where this answer shows it. */
 function sizeOf({ headers, status }: Response): number | null {
   if (headers.get("content-encoding") && headers.get("content-encoding") !== "identity") return null;
   const range = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get("content-range") ?? "");
@@ -174,16 +173,16 @@ function sizeOf({ headers, status }: Response): number | null {
   return length === null || (status === 206 && length === "1") ? null : Number(length);
 }
 
-/** Whether an answer belongs to another version of the file. */
+/** Whether an answer is of another version of the file. */
 function differs(remote: Remote, response: Response): boolean {
   if (!response.ok) return false;
   const etag = response.headers.get("etag") ?? response.headers.get("last-modified");
-  // Only a whole Content-Range tells the whole size here.
+  // Of an answer with a range, only Content-Range shows the whole size.
   const size = response.headers.has("content-range") ? sizeOf(response) : null;
   return !sameEtag(remote.etag, etag) || (size !== null && remote.size !== null && size !== remote.size);
 }
 
-/** Whether two validators stand for the same content. Nothing is known where one is missing. */
+/** Whether two validators may be of the same content. Where one is missing they may. */
 export function sameEtag(a: string | null, b: string | null): boolean {
   const plain = (etag: string) => etag.replace(/^W\//, "");
   return a === null || b === null || plain(a) === plain(b);

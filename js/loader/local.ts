@@ -1,5 +1,5 @@
-import { CappyError } from "../error.js";
-import { message, type OpenFile, openFileAtHand } from "./files.js";
+import { CappyError, messageOf } from "../error.js";
+import { type OpenFile, openFileAtHand } from "./files.js";
 
 /** A file of a `file:` address, which `fetch` does not read in Node. `null` where there is none. */
 export async function openLocal(name: string, url: string): Promise<OpenFile | null> {
@@ -10,7 +10,7 @@ export async function openLocal(name: string, url: string): Promise<OpenFile | n
     size = (await stat(path)).size;
   } catch (cause) {
     if ((cause as { code?: string }).code === "ENOENT") return null;
-    throw new CappyError("io", name, `could not be opened: ${message(cause)}`, { cause });
+    throw new CappyError("io", name, `could not be opened: ${messageOf(cause)}`, { cause });
   }
   return openFileAtHand(name, size, async (start, end) => {
     const file = await open(path);
@@ -29,5 +29,5 @@ export async function openLocal(name: string, url: string): Promise<OpenFile | n
   });
 }
 
-/** Not written into the import itself: bundlers for browsers would look for it. */
+/** In a variable, because bundlers for browsers would look for a module that is named in the import. */
 const NODE_FILES: string = "node:fs/promises";

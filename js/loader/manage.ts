@@ -1,12 +1,12 @@
 import type { KeptModel } from "../types.js";
-import { alone, Keep, type Meta, readMeta } from "./keep.js";
+import { alone, FileCache, type Meta, readMeta } from "./file-cache.js";
 import { MOST, shardsIn, WEIGHTS } from "./probe.js";
 import { locate } from "./source.js";
 import { type PieceStore, safeName, TUNING } from "./store.js";
 import { pieceLength } from "./stream.js";
 
-/** A kept file: what is known about it, and the pieces that are there. */
-interface KeptPieces {
+/** A cached file: what `meta.json` says of it, and which pieces are cached. */
+interface CachedPieces {
   meta: Meta;
   have: boolean[];
 }
@@ -25,28 +25,28 @@ export async function modelsIn(store: PieceStore): Promise<KeptModel[]> {
   return models;
 }
 
-/** Deletes what is kept of a model. Throws `io` while one of its files is being downloaded. */
+/** Deletes everything that is cached of a model. Throws `io` while one of its files is being downloaded. */
 export async function deleteIn(store: PieceStore, model: string): Promise<void> {
-  // The same names as for loading: "/models/mine" is kept under its whole address.
+  // The same names as for loading: "/models/mine" is cached by its whole address.
   const { name } = locate(model, {});
   const folder = safeName(name);
   for (const { meta } of await filesIn(store, folder)) {
-    await alone(meta, () => new Keep(store, meta.model, meta.file).delete(), { ifAvailable: true });
+    await alone(meta, () => new FileCache(store, meta.model, meta.file).delete(), { ifAvailable: true });
   }
   await store.delete([folder]);
 }
 
-async function filesIn(store: PieceStore, folder: string): Promise<KeptPieces[]> {
-  const files: KeptPieces[] = [];
+async function filesIn(store: PieceStore, folder: string): Promise<CachedPieces[]> {
+  const files: CachedPieces[] = [];
   for (const { name } of await store.list([folder])) {
     const meta = await readMeta(store, [folder, name]);
-    if (meta) files.push({ meta, have: await new Keep(store, meta.model, meta.file).pieces(asRemote(meta)) });
+    if (meta) files.push({ meta, have: await new FileCache(store, meta.model, meta.file).pieces(asRemote(meta)) });
   }
   return files;
 }
 
-/** Whether the model can be loaded from what is kept alone. */
-async function isComplete(store: PieceStore, files: KeptPieces[]): Promise<boolean> {
+/** Whether the model can be loaded from the cache alone. */
+async function isComplete(store: PieceStore, files: CachedPieces[]): Promise<boolean> {
   const byName = new Map(files.map((file) => [file.meta.file, file]));
   const whole = (name: string) => {
     const file = byName.get(name);
@@ -57,8 +57,8 @@ async function isComplete(store: PieceStore, files: KeptPieces[]): Promise<boole
   if (!weights?.endsWith(".json")) return weights !== undefined;
   const { meta, have } = byName.get(weights)!;
   if (meta.size! > MOST) return false;
-  const keep = new Keep(store, meta.model, meta.file);
-  const parts = await Promise.all(have.map((_, i) => keep.get(asRemote(meta), i)));
+  const fileCache = new FileCache(store, meta.model, meta.file);
+  const parts = await Promise.all(have.map((_, i) => fileCache.get(asRemote(meta), i)));
   try {
     const index = JSON.parse(await new Blob(parts as BlobPart[]).text());
     return shardsIn(weights, index).every(whole);
@@ -67,7 +67,7 @@ async function isComplete(store: PieceStore, files: KeptPieces[]): Promise<boole
   }
 }
 
-function bytesOf({ meta, have }: KeptPieces): number {
+function bytesOf({ meta, have }: CachedPieces): number {
   return have.reduce((sum, there, i) => sum + (there ? pieceLength(i, meta.size!) : 0), 0);
 }
 

@@ -1,6 +1,6 @@
 import type { Entry, PieceStore } from "./store.js";
 
-/** A store in memory, for small files where nothing can be kept. */
+/** A store in memory, for small files where the browser has no storage. */
 export class MemoryStore implements PieceStore {
   readonly #items = new Map<string, Uint8Array>();
 

@@ -3,8 +3,8 @@ import type { ModelSource, SourceOptions } from "../types.js";
 import { checkedFile } from "./checked-file.js";
 import { type ModelFiles, type OpenFile, openFileAtHand } from "./files.js";
 import { Http, type Remote, shown } from "./http.js";
-import { alone, isVersion, Keep, type Meta } from "./keep.js";
-import { KeptFile } from "./kept-file.js";
+import { alone, isVersion, FileCache, type Meta } from "./file-cache.js";
+import { CachedFile } from "./cached-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
 import { pickedFiles, type PlainSource } from "./picked.js";
@@ -16,10 +16,10 @@ import { openBrowserStore, type PieceStore } from "./store.js";
 import { streamPieces } from "./stream.js";
 import { WindowFile } from "./window-file.js";
 
-/** Bytes of files that may lie in memory as a whole where nothing can be kept. */
+/** How many bytes of whole files may be held in memory where the browser has no storage. */
 const IN_MEMORY = 16 * 1024 * 1024;
 
-/** Files that say more of a model, which many do without. */
+/** Files with more about a model. Many models do not have them. */
 const OPTIONAL = [
   "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
   "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
@@ -28,20 +28,20 @@ const OPTIONAL = [
 /** A model's files, opened. */
 export interface OpenedModel extends ModelFiles {
   open(name: string): Promise<OpenFile | null>;
-  /** Stops downloads that still run. Files cannot be read after it. */
+  /** Stops downloads that still run. After it files cannot be read. */
   close(): void;
 }
 
 /** The browser as it is. */
 export const BROWSER: Surroundings = { openStore: openBrowserStore, retryPause: 250, stalled: 60_000 };
 
-/** Opens the folder that `source` names, as `openModel` does; `keepNew: false` writes nothing. */
+/** Opens the folder that `source` names, as `openModel` does. Without `mayWrite` nothing is written into the cache. */
 export async function openIn(
   surroundings: Surroundings,
   source: ModelSource | PlainSource,
   options: SourceOptions,
   context: LoadContext,
-  keepNew = true,
+  mayWrite = true,
 ): Promise<OpenedModel> {
   checkSums(options, context);
   const folder = isPicked(source) ? null : locate(source, options);
@@ -49,8 +49,8 @@ export async function openIn(
   const description = (folder ?? picked)!.name;
   const stop = stopper(context.signal, description);
   if (stop.signal.aborted) throw stop.signal.reason;
-  const store = folder?.keep && options.cache !== false ? await surroundings.openStore() : null;
-  const opener = folder && new Opener(folder, store, options, context, surroundings, stop.signal, keepNew);
+  const store = folder?.cacheable && options.cache !== false ? await surroundings.openStore() : null;
+  const opener = folder && new Opener(folder, store, options, context, surroundings, stop.signal, mayWrite);
   const opened = new Map<string, Promise<OpenFile | null>>();
   const sums = new Map(Object.entries(options.sha256 ?? {}));
 
@@ -71,7 +71,7 @@ export async function openIn(
       if (!file) {
         file = find(name);
         opened.set(name, file);
-        // A failure is not remembered: asking again may work.
+        // A failure is not remembered, because the next try may succeed.
         file.catch(() => opened.delete(name));
       }
       return file;
@@ -84,7 +84,7 @@ class Opener {
   readonly #http: Http;
   readonly #session: Session;
   #memoryLeft = IN_MEMORY;
-  /** Whether a file was found to be another than what is kept of it. */
+  /** Whether a file on the server turned out to differ from its cached version. */
   #changed = false;
 
   constructor(
@@ -94,11 +94,11 @@ class Opener {
     readonly context: LoadContext,
     readonly surroundings: Surroundings,
     readonly signal: AbortSignal,
-    readonly keepNew: boolean,
+    readonly mayWrite: boolean,
   ) {
     this.#http = new Http({
       fetch: options.fetch ?? ((url, init) => fetch(url, init)),
-      headers: folder.own ? (options.headers ?? {}) : {},
+      headers: folder.takesHeaders ? (options.headers ?? {}) : {},
       cache: store ? "no-store" : "no-cache",
       signal,
       stalled: surroundings.stalled,
@@ -119,10 +119,10 @@ class Opener {
     const url = this.folder.url(name);
     if (url === null) return null;
     if (url.startsWith("file:")) return openLocal(name, url);
-    // Bundlers write small files into the program. Fetching that is what few pages' policies allow.
+    // Bundlers write small files into the program as data: addresses, which few pages' policies allow to fetch.
     if (url.startsWith("data:")) return inlined(name, url);
     try {
-      return await (this.store ? this.#openKept(name, url, this.store) : this.#openFresh(name, url));
+      return await (this.store ? this.#openCached(name, url, this.store) : this.#openFresh(name, url));
     } catch (error) {
       if (OPTIONAL.includes(name) && await this.#lacks(error)) return null;
       throw error;
@@ -130,9 +130,9 @@ class Opener {
   }
 
   /**
-   * Whether a failure means that an optional file is not there: stores of files answer 403 to what they do
-   * not have, or without the header that lets a page of another origin see the 404. A server that is out
-   * of reach does not give `config.json` either.
+   * Whether a failure means that an optional file does not exist. Some servers answer 403 for a file that they do
+   * not have, or leave out the header that lets a page of another origin see the 404. A server that cannot be
+   * reached at all does not give `config.json` either.
    */
   async #lacks(error: unknown): Promise<boolean> {
     const { code, cause } = error as CappyError;
@@ -141,59 +141,60 @@ class Opener {
     return config !== null && await this.#http.look("config.json", config).then(Boolean, () => false);
   }
 
-  async #openKept(name: string, url: string, store: PieceStore): Promise<OpenFile | null> {
-    const keep = new Keep(store, this.folder.name, name);
-    const meta = await keep.meta();
+  async #openCached(name: string, url: string, store: PieceStore): Promise<OpenFile | null> {
+    const fileCache = new FileCache(store, this.folder.name, name);
+    const meta = await fileCache.meta();
     const samePlace = meta?.url === shown(url);
     if (meta && samePlace && this.options.checkFreshness === false) {
-      return meta.size === null ? null : this.#kept(keep, ofMeta(meta, url, meta.size));
+      return meta.size === null ? null : this.#cached(fileCache, ofMeta(meta, url, meta.size));
     }
-    // Nobody adds one of these and leaves the others as they are, so they are not asked for at each load.
+    // An optional file that the server did not have is not asked for at each load: it would come with a
+    // change of the others.
     if (meta?.size === null && samePlace && !this.#changed && OPTIONAL.includes(name)) return null;
     let remote: Remote | null;
     try {
       remote = await this.#http.look(name, url);
     } catch (error) {
-      // Offline: what is here as a whole will do.
+      // Offline, a file that is cached whole is good enough.
       if (!meta || !(error instanceof CappyError && error.code === "network")) throw error;
       if (meta.size === null) return null;
-      const file = await this.#kept(keep, ofMeta(meta, url, meta.size));
-      if (file.kept < file.size) throw error;
+      const file = await this.#cached(fileCache, ofMeta(meta, url, meta.size));
+      if (file.cachedBytes < file.size) throw error;
       return file;
     }
     if (!remote) {
-      if (this.keepNew) await keep.markAbsent(url, this.signal);
+      if (this.mayWrite) await fileCache.markAbsent(url, this.signal);
       return null;
     }
-    // What is kept names its pieces by its own validator, and that one is as good.
+    // The cached pieces are named by the validator that they came with, so that one is used further on.
     if (meta && meta.size !== null && isVersion(meta, remote)) {
-      return this.#kept(keep, ofMeta(meta, url, meta.size));
+      return this.#cached(fileCache, ofMeta(meta, url, meta.size));
     }
     this.#changed = true;
-    if (remote.size === null) return this.#whole(remote, keep);
-    return this.#kept(keep, { ...remote, size: remote.size });
+    if (remote.size === null) return this.#whole(remote, fileCache);
+    return this.#cached(fileCache, { ...remote, size: remote.size });
   }
 
   async #openFresh(name: string, url: string): Promise<OpenFile | null> {
     const remote = await this.#http.look(name, url);
     if (!remote) return null;
-    const keep = new Keep(new MemoryStore(), this.folder.name, name);
-    if (remote.size === null) return this.#whole(remote, keep);
+    const fileCache = new FileCache(new MemoryStore(), this.folder.name, name);
+    if (remote.size === null) return this.#whole(remote, fileCache);
     const sized = { ...remote, size: remote.size };
     if (sized.size > this.#memoryLeft) {
       const hasher = this.options.sha256?.[name] ? this.context.hasher : undefined;
       return new WindowFile(this.#session, this.#http, sized, hasher);
     }
     this.#memoryLeft -= sized.size;
-    return this.#kept(keep, sized);
+    return this.#cached(fileCache, sized);
   }
 
-  async #kept(keep: Keep, remote: Remote & { size: number }): Promise<KeptFile> {
-    return new KeptFile(this.#session, this.#http, keep, remote, await keep.pieces(remote));
+  async #cached(fileCache: FileCache, remote: Remote & { size: number }): Promise<CachedFile> {
+    return new CachedFile(this.#session, this.#http, fileCache, remote, await fileCache.pieces(remote));
   }
 
-  /** A file of unknown size, as compressing servers have them: all of it, now. */
-  async #whole(remote: Remote, keep: Keep): Promise<OpenFile> {
+  /** Downloads a whole file at once whose size is not known, as from servers that compress. */
+  async #whole(remote: Remote, fileCache: FileCache): Promise<OpenFile> {
     const { retryPause } = this.surroundings;
     const watch = { arrived: () => {}, ranges: () => {} };
     const parts: Uint8Array[] = [];
@@ -207,13 +208,13 @@ class Opener {
       }
     }
     const sized = { ...remote, size };
-    const target = this.keepNew ? keep : new Keep(new MemoryStore(), keep.model, keep.file);
+    const target = this.mayWrite ? fileCache : new FileCache(new MemoryStore(), fileCache.model, fileCache.file);
     const write = async () => {
       await target.begin(sized);
       for (const [i, bytes] of parts.entries()) await target.put(sized, i, bytes);
     };
     await alone(target, write, { signal: this.signal });
-    return this.#kept(target, sized);
+    return this.#cached(target, sized);
   }
 }
 

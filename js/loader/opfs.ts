@@ -4,7 +4,7 @@ import type { Entry, PieceStore } from "./store.js";
 export async function openOpfsStore(): Promise<PieceStore | null> {
   try {
     const handles = FileSystemFileHandle.prototype;
-    // Without either there is no way to write from this thread.
+    // A browser without both cannot write from this thread.
     if (!("createWritable" in handles) && !("createSyncAccessHandle" in handles)) return null;
     const root = await navigator.storage.getDirectory();
     return new OpfsStore(await root.getDirectoryHandle("cappy", { create: true }));
@@ -13,7 +13,7 @@ export async function openOpfsStore(): Promise<PieceStore | null> {
   }
 }
 
-/** What only dedicated workers have, and the DOM's types lack. */
+/** A method that only dedicated workers have, and that the DOM's types lack. */
 interface SyncHandles {
   createSyncAccessHandle(): Promise<{
     write(bytes: Uint8Array, options: { at: number }): number;
@@ -48,7 +48,7 @@ class OpfsStore implements PieceStore {
     const out = await (handle as SyncHandles).createSyncAccessHandle();
     try {
       out.truncate(0);
-      // A full disk shows as a short write.
+      // On a full disk fewer bytes are written than were given.
       if (out.write(bytes, { at: 0 }) !== bytes.length) {
         throw new DOMException("a write fell short", "QuotaExceededError");
       }
@@ -70,7 +70,7 @@ class OpfsStore implements PieceStore {
       const found: Entry[] = [];
       for await (const [name, handle] of (await this.#folder(path, false)).entries()) {
         const file = handle.kind === "file" ? (handle as FileSystemFileHandle) : null;
-        // Between listing and asking, another tab may delete it.
+        // Another tab may delete it after it was listed.
         const size = file && (await absentAsNull(async () => (await file.getFile()).size));
         if (!file || size !== null) found.push({ name, size: size ?? 0 });
       }

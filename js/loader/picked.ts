@@ -1,14 +1,14 @@
 import { CappyError } from "../error.js";
 import { type OpenFile, openFileAtHand } from "./files.js";
 
-/** A file in a form that can be sent to a worker: of a `File` Node sends what is in it alone. */
+/** A file in a form that can be sent to a worker. Node would send a `File` without its name. */
 export interface SentFile {
   /** Its name, with the folder that it was picked in, where that is known. */
   path: string;
   file: Blob;
 }
 
-/** Where a model comes from, in a form that can be sent to a worker; nothing stands for the small model. */
+/** Where a model comes from, in a form that can be sent to a worker; `undefined` for the small model of the package. */
 export type PlainSource = string | SentFile[] | undefined;
 
 /** Files in that form. */
@@ -17,12 +17,12 @@ export function sendable(files: Iterable<File | SentFile>): SentFile[] {
 }
 
 /**
- * Finds files that a person picked or dropped by name. Of a folder with folders in it, such as the
- * checkpoints of a training, its own files are meant: those beside the outermost `config.json`, and
- * what is in folders beside it by its path. Throws `input` where two of them have one name.
+ * Finds files by name among those that a person picked or dropped. In a folder with other folders in it, such
+ * as a training's checkpoints, the model is what lies beside the outermost `config.json`; files in folders
+ * below it have their path as a name. Throws `input` where two files have one name.
  */
 export function pickedFiles(files: Iterable<File | SentFile>): { name: string; open(name: string): OpenFile | null } {
-  // Of files that were picked one by one it is not known in which folder of the model they were.
+  // Files that were picked one by one have no path, so the name of a path's last part finds them, too.
   const picked = sendable(files);
   const configs = picked.filter(({ path }) => /(^|\/)(adapter_)?config\.json$/.test(path));
   const depth = (path: string) => path.split("/").length;

@@ -1,14 +1,14 @@
 import { CappyError } from "../error.js";
 import { WEIGHTS } from "./probe.js";
 
-/** Files of one kind can take each other's place: forms of weights, and what a tokenizer is made of. */
+/** Kinds of files of which one can replace another: the forms of weights, and the parts of tokenizers. */
 const KINDS = [/\.(safetensors|bin)(\.index\.json)?$/, /^(tokenizer\.json|vocab\.\w+|merges\.txt|.*\.model)$/];
 
 /**
- * Whether `name` has to be taken for absent: it has no sum, and another file of its kind has one, in
- * whose place a server could put it.
+ * Whether `name` has to be treated as absent: the caller gave no sum for it, but one for another file of its
+ * kind, which a server could replace by this one.
  *
- * @throws `integrity` for a shard without a sum, which nothing else stands for
+ * @throws `integrity` for a shard without a sum, because no other file replaces a shard
  */
 export function isHidden(name: string, sums: ReadonlyMap<string, string>): boolean {
   const kind = KINDS.find((kind) => kind.test(name));

@@ -14,14 +14,14 @@ export const WEIGHTS = [
 /** What a tokenizer consists of where there is no `tokenizer.json`; one of these. */
 const VOCABULARIES = [["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
 
-/** No header or JSON file is larger, and no model in more parts; one that says so is broken. */
+/** The largest header or JSON file, and the most shards of a model. A file with more is broken. */
 export const MOST = 4 * 1024 * 1024;
 const MOST_SHARDS = 1024;
 
-/** What a model may have beside these that changes its scores. */
+/** Other files that a model may have and that change its scores. */
 const OPTIONAL = ["modules.json", "config_sentence_transformers.json", "sentence_bert_config.json"];
 
-/** What loading `model` would cost. Reads JSON files and headers only, and keeps nothing. */
+/** What loading `model` would cost. Reads JSON files and headers only, and caches nothing. */
 export async function costOf(model: OpenedModel, quota: number | null): Promise<Cost> {
   const config = await needed(model, "config.json");
   const files = [config, ...(await tokenizer(model))];
@@ -46,9 +46,9 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
   }
   files.push(...parts);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  const kept = files.reduce((sum, file) => sum + file.kept, 0);
+  const cached = files.reduce((sum, file) => sum + file.cachedBytes, 0);
   const gpuBytesAs = bytesAs(((await json(config)) ?? {}) as Record<string, number>);
-  return { model: model.description, bytes, download: bytes - kept, gpuBytes, gpuBytesAs, weights: weights.name, quota };
+  return { model: model.description, bytes, download: bytes - cached, gpuBytes, gpuBytesAs, weights: weights.name, quota };
 }
 
 /** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
@@ -122,14 +122,14 @@ async function numbersInSafetensors(file: OpenFile): Promise<number> {
     if (name === "__metadata__") continue;
     const shape = tensor?.shape;
     if (!Array.isArray(shape) || !shape.every(Number.isSafeInteger)) throw broken(`${name} has no shape`);
-    // Quantised ones stay the bytes that they are.
+    // Quantised tensors are loaded as the bytes that they are.
     const share = tensor.dtype === "I8" || tensor.dtype === "U8" ? 0.5 : 1;
     numbers += share * shape.reduce((product: number, side: number) => product * side, 1);
   }
   return numbers;
 }
 
-/** Bytes of a number in a torch file, which itself says so only deep inside. */
+/** Bytes of a number in a torch file, by `config.json`: the file itself says so only deep inside. */
 function bytesPerNumber(config: unknown): number {
   const { dtype, torch_dtype } = (config ?? {}) as { dtype?: unknown; torch_dtype?: unknown };
   const name = String(dtype ?? torch_dtype ?? "float32").replace("torch.", "");

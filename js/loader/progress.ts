@@ -1,7 +1,7 @@
 /** How far the download of one file is. */
 export interface FileProgress {
   file: string;
-  /** Bytes that are here. */
+  /** Bytes that have arrived or were cached. */
   bytes: number;
   /** Bytes of the file. */
   total: number;
@@ -10,10 +10,10 @@ export interface FileProgress {
 /** Milliseconds between two reports of a file. */
 const INTERVAL = 100;
 
-/** Counts the bytes of one file and reports them, not too often, never backwards. */
+/** Reports how many bytes of one file there are: never fewer than before, and not too often. */
 export class Progress {
   #most = -1;
-  #told = -Infinity;
+  #lastReport = -Infinity;
 
   constructor(
     readonly file: string,
@@ -21,12 +21,12 @@ export class Progress {
     readonly report: ((progress: FileProgress) => void) | undefined,
   ) {}
 
-  /** So many bytes are here. */
+  /** Notes that so many bytes have arrived. */
   at(bytes: number): void {
     const now = performance.now();
-    if (bytes <= this.#most || (bytes < this.total && now - this.#told < INTERVAL)) return;
+    if (bytes <= this.#most || (bytes < this.total && now - this.#lastReport < INTERVAL)) return;
     this.#most = bytes;
-    this.#told = now;
+    this.#lastReport = now;
     this.report?.({ file: this.file, bytes, total: this.total });
   }
 }

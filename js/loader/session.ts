@@ -9,21 +9,21 @@ export interface Hasher {
   digest(): string;
 }
 
-/** What the caller of a load brings along. */
+/** What the caller of a load passes in. */
 export interface LoadContext {
-  /** Stops everything; what is kept stays. */
+  /** Stops everything. What is cached stays. */
   signal?: AbortSignal;
-  /** Told about every file's download. */
+  /** Called with the progress of every file's download. */
   onProgress?: (progress: FileProgress) => void;
-  /** Needed for `sha256`. */
+  /** Makes a hasher; needed for `sha256`. */
   hasher?: () => Hasher;
 }
 
-/** What the loader uses of its surroundings. Tests put their own here. */
+/** What the loader needs from the browser. Tests pass in their own. */
 export interface Surroundings {
-  /** Where things are kept; `null` where nothing can be. */
+  /** Opens the storage for the cache; `null` where there is none. */
   openStore(): Promise<PieceStore | null>;
-  /** Milliseconds before a broken download is taken up again; doubles with each try. */
+  /** Milliseconds before a broken download is resumed; doubles with each try. */
   retryPause: number;
   /** Milliseconds without a byte after which a connection counts as broken. */
   stalled: number;
@@ -35,17 +35,17 @@ export interface Session {
   onProgress: LoadContext["onProgress"];
   retryPause: number;
   recent: RecentPieces;
-  /** Whether other tabs see what is kept. */
+  /** Whether other tabs use the same cache. */
   shared: boolean;
-  /** Bytes that the browser still grants; `null` where it does not say or nothing is kept. */
+  /** Bytes that the browser still grants; `null` where it does not say or nothing is cached. */
   storageLeft(): Promise<number | null>;
-  /** Something has been kept: asks the browser, once, not to clear it by itself. */
+  /** Called after something was cached: asks the browser, once, not to delete it by itself. */
   persist(): void;
 }
 
 /**
- * The pieces used last, of all files of a model together. This bounds the loader's memory. Pieces
- * belong to it; whoever gets one uses it before the next `await`.
+ * The pieces that were used last, of all files of a model together. They bound the loader's memory. A piece is
+ * released when newer ones replace it, so it must be used before the next `await`.
  */
 export class RecentPieces {
   static readonly MOST = 4;
@@ -99,8 +99,8 @@ export async function storageLeft(): Promise<number | null> {
 let asked = false;
 
 /**
- * Asks the browser, once, to keep what is stored even when disk space gets scarce. It may refuse;
- * then things are kept as long as it likes. Does nothing in workers, which cannot ask.
+ * Asks the browser, once, not to delete what is stored when disk space gets scarce. It may refuse. Does nothing
+ * in workers, which cannot ask.
  */
 export function persist(): void {
   if (asked) return;

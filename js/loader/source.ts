@@ -4,24 +4,24 @@ import type { ModelSource, SourceOptions } from "../types.js";
 import { shown } from "./http.js";
 import { type PlainSource, sendable, type SentFile } from "./picked.js";
 
-/** A folder that files are asked of by address. */
+/** A folder whose files have addresses. */
 export interface Folder {
-  /** What it is called: in messages, and where it is kept. */
+  /** Its name, in messages and in the cache. */
   name: string;
   /** The address of a file; `null` where it is known to have none of this name. */
   url(file: string): string | null;
-  /** Whether its files may be kept. Those that come with the package or lie on the disk are not. */
-  keep: boolean;
-  /** Whether the caller's headers are meant for it. */
-  own: boolean;
+  /** Whether its files may be cached. Those that come with the package or are on the disk are not. */
+  cacheable: boolean;
+  /** Whether the caller's headers are sent with requests to it. */
+  takesHeaders: boolean;
 }
 
 const HUB = "https://huggingface.co";
 
-/** What can only be an address or a path, and no hub id. */
+/** Matches what can only be an address or a path, and not a hub id. */
 const ADDRESS = /^([a-z][a-z0-9+.-]*:|[\\/]|\.\.?([\\/]|$))/i;
 
-/** Where the files of `source` are, which is anything but picked files. */
+/** The folder that `source` names. Picked files are not a folder. */
 export function locate(source: string | URL | undefined, options: SourceOptions): Folder {
   if (source === undefined) return embedded(options.assets && assetsAt(options.assets));
   const address = String(source);
@@ -30,7 +30,7 @@ export function locate(source: string | URL | undefined, options: SourceOptions)
   return ADDRESS.test(address) ? folder(wholeAddress(address)) : hub(address, options);
 }
 
-/** An address as seen from everywhere: relative ones begin at this page, paths are Node's. Others as they are. */
+/** A relative address, or a path under Node, as an absolute address. Others stay as they are. */
 export function wholeAddress(source: string): string {
   if (!ADDRESS.test(source)) return source;
   if (isNode() && !/^[a-z][a-z0-9+.-]+:/i.test(source)) {
@@ -43,7 +43,7 @@ export function wholeAddress(source: string): string {
   }
 }
 
-/** A source as it can be sent to a worker: addresses as seen from here, files listed. */
+/** A source in a form that can be sent to a worker: with absolute addresses, and files in a list. */
 export function plainSource(source: ModelSource | undefined): PlainSource {
   if (source === undefined) return source;
   if (source instanceof URL) return source.href;
@@ -51,7 +51,7 @@ export function plainSource(source: ModelSource | undefined): PlainSource {
   if (typeof source !== "object" || typeof source?.[Symbol.iterator] !== "function") {
     throw new CappyError("input", "source", "is neither a hub id, an address of a folder, nor files");
   }
-  // Listed, because they may be needed again.
+  // In a list, because an iterator can be read only once, and they may be needed again.
   const files = [...source];
   const other = files.findIndex((file) => typeof file?.arrayBuffer !== "function");
   if (other >= 0) throw new CappyError("input", `source[${other}]`, "is not a file");
@@ -63,7 +63,7 @@ export function isPicked(source: ModelSource | PlainSource): source is Iterable<
   return typeof source === "object" && !(source instanceof URL);
 }
 
-/** The folder with a copy of this package, as an address that files' paths can be put to. */
+/** The address of the folder with a copy of this package, with a slash at its end. */
 export function assetsAt(assets: string | URL): string {
   try {
     return new URL(wholeAddress(String(assets)).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
@@ -72,7 +72,7 @@ export function assetsAt(assets: string | URL): string {
   }
 }
 
-/** The model in this package. Bundlers look for exactly this form and take the files along. */
+/** The model in this package. Bundlers find its files by exactly this form. */
 function embedded(assets: string | undefined): Folder {
   const files: Record<string, () => URL> = {
     "config.json": () => new URL("../model/config.json", import.meta.url),
@@ -83,7 +83,7 @@ function embedded(assets: string | undefined): Folder {
     const beside = files[file];
     return beside ? (assets ? new URL(`model/${file}`, assets) : beside()).href : null;
   };
-  return { name: "the embedded model", url, keep: false, own: false };
+  return { name: "the embedded model", url, cacheable: false, takesHeaders: false };
 }
 
 function folder(source: string): Folder {
@@ -98,15 +98,15 @@ function folder(source: string): Folder {
   }
   if (!base.pathname.endsWith("/")) base.pathname += "/";
   const url = (file: string) => {
-    // A query stays: it may be what grants access.
+    // The query stays, because it may be what grants access.
     const address = new URL(base);
     address.pathname += encodePath(file);
     return address.href;
   };
-  return { name: shown(base.href), url, keep: base.protocol !== "file:", own: true };
+  return { name: shown(base.href), url, cacheable: base.protocol !== "file:", takesHeaders: true };
 }
 
-/** The model of which `address` is a page on the hub, as people copy it; else nothing. */
+/** The model on whose page of the hub a person has copied `address`; `undefined` for other addresses. */
 function hubPage(address: string, options: SourceOptions): Folder | undefined {
   for (const at of [options.endpoint, HUB]) {
     const start = at && `${endpointOf(at)}/`;
@@ -118,14 +118,14 @@ function hubPage(address: string, options: SourceOptions): Folder | undefined {
   return undefined;
 }
 
-/** A model's page, one of a revision, or one of a folder in it. */
+/** Matches a model's page, the page of a revision, and that of a folder in it. */
 const PAGE = /^([\w.-]+(?:\/[\w.-]+)?)(?:\/tree\/(refs\/[\w-]+\/[^/]+|[^/]+)(\/.+)?)?$/;
 
 function endpointOf(address: string): string {
   return address.replace(/\/+$/, "");
 }
 
-/** The model `owner/name`, or `name` of those that the hub has no owner of; files of `inside` alone. */
+/** The model `owner/name`, or `name` for the few models without an owner; with `inside`, only that folder of it. */
 function hub(source: string, options: SourceOptions, inside = ""): Folder {
   const [, id, named] = /^(\w[\w.-]*(?:\/\w[\w.-]*)?)(?:@(.+))?$/.exec(source) ?? [];
   if (!id) {
@@ -142,7 +142,7 @@ function hub(source: string, options: SourceOptions, inside = ""): Folder {
   }
   const base = `${endpoint}/${id}/resolve/${encodeURIComponent(revision)}${inside}/`;
   const name = inside ? base : revision === "main" ? id : `${id}@${revision}`;
-  return { name, url: (file) => base + encodePath(file), keep: true, own: true };
+  return { name, url: (file) => base + encodePath(file), cacheable: true, takesHeaders: true };
 }
 
 /** A file's path in its folder; a model may not point out of it. */

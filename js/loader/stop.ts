@@ -1,6 +1,6 @@
 import { CappyError } from "../error.js";
 
-/** `work`, or the signal's reason as soon as it is aborted, even where `work` does not listen to it. */
+/** The result of `work`; fails with the signal's reason as soon as it is aborted, even where `work` ignores it. */
 export function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = () => reject(signal.reason);
@@ -27,7 +27,7 @@ export function stopper(caller: AbortSignal | undefined, what: string): { signal
     all.abort(new CappyError("aborted", what, "the caller stopped the work", { cause: caller?.reason }));
   };
   if (caller?.aborted) abort();
-  // Goes away with `all`, so that a signal which outlives many loads does not collect listeners.
+  // The listener is removed with `all`, so that a signal for many loads does not collect listeners.
   else caller?.addEventListener("abort", abort, { signal: all.signal });
   return {
     signal: all.signal,

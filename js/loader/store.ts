@@ -1,5 +1,4 @@
-import { CappyError } from "../error.js";
-import { message } from "./files.js";
+import { CappyError, messageOf } from "../error.js";
 import { openCacheStore } from "./cache-api.js";
 import { openOpfsStore } from "./opfs.js";
 
@@ -11,11 +10,11 @@ export interface Entry {
   size: number;
 }
 
-/** Where the browser keeps things: items of bytes in folders. Names are those of `safeName`. */
+/** A storage of the browser: items of bytes in folders. Names are those of `safeName`. */
 export interface PieceStore {
   /** The whole item, `null` where there is none. */
   get(path: readonly string[]): Promise<Uint8Array | null>;
-  /** Writes an item as a whole or, when it throws, not in full length. */
+  /** Writes an item. When it throws, the item is missing or shorter. */
   put(path: readonly string[], bytes: Uint8Array): Promise<void>;
   /** Deletes an item, or a folder with everything in it. Nothing happens where there is none. */
   delete(path: readonly string[]): Promise<void>;
@@ -28,7 +27,7 @@ export async function openBrowserStore(): Promise<PieceStore | null> {
   return (await openOpfsStore()) ?? (await openCacheStore());
 }
 
-/** A folder beside the models' with what was measured of adapters. */
+/** The folder for measurements of adapters, beside the folders of models. */
 export const TUNING = "tuning";
 
 /** `text` as a name that every store takes, distinct for distinct texts. */
@@ -46,13 +45,13 @@ export function fingerprint(text: string): string {
   return hash.toString(16).padStart(16, "0");
 }
 
-/** What a failed call to a store means: `quota` or `io`. */
+/** The error for a failed call to a store: `quota` or `io`. */
 export function storeError(file: string, cause: unknown): CappyError {
   if (cause instanceof CappyError) return cause;
   if (cause instanceof Error && cause.name === "QuotaExceededError") {
     return new CappyError("quota", file, `the browser's storage is full; ${QUOTA_ADVICE}`, { cause });
   }
-  return new CappyError("io", file, `the browser's storage failed: ${message(cause)}`, { cause });
+  return new CappyError("io", file, `the browser's storage failed: ${messageOf(cause)}`, { cause });
 }
 
 /** What a person can do about too little storage. */

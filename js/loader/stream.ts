@@ -3,10 +3,10 @@ import { type Http, Passing, type Remote, unreachable } from "./http.js";
 import { release } from "./release.js";
 import { pause } from "./stop.js";
 
-/** Bytes of a piece: what is kept as one item and resumed as one unit. */
+/** Bytes of a piece. A piece is cached as one item, and a download resumes at its beginning. */
 export const PIECE = 4 * 1024 * 1024;
 
-/** So many failures in a row, without a byte between them, end a download. */
+/** After so many failures in a row, without a byte in between, a download fails. */
 const TRIES = 5;
 
 /** A piece of a file as it came from the network. */
@@ -25,17 +25,17 @@ export function pieceCount(size: number): number {
   return Math.ceil(size / PIECE);
 }
 
-/** What a stream tells while it runs. */
+/** What a stream calls while it runs. */
 export interface StreamWatch {
-  /** Bytes of the piece `index` that are there so far. */
+  /** So many bytes of the piece `index` have arrived. */
   arrived(index: number, bytes: number): void;
-  /** The server has just shown whether it does ranges. */
+  /** The server has just shown whether it supports ranges. */
   ranges(supported: boolean): void;
 }
 
 /**
- * The pieces from `first` to before `last`, in order. A connection that breaks is resumed at the last
- * byte. A server that does not do ranges starts over, and so does this: pieces then come from 0.
+ * The pieces from `first` to before `last`, in order. A connection that breaks is resumed at the last byte. A
+ * server that does not support ranges sends the file from its beginning, and then the pieces begin at 0.
  *
  * @param firstPause milliseconds before the second try; doubles with each
  * @throws `network`, `unauthorized`, `Changed`, or the reason of the signal
@@ -54,7 +54,7 @@ export async function* streamPieces(
   let at = first * PIECE;
   let furthest = at;
   let failures = 0;
-  // Made when its first byte comes: while a full one is being kept there is no second one.
+  // Allocated when its first byte comes, so that no second piece takes memory while a full one is written.
   let piece: Uint8Array | undefined;
 
   while (at < stop) {
@@ -92,8 +92,8 @@ export async function* streamPieces(
           if (filled + part.length < piece.length) continue;
           const bytes = piece;
           piece = undefined;
-          // Who has the whole file may close it, which would cancel a request that has not ended yet. And a
-          // body that goes on is not the file that was announced.
+          // The caller may close the file once it is whole, which would cancel a request that has not ended
+          // yet. And a body that goes on is not the file that the server announced.
           if (at === size) {
             const end = await http.within(reader.read()).catch(() => ({ done: true }));
             if (!end.done) throw tooLong(remote);
@@ -116,7 +116,7 @@ export async function* streamPieces(
   }
 }
 
-/** One range in memory, where it is not worth a stream. Nothing of it is kept. */
+/** One range, in memory, where a stream is not worth it. Nothing of it is cached. */
 export async function fetchRange(http: Http, remote: Remote, start: number, end: number): Promise<Uint8Array> {
   if (start === end) return new Uint8Array(0);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;

@@ -6,20 +6,20 @@ import type { Hasher, Session } from "./session.js";
 import { orStopped } from "./stop.js";
 import { fetchRange, PIECE, type Piece, pieceCount, pieceLength, streamPieces } from "./stream.js";
 
-/** The stream is read on to a piece no further ahead than this; for others a new one begins. */
+/** How many pieces ahead of the stream a read may be and wait for it. For one further ahead a new stream begins. */
 const AHEAD = 2;
 
-/** A large file of a server where nothing can be kept: a stream that is moved to where reads go. */
+/** A large file of a server where the browser has no storage: one stream, which begins anew where the reads are. */
 export class WindowFile implements OpenFile {
   readonly name: string;
   readonly size: number;
-  readonly kept = 0;
+  readonly cachedBytes = 0;
   #stream: AsyncGenerator<Piece, void, void> | undefined;
-  /** The piece that the stream gives next. */
+  /** The piece that comes next from the stream. */
   #at = 0;
-  /** Reads go one after another: there is one stream. */
+  /** Reads wait for each other, because there is one stream. */
   #queue: Promise<unknown> = Promise.resolve();
-  /** Per piece whether it came before and, where hashes are wanted, its SHA-256. */
+  /** For each piece whether it has come before and, where the file is checked, its SHA-256. */
   readonly #seen: (string | true | undefined)[];
   #bytes = 0;
   readonly #progress: Progress;
@@ -28,7 +28,7 @@ export class WindowFile implements OpenFile {
     readonly session: Session,
     readonly http: Http,
     readonly remote: Remote & { size: number },
-    /** Given when the file is checked: what comes twice must then be the same twice. */
+    /** Given when the file is checked: a piece that comes twice must then be the same both times. */
     readonly hasher: (() => Hasher) | undefined,
   ) {
     this.name = remote.file;
@@ -84,7 +84,7 @@ export class WindowFile implements OpenFile {
     }
     for (;;) {
       const next: IteratorResult<Piece, void> = await this.#stream.next().catch((error: unknown) => {
-        // The next read begins anew.
+        // The next read begins a new stream.
         this.#stream = undefined;
         throw error;
       });

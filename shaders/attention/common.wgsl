@@ -6,11 +6,10 @@
 // Key tiles start at the sequence's first token, so the order of every sum depends on the
 // sequence alone.
 //
-// What both variants share; it is put before each of them. They differ in how a task is shared out.
+// This is put before both variants. They differ in how invocations share a task.
 
-// = src/ops/attention/mod.rs
-const QUERIES: u32 = 16u;     // queries of a task
-const COLUMNS: u32 = 16u;     // groups of four columns that a workgroup puts out
+const QUERIES: u32 = 16u;  // queries of a task
+const COLUMNS: u32 = 16u;  // groups of four columns that a workgroup puts out
 
 const LOWEST: f32 = -3.0e38;  // the maximum of no scores
 

@@ -1,25 +1,24 @@
-// For CPUs that pose as GPUs (lavapipe, SwiftShader). There a workgroup of LANES invocations is one
-// SIMD vector; a read of storage or workgroup memory is taken apart lane by lane and costs as much as
-// some 30 multiply-adds, and a barrier makes every variable live in memory. So nobody shares
-// anything: each invocation does four queries of one head, with eight keys at a time in registers:
-// 12 reads for 64 multiply-adds of a vector. Only the outputs, too many for registers, lie in
-// arrays of the invocation's own, each read and written once for eight keys. Eight queries an
-// invocation run a fifth faster, and take almost twice as long to compile (docs/performance.md).
+// For software adapters (lavapipe, SwiftShader). There a workgroup of WORKGROUP_SIZE invocations is
+// one SIMD vector; a read of storage or workgroup memory is taken apart invocation by invocation
+// and costs as much as some 30 multiply-adds, and a barrier makes every variable live in memory. So
+// invocations share nothing: each does four queries of one head, with eight keys at a time in
+// registers: 12 reads for 64 multiply-adds of a vector. Only the outputs, too many for registers,
+// lie in arrays of the invocation's own, each read and written once for eight keys. Eight queries
+// an invocation run a fifth faster, and take almost twice as long to compile (docs/performance.md).
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.
 
-// = src/ops/attention/lanes.rs
-const LANES: u32 = 8u;
-const HEADS: u32 = 2u;     // heads of a workgroup
+const WORKGROUP_SIZE: u32 = 8u;
+const HEADS: u32 = 2u;  // heads of a workgroup
 
-const LANE_QUERIES: u32 = 4u;  // queries of an invocation: QUERIES * HEADS / LANES
-const KEYS: u32 = 8u;          // keys of a tile
+const OWN_QUERIES: u32 = 4u;  // queries of an invocation: QUERIES * HEADS / WORKGROUP_SIZE
+const KEYS: u32 = 8u;         // keys of a tile
 const PAIRS: u32 = 2u * COLUMNS;
 
 @group(0) @binding(2) var<storage, read> qkv: array<u32>;        // [tokens, q heads | k heads | v heads]
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;  // [rows, heads]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = tasks[params.first_task + group.x];
     let head2 = 2u * params.head4;
@@ -31,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let head = min(own_head, params.heads - 1u) * head2;
     let first_pair = group.z * PAIRS;
     let pairs = min(PAIRS, head2 - first_pair);
-    let query = lane / HEADS * LANE_QUERIES;
+    let query = lane / HEADS * OWN_QUERIES;
     let last_query = task.queries - 1u;
     let last_token = task.tokens - 1u;
     let first = task.first_token + task.first_query;
@@ -186,7 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     total = sound(total, scores);
     let out_stride2 = 2u * params.out_stride4;
     let queries = select(0u, task.queries, own_head < params.heads);
-    let left = min(LANE_QUERIES, max(queries, query) - query);
+    let left = min(OWN_QUERIES, max(queries, query) - query);
     let to = (task.out_row + query) * out_stride2 + head + first_pair;
     for (var i = 0u; i < pairs; i++) {
         let even_column = even[i] / total;

@@ -2,8 +2,7 @@
 // neighbouring invocations share what they read; scores and outputs stay in registers; v is read
 // once, straight from storage.
 
-// = src/ops/attention/tiles.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 const KEYS: u32 = 32u;           // keys of a tile
 const DEPTH: u32 = 8u;           // groups of four of k in workgroup memory at a time
@@ -16,9 +15,9 @@ const QUERY_ROW: u32 = QUERIES + 1u;
 
 var<workgroup> q: array<vec4<f32>, COLUMNS * QUERY_ROW>;  // [depth % COLUMNS, QUERIES], scaled
 var<workgroup> k: array<vec4<f32>, DEPTH * KEY_ROW>;      // [DEPTH, KEYS], later p: [KEYS, queries / 4]
-var<workgroup> side_by_side: array<vec4<f32>, LANES>;     // one value of each invocation
+var<workgroup> side_by_side: array<vec4<f32>, WORKGROUP_SIZE>;     // one value of each invocation
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = tasks[params.first_task + group.x];
     let head4 = params.head4;
@@ -47,17 +46,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var score1 = vec4(0.0);
         for (var depth = 0u; depth < head4; depth += DEPTH) {
             // Eight invocations read 64 bytes side by side. Past the head's end they read what
-            // lies there, and nobody uses it.
+            // lies there, which is not used.
             let d = lane % DEPTH;
             if tile == 0u || head4 > COLUMNS {
-                for (var i = lane / DEPTH; i < QUERIES; i += LANES / DEPTH) {
+                for (var i = lane / DEPTH; i < QUERIES; i += WORKGROUP_SIZE / DEPTH) {
                     // Queries past the end repeat the last one and are not stored.
                     let query = task.first_token + task.first_query + min(i, task.queries - 1u);
                     let value = load4(qkv[query * stride + q_column + depth + d]) * params.scale;
                     q[(depth + d) % COLUMNS * QUERY_ROW + i] = value;
                 }
             }
-            for (var i = lane / DEPTH; i < KEYS; i += LANES / DEPTH) {
+            for (var i = lane / DEPTH; i < KEYS; i += WORKGROUP_SIZE / DEPTH) {
                 let key = task.first_token + min(tile + i, last_token);
                 k[d * KEY_ROW + i] = load4(qkv[key * stride + k_column + depth + d]);
             }

@@ -1,6 +1,6 @@
 // out[row] = (x[row] - mean) / sqrt(variance + eps) * gamma + beta
 //
-// What both variants share; it is put before each of them. They differ in who adds up a row.
+// This is put before both variants. They differ in which invocations add up a row.
 
 struct Params {
     rows: u32,
@@ -25,7 +25,8 @@ fn centred(row: u32, i: u32, mean: f32) -> vec4<f32> {
     return select(vec4(0.0), x[row + i] - mean, column < vec4(params.width));
 }
 
-// 1 / sqrt(variance + eps), or NaN where the variance is not finite: infinity would make zeros of a row.
+// 1 / sqrt(variance + eps), or NaN where the variance is not finite: infinity would make zeros of a
+// row.
 fn scale_for(variance: f32) -> f32 {
     let scale = bitcast<u32>(1.0 / sqrt(variance + params.eps));
     let lost = (bitcast<u32>(variance) & 0x7f800000u) == 0x7f800000u;

@@ -1,10 +1,9 @@
-// For adapters that are CPUs: an invocation does a row. Barriers would take such an adapter three times
+// For software adapters: an invocation does a row. Barriers would take such an adapter three times
 // as long as the rows do, and more to compile.
 
-// = src/ops/layer_norm/lanes.rs
-const LANES: u32 = 8u; // rows of a workgroup
+const WORKGROUP_SIZE: u32 = 8u;  // rows of a workgroup
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x >= params.rows {
         return;

@@ -1,11 +1,9 @@
 // out[m, n] = epilogue(sum over k of a[m, k] * w[n, k], plus bias[n])
 //
-// What all variants share; it is put before each of them. They differ in how a tile of sums is
-// shared out among invocations. Numbers come in pairs of f16, one u32, whatever the prelude: half
-// as many loads, and no need of shader-f16.
+// This is put before all variants. They differ in how invocations share a tile of sums. Numbers
+// come in pairs of f16, one u32, whatever the prelude: half as many loads, and no need of
+// shader-f16.
 
-// = src/ops/matmul/mod.rs
-const PANEL: u32 = 64u;        // columns of a weight panel
 const STORE: u32 = 0u;
 const GELU: u32 = 1u;
 const TANH: u32 = 2u;
@@ -25,24 +23,18 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 // a, pairs [rows, a_stride2], is binding 1 of each variant, in groups of its own choice. w is binding
-// 2, in prelude_weights_f16.wgsl or prelude_weights_quantised.wgsl: the same code reads either, word
+// 2, in weights_f16.wgsl or weights_quantised.wgsl: the same code reads either, word
 // by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 @group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
-// f16 for STORE, GELU, TANH, RELU and GELU_TANH: one vec2 is four numbers. f32 for the others: two vec2 are four.
+// f16 for STORE, GELU, TANH, RELU and GELU_TANH: one vec2 is four numbers. f32 for the others: two
+// vec2 are four.
 @group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
 
 // Four columns of weights: the even and the odd number of each pair.
 struct Columns {
     even: vec4<f32>,
     odd: vec4<f32>,
-}
-
-// erf by Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-fn erf(x: vec4<f32>) -> vec4<f32> {
-    let t = 1.0 / fma(vec4(0.3275911), abs(x), vec4(1.0));
-    let p = fma(fma(fma(fma(vec4(1.061405429), t, vec4(-1.453152027)), t, vec4(1.421413741)), t, vec4(-0.284496736)), t, vec4(0.254829592));
-    return sign(x) * (1.0 - p * t * exp(-x * x));
 }
 
 fn gelu(x: vec4<f32>) -> vec4<f32> {
@@ -75,7 +67,7 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
     let lost = (bitcast<vec4<u32>>(input) & vec4(0x7f800000u)) == vec4(0x7f800000u);
     let bits = select(bitcast<vec4<u32>>(x), vec4(0x7fc00000u), lost);
     x = bitcast<vec4<f32>>(bits);
-    // As few places that store as can be: each takes compilers of CPUs long.
+    // As few places that store as can be: each takes compilers of software adapters long.
     let wide = params.epilogue == RESIDUAL || params.epilogue == STORE_F32;
     out[select(at, 2u * at, wide)] = select(vec2(pack2(x.xy), pack2(x.zw)), bits.xy, wide);
     if wide {

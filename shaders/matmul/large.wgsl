@@ -4,14 +4,13 @@
 // There are two buffers: while one is computed with, the other is filled, and one barrier a step
 // is enough. 12 KiB.
 
-// = src/ops/matmul/large.rs
-const LANES: u32 = 128u;   // invocations of a workgroup
-const LANES_X: u32 = 8u;   // of them side by side
-const LANES_Y: u32 = 16u;
-const ROWS: u32 = 128u;    // rows of a workgroup's tile
-const COLUMNS: u32 = 64u;  // columns of a workgroup's tile
-const STEP: u32 = 8u;      // of k, in workgroup memory at a time
-const STEP4: u32 = 2u;     // groups of four in it
+const WORKGROUP_SIZE: u32 = 128u;  // invocations of a workgroup
+const SIZE_X: u32 = 8u;            // of them side by side
+const SIZE_Y: u32 = 16u;
+const ROWS: u32 = 128u;            // rows of a workgroup's tile
+const COLUMNS: u32 = 64u;          // columns of a workgroup's tile
+const STEP: u32 = 8u;              // of k, in workgroup memory at a time
+const STEP4: u32 = 2u;             // groups of four in it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
 
@@ -23,24 +22,24 @@ fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, fresh: Columns) {
     let to_a = (buffer * ROWS + lane) * STEP4;
     a_tile[to_a] = vec4(unpack2x16float(a_pairs.x), unpack2x16float(a_pairs.y));
     a_tile[to_a + 1u] = vec4(unpack2x16float(a_pairs.z), unpack2x16float(a_pairs.w));
-    if lane < LANES / 2u {
+    if lane < WORKGROUP_SIZE / 2u {
         let to_w = (buffer * STEP + lane / (COLUMNS / 4u) * 2u) * (COLUMNS / 4u) + lane % (COLUMNS / 4u);
         w_tile[to_w] = fresh.even;
         w_tile[to_w + COLUMNS / 4u] = fresh.odd;
     }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let lane = id.x;
-    let x = lane % LANES_X;
-    let y = lane / LANES_X;
+    let x = lane % SIZE_X;
+    let y = lane / SIZE_X;
     let first_row = params.first_row + group.y * ROWS;
     // Rows past the end read the last one and are not stored.
     let from_a = min(first_row + lane, params.rows - 1u) * (params.a_stride2 / 4u);
     let within = lane % (PANEL / 4u);
     let from_w = group.x * (params.k2 / WORD) * (PANEL / 4u) + within;
-    let from_k = lane % (LANES / 2u) / (PANEL / 4u);
+    let from_k = lane % (WORKGROUP_SIZE / 2u) / (PANEL / 4u);
     let steps = params.k2 / (STEP / 2u);
 
     var near0 = vec4(0.0);
@@ -71,19 +70,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         let next_w = w[from_w + k / WORD * (PANEL / 4u)];
         let next_scale = scale(group.x, k, within);
         for (var k4 = 0u; k4 < STEP4; k4++) {
-            // Rows of an invocation are LANES_Y apart: neighbours read neighbouring memory.
+            // Rows of an invocation are SIZE_Y apart: neighbours read neighbouring memory.
             let at_a = (buffer * ROWS + y) * STEP4 + k4;
             let a0 = a_tile[at_a];
-            let a1 = a_tile[at_a + 1u * LANES_Y * STEP4];
-            let a2 = a_tile[at_a + 2u * LANES_Y * STEP4];
-            let a3 = a_tile[at_a + 3u * LANES_Y * STEP4];
-            let a4 = a_tile[at_a + 4u * LANES_Y * STEP4];
-            let a5 = a_tile[at_a + 5u * LANES_Y * STEP4];
-            let a6 = a_tile[at_a + 6u * LANES_Y * STEP4];
-            let a7 = a_tile[at_a + 7u * LANES_Y * STEP4];
+            let a1 = a_tile[at_a + 1u * SIZE_Y * STEP4];
+            let a2 = a_tile[at_a + 2u * SIZE_Y * STEP4];
+            let a3 = a_tile[at_a + 3u * SIZE_Y * STEP4];
+            let a4 = a_tile[at_a + 4u * SIZE_Y * STEP4];
+            let a5 = a_tile[at_a + 5u * SIZE_Y * STEP4];
+            let a6 = a_tile[at_a + 6u * SIZE_Y * STEP4];
+            let a7 = a_tile[at_a + 7u * SIZE_Y * STEP4];
             let at_w = (buffer * STEP + k4 * 4u) * (COLUMNS / 4u) + x;
             let near_w0 = w_tile[at_w];
-            let far_w0 = w_tile[at_w + LANES_X];
+            let far_w0 = w_tile[at_w + SIZE_X];
             near0 = fma(vec4(a0.x), near_w0, near0);
             far0 = fma(vec4(a0.x), far_w0, far0);
             near1 = fma(vec4(a1.x), near_w0, near1);
@@ -101,7 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
             near7 = fma(vec4(a7.x), near_w0, near7);
             far7 = fma(vec4(a7.x), far_w0, far7);
             let near_w1 = w_tile[at_w + 1u * (COLUMNS / 4u)];
-            let far_w1 = w_tile[at_w + 1u * (COLUMNS / 4u) + LANES_X];
+            let far_w1 = w_tile[at_w + 1u * (COLUMNS / 4u) + SIZE_X];
             near0 = fma(vec4(a0.y), near_w1, near0);
             far0 = fma(vec4(a0.y), far_w1, far0);
             near1 = fma(vec4(a1.y), near_w1, near1);
@@ -119,7 +118,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
             near7 = fma(vec4(a7.y), near_w1, near7);
             far7 = fma(vec4(a7.y), far_w1, far7);
             let near_w2 = w_tile[at_w + 2u * (COLUMNS / 4u)];
-            let far_w2 = w_tile[at_w + 2u * (COLUMNS / 4u) + LANES_X];
+            let far_w2 = w_tile[at_w + 2u * (COLUMNS / 4u) + SIZE_X];
             near0 = fma(vec4(a0.z), near_w2, near0);
             far0 = fma(vec4(a0.z), far_w2, far0);
             near1 = fma(vec4(a1.z), near_w2, near1);
@@ -137,7 +136,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
             near7 = fma(vec4(a7.z), near_w2, near7);
             far7 = fma(vec4(a7.z), far_w2, far7);
             let near_w3 = w_tile[at_w + 3u * (COLUMNS / 4u)];
-            let far_w3 = w_tile[at_w + 3u * (COLUMNS / 4u) + LANES_X];
+            let far_w3 = w_tile[at_w + 3u * (COLUMNS / 4u) + SIZE_X];
             near0 = fma(vec4(a0.w), near_w3, near0);
             far0 = fma(vec4(a0.w), far_w3, far0);
             near1 = fma(vec4(a1.w), near_w3, near1);
@@ -160,19 +159,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     }
     let column4 = group.x * (COLUMNS / 4u) + x;
     finish(first_row + y, column4, near0);
-    finish(first_row + y, column4 + LANES_X, far0);
-    finish(first_row + y + 1u * LANES_Y, column4, near1);
-    finish(first_row + y + 1u * LANES_Y, column4 + LANES_X, far1);
-    finish(first_row + y + 2u * LANES_Y, column4, near2);
-    finish(first_row + y + 2u * LANES_Y, column4 + LANES_X, far2);
-    finish(first_row + y + 3u * LANES_Y, column4, near3);
-    finish(first_row + y + 3u * LANES_Y, column4 + LANES_X, far3);
-    finish(first_row + y + 4u * LANES_Y, column4, near4);
-    finish(first_row + y + 4u * LANES_Y, column4 + LANES_X, far4);
-    finish(first_row + y + 5u * LANES_Y, column4, near5);
-    finish(first_row + y + 5u * LANES_Y, column4 + LANES_X, far5);
-    finish(first_row + y + 6u * LANES_Y, column4, near6);
-    finish(first_row + y + 6u * LANES_Y, column4 + LANES_X, far6);
-    finish(first_row + y + 7u * LANES_Y, column4, near7);
-    finish(first_row + y + 7u * LANES_Y, column4 + LANES_X, far7);
+    finish(first_row + y, column4 + SIZE_X, far0);
+    finish(first_row + y + 1u * SIZE_Y, column4, near1);
+    finish(first_row + y + 1u * SIZE_Y, column4 + SIZE_X, far1);
+    finish(first_row + y + 2u * SIZE_Y, column4, near2);
+    finish(first_row + y + 2u * SIZE_Y, column4 + SIZE_X, far2);
+    finish(first_row + y + 3u * SIZE_Y, column4, near3);
+    finish(first_row + y + 3u * SIZE_Y, column4 + SIZE_X, far3);
+    finish(first_row + y + 4u * SIZE_Y, column4, near4);
+    finish(first_row + y + 4u * SIZE_Y, column4 + SIZE_X, far4);
+    finish(first_row + y + 5u * SIZE_Y, column4, near5);
+    finish(first_row + y + 5u * SIZE_Y, column4 + SIZE_X, far5);
+    finish(first_row + y + 6u * SIZE_Y, column4, near6);
+    finish(first_row + y + 6u * SIZE_Y, column4 + SIZE_X, far6);
+    finish(first_row + y + 7u * SIZE_Y, column4, near7);
+    finish(first_row + y + 7u * SIZE_Y, column4 + SIZE_X, far7);
 }

@@ -2,14 +2,13 @@
 // of the GPU. 32 rows x 32 columns go through workgroup memory as in large.wgsl; each invocation
 // sums 4 x 4, which leaves registers free on small GPUs as well. 8 KiB.
 
-// = src/ops/matmul/medium.rs
-const LANES: u32 = 64u;    // invocations of a workgroup
-const LANES_X: u32 = 8u;   // of them side by side, four columns each
-const LANES_Y: u32 = 8u;
-const ROWS: u32 = 32u;     // rows of a workgroup's tile
-const COLUMNS: u32 = 32u;  // columns of a workgroup's tile
-const STEP: u32 = 16u;     // of k, in workgroup memory at a time
-const STEP4: u32 = 4u;     // groups of four in it
+const WORKGROUP_SIZE: u32 = 64u;  // invocations of a workgroup
+const SIZE_X: u32 = 8u;           // of them side by side, four columns each
+const SIZE_Y: u32 = 8u;
+const ROWS: u32 = 32u;            // rows of a workgroup's tile
+const COLUMNS: u32 = 32u;         // columns of a workgroup's tile
+const STEP: u32 = 16u;            // of k, in workgroup memory at a time
+const STEP4: u32 = 4u;            // groups of four in it
 
 @group(0) @binding(1) var<storage, read> a: array<vec4<u32>>;
 
@@ -21,24 +20,24 @@ fn fill(buffer: u32, lane: u32, a_pairs: vec4<u32>, fresh: Columns) {
     let to_a = (buffer * STEP4 + lane % 2u * 2u) * ROWS + lane / 2u;
     a_tile[to_a] = vec4(unpack2x16float(a_pairs.x), unpack2x16float(a_pairs.y));
     a_tile[to_a + ROWS] = vec4(unpack2x16float(a_pairs.z), unpack2x16float(a_pairs.w));
-    let to_w = (buffer * STEP + lane / LANES_X * 2u) * LANES_X + lane % LANES_X;
+    let to_w = (buffer * STEP + lane / SIZE_X * 2u) * SIZE_X + lane % SIZE_X;
     w_tile[to_w] = fresh.even;
-    w_tile[to_w + LANES_X] = fresh.odd;
+    w_tile[to_w + SIZE_X] = fresh.odd;
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let lane = id.x;
-    let x = lane % LANES_X;
-    let y = lane / LANES_X;
+    let x = lane % SIZE_X;
+    let y = lane / SIZE_X;
     let first_row = params.first_row + group.y * ROWS;
     // Rows past the end read the last one and are not stored.
     let from_a = min(first_row + lane / 2u, params.rows - 1u) * (params.a_stride2 / 4u) + lane % 2u;
     // Tiles are half a panel wide.
     let panel = group.x / 2u;
-    let within = group.x % 2u * LANES_X + lane % LANES_X;
+    let within = group.x % 2u * SIZE_X + lane % SIZE_X;
     let from_w = panel * (params.k2 / WORD) * (PANEL / 4u) + within;
-    let from_k = lane / LANES_X;
+    let from_k = lane / SIZE_X;
     let steps = params.k2 / (STEP / 2u);
 
     var sum0 = vec4(0.0);
@@ -59,14 +58,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         for (var k4 = 0u; k4 < STEP4; k4++) {
             let at_a = (buffer * STEP4 + k4) * ROWS + y;
             let a0 = a_tile[at_a];
-            let a1 = a_tile[at_a + LANES_Y];
-            let a2 = a_tile[at_a + 2u * LANES_Y];
-            let a3 = a_tile[at_a + 3u * LANES_Y];
-            let at_w = (buffer * STEP + k4 * 4u) * LANES_X + x;
+            let a1 = a_tile[at_a + SIZE_Y];
+            let a2 = a_tile[at_a + 2u * SIZE_Y];
+            let a3 = a_tile[at_a + 3u * SIZE_Y];
+            let at_w = (buffer * STEP + k4 * 4u) * SIZE_X + x;
             let w0 = w_tile[at_w];
-            let w1 = w_tile[at_w + LANES_X];
-            let w2 = w_tile[at_w + 2u * LANES_X];
-            let w3 = w_tile[at_w + 3u * LANES_X];
+            let w1 = w_tile[at_w + SIZE_X];
+            let w2 = w_tile[at_w + 2u * SIZE_X];
+            let w3 = w_tile[at_w + 3u * SIZE_X];
             sum0 = fma(vec4(a0.w), w3, fma(vec4(a0.z), w2, fma(vec4(a0.y), w1, fma(vec4(a0.x), w0, sum0))));
             sum1 = fma(vec4(a1.w), w3, fma(vec4(a1.z), w2, fma(vec4(a1.y), w1, fma(vec4(a1.x), w0, sum1))));
             sum2 = fma(vec4(a2.w), w3, fma(vec4(a2.z), w2, fma(vec4(a2.y), w1, fma(vec4(a2.x), w0, sum2))));
@@ -75,9 +74,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         fill(1u - buffer, lane, next_a, columns(next_w, k % WORD, next_scale));
         workgroupBarrier();
     }
-    let column4 = group.x * LANES_X + x;
+    let column4 = group.x * SIZE_X + x;
     finish(first_row + y, column4, sum0);
-    finish(first_row + y + LANES_Y, column4, sum1);
-    finish(first_row + y + 2u * LANES_Y, column4, sum2);
-    finish(first_row + y + 3u * LANES_Y, column4, sum3);
+    finish(first_row + y + SIZE_Y, column4, sum1);
+    finish(first_row + y + 2u * SIZE_Y, column4, sum2);
+    finish(first_row + y + 3u * SIZE_Y, column4, sum3);
 }

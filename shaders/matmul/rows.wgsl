@@ -4,26 +4,25 @@
 // depend on the batch, nor does the order; but it is another order than the other variants', so
 // where this one is used it is used for every batch. 8 KiB.
 
-// = src/ops/matmul/rows.rs
-const LANES: u32 = 64u;    // invocations of a workgroup
-const LANES_X: u32 = 4u;   // of them side by side, four columns each
-const SLICES: u32 = 16u;   // of k
-const ROWS: u32 = 8u;      // rows of a workgroup's tile
-const COLUMNS: u32 = 16u;  // columns of a workgroup's tile
+const WORKGROUP_SIZE: u32 = 64u;  // invocations of a workgroup
+const SIZE_X: u32 = 4u;           // of them side by side, four columns each
+const SLICES: u32 = 16u;          // of k
+const ROWS: u32 = 8u;             // rows of a workgroup's tile
+const COLUMNS: u32 = 16u;         // columns of a workgroup's tile
 
 @group(0) @binding(1) var<storage, read> a: array<u32>;
 
-var<workgroup> slices: array<vec4<f32>, SLICES * ROWS * LANES_X>;  // [slice, row, group of columns]
+var<workgroup> slices: array<vec4<f32>, SLICES * ROWS * SIZE_X>;  // [slice, row, group of columns]
 
 fn step(sum: vec4<f32>, a: u32, w: Columns) -> vec4<f32> {
     let pair = unpack2x16float(a);
     return fma(vec4(pair.y), w.odd, fma(vec4(pair.x), w.even, sum));
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let x = id.x % LANES_X;
-    let slice = id.x / LANES_X;
+    let x = id.x % SIZE_X;
+    let slice = id.x / SIZE_X;
     let row = params.first_row + group.y * ROWS;
     // Rows past the end read the last one and are not stored.
     let last = params.rows - 1u;
@@ -43,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     var sum5 = vec4(0.0);
     var sum6 = vec4(0.0);
     var sum7 = vec4(0.0);
-    let column4 = group.x * LANES_X + x;
+    let column4 = group.x * SIZE_X + x;
     let panel = column4 / (PANEL / 4u);
     let within = column4 % (PANEL / 4u);
     let from_w = panel * (params.k2 / WORD) * (PANEL / 4u) + within;
@@ -59,21 +58,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         sum6 = step(sum6, a[a6 + k], fresh);
         sum7 = step(sum7, a[a7 + k], fresh);
     }
-    let to = slice * ROWS * LANES_X + x;
+    let to = slice * ROWS * SIZE_X + x;
     slices[to] = sum0;
-    slices[to + 1u * LANES_X] = sum1;
-    slices[to + 2u * LANES_X] = sum2;
-    slices[to + 3u * LANES_X] = sum3;
-    slices[to + 4u * LANES_X] = sum4;
-    slices[to + 5u * LANES_X] = sum5;
-    slices[to + 6u * LANES_X] = sum6;
-    slices[to + 7u * LANES_X] = sum7;
+    slices[to + 1u * SIZE_X] = sum1;
+    slices[to + 2u * SIZE_X] = sum2;
+    slices[to + 3u * SIZE_X] = sum3;
+    slices[to + 4u * SIZE_X] = sum4;
+    slices[to + 5u * SIZE_X] = sum5;
+    slices[to + 6u * SIZE_X] = sum6;
+    slices[to + 7u * SIZE_X] = sum7;
     workgroupBarrier();
-    if id.x < ROWS * LANES_X {
+    if id.x < ROWS * SIZE_X {
         var sum = slices[id.x];
         for (var i = 1u; i < SLICES; i++) {
-            sum += slices[i * ROWS * LANES_X + id.x];
+            sum += slices[i * ROWS * SIZE_X + id.x];
         }
-        finish(row + id.x / LANES_X, group.x * LANES_X + id.x % LANES_X, sum);
+        finish(row + id.x / SIZE_X, group.x * SIZE_X + id.x % SIZE_X, sum);
     }
 }

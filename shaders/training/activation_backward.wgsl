@@ -1,7 +1,6 @@
 // gradient *= derivative of GELU at x, or of tanh whose result is x.
 
-// = src/ops/training/activation_backward.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 const GELU: u32 = 1u;
 
 struct Params {
@@ -13,9 +12,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<elem4>;                   // [rows, stride]
 @group(0) @binding(2) var<storage, read_write> gradient: array<vec4<f32>>;  // [rows, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let column4 = group.x * LANES + id.x;
+    let column4 = group.x * WORKGROUP_SIZE + id.x;
     if column4 >= params.stride4 {
         return;
     }

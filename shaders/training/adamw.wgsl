@@ -1,8 +1,7 @@
 // A step of AdamW (Loshchilov and Hutter, arXiv 1711.05101, algorithm 2) as PyTorch computes it.
 // The gradient is used up: it is zero afterwards.
 
-// = src/ops/training/adamw.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     count4: u32,
@@ -23,7 +22,7 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> square: array<vec4<f32>>;    // mean of their squares
 @group(0) @binding(5) var<storage, read_write> weight: array<vec4<f32>>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = id.y * params.across + id.x;
     if i >= params.count4 {

@@ -1,7 +1,6 @@
 // out[rows[i]] += x[i]: what went one way is added to what went the other. No row comes twice.
 
-// = src/ops/training/add_rows.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,  // groups of four between rows
@@ -13,9 +12,9 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;          // [count, stride]
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;  // [any, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let column4 = group.x * LANES + id.x;
+    let column4 = group.x * WORKGROUP_SIZE + id.x;
     if column4 >= params.stride4 {
         return;
     }

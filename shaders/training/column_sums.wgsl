@@ -1,11 +1,10 @@
 // sums += sum over rows of x. A workgroup does COLUMNS groups of four columns; its rows are shared
 // out among ROWS invocations each.
 
-// = src/ops/training/column_sums.rs
-const LANES: u32 = 128u;
+const WORKGROUP_SIZE: u32 = 128u;
 const COLUMNS: u32 = 4u;
 
-const ROWS: u32 = LANES / COLUMNS;
+const ROWS: u32 = WORKGROUP_SIZE / COLUMNS;
 
 struct Params {
     rows: u32,
@@ -16,9 +15,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;           // [rows, stride], zero beyond width
 @group(0) @binding(2) var<storage, read_write> sums: array<vec4<f32>>;  // [stride]
 
-var<workgroup> partial: array<vec4<f32>, LANES>;
+var<workgroup> partial: array<vec4<f32>, WORKGROUP_SIZE>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let column = group.x * COLUMNS + lane % COLUMNS;
     var sum = vec4(0.0);
@@ -27,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     partial[lane] = sum;
     workgroupBarrier();
-    for (var half = LANES / 2u; half >= COLUMNS; half /= 2u) {
+    for (var half = WORKGROUP_SIZE / 2u; half >= COLUMNS; half /= 2u) {
         if lane < half {
             partial[lane] += partial[lane + half];
         }

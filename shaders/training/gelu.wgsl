@@ -1,7 +1,6 @@
-// out = gelu(x), both f16: the forward pass keeps x for the way back.
+// out = gelu(x), both f16: the forward pass keeps x for the backward pass.
 
-// = src/ops/training/gelu.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,  // groups of four between rows
@@ -11,9 +10,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> x: array<elem4>;          // [rows, stride]
 @group(0) @binding(2) var<storage, read_write> out: array<elem4>;  // [rows, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let column4 = group.x * LANES + id.x;
+    let column4 = group.x * WORKGROUP_SIZE + id.x;
     if column4 >= params.stride4 {
         return;
     }

@@ -1,11 +1,10 @@
 // d_gamma += sum over rows of d_y * (x - mean) * scale, d_beta += sum over rows of d_y. A workgroup
 // does COLUMNS groups of four columns; its rows are shared out among ROWS invocations each.
 
-// = src/ops/training/layer_norm_weights_backward.rs
-const LANES: u32 = 128u;
+const WORKGROUP_SIZE: u32 = 128u;
 const COLUMNS: u32 = 4u;
 
-const ROWS: u32 = LANES / COLUMNS;
+const ROWS: u32 = WORKGROUP_SIZE / COLUMNS;
 
 struct Params {
     rows: u32,
@@ -19,10 +18,10 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> d_gamma: array<vec4<f32>>;  // [stride]
 @group(0) @binding(5) var<storage, read_write> d_beta: array<vec4<f32>>;   // [stride]
 
-var<workgroup> gamma_sums: array<vec4<f32>, LANES>;
-var<workgroup> beta_sums: array<vec4<f32>, LANES>;
+var<workgroup> gamma_sums: array<vec4<f32>, WORKGROUP_SIZE>;
+var<workgroup> beta_sums: array<vec4<f32>, WORKGROUP_SIZE>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let column = group.x * COLUMNS + lane % COLUMNS;
     var gamma_sum = vec4(0.0);
@@ -37,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     gamma_sums[lane] = gamma_sum;
     beta_sums[lane] = beta_sum;
     workgroupBarrier();
-    for (var half = LANES / 2u; half >= COLUMNS; half /= 2u) {
+    for (var half = WORKGROUP_SIZE / 2u; half >= COLUMNS; half /= 2u) {
         if lane < half {
             gamma_sums[lane] += gamma_sums[lane + half];
             beta_sums[lane] += beta_sums[lane + half];

@@ -1,7 +1,6 @@
 // gradient[i] += scale * sum over outputs of b[output, i] * scales[output] * d_w[output].
 
-// = src/ops/training/lora_a_backward.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,   // groups of four between rows of d_w and gradient
@@ -17,9 +16,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> b: array<f32>;                     // [outputs, b_stride]
 @group(0) @binding(4) var<storage, read_write> gradient: array<vec4<f32>>;  // [rank, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let column4 = group.x * LANES + id.x;
+    let column4 = group.x * WORKGROUP_SIZE + id.x;
     if column4 >= params.stride4 {
         return;
     }

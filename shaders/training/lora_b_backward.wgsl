@@ -1,7 +1,6 @@
 // gradient[output, i] += scale * scales[output] * sum over inputs of d_w[output] * a[i].
 
-// = src/ops/training/lora_b_backward.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,   // groups of four between rows of d_w and a
@@ -17,9 +16,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> a: array<vec4<f32>>;         // [rank, stride]
 @group(0) @binding(4) var<storage, read_write> gradient: array<f32>;  // [outputs, b_stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let output = group.x * LANES + id.x;
+    let output = group.x * WORKGROUP_SIZE + id.x;
     if output >= params.outputs {
         return;
     }

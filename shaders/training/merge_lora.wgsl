@@ -1,8 +1,6 @@
 // Weights with their low-rank adapter: out = w + scale * b a, in panels of f16 pairs, for a run of
 // outputs. (Hu et al., arXiv 2106.09685.)
 
-const PANEL: u32 = 64u;  // outputs of a panel, and lanes. = src/ops/matmul/mod.rs
-
 struct Params {
     k2: u32,         // pairs of inputs in w and out
     a_stride2: u32,  // pairs between rows of a

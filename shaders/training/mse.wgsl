@@ -1,7 +1,6 @@
 // The squared error of each pair's logit, and the gradient of their mean.
 
-// = src/ops/training/mse.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     pairs: u32,
@@ -16,7 +15,7 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> errors: array<f32>;          // [first_error + pairs]
 @group(0) @binding(4) var<storage, read_write> gradient: array<vec4<f32>>;  // [pairs, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let pair = id.x;
     if pair >= params.pairs {

@@ -1,10 +1,7 @@
 // The transpose of x as a weight matrix in panels: out[column / PANEL, row / 2, column % PANEL] is
 // the pair (x[row, column], x[row + 1, column]). Rows beyond those of x are zero.
 
-// = src/ops/training/pack_columns.rs
-const LANES: u32 = 64u;   // groups of four columns of a workgroup
-// = src/ops/matmul/mod.rs
-const PANEL4: u32 = 16u;  // groups of four columns of a panel
+const WORKGROUP_SIZE: u32 = 64u;  // groups of four columns of a workgroup
 
 struct Params {
     rows: u32,     // of x
@@ -21,9 +18,9 @@ fn row_or_zero(row: u32, column4: u32) -> vec2<u32> {
     return select(vec2(0u), x[select(0u, row, there) * params.stride4 + column4], there);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let column4 = group.x * LANES + id.x;
+    let column4 = group.x * WORKGROUP_SIZE + id.x;
     if column4 >= params.stride4 {
         return;
     }

@@ -1,9 +1,6 @@
 // f32 master weights as panels: out[row / PANEL, k / 2, row % PANEL] is the pair (w[row, k],
 // w[row, k + 1]) in f16. Rows and inputs beyond those of w are zero.
 
-// = src/ops/training/pack_weights.rs
-const PANEL: u32 = 64u;  // rows of a panel, and lanes
-
 struct Params {
     rows: u32,     // of w
     stride2: u32,  // pairs between rows of w

@@ -2,8 +2,7 @@
 // largest number of the row near the end of what f16 holds: gradients of any size keep all their
 // digits, and nothing else is rounded. One workgroup a row.
 
-// = src/ops/training/round_rows.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,  // groups of four between rows of x and out
@@ -14,19 +13,19 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> scales: array<f32>;  // [rows]
 @group(0) @binding(3) var<storage, read_write> out: array<elem4>;   // [rows, stride]
 
-var<workgroup> largest: array<f32, LANES>;
+var<workgroup> largest: array<f32, WORKGROUP_SIZE>;
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let lane = id.x;
     let row = group.x * params.stride4;
     var mine = vec4(0.0);
-    for (var i = lane; i < params.stride4; i += LANES) {
+    for (var i = lane; i < params.stride4; i += WORKGROUP_SIZE) {
         mine = max(mine, abs(x[row + i]));
     }
     largest[lane] = max(max(mine.x, mine.y), max(mine.z, mine.w));
     workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
+    for (var half = WORKGROUP_SIZE / 2u; half > 0u; half /= 2u) {
         if lane < half {
             largest[lane] = max(largest[lane], largest[lane + half]);
         }
@@ -37,7 +36,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         scales[group.x] = power_of_two(-exponent);
     }
     let factor = power_of_two(exponent);
-    for (var i = lane; i < params.stride4; i += LANES) {
+    for (var i = lane; i < params.stride4; i += WORKGROUP_SIZE) {
         out[row + i] = store4(x[row + i] * factor);
     }
 }

@@ -1,7 +1,6 @@
 // out[first_row + row] = w[row] in f16: a table's share of the master weights.
 
-// = src/ops/training/round_table.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,  // groups of four between rows
@@ -12,9 +11,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> w: array<vec4<f32>>;      // [rows, stride]
 @group(0) @binding(2) var<storage, read_write> out: array<elem4>;  // [first_row + rows, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
-    let column4 = group.x * LANES + id.x;
+    let column4 = group.x * WORKGROUP_SIZE + id.x;
     if column4 >= params.stride4 {
         return;
     }

@@ -1,8 +1,7 @@
 // grad[run.table_row] += sum of d_x[order[i]] over the run's i, one after the other. Every run has
-// a table row of its own, so nobody else adds to it.
+// a table row of its own, so no other workgroup adds to it.
 
-// = src/ops/training/scatter_rows.rs
-const LANES: u32 = 64u;
+const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
     stride4: u32,  // groups of four between rows
@@ -21,9 +20,9 @@ struct Run {
 @group(0) @binding(3) var<storage, read> d_x: array<vec4<f32>>;         // [tokens, stride]
 @group(0) @binding(4) var<storage, read_write> grad: array<vec4<f32>>;  // [table rows, stride]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let column = group.x * LANES + lane.x;
+    let column = group.x * WORKGROUP_SIZE + lane.x;
     if column < params.stride4 {
         let run = runs[group.y];
         var sum = vec4(0.0);

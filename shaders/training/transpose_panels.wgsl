@@ -1,7 +1,5 @@
 // The transpose of a weight matrix, from panels to panels: what carries gradients back through it.
 
-const PANEL: u32 = 64u;  // columns of a panel, and lanes. = src/ops/matmul/mod.rs
-
 struct Params {
     k2: u32,        // pairs of inputs in w
     w_panels: u32,  // panels of w

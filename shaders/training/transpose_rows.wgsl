@@ -1,8 +1,7 @@
 // out[column] = x[.., column] / scales[column] in f16, with a power of two for each column of x as
 // round_rows.wgsl has one for each row. Rows of out beyond the columns of x are zero.
 
-// = src/ops/training/transpose_rows.rs
-const LANES: u32 = 32u;  // groups of four columns of a workgroup
+const WORKGROUP_SIZE: u32 = 32u;  // groups of four columns of a workgroup
 
 struct Params {
     rows: u32,         // of x
@@ -20,7 +19,7 @@ fn row_or_zero(row: u32, column4: u32) -> vec4<f32> {
     return select(vec4(0.0), x[select(0u, row, there) * params.stride4 + column4], there);
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let column4 = id.x;
     if column4 >= params.stride4 {

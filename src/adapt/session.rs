@@ -9,12 +9,12 @@ use crate::checkpoint::{Checkpoint, Files, WeightFormat};
 use crate::config::Config;
 use crate::encoder::self_test;
 use crate::encoder::training::{Features, Input, Tensor, Training, Update};
-#[cfg(feature = "cpu")]
-use crate::engine::Device;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::Gpu;
+use crate::gpu_backend::{batch_tokens, open_proven};
 use crate::ops::training::adamw::AdamW;
-use crate::scorer::{LoadOptions, ModelSource, Opened, Progress, batch_tokens, open, open_proven};
+use crate::options::{LoadOptions, Progress};
+use crate::source::{ModelSource, Opened, open};
 use crate::tokenizer::{Encoded, Tokenizer};
 use crate::tune::Tuned;
 
@@ -114,14 +114,6 @@ impl Adaptation {
         planned: &mut dyn FnMut(&Plan),
     ) -> Result<Adaptation> {
         settings.check()?;
-        #[cfg(feature = "cpu")]
-        if options.device == Device::Cpu {
-            return Err(Error::new(
-                ErrorKind::Input,
-                "device",
-                "is the CPU, and only a GPU trains",
-            ));
-        }
         if set.order.is_empty() {
             let what = "has no examples that are not held out";
             return Err(Error::new(ErrorKind::Input, "the training set", what));

@@ -133,7 +133,7 @@ impl Meter<'_> {
             let of_label = times.iter().filter(|time| plan.steps[time.step].label == label);
             samples.push(of_label.map(|time| time.seconds).sum());
         }
-        let submissions = self.gpu.submissions(plan).into_iter();
+        let submissions = self.encoder.pace().submissions(plan).into_iter();
         let seconds = submissions.map(|steps| times[steps].iter().map(|time| time.seconds).sum());
         Ok(seconds.fold(0.0, f64::max))
     }

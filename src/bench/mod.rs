@@ -20,7 +20,7 @@ use crate::config::{Activation, Config, Family};
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Dtype, Gpu};
-use crate::scorer::batch_tokens;
+use crate::gpu_backend::batch_tokens;
 use crate::tokenizer::Encoded;
 use crate::tune::tune;
 
@@ -129,7 +129,7 @@ pub async fn run(
     let budget = batch_tokens(&tuned, &config, None);
     let room = if options.scaling { tokens.max(budget) } else { tokens };
 
-    let clock = peaks::Clock::new(&gpu).await?;
+    let clock = peaks::Clock::new(&gpu, tuned.flops_per_second).await?;
     let peaks = peaks::measure(&gpu, software, &clock, &mut tell).await?;
 
     tell.say("making random weights", 0.1)?;

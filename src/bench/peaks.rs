@@ -6,9 +6,9 @@ use web_time::Instant;
 use super::Teller;
 use super::report::median;
 use crate::error::Result;
-use crate::gpu::{Gpu, Plan, Step};
+use crate::gpu::{Gpu, Pace, Plan, Step};
 use crate::ops::copy::copy;
-use crate::ops::multiply_add::{LANES, multiply_add};
+use crate::ops::multiply_add::{WORKGROUP_SIZE, multiply_add};
 use crate::ops::multiply_add_stored::{Tile, multiply_add_stored, operands};
 
 /// A measurement takes at least this long, so that its start does not count.
@@ -53,10 +53,12 @@ pub struct Peak {
 pub(super) struct Clock {
     /// Seconds that it takes to learn that an idle GPU has nothing to do.
     pub wait: f64,
+    /// How fast the adapter gets through what is measured.
+    pace: Pace,
 }
 
 impl Clock {
-    pub async fn new(gpu: &Gpu) -> Result<Clock> {
+    pub async fn new(gpu: &Gpu, flops_per_second: f64) -> Result<Clock> {
         let mut samples = Vec::new();
         for _ in 0..5 {
             gpu.finish().await?;
@@ -64,7 +66,7 @@ impl Clock {
             gpu.finish().await?;
             samples.push(start.elapsed().as_secs_f64());
         }
-        Ok(Clock { wait: median(&samples) })
+        Ok(Clock { wait: median(&samples), pace: Pace::new(flops_per_second) })
     }
 
     /// `count` times the seconds that one run of `steps` takes, each the mean of as many runs as
@@ -74,7 +76,8 @@ impl Clock {
         let (mut runs, mut samples) = (1, Vec::new());
         while samples.len() < count {
             let repeated = steps.iter().cycle().take(runs * steps.len());
-            let seconds = seconds_of(gpu, &Plan { steps: repeated.cloned().collect() }).await?;
+            let plan = Plan { steps: repeated.cloned().collect() };
+            let seconds = seconds_of(gpu, &plan, &self.pace).await?;
             if seconds < wanted && 2 * runs * steps.len() <= MOST_STEPS {
                 runs *= 2;
             } else {
@@ -86,10 +89,10 @@ impl Clock {
 }
 
 /// From an idle GPU to an idle GPU.
-async fn seconds_of(gpu: &Gpu, plan: &Plan) -> Result<f64> {
+async fn seconds_of(gpu: &Gpu, plan: &Plan, pace: &Pace) -> Result<f64> {
     gpu.finish().await?;
     let start = Instant::now();
-    gpu.run(plan, &|| false).await?;
+    gpu.run_at(plan, pace, &|| false).await?;
     gpu.finish().await?;
     Ok(start.elapsed().as_secs_f64())
 }
@@ -103,7 +106,7 @@ pub(super) async fn measure(
 ) -> Result<Peaks> {
     // A GPU needs many invocations to be full, a CPU few to be done in time.
     let (workgroups, rounds) = if software { (64, 256) } else { (8192, 256) };
-    let out = gpu.buffer("peak", u64::from(workgroups * LANES) * 16)?;
+    let out = gpu.buffer("peak", u64::from(workgroups * WORKGROUP_SIZE) * 16)?;
     let operands = operands(gpu).await?;
     tell.say("measuring multiply-adds in registers", 0.01)?;
     let step = multiply_add(workgroups, rounds, 0.5, &out)?;
@@ -132,7 +135,7 @@ pub(super) async fn measure(
 async fn peak(gpu: &Gpu, clock: &Clock, step: Step, of: fn(&Step) -> u64) -> Result<Peak> {
     let amount = of(&step) as f64;
     // The first run compiles.
-    seconds_of(gpu, &Plan { steps: vec![step.clone()] }).await?;
+    seconds_of(gpu, &Plan { steps: vec![step.clone()] }, &clock.pace).await?;
     let seconds = clock.samples(gpu, &[step], SAMPLES).await?;
     let samples: Vec<f64> = seconds.into_iter().map(|seconds| amount / seconds / 1e9).collect();
     Ok(Peak { best: samples.iter().copied().fold(0.0, f64::max), samples })

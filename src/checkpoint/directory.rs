@@ -1,11 +1,12 @@
-//! Files of a folder on disk, read by position.
+//! Files on disk: those of a folder, read by position, and one that is written whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::source::{ByteSource, Files, LocalFuture};
+use super::write::unwritable;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A folder on disk. Its files are read piece by piece and not mapped into memory, so a file that
@@ -97,6 +98,29 @@ fn unreadable(name: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, name, format!("cannot be read: {error}")).with_source(error)
 }
 
+/// Writes a file so that a reader finds the old one or the whole new one, never a part: into a
+/// temporary file beside it, which takes its name at the end. When `write` fails, the old file
+/// stays.
+///
+/// # Errors
+/// What `write` gives, and [`ErrorKind::Io`] naming the file.
+pub fn write_file<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let name = path.display().to_string();
+    let unwritable = |error| unwritable(&name, error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    // With the permissions that the umask gives every new file; temporary ones would be private.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(unwritable)?;
+    let mut buffered = io::BufWriter::with_capacity(1 << 20, file);
+    let result = write(&mut buffered)?;
+    let file = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
+    file.as_file().sync_all().map_err(unwritable)?;
+    file.persist(path).map_err(|error| unwritable(error.error))?;
+    Ok(result)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,8 +174,8 @@ mod tests {
             std::thread::spawn(move || {
                 let _ = send.send(block_on(files.open(name)).err().map(|error| error.to_string()));
             });
-            let told = answer.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap();
-            assert!(told.ends_with(&format!("{name}: is not a regular file")), "{told}");
+            let error = answer.recv_timeout(std::time::Duration::from_secs(20)).unwrap().unwrap();
+            assert!(error.ends_with(&format!("{name}: is not a regular file")), "{error}");
         }
     }
 
@@ -164,5 +188,27 @@ mod tests {
         assert!(block_on(read_all(&files, "b", 10)).unwrap().is_none());
         let error = block_on(read_all(&files, "a", 9)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Input);
+    }
+
+    #[test]
+    fn a_failed_file_leaves_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let count = || fs::read_dir(folder.path()).unwrap().count();
+        let put = |text: &'static [u8], result: Result<()>| {
+            write_file(&path, |out| {
+                out.write_all(text).unwrap();
+                result
+            })
+        };
+        put(b"one", Ok(())).unwrap();
+        let failed = put(b"two", Err(Error::new(ErrorKind::Aborted, "x", "stopped")));
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Aborted);
+        assert_eq!((fs::read(&path).unwrap(), count()), (b"one".to_vec(), 1));
+        put(b"three", Ok(())).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), count()), (b"three".to_vec(), 1));
+        let nowhere = write_file(&path.join("b"), |_| Ok(())).unwrap_err();
+        assert_eq!(nowhere.kind(), ErrorKind::Io);
+        assert!(nowhere.at_fault().ends_with('b'), "{nowhere}");
     }
 }

@@ -4,10 +4,7 @@
 //! The numbers themselves are read in rows, a few at a time, so that a model need not fit memory.
 
 mod adapter;
-#[cfg(feature = "adapt")]
 mod adapter_files;
-#[cfg(target_arch = "wasm32")]
-pub mod browser;
 #[cfg(not(target_arch = "wasm32"))]
 mod directory;
 mod dtype;
@@ -24,38 +21,25 @@ pub mod source;
 mod tensor;
 mod torch;
 mod view;
-#[cfg(feature = "adapt")]
 mod write;
-#[cfg(feature = "adapt")]
 mod write_quantised;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::adapter::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
-#[cfg(feature = "adapt")]
 pub use self::adapter_files::{ADAPTED_MATRICES, adapter_config, adapter_shapes};
 #[cfg(not(target_arch = "wasm32"))]
-pub use self::directory::Directory;
+pub use self::directory::{Directory, write_file};
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;
 pub use self::names::tensor_shapes;
-#[cfg(all(feature = "adapt", feature = "cpu", not(target_arch = "wasm32")))]
-pub(crate) use self::quantised::LEAST_EXPONENT;
-pub use self::quantised::{Quantised, WeightFormat, scheme};
+pub use self::quantised::{LEAST_EXPONENT, Quantised, WeightFormat, scheme};
 pub use self::random::RandomProfile;
-#[cfg(feature = "adapt")]
-pub use self::source::small_files;
-pub use self::source::{ByteSource, Files, LocalFuture, read_all};
+pub use self::source::{ByteSource, Files, LocalFuture, read_all, small_files};
 pub use self::tensor::Tensor;
-#[cfg(all(feature = "adapt", not(target_arch = "wasm32")))]
-pub use self::write::write_file;
-#[cfg(feature = "adapt")]
 pub use self::write::{Writer, write_model};
-#[cfg(all(feature = "adapt", feature = "cpu", not(target_arch = "wasm32")))]
-pub(crate) use self::write_quantised::QuantisedWriter;
-#[cfg(feature = "adapt")]
-pub use self::write_quantised::{Rounding, write_quantised};
+pub use self::write_quantised::{QuantisedWriter, Rounding, write_quantised};
 
 use self::adapter::LowRank;
 use self::quantised_view::QuantisedView;

@@ -1,10 +1,10 @@
 //! The names and shapes of a classifier's tensors.
 
-use crate::config::{Config, FAMILIES, Module};
+use crate::config::{Config, Family, Module};
 
-/// A name as it stands in a checkpoint of the bare encoder.
+/// The name of the same tensor in a checkpoint of the bare encoder.
 pub(super) fn bare(name: &str) -> Option<&str> {
-    FAMILIES.iter().find_map(|family| name.strip_prefix(family.prefix()))
+    Family::ALL.iter().find_map(|family| name.strip_prefix(family.prefix()))
 }
 
 /// What a LayerNorm's tensor was called before PyTorch had a LayerNorm of its own: checkpoints that
@@ -52,7 +52,7 @@ pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
-/// Up to three of `names` that somebody who asked for `wanted` may have meant, best first.
+/// Up to three of `names` that are like `wanted`, the likeliest first.
 pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     // Names come from a file: neither many nor long ones may cost more than a moment.
     const MOST_NAMES: usize = 10_000;
@@ -70,7 +70,7 @@ pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Ve
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::{Activation, Family};
+    use crate::config::Activation;
 
     /// Small enough to read in a test, with no two sizes alike.
     pub(crate) fn small_config() -> Config {
@@ -117,7 +117,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    #[cfg(feature = "families")]
     fn each_family_has_its_names() {
         for (family, types, tensors, names) in [
             (

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The smallest exponent of a scale: then products with odd integers are still f16 numbers.
-pub(crate) const LEAST_EXPONENT: i32 = -24;
+/// The smallest exponent of a scale's last bit: with a finer one, its products with odd integers
+/// would be no f16 numbers.
+pub const LEAST_EXPONENT: i32 = -24;
 
 /// How the matrices of a model lie in memory and in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ impl WeightFormat {
     }
 
     /// The significant bits of a scale: those of f16, 11, less those of an integer.
-    pub(crate) const fn scale_bits(self) -> i32 {
+    pub const fn scale_bits(self) -> i32 {
         match self {
             WeightFormat::F16 => 11,
             WeightFormat::Q8 => 4,
@@ -57,7 +58,7 @@ impl WeightFormat {
     }
 
     /// The smallest and the largest integer.
-    pub(crate) const fn range(self) -> (f32, f32) {
+    pub const fn range(self) -> (f32, f32) {
         match self {
             WeightFormat::F16 => (1.0, 1.0),
             WeightFormat::Q8 => (-127.0, 127.0),

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// What the name of the scales ends in.
 pub(super) const SCALES: &str = ".scales";
 
-/// Where a quantised matrix stands.
+/// Where the integers and scales of a quantised matrix are.
 pub(super) struct QuantisedView {
     pub(super) format: WeightFormat,
     /// `[outputs, inputs]`.
@@ -136,7 +136,6 @@ fn unpack(byte: u8) -> [i8; 2] {
 }
 
 /// Two integers of -8 to 7 in a byte.
-#[cfg(feature = "adapt")]
 pub(super) fn pack(integers: [i8; 2]) -> u8 {
     (integers[0] as u8 & 0xf) | (integers[1] as u8) << 4
 }

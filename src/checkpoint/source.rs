@@ -1,4 +1,4 @@
-//! Where bytes come from: a file, memory, and later HTTP ranges.
+//! Where bytes come from: a folder on disk, memory, or what a web page reads.
 
 use std::future::Future;
 use std::ops::Range;
@@ -46,8 +46,7 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
     read_exact(&*source, 0..size).await.map(Some)
 }
 
-/// What a model has besides weights.
-#[cfg(feature = "adapt")]
+/// The files that a model may have besides its weights.
 const SMALL_FILES: [&str; 12] = [
     "config.json",
     "modules.json",
@@ -64,14 +63,12 @@ const SMALL_FILES: [&str; 12] = [
 ];
 
 /// The most bytes that any of them has.
-#[cfg(feature = "adapt")]
 const MOST_SMALL_BYTES: u64 = 64 << 20;
 
 /// The files of a model besides its weights, as far as the folder has them.
 ///
 /// # Errors
 /// As [`read_all`].
-#[cfg(feature = "adapt")]
 pub async fn small_files(files: &dyn Files) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let mut found = Vec::new();
     for name in SMALL_FILES {

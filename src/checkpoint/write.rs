@@ -224,7 +224,7 @@ fn append<const N: usize>(
     Ok(())
 }
 
-fn unwritable(file: &str, error: io::Error) -> Error {
+pub(super) fn unwritable(file: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, file, format!("cannot be written: {error}")).with_source(error)
 }
 
@@ -259,34 +259,6 @@ pub async fn write_model<W: Write>(
         }
     }
     writer.finish()
-}
-
-/// Writes a file so that whoever looks sees the old one or the whole new one, never a part: into a
-/// temporary file beside it, which takes its name at the end. When `write` fails, the old file
-/// stays.
-///
-/// # Errors
-/// What `write` gives, and [`ErrorKind::Io`] naming the file.
-#[cfg(not(target_arch = "wasm32"))]
-pub fn write_file<T>(
-    path: &std::path::Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<T>,
-) -> Result<T> {
-    let name = path.display().to_string();
-    let unwritable = |error| unwritable(&name, error);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    // Readable by whom the user's umask says, as any new file; temporary ones are private.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file =
-        builder.tempfile_in(folder.unwrap_or(std::path::Path::new("."))).map_err(unwritable)?;
-    let mut buffered = io::BufWriter::with_capacity(1 << 20, file);
-    let result = write(&mut buffered)?;
-    let file = buffered.into_inner().map_err(|error| unwritable(error.into_error()))?;
-    file.as_file().sync_all().map_err(unwritable)?;
-    file.persist(path).map_err(|error| unwritable(error.error))?;
-    Ok(result)
 }
 
 #[cfg(test)]
@@ -372,27 +344,5 @@ mod tests {
             let new = Writer::new(Vec::new(), "f", &tensors, dtype);
             check(new.map(|_| ()), ErrorKind::Input, "f");
         }
-    }
-
-    #[test]
-    fn a_failed_file_leaves_the_old_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        let count = || std::fs::read_dir(folder.path()).unwrap().count();
-        let put = |text: &'static [u8], result: Result<()>| {
-            write_file(&path, |out| {
-                out.write_all(text).unwrap();
-                result
-            })
-        };
-        put(b"one", Ok(())).unwrap();
-        let failed = put(b"two", Err(Error::new(ErrorKind::Aborted, "x", "stopped")));
-        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Aborted);
-        assert_eq!((std::fs::read(&path).unwrap(), count()), (b"one".to_vec(), 1));
-        put(b"three", Ok(())).unwrap();
-        assert_eq!((std::fs::read(&path).unwrap(), count()), (b"three".to_vec(), 1));
-        let nowhere = write_file(&path.join("b"), |_| Ok(())).unwrap_err();
-        assert_eq!(nowhere.kind(), ErrorKind::Io);
-        assert!(nowhere.at_fault().ends_with('b'), "{nowhere}");
     }
 }

@@ -41,8 +41,10 @@ impl Rounding {
     }
 }
 
-/// Writes a file of quantised matrices, tensor after tensor in the order of [`tensor_shapes`].
-pub(crate) struct QuantisedWriter<W>(Writer<W>);
+/// Writes a file of quantised matrices, tensor after tensor in the order of [`tensor_shapes`]: each
+/// by [`matrix`](Self::matrix) or, where [`Rounding::scheme`] says f16, by
+/// [`numbers`](Self::numbers).
+pub struct QuantisedWriter<W>(Writer<W>);
 
 impl<W: Write> QuantisedWriter<W> {
     /// Writes the header.

@@ -2,9 +2,8 @@
 
 use serde::Serialize;
 
-/// What stands between the two dense layers of each layer's feed-forward network.
+/// The function between the two dense layers of each layer's feed-forward network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
 pub enum Activation {
     /// The exact GELU, x/2 (1 + erf(x / sqrt 2)).
     #[default]
@@ -19,8 +18,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// The function that transformers computes for this `hidden_act`. Some have several names there,
-    /// which differ in how they are computed and not in what.
+    /// The function that transformers computes for this `hidden_act`. The names of
+    /// one function differ only in how transformers computes it.
     pub(super) fn named(name: &str) -> Option<Activation> {
         match name {
             "gelu" | "gelu_python" => Some(Activation::Gelu),

@@ -1,4 +1,4 @@
-//! The fields of `config.json` that decide what is computed, as they stand in the file.
+//! The fields of `config.json` that decide what is computed, as the file has them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,9 +9,8 @@ use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Every field that is read for some family. Whatever else stands in the file is passed over. A field
-/// that changes what is computed is listed here so that a value nobody implemented is refused instead
-/// of ignored.
+/// Every field that is read for some family; all others are ignored. A field that changes what is
+/// computed must be listed here, so that a value which is not implemented is refused.
 const READ: &[&str] = &[
     "architectures",
     "model_type",
@@ -34,19 +33,14 @@ const READ: &[&str] = &[
     "quantization_config",
     "sentence_transformers",
     "sbert_ce_default_activation_function",
-    #[cfg(feature = "families")]
     "dim",
-    #[cfg(feature = "families")]
     "n_layers",
-    #[cfg(feature = "families")]
     "n_heads",
-    #[cfg(feature = "families")]
     "hidden_dim",
-    #[cfg(feature = "families")]
     "activation",
 ];
 
-/// What stands in one file.
+/// The fields of one file.
 pub(super) struct Fields {
     file: String,
     read: Read,

@@ -4,23 +4,24 @@ mod activation;
 mod family;
 mod fields;
 mod module;
+mod other_families;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::Result;
 pub use activation::Activation;
-pub(crate) use family::FAMILIES;
 pub use family::Family;
 use family::SUPPORTED;
 use fields::Fields;
 pub(crate) use fields::quote_constants;
 pub use module::Module;
+pub(crate) use other_families::OtherFamilies;
 
 /// The largest head size the attention kernel holds in registers.
 pub const MAX_HEAD_SIZE: usize = 128;
 
-/// What is added to the variance where the file does not say it, in every family.
+/// What transformers adds to the variance, in every family, where the file does not say.
 const DEFAULT_EPS: f32 = 1e-12;
 
 /// The shape of one model. Every number was checked to be one that the kernels can compute.
@@ -52,9 +53,9 @@ pub struct Config {
     pub num_hidden_layers: usize,
     /// Attention heads a layer.
     pub num_attention_heads: usize,
-    /// Width of the feed-forward network's inside.
+    /// Width between the two dense layers of the feed-forward network.
     pub intermediate_size: usize,
-    /// The function in its middle.
+    /// The function between them.
     pub hidden_act: Activation,
     /// Rows of the position table, of which RoBERTa never uses the first two for text.
     pub max_position_embeddings: usize,
@@ -62,15 +63,15 @@ pub struct Config {
     pub type_vocab_size: usize,
     /// Added to the variance in every LayerNorm.
     pub layer_norm_eps: f32,
-    /// The padding token. With RoBERTa it keeps position `pad_token_id` wherever it stands.
+    /// The padding token. With RoBERTa it has position `pad_token_id` wherever it occurs.
     pub pad_token_id: u32,
     /// The name of each output, in order. One name means regression: the score is its raw logit.
     pub labels: Vec<String>,
 }
 
 impl Config {
-    /// Reads `json`, the bytes of a file called `file` in messages. Of fields that are missing,
-    /// sizes are asked for, and the others are what transformers takes for the family:
+    /// Reads `json`, the bytes of a file called `file` in messages. A missing size is
+    /// an error. Other missing fields get the value that transformers gives them in this family:
     /// `layer_norm_eps`, `hidden_act`, `pad_token_id`, `type_vocab_size`, the labels, and
     /// `architectures`, which is the sequence classifier of the `model_type`.
     ///
@@ -202,7 +203,7 @@ impl Config {
     /// The most tokens of a pair, special tokens included: what the position table allows, and 512
     /// at the most, with XLM-RoBERTa 1,024. The table of bge-reranker-v2-m3 has room for 8,192, but
     /// every batch must hold the longest pair, and would take 16 times the memory; its authors' own
-    /// code cuts at 512 unless told otherwise.
+    /// code cuts at 512 by default.
     pub fn max_tokens(&self) -> usize {
         (self.max_position_embeddings - self.first_position()).min(self.family.most_tokens())
     }
@@ -217,7 +218,6 @@ impl Config {
                 "a score, the raw logit: higher is better; about 0 to 1 where the model learned such \
                  scores, as Cappy did"
             }
-            #[cfg(feature = "families")]
             _ => {
                 "the relevance, a raw logit: any real number, higher is better; its sigmoid is the \
                  probability for rerankers such as bge-reranker and ms-marco-MiniLM"
@@ -238,26 +238,27 @@ pub(crate) fn function_of_logits(file: &str, json: &[u8]) -> Result<Option<Value
     Ok(path.cloned())
 }
 
-/// The family that `architectures` names, or, where it is missing, `model_type`: whether the model
-/// is a classifier is then seen by the tensors of its head.
+/// The family that `architectures` names or, where that is missing, `model_type`. In the second case
+/// only the tensors of the head will show whether the model is a classifier.
 fn family(fields: &Fields) -> Result<Family> {
     let first = match fields.get("architectures")? {
         Some(Value::Array(names)) => names.first(),
         other => other,
     };
+    let (families, supported) = SUPPORTED;
     let (found, what) = match first {
         Some(Value::String(named)) => {
-            let found = FAMILIES.iter().find(|family| family.architecture() == named);
+            let found = families.iter().find(|family| family.architecture() == named);
             (found, format!("is {named:?}"))
         }
         Some(_) => return Err(fields.refuse("architectures", "is not a list of names")),
         None => {
             let named = fields.text("model_type")?.unwrap_or_default();
-            let found = FAMILIES.iter().find(|family| family.model_type() == named);
+            let found = families.iter().find(|family| family.model_type() == named);
             (found, "is missing".into())
         }
     };
-    found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {SUPPORTED}")))
+    found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {supported}")))
 }
 
 fn layer_norm_eps(fields: &Fields) -> Result<f32> {

@@ -20,7 +20,7 @@ pub enum Module {
     FfnNorm(usize),
     /// The dense layer of the head.
     Dense,
-    /// From there to the logits.
+    /// The projection from there to the logits.
     Project,
 }
 

@@ -262,7 +262,7 @@ mod families {
 
     #[test]
     fn the_type_alone_names_each_family() {
-        for family in FAMILIES {
+        for family in Family::ALL {
             let mut config = match family.is_distilbert() {
                 true => distilbert(),
                 false => other("", family.model_type()),

@@ -1,10 +1,10 @@
-//! What lies between the kernels, allocated once for the largest batch.
+//! The activations between the kernels, allocated once for the largest batch.
 
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Step};
-use crate::ops::attention::{Heads, QUERIES, Task, Tasks};
+use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
 use crate::ops::poison::{Words, poison};
 use crate::ops::{Choice, Matrix, Storage, blocks, embed, stride};
 
@@ -26,9 +26,9 @@ pub(super) struct Activations {
     pub first_attended: Matrix, // [P, hidden]
     pub head: Matrix,           // [P, hidden]
     pub logits: Matrix,         // [P, labels] f32
-    /// The input of a matmul once more, where the variant wants blocks: of those of `hidden`'s width,
-    /// and of the others, which take turns. Else a word for each token, for nobody but
-    /// [`Activations::spent`].
+    /// The input of a matmul in blocks, where the variant reads it so: one buffer for inputs as wide as
+    /// `hidden`, one for the others, since the two alternate. Else a word for each token, which only
+    /// [`Activations::spent`] uses.
     pub blocks: [Buffer; 2],
 }
 
@@ -53,7 +53,7 @@ fn blocks_bytes(config: &Config, choice: &Choice, tokens: usize) -> [u64; 2] {
     [hidden, widest].map(|width| blocks::bytes(tokens, width))
 }
 
-/// Bytes of the large ones for `tokens` tokens.
+/// Bytes of the large buffers for `tokens` tokens.
 pub(super) fn bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
     let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
     let hidden = stride(config.hidden_size);
@@ -93,8 +93,8 @@ impl Activations {
         })
     }
 
-    /// Makes NaN of what kernels write first: a dispatch that never ran must not pass for one because
-    /// an earlier batch has left something there.
+    /// Overwrites with NaN what kernels will write first: a dispatch that never ran must not go
+    /// unnoticed because an earlier batch has left finite numbers there.
     pub fn before(&self, batch: &Batch) -> Result<[Step; 2]> {
         let of = [&self.sum, &self.hidden, &self.qkv, &self.context, &self.attended, &self.inner];
         let firsts = [&self.first_sum, &self.first_hidden, &self.first_attended, &self.head];
@@ -102,8 +102,8 @@ impl Activations {
         Ok([poison(batch.tokens(), words)?, self.spent(batch.pairs(), firsts)?])
     }
 
-    /// The same once `rows` rows of these have been read for the last time, and before they are
-    /// written again: what one layer has left is no better for the next than an earlier batch's.
+    /// The same for `rows` rows of matrices that were read for the last time and will be written again:
+    /// the next layer must not read numbers that an earlier layer has left.
     pub fn spent(&self, rows: usize, matrices: [&Matrix; 4]) -> Result<Step> {
         let [a, b, c, d] = matrices.map(|matrix| self.word(matrix));
         // In blocks the first words are of the first rows.
@@ -119,11 +119,11 @@ impl Activations {
     }
 
     pub fn tasks(&self, batch: &Batch) -> Tasks {
-        tasks(&self.tasks, &batch.tasks)
+        tasks(&self.tasks, &forward_tasks(&batch.cu_seqlens, false))
     }
 
     pub fn first_tasks(&self, batch: &Batch) -> Tasks {
-        tasks(&self.first_tasks, &batch.first_tasks)
+        tasks(&self.first_tasks, &forward_tasks(&batch.cu_seqlens, true))
     }
 }
 

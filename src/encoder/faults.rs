@@ -1,4 +1,4 @@
-//! A dispatch that a driver drops, whichever it is, makes an error and no score.
+//! Whichever dispatch a driver drops, the result is an error and not a score.
 
 use super::*;
 use crate::checkpoint::RandomProfile;
@@ -83,7 +83,7 @@ fn every_dispatch_that_is_dropped_is_noticed() {
                     assert!(lost, "without step {at}, {}, {dtype:?}: {rest:?}", step.label);
                 }
             }
-            // And nothing of it stays.
+            // Nothing of that affects the next run.
             assert_eq!(bits(&block_on(run_without(&encoder, &gpu, &batch, None))), bits(&whole));
             assert_eq!(block_on(encoder.first_overflow(&gpu, &batch)), None);
         }
@@ -102,12 +102,12 @@ fn calls_at_the_same_time_do_not_disturb_each_other() {
     let batches = [Batch::new(&pairs(0)), Batch::new(&pairs(50))];
     let alone = batches.each_ref().map(|batch| block_on(encoder.logits(&gpu, batch, &|| false)));
     assert_ne!(alone[0], alone[1]);
-    // While somebody else has its turn, the first does not begin.
-    let turn = pollster::block_on(encoder.turns.wait());
+    // While somebody else holds the lock, the first call does not begin.
+    let guard = pollster::block_on(encoder.lock.lock());
     let mut waiting = std::pin::pin!(encoder.logits(&gpu, &batches[0], &|| false));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     assert!(waiting.as_mut().poll(&mut context).is_pending());
-    drop(turn);
+    drop(guard);
     assert_eq!(block_on(encoder.logits(&gpu, &batches[1], &|| false)), alone[1]);
     assert_eq!(block_on(waiting), alone[0]);
 }

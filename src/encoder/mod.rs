@@ -3,6 +3,7 @@
 mod activations;
 #[cfg(test)]
 mod faults;
+mod lock;
 mod self_test;
 #[cfg(feature = "adapt")]
 pub mod training;
@@ -12,31 +13,33 @@ use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config};
 use crate::error::Result;
-use crate::gpu::{Gpu, Plan, Turns};
+use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::Choice;
-use crate::ops::attention::{Heads, attention};
+use crate::ops::attention::{Heads, attention, forward_tasks};
 use crate::ops::embed::embed;
 use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
-use crate::ops::matmul::{Epilogue, Way, matmul};
+use crate::ops::matmul::{Epilogue, Method, matmul};
 use activations::Activations;
+use lock::Lock;
 pub use self_test::self_test;
 use weights::Weights;
 
-/// A model on the GPU, with room to run batches of up to `batch_tokens` tokens.
+/// A model on the GPU, with the activations of batches of up to `batch_tokens` tokens.
 pub struct Encoder {
     config: Config,
     choice: Choice,
     weights: Weights,
     activations: Activations,
-    /// Whose the activations are.
-    turns: Turns,
+    /// Held by the call that uses the activations.
+    lock: Lock,
+    pace: Pace,
 }
 
 impl Encoder {
     /// Streams the weights of `checkpoint` to the GPU, where matrices are held in `format`, or as
-    /// they are stored. `loaded` is told the bytes of weights read
-    /// so far, as f32 numbers of 4 bytes counted by their size in the file.
+    /// they are stored. `loaded` is called with the bytes of
+    /// weights that were read so far, by their size in the file.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Checkpoint`] naming the tensor at fault, or what [`Gpu::buffer`] says.
@@ -55,13 +58,19 @@ impl Encoder {
             choice,
             weights: weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?,
             activations: Activations::new(gpu, config, &choice, batch_tokens)?,
-            turns: Turns::default(),
+            lock: Lock::default(),
+            pace: Pace::new(choice.flops_per_second),
         })
     }
 
     /// Runs other variants from now on.
     fn choose(&mut self, choice: Choice) {
         self.choice = choice;
+    }
+
+    /// How fast the adapter gets through forward passes, as far as is known.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// Bytes of activations that a batch of `tokens` tokens takes at most.
@@ -87,13 +96,13 @@ impl Encoder {
         batch: &Batch,
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
-        let _turn = self.turns.wait().await;
+        let _guard = self.lock.lock().await;
         self.upload(gpu, batch).await?;
-        gpu.run(&self.plan(batch)?, stop).await?;
+        gpu.run_at(&self.plan(batch)?, &self.pace, stop).await?;
         self.read(gpu, batch).await
     }
 
-    /// What a plan of `batch` has left.
+    /// The logits that a plan of `batch` has computed.
     async fn read(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Vec<f32>>> {
         let labels = self.config.labels.len();
         let stride = crate::ops::stride(labels);
@@ -101,13 +110,13 @@ impl Encoder {
         Ok(rows.chunks_exact(stride).map(|row| row[..labels].to_vec()).collect())
     }
 
-    /// Where `batch` first makes something that is not finite, for people; `None` where it does not.
+    /// A description of where `batch` first leads to a number that is not finite, if it does.
     /// Runs the forward pass once more, step by step.
     ///
     /// # Errors
     /// As [`Encoder::logits`].
     pub async fn first_overflow(&self, gpu: &Gpu, batch: &Batch) -> Result<Option<String>> {
-        let _turn = self.turns.wait().await;
+        let _guard = self.lock.lock().await;
         self.upload(gpu, batch).await?;
         let row = crate::ops::stride(self.config.hidden_size) / 2;
         let (mut layers, mut before) = (0, "");
@@ -140,8 +149,8 @@ impl Encoder {
         let x = &self.activations;
         gpu.write(&x.ids, 0, &batch.ids).await?;
         gpu.write(&x.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
-        gpu.write(&x.tasks, 0, &batch.tasks).await?;
-        gpu.write(&x.first_tasks, 0, &batch.first_tasks).await?;
+        gpu.write(&x.tasks, 0, &forward_tasks(&batch.cu_seqlens, false)).await?;
+        gpu.write(&x.first_tasks, 0, &forward_tasks(&batch.cu_seqlens, true)).await?;
         let nothing = vec![f32::NAN; batch.pairs() * crate::ops::stride(self.config.labels.len())];
         gpu.write(&x.logits.buffer, 0, &nothing).await
     }
@@ -156,9 +165,9 @@ impl Encoder {
 
         let choice = &self.choice;
         let most = choice.most_flops;
-        // Inputs of `hidden`'s width and the others take turns.
+        // Inputs as wide as `hidden` and the others alternate.
         let [narrow, wide] = &x.blocks;
-        let by = |variant, blocks| Way { variant, most_flops: most, blocks: Some(blocks) };
+        let by = |variant, blocks| Method { variant, most_flops: most, blocks: Some(blocks) };
 
         let mut steps = x.before(batch)?.to_vec();
         steps.extend(embed("embed", tokens, &x.ids, &w.tables, &x.sum)?);
@@ -173,10 +182,10 @@ impl Encoder {
         let variant = choice.tokens(tokens);
         for (index, layer) in w.layers.iter().enumerate() {
             let last = index + 1 == w.layers.len();
-            let (way, store) = (by(variant, narrow), Epilogue::Store);
-            steps.extend(matmul("qkv", way, tokens, &x.hidden, &layer.qkv, store, &x.qkv)?);
-            // The score hangs on the last layer's <s> alone: after its keys and values, only that
-            // row of each pair goes on.
+            let (method, store) = (by(variant, narrow), Epilogue::Store);
+            steps.extend(matmul("qkv", method, tokens, &x.hidden, &layer.qkv, store, &x.qkv)?);
+            // The score depends on the last layer's <s> alone: after its keys and values, only that
+            // row of each pair is computed.
             let (rows, variant, tasks, hidden, attended, sum) = if last {
                 let gather =
                     gather_rows("gather <s>", pairs, &x.first_rows, &x.hidden, &x.first_hidden)?;
@@ -260,7 +269,7 @@ mod tests {
         pollster::block_on(future).unwrap()
     }
 
-    /// Whether every logit is within `bound` of its twin's. NaN is not.
+    /// Whether every logit is within `bound` of the expected one. NaN is not.
     fn close(got: &[Vec<f32>], expected: &[Vec<f32>], bound: f32) -> bool {
         got.len() == expected.len()
             && got.iter().flatten().count() == expected.iter().flatten().count()
@@ -279,8 +288,12 @@ mod tests {
         assert!(!close(&logits[..1], &logits, 0.5));
     }
 
-    /// What the twin makes of a checkpoint of random weights.
-    fn twin(config: &Config, checkpoint: &Checkpoint, pairs: &[Encoded]) -> Vec<Vec<f32>> {
+    /// The logits of the reference implementation for a checkpoint of random weights.
+    fn reference_logits(
+        config: &Config,
+        checkpoint: &Checkpoint,
+        pairs: &[Encoded],
+    ) -> Vec<Vec<f32>> {
         let shapes = crate::checkpoint::tensor_shapes(config);
         let tensor = |name: &str| {
             let (_, shape) = shapes.iter().find(|(n, _)| n == name).unwrap();
@@ -294,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn logits_equal_the_twin_and_do_not_depend_on_company() {
+    fn logits_equal_the_reference_and_do_not_depend_on_the_batch() {
         for config in [
             config(1, 1, 24, 48, 1),
             config(2, 4, 25, 210, 1),
@@ -304,7 +317,7 @@ mod tests {
             let checkpoint = Checkpoint::random(&config, 7, RandomProfile::Plain);
             let pairs: Vec<Encoded> =
                 [4, 88, 17, 33, 1, 64].iter().enumerate().map(|(i, &n)| sequence(n, i)).collect();
-            let expected = twin(&config, &checkpoint, &pairs);
+            let expected = reference_logits(&config, &checkpoint, &pairs);
             for dtype in [Dtype::F16, Dtype::F32] {
                 let gpu = block_on(Gpu::open(dtype));
                 let encoder = block_on(Encoder::load(
@@ -332,8 +345,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "families")]
-    fn every_family_equals_its_twin_with_words_in_one_part_or_many() {
+    fn every_family_equals_the_reference_with_words_in_one_part_or_many() {
         let gpu = block_on(Gpu::open(Dtype::F16));
         for (family, types) in [(Family::XlmRoberta, 1), (Family::Bert, 2), (Family::DistilBert, 0)]
         {
@@ -344,7 +356,7 @@ mod tests {
                 let types = config.family.token_types();
                 pair.type_ids = (0..pair.ids.len()).map(|at| (at / 2 % types) as u32).collect();
             }
-            let expected = twin(&config, &checkpoint, &pairs);
+            let expected = reference_logits(&config, &checkpoint, &pairs);
             // Of 128 bytes a row: one part, 5 parts of 25 rows at the most, one for each word.
             for (part_bytes, parts) in [(u64::MAX, 1), (25 * 128, 5), (1, 101)] {
                 let choice = Choice::safe();
@@ -356,7 +368,8 @@ mod tests {
                     weights: block_on(weights),
                     activations: Activations::new(&gpu, &config, &choice, 200).unwrap(),
                     config: config.clone(),
-                    turns: Turns::default(),
+                    lock: Lock::default(),
+                    pace: Pace::new(choice.flops_per_second),
                 };
                 assert_eq!(encoder.weights.tables.word.len(), parts);
                 let logits = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));

@@ -49,7 +49,7 @@ pub async fn self_test(
     let held = Some(format);
     let mut encoder =
         Encoder::load(gpu, &checkpoint, &config, choice, held, tokens, &mut |_| {}).await?;
-    // Once for each variant that a batch may meet, and cut into pieces once.
+    // Once with each variant that may run a batch, and once cut into pieces.
     let few = Choice { few_rows: usize::MAX, ..choice };
     let many = Choice { few_rows: 0, most_flops: 0, ..choice };
     let mut all = Vec::new();

@@ -98,7 +98,7 @@ pub(super) async fn load(
 struct Loader<'a> {
     gpu: &'a Gpu,
     checkpoint: &'a Checkpoint,
-    /// How matrices are to be held, if not as they are stored.
+    /// The format to hold matrices in, if not the one they are stored in.
     format: Option<WeightFormat>,
     family: Family,
     eps: f32,
@@ -115,7 +115,7 @@ impl Loader<'_> {
         Ok(values)
     }
 
-    /// Tells that so many rows were read.
+    /// Reports that so many rows were read.
     fn count(&mut self, tensor: &Tensor<'_>, rows: usize) {
         self.bytes += tensor.stored_bytes(rows);
         (self.loaded)(self.bytes);
@@ -160,7 +160,7 @@ impl Loader<'_> {
         layer_norm::Weights::new(self.gpu, &name, &gamma, &beta, self.eps).await
     }
 
-    /// How to hold a matrix. What an adapter changes is on no grid of integers any more.
+    /// The format to hold a matrix in. Weights that an adapter changes are no small integers any more.
     fn held_as(&self, tensor: &Tensor<'_>) -> WeightFormat {
         match self.format {
             _ if tensor.is_adapted() => WeightFormat::F16,
@@ -194,7 +194,7 @@ impl Loader<'_> {
         let padded_heads = input_heads.filter(|heads| heads.padded_size() != heads.size);
         let padded_inputs = padded_heads.map_or(inputs, Heads::width);
         let format = self.held_as(&weight);
-        // Between padded heads, blocks of integers would begin elsewhere: such ones are expanded.
+        // Padding between heads would move the blocks of integers, so such weights are expanded.
         let held = if padded_heads.is_some() { WeightFormat::F16 } else { format };
         let packed = matmul::Weights::of(self.gpu, name, held, padded_inputs, &bias).await?;
         for (panel, rows) in panels(outputs).enumerate() {
@@ -276,7 +276,7 @@ fn panels(outputs: usize) -> impl Iterator<Item = Range<usize>> {
     (0..outputs).step_by(width).map(move |first| first..outputs.min(first + width))
 }
 
-/// Puts the zeros behind each head of `values` that fill it up to its padded size.
+/// Pads each head of `values` with zeros to its padded size.
 fn pad_heads(values: Vec<f32>, heads: Option<Heads>) -> Vec<f32> {
     let Some(heads) = heads else { return values };
     let fill = heads.padded_size() - heads.size;
@@ -295,7 +295,7 @@ enum Run {
     Zeros(usize),
 }
 
-/// What of `rows` (of the packed qkv matrix) belongs to `part`, as runs of that part's own rows.
+/// Which of `rows` (of the packed qkv matrix) belong to `part`, as runs of that part's own rows.
 fn part_rows(rows: Range<usize>, part: usize, heads: Heads) -> Vec<Run> {
     let (size, padded) = (heads.size, heads.padded_size());
     let begin = rows.start.max(part * heads.width());

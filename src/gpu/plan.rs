@@ -12,13 +12,23 @@ pub enum Access {
     Write,
 }
 
-/// A compute shader. Binding 0 is its uniform parameters, storage bindings follow in order.
+/// A file of WGSL.
+#[derive(Debug)]
+pub struct Source {
+    /// Its path below `shaders/`, without the extension.
+    pub file: &'static str,
+    /// Its text without comments.
+    pub text: &'static str,
+}
+
+/// A compute shader, as build.rs reads it from `shaders/`. Binding 0 is its uniform parameters,
+/// storage bindings follow in order.
 #[derive(Debug)]
 pub struct Kernel {
-    /// Its name: the file under `shaders/`, and what messages and timings call it.
+    /// Its path below `shaders/`, and its form where it has several: what messages and timings call it.
     pub name: &'static str,
-    /// Its WGSL, one file after the other, without the prelude that is put before it.
-    pub sources: &'static [&'static str],
+    /// The files it consists of, without the prelude that is put before it.
+    pub sources: &'static [Source],
     /// The access of storage bindings 1, 2, ….
     pub storage: &'static [Access],
     /// What it asks of the adapter beyond plain WebGPU.
@@ -33,7 +43,7 @@ pub enum Needs {
     /// Subgroups.
     Subgroups,
     /// Cooperative matrices, subgroups of one known size, and WGSL's own `f16`. Its override
-    /// `LANES` is set to so many subgroups' invocations.
+    /// `WORKGROUP_SIZE` is set to so many subgroups' invocations.
     CooperativeMatrices {
         /// Subgroups of a workgroup.
         subgroups: u32,

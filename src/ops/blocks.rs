@@ -4,20 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Pairs of each of the four rows that a workgroup takes. = shaders/blocks.wgsl
-pub const LANES: u32 = 64;
-/// Rows of a block. = shaders/blocks.wgsl
-pub const ROWS: u32 = 16;
-
-/// The kernel of `shaders/blocks.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "blocks",
-    sources: &[shader!("blocks")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::blocks::{KERNEL, ROWS, WORKGROUP_SIZE};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -47,7 +35,7 @@ pub fn blocks(label: &'static str, rows: usize, k2: u32, x: &Matrix, out: &Buffe
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: vec![x.buffer.clone(), out.clone()],
-        workgroups: [k2.div_ceil(LANES), (rows as u32).next_multiple_of(ROWS) / 4, 1],
+        workgroups: [k2.div_ceil(WORKGROUP_SIZE), (rows as u32).next_multiple_of(ROWS) / 4, 1],
         work: Work { flops: 0, bytes: (2 * 4 * rows) as u64 * u64::from(k2) },
     })
 }
@@ -61,7 +49,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (rows, width) in [(1, 2), (9, 100), (30, 334)] {
                 let mut case = Case::new(width);

@@ -2,6 +2,7 @@
 
 use super::matmul::{Variant, lanes};
 use super::{attention, layer_norm};
+use crate::gpu::FIRST_FLOPS_PER_SECOND;
 
 /// The variants for one adapter, and how much work it may be given at once.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,9 @@ pub struct Choice {
     /// Multiplications and additions of one dispatch at the most, so that none takes long. Scores
     /// do not depend on it.
     pub most_flops: u64,
+    /// Multiplications and additions a second of `many`, as far as is known: how fast forward passes
+    /// are expected to be before one has run.
+    pub flops_per_second: f64,
 }
 
 impl Choice {
@@ -29,7 +33,14 @@ impl Choice {
 
     /// One variant for all.
     pub fn all(variant: &'static Variant) -> Choice {
-        Choice { many: variant, few: variant, few_rows: 0, pairs: variant, most_flops: u64::MAX }
+        Choice {
+            many: variant,
+            few: variant,
+            few_rows: 0,
+            pairs: variant,
+            most_flops: u64::MAX,
+            flops_per_second: FIRST_FLOPS_PER_SECOND,
+        }
     }
 
     /// The variant for `rows` tokens.
@@ -52,7 +63,7 @@ impl Choice {
         [self.many, self.few, self.pairs].iter().any(|variant| variant.blocks)
     }
 
-    /// Whether these are the variants for adapters that are CPUs.
+    /// Whether these are the variants for software adapters.
     pub fn is_software(&self) -> bool {
         self.many.rows == lanes::ROWS && self.many.columns == lanes::COLUMNS
     }

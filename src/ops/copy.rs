@@ -4,24 +4,14 @@ use bytemuck::{Pod, Zeroable};
 
 use super::check;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Invocations of a workgroup. = shaders/copy.wgsl
-pub const LANES: u32 = 64;
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::copy::{KERNEL, WORKGROUP_SIZE};
 
 /// Groups of 16 bytes that an invocation copies.
 const GROUPS_AN_INVOCATION: u32 = 4;
 
 /// WebGPU's default limit of workgroups in a dimension.
 const MOST_WORKGROUPS: u32 = 65_535;
-
-/// The kernel of `shaders/copy.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "copy",
-    sources: &[shader!("copy")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -36,7 +26,7 @@ struct Params {
 pub fn copy(count: u32, x: &Buffer, out: &Buffer) -> Result<Step> {
     let bytes = 16 * u64::from(count);
     check(KERNEL.name, "copy", x.size() >= bytes && out.size() >= bytes)?;
-    let workgroups = count.div_ceil(LANES * GROUPS_AN_INVOCATION).min(MOST_WORKGROUPS);
+    let workgroups = count.div_ceil(WORKGROUP_SIZE * GROUPS_AN_INVOCATION).min(MOST_WORKGROUPS);
     Ok(Step {
         kernel: &KERNEL,
         label: "copy",
@@ -55,7 +45,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for count in [1, 63, 1025] {
                 let x = Case::new(count).values(4 * count, 1.0);

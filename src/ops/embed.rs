@@ -4,21 +4,11 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Invocations of a workgroup. = shaders/embed.wgsl
-pub const LANES: u32 = 64;
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::embed::{KERNEL, WORKGROUP_SIZE};
 
 /// Bytes of the ids of a token.
 pub const ID_BYTES: u64 = 12;
-
-/// The kernel of `shaders/embed.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "embed",
-    sources: &[shader!("embed")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -31,7 +21,7 @@ struct Params {
 
 /// The tables. That of words may be larger than one binding (250,002 rows of 1024 are 512 MB, and
 /// 128 MiB is what every adapter has), so it comes in parts. Looking words up on the host instead
-/// would keep the whole table in host memory, where a browser has less room for it than on the GPU.
+/// would keep the whole table in host memory, where a browser has less memory than on the GPU.
 #[derive(Debug)]
 pub struct Tables {
     /// `[vocab_size, hidden_size]`, f16 or q8: parts whose rows follow on each other.
@@ -85,7 +75,7 @@ pub fn embed(
                 tables.token_type.buffer.clone(),
                 out.buffer.clone(),
             ],
-            workgroups: [stride4(width).div_ceil(LANES), tokens as u32, 1],
+            workgroups: [stride4(width).div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
             work: Work { flops: 2 * numbers, bytes: 8 * numbers },
         }
     };
@@ -100,7 +90,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes_in_one_part_or_several() {
+    fn equals_the_reference_at_awkward_sizes_in_one_part_or_several() {
         for gpu in testing::gpus() {
             for (tokens, vocab, positions, types, width, part) in [
                 (1, 3, 5, 1, 1, 3),

@@ -4,18 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Invocations of a workgroup. = shaders/gather_rows.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/gather_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "gather_rows",
-    sources: &[shader!("gather_rows")],
-    storage: &[Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::gather_rows::{KERNEL, WORKGROUP_SIZE};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -49,7 +39,7 @@ pub fn gather_rows(
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: vec![rows.clone(), x.buffer.clone(), out.buffer.clone()],
-        workgroups: [stride4(x.width).div_ceil(LANES), count as u32, 1],
+        workgroups: [stride4(x.width).div_ceil(WORKGROUP_SIZE), count as u32, 1],
         work: Work { flops: 0, bytes: (4 * count * x.width) as u64 },
     })
 }
@@ -61,7 +51,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (rows, count, width) in [(1, 1, 1), (9, 4, 100), (30, 30, 333)] {
                 let mut case = Case::new(width);

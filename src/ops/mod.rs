@@ -1,5 +1,5 @@
 //! The kernels, one file each with its shader of the same name under `shaders/`: shape checks,
-//! bindings, workgroup counts, and a test against the twin in `reference`.
+//! workgroup counts, and a test against the reference implementation in `reference`.
 
 pub mod attention;
 pub mod blocks;
@@ -16,6 +16,10 @@ mod not_finite;
 pub mod poison;
 #[cfg(test)]
 pub(crate) mod testing;
+/// The kernels' own constants, bindings and texts: what build.rs reads from `shaders/`.
+mod shaders {
+    include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
+}
 #[cfg(feature = "adapt")]
 pub mod training;
 mod weights;
@@ -29,7 +33,7 @@ use crate::gpu::{Buffer, Gpu};
 
 /// Numbers between the rows of every matrix on the GPU are a multiple of this: a weight panel.
 /// Columns between a matrix's width and its stride are zero and stay zero.
-pub const STRIDE_UNIT: usize = matmul::PANEL as usize;
+pub const STRIDE_UNIT: usize = shaders::PANEL as usize;
 
 /// How the numbers of a matrix lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +62,9 @@ impl Storage {
 pub struct Matrix {
     /// Its memory.
     pub buffer: Buffer,
-    /// Rows there is room for.
+    /// The most rows that it can hold.
     pub rows: usize,
-    /// Numbers of a row that count.
+    /// Numbers in a row, without the padding.
     pub width: usize,
     /// How each number lies in memory.
     pub storage: Storage,
@@ -169,8 +173,7 @@ pub fn to_f16(label: &str, from: &[f32], to: &mut [f16]) -> Result<()> {
     }
 }
 
-/// A step whose shapes do not fit is a mistake of the floors above; it is refused by name rather
-/// than run.
+/// Refuses a step whose shapes do not fit, by its name: that is a mistake in the code that records it.
 fn check(kernel: &'static str, label: &str, fits: bool) -> Result<()> {
     if fits {
         return Ok(());

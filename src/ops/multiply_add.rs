@@ -4,21 +4,12 @@ use bytemuck::{Pod, Zeroable};
 
 use super::check;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Invocations of a workgroup. = shaders/multiply_add.wgsl
-pub const LANES: u32 = 64;
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::multiply_add::KERNEL;
+pub use crate::ops::shaders::multiply_add::WORKGROUP_SIZE;
 
 /// Multiplications and additions of one invocation in one round: 12 fma of four numbers.
 const FLOPS_PER_ROUND: u64 = 12 * 4 * 2;
-
-/// The kernel of `shaders/multiply_add.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "multiply_add",
-    sources: &[shader!("multiply_add")],
-    storage: &[Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -27,13 +18,13 @@ struct Params {
     by: f32,
 }
 
-/// `rounds` times four `x = x * by + by` on each of three vectors in each of `workgroups * LANES`
+/// `rounds` times four `x = x * by + by` on each of three vectors in each of `workgroups * WORKGROUP_SIZE`
 /// invocations; `out` gets the sum of the three, four f32 an invocation.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where `out` is too small.
 pub fn multiply_add(workgroups: u32, rounds: u32, by: f32, out: &Buffer) -> Result<Step> {
-    let invocations = u64::from(workgroups * LANES);
+    let invocations = u64::from(workgroups * WORKGROUP_SIZE);
     check(KERNEL.name, "peak", out.size() >= 16 * invocations)?;
     Ok(Step {
         kernel: &KERNEL,
@@ -56,7 +47,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin() {
+    fn equals_the_reference() {
         for gpu in testing::gpus() {
             let got = testing::block_on(async {
                 let out = gpu.buffer("out", 3 * 64 * 16)?;

@@ -6,16 +6,8 @@ use half::f16;
 
 use super::check;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Gpu, Kernel, Needs, Step, Work};
-
-/// Invocations of a workgroup. = shaders/multiply_add_stored.wgsl
-pub const LANES: u32 = 64;
-/// Sets of operands; neighbouring invocations have different ones. =
-/// shaders/multiply_add_stored.wgsl
-pub const SETS: u32 = 4;
-/// Groups of four numbers in a set: 8 rows, 4 times 8 columns, and zeros. =
-/// shaders/multiply_add_stored.wgsl
-pub const SET: u32 = 17;
+use crate::gpu::{Buffer, Gpu, Step, Work};
+use crate::ops::shaders::multiply_add_stored::{KERNEL, SET, SETS, WORKGROUP_SIZE};
 
 /// Numbers in a set that are not the zeros.
 const NUMBERS: usize = 4 * (SET as usize - 1);
@@ -37,14 +29,6 @@ impl Tile {
         }
     }
 }
-
-/// The kernel of `shaders/multiply_add_stored.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "multiply_add_stored",
-    sources: &[shader!("multiply_add_stored")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -68,7 +52,7 @@ fn operand(set: usize, i: usize) -> f32 {
     ((5 * set + 3 * i) % 7) as f32 / 8.0 - 0.375
 }
 
-/// `rounds` times the same product of a `tile` added up in each of `workgroups * LANES`
+/// `rounds` times the same product of a `tile` added up in each of `workgroups * WORKGROUP_SIZE`
 /// invocations; `out` gets the sum of its rows and of its two halves, four f32 an
 /// invocation.
 ///
@@ -81,7 +65,7 @@ pub fn multiply_add_stored(
     operands: &Buffer,
     out: &Buffer,
 ) -> Result<Step> {
-    let invocations = u64::from(workgroups * LANES);
+    let invocations = u64::from(workgroups * WORKGROUP_SIZE);
     let params = Params { rounds, wide: u32::from(tile == Tile::Wide) };
     let fits = operands.size() >= u64::from(8 * SETS * SET) && out.size() >= 16 * invocations;
     check(KERNEL.name, "stored peak", fits)?;
@@ -106,7 +90,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin() {
+    fn equals_the_reference() {
         let sets: Vec<Vec<f32>> =
             (0..SETS as usize).map(|set| (0..NUMBERS).map(|i| operand(set, i)).collect()).collect();
         for gpu in testing::gpus() {

@@ -2,7 +2,8 @@
 //! whatever variant, prelude, epilogue or driver computes it, and what does not is not touched.
 
 use super::attention::{self, Heads, Task, Tasks, attention};
-use super::matmul::{self, Epilogue, Way, Weights, matmul};
+use super::matmul::{self, Epilogue, Method, Weights, matmul};
+use super::shaders::matmul::{RESIDUAL, STORE_F32};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
 use super::{Matrix, Storage, blocks, embed, gather_rows, layer_norm};
 use crate::checkpoint::{Quantised, WeightFormat};
@@ -27,13 +28,13 @@ fn each(mut check: impl FnMut(&Gpu, f32)) {
 
 /// Every epilogue in the shader, by its number there, and whether it stores f32.
 fn epilogues() -> Vec<(String, u32, bool)> {
-    let shader = shader!("matmul/common");
-    let constants = shader.lines().filter_map(|line| {
+    let sources = matmul::large::VARIANT.kernels[0].sources;
+    let shader = sources.iter().find(|source| source.file == "matmul/common").unwrap();
+    let constants = shader.text.lines().filter_map(|line| {
         let (name, value) = line.strip_prefix("const ")?.split_once(": u32 = ")?;
         Some((name.to_owned(), value.trim_end_matches("u;").parse::<u32>().ok()?))
     });
     let mut found: Vec<_> = constants
-        .filter(|(name, _)| name != "PANEL")
         .map(|(name, number)| {
             let wide = name == "RESIDUAL" || name == "STORE_F32";
             (name, number, wide)
@@ -51,7 +52,7 @@ fn every_epilogue_of_the_shader_is_found() {
     );
 }
 
-/// Which input of a matmul is spoiled: always what belongs to one row or one column of the output.
+/// Which input of a matmul is spoiled: always a number that one row or one column of the output needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Input {
     A,
@@ -104,11 +105,11 @@ async fn spoiled_matmul(
     let storage = if wide { Storage::F32 } else { Storage::F16 };
     let out = Matrix::zeros(gpu, "out", M + 1, N, storage)?;
     testing::poison(gpu, &out).await?;
-    let room = gpu.buffer("blocks", blocks::bytes(M, K))?;
-    let way = Way { variant, most_flops: u64::MAX, blocks: Some(&room) };
+    let blocks_buffer = gpu.buffer("blocks", blocks::bytes(M, K))?;
+    let method = Method { variant, most_flops: u64::MAX, blocks: Some(&blocks_buffer) };
     let kind = if wide { Epilogue::Residual(&residual) } else { Epilogue::Store };
-    let mut steps = matmul("test", way, M, &a, &weights, kind, &out)?;
-    // Whichever the shader has, also one that this list does not know: it is the last parameter.
+    let mut steps = matmul("test", method, M, &a, &weights, kind, &out)?;
+    // The epilogue is the last parameter. So one that `Epilogue` does not know is tested, too.
     if let Some(Step { params, .. }) = steps.last_mut() {
         let at = params.len() - 4;
         params[at..].copy_from_slice(&epilogue.to_le_bytes());
@@ -127,14 +128,14 @@ fn every_epilogue_of_every_matmul() {
         for variant in matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
             for (name, epilogue, wide) in epilogues() {
                 for input in [Input::A, Input::Weight, Input::Bias, Input::Residual] {
-                    if input == Input::Residual && epilogue != matmul::RESIDUAL {
+                    if input == Input::Residual && epilogue != RESIDUAL {
                         continue;
                     }
                     let given = (input, value);
                     let f16 = WeightFormat::F16;
                     let run = spoiled_matmul(gpu, variant, f16, (epilogue, wide), given);
                     let what = format!("{} {name} {given:?} {:?}", variant.name, gpu.dtype());
-                    // In f32 the neighbour of a column stays, but for a pair of residuals.
+                    // In f32 the neighbouring column stays finite, except in a pair of residuals.
                     let exact = wide && matches!(input, Input::Weight | Input::Bias);
                     assert_lost(&what, &testing::block_on(run), N, |row, column| {
                         if exact { column == COLUMN } else { lost(input, row, column) }
@@ -150,7 +151,7 @@ fn scales_of_quantised_weights() {
     each(|gpu, value| {
         for variant in matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
             for format in [WeightFormat::Q8, WeightFormat::Q4] {
-                let (epilogue, given) = ((matmul::STORE_F32, true), (Input::Weight, value));
+                let (epilogue, given) = ((STORE_F32, true), (Input::Weight, value));
                 let run = spoiled_matmul(gpu, variant, format, epilogue, given);
                 let what = format!("{} {format} {value} {:?}", variant.name, gpu.dtype());
                 assert_lost(&what, &testing::block_on(run), N, |_, column| column == COLUMN);
@@ -170,8 +171,8 @@ fn numbers_beyond_f16_are_lost_and_not_clipped() {
             let weights = Weights::zeros(&gpu, "w", 2, &bias).await?;
             let out = Matrix::zeros(&gpu, "out", 2, bias.len(), Storage::F16)?;
             testing::poison(&gpu, &out).await?;
-            let way = Way { variant, most_flops: u64::MAX, blocks: None };
-            let steps = matmul("test", way, 1, &a, &weights, Epilogue::Store, &out)?;
+            let method = Method { variant, most_flops: u64::MAX, blocks: None };
+            let steps = matmul("test", method, 1, &a, &weights, Epilogue::Store, &out)?;
             testing::run(&gpu, steps, &out, 1).await
         });
         assert_eq!(beyond[..2], [65_504.0; 2]);
@@ -184,7 +185,7 @@ fn layer_norms() {
     let (rows, width) = (11, 70);
     each(|gpu, value| {
         for variant in layer_norm::VARIANTS {
-            // f32 holds this one and not its square.
+            // f32 can hold 1e30, but not its square.
             for (input, value) in [("x", value), ("x", 1e30), ("gamma", value), ("beta", value)] {
                 let mut case = Case::new(3);
                 let mut x = case.values(rows * width, 1.0);
@@ -209,7 +210,7 @@ fn layer_norms() {
                 if input == "x" {
                     assert_lost(&what, &got, width, |row, _| row == 9);
                 } else {
-                    // The others of its group of four may go with it, and no more.
+                    // The others of its group of four may be lost with it, and no more.
                     assert!(
                         got.iter().skip(COLUMN).step_by(width).all(|x| !x.is_finite()),
                         "{what}"

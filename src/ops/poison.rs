@@ -5,21 +5,11 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, check};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
-
-/// Rows of a workgroup. = shaders/poison.wgsl
-pub const LANES: u32 = 64;
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::poison::{KERNEL, WORKGROUP_SIZE};
 
 /// Matrices that one dispatch takes.
 pub const MATRICES: usize = 6;
-
-/// The kernel of `shaders/poison.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "poison",
-    sources: &[shader!("poison")],
-    storage: &[Access::Write; MATRICES],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -69,7 +59,7 @@ pub fn poison(rows: usize, words: [Words<'_>; MATRICES]) -> Result<Step> {
         label: "poison",
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: words.map(|words| words.buffer.clone()).to_vec(),
-        workgroups: [(rows as u32).div_ceil(LANES), 1, 1],
+        workgroups: [(rows as u32).div_ceil(WORKGROUP_SIZE), 1, 1],
         work: Work { flops: 0, bytes: (4 * MATRICES * rows) as u64 },
     })
 }

@@ -41,7 +41,7 @@ impl Case {
         (0..count).map(|_| (self.next() as f32 / u32::MAX as f32 * 2.0 - 1.0) * size).collect()
     }
 
-    /// Numbers that f16 holds exactly, so that kernel and twin start from the same.
+    /// Numbers that f16 holds exactly, so that kernel and reference implementation get the same.
     pub(crate) fn f16_values(&mut self, count: usize, size: f32) -> Vec<f32> {
         let mut values = self.values(count, size);
         values.iter_mut().for_each(|value| *value = f16::from_f32(*value).to_f32());
@@ -60,7 +60,7 @@ pub(crate) async fn matrix(
     Ok(matrix)
 }
 
-/// What no kernel may make a number of.
+/// Values that no kernel may turn into a finite number.
 pub(crate) const NOT_FINITE: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
 
 /// Puts `value` at `row` and `column`, and where numbers are f16 also at the other one of its pair.

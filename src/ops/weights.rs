@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::matmul::PANEL;
+use super::shaders::PANEL;
 use super::{check, padded_vector, stride, to_f16};
 use crate::checkpoint::{Quantised, WeightFormat};
 use crate::error::Result;
@@ -53,13 +53,11 @@ impl Weights {
     }
 
     /// Weights whose panels, of `inputs` and `outputs`, and bias lie in these buffers.
-    #[cfg(feature = "adapt")]
     pub fn over(panels: Buffer, bias: Buffer, inputs: usize, outputs: usize) -> Weights {
         Weights { format: WeightFormat::F16, panels, scales: None, bias, inputs, outputs }
     }
 
     /// Whether the buffers are large enough.
-    #[cfg(feature = "adapt")]
     pub fn fits(&self) -> bool {
         let pairs = stride(self.outputs) as u64 * u64::from(self.pairs());
         self.panels.size() >= 4 * pairs && self.bias.size() >= 4 * stride(self.outputs) as u64
@@ -76,25 +74,21 @@ impl Weights {
     }
 
     /// Numbers that each output sums over.
-    #[cfg(feature = "adapt")]
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
     /// How many sums there are.
-    #[cfg(feature = "adapt")]
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// The panels as they lie in memory.
-    #[cfg(feature = "adapt")]
     pub fn panel_buffer(&self) -> &Buffer {
         &self.panels
     }
 
     /// The bias, f32, padded with zeros.
-    #[cfg(feature = "adapt")]
     pub fn bias_buffer(&self) -> &Buffer {
         &self.bias
     }

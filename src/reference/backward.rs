@@ -1,5 +1,5 @@
-//! The CPU twins of training: gradients and the optimizer's step in plain loops. f64 inside,
-//! f32 at the ends. A gradient is called `d_` and what it is taken by.
+//! The reference implementations of training: gradients and the optimizer's step in plain loops, f64
+//! inside and f32 at the ends. The gradient by `x` is called `d_x`.
 
 use super::erf;
 
@@ -12,7 +12,7 @@ fn narrow(x: &[f64]) -> Vec<f32> {
 }
 
 /// The gradient of [`super::attention`] by `qkv`, laid out as it is. `d_out` has a row a token or,
-/// with `first_only`, one a sequence, for its first token; the other tokens ask nothing then.
+/// with `first_only`, one a sequence, for its first token; the other tokens are no queries then.
 pub fn attention_backward(
     qkv: &[f32],
     d_out: &[f32],
@@ -167,7 +167,7 @@ pub fn clip(gradients: &[&[f32]], most: f32) -> (f32, f32) {
     (norm as f32, (f64::from(most) / (norm + 1e-6)).min(1.0) as f32)
 }
 
-/// What AdamW is told.
+/// The settings of AdamW.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
 pub struct AdamW {
     /// How far a step goes.

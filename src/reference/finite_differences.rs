@@ -1,4 +1,5 @@
-//! Holds the twins of training against central differences of the operators themselves, in f64.
+//! Compares the reference implementations of training with central differences of the operators
+//! themselves, in f64.
 
 use super::backward;
 use super::erf;

@@ -1,16 +1,16 @@
-//! The CPU twin of every kernel and of the whole encoder, in plain loops and f32.
+//! The reference implementation of every kernel and of the whole encoder, in plain loops and f32.
 
 #[cfg(feature = "adapt")]
 pub mod backward;
-#[cfg(feature = "adapt")]
+#[cfg(all(test, feature = "adapt"))]
 mod finite_differences;
-#[cfg(feature = "adapt")]
+#[cfg(all(test, feature = "adapt"))]
 mod torch_gradients;
 
 use crate::config::{Activation, Config, Module};
 
-/// `a w^T + bias`: a is `[rows, inputs]`, w `[outputs, inputs]`. Sums are kept in f64, so that
-/// the twin is the better of the two.
+/// `a w^T + bias`: a is `[rows, inputs]`, w `[outputs, inputs]`. Sums are f64, so
+/// that this is more exact than the kernel.
 pub fn matmul(a: &[f32], w: &[f32], bias: &[f32], inputs: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(a.len() / inputs * bias.len());
     for a_row in a.chunks_exact(inputs) {
@@ -35,7 +35,7 @@ pub fn gelu_tanh(x: f32) -> f32 {
     (0.5 * x * (1.0 + y.tanh())) as f32
 }
 
-/// What the feed-forward network of a config has in its middle.
+/// The activation of a config's feed-forward network.
 pub fn activation(of: Activation) -> fn(f32) -> f32 {
     match of {
         Activation::Gelu => gelu,
@@ -154,7 +154,7 @@ pub fn attention(qkv: &[f32], heads: usize, head_size: usize, lengths: &[usize])
     out
 }
 
-/// What `shaders/multiply_add.wgsl` leaves: four equal numbers an invocation.
+/// The result of `shaders/multiply_add.wgsl`: four equal numbers an invocation.
 pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
     let one = |invocation: usize| {
         let sum: f32 = (0..3)
@@ -167,7 +167,7 @@ pub fn multiply_add(invocations: usize, rounds: usize, by: f32) -> Vec<f32> {
     (0..invocations).flat_map(one).collect()
 }
 
-/// What `shaders/multiply_add_stored.wgsl` leaves: `rounds` times the product of the first 8 x 4
+/// The result of `shaders/multiply_add_stored.wgsl`: `rounds` times the product of the first 8 x 4
 /// numbers of the invocation's set and the two 4 x 4 after them, rows and both products added up;
 /// of the first four rows and the first 4 x 4 where it is not wide.
 pub fn multiply_add_stored(
@@ -190,12 +190,12 @@ pub fn multiply_add_stored(
     (0..invocations).flat_map(one).collect()
 }
 
-/// `x`, and behind it what stood there in `before`.
+/// `x`, and after it the rest of `before`.
 pub fn copy(x: &[f32], before: &[f32]) -> Vec<f32> {
     [x, &before[x.len()..]].concat()
 }
 
-/// Logits `[labels]` of one sequence of (word, position, type), by every twin in turn. `tensor`
+/// Logits `[labels]` of one sequence of (word, position, type), by the functions above. `tensor`
 /// gives the numbers of a tensor by its name, all shapes follow from `config`.
 pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 3]]) -> Vec<f32> {
     let (width, heads) = (config.hidden_size, config.num_attention_heads);

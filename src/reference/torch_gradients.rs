@@ -1,4 +1,4 @@
-//! Holds the twins of training against torch's own gradients: `tests/golden/gradients.json`, made
+//! Compares the reference implementations of training with torch's own gradients: `tests/golden/gradients.json`, made
 //! by `tests/golden/make_gradients.py`.
 
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::backward::{self, AdamW};
 
-/// Torch's numbers are rounded to nine digits, the twins' to f32.
+/// Torch's numbers are rounded to nine digits, those of the reference implementations to f32.
 const TOLERANCE: f32 = 2e-6;
 
 #[track_caller]

@@ -1,8 +1,8 @@
 //! Tokens that are found in a text as they are written, before it is split into words.
 //!
 //! They are matched as the `tokenizers` crate matches them: the leftmost first, of those that begin
-//! there the longest, and what is inside a match is not looked at again. The crate's own way takes
-//! time that grows with the square of a token's length, and all of `regex` for two questions.
+//! there the longest, and matches do not overlap. The crate's own code takes time that grows with the
+//! square of a token's length, and all of `regex` to tell whether a character belongs to a word.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -12,13 +12,13 @@ use super::classes::is_word;
 /// No real token is near this many bytes.
 pub(super) const LONGEST: usize = 1024;
 
-/// A token that is looked for.
+/// A token that is looked for in texts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Added {
     pub(super) content: String,
     /// The id that a file says it has; without one it gets the vocabulary's or the next free one.
     pub(super) id: Option<u32>,
-    /// It is none inside of a word.
+    /// It does not match inside a word.
     pub(super) single_word: bool,
     /// White space before or after it belongs to it.
     pub(super) lstrip: bool,
@@ -26,12 +26,12 @@ pub(super) struct Added {
     /// It is looked for in the normalized text.
     pub(super) normalized: bool,
     pub(super) special: bool,
-    /// It takes its place in a text, but is split like any other words.
+    /// It is matched, so that no other token is found there, but then split like any other text.
     pub(super) ignored: bool,
 }
 
 impl Added {
-    /// A special token as it is where nothing more is said.
+    /// A special token with all settings at their defaults.
     pub(super) fn special(content: &str) -> Added {
         Added {
             content: content.into(),
@@ -85,7 +85,7 @@ impl AddedTokens {
         Ok(AddedTokens { ids, plain: Finder::new(plain), normalized: Finder::new(normalized) })
     }
 
-    /// The id of the added token that is written so.
+    /// The id of the added token with this content.
     pub(super) fn id(&self, content: &str) -> Option<u32> {
         self.ids.get(content).copied()
     }

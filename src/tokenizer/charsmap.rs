@@ -13,7 +13,7 @@ use tokenizers::normalizers::Precompiled;
 const IS_VALUE: u32 = 1 << 31;
 const HAS_VALUE: u32 = 1 << 8;
 
-/// Real maps have one for an Arabic sign that stands for a sentence, of 33 bytes.
+/// The longest text in real maps, for an Arabic sign that means a sentence, has 33 bytes.
 const LONGEST: usize = 1024;
 
 /// A map that was checked.
@@ -25,7 +25,7 @@ pub(super) struct Map {
 }
 
 impl Map {
-    /// Reads a map as it stands in `tokenizer.json`.
+    /// Reads a map as `tokenizer.json` holds it, in base64.
     pub(super) fn read(text: &str) -> Result<Map, String> {
         let bytes = STANDARD.decode(text).map_err(|source| format!("is not base64: {source}"))?;
         Map::from_bytes(&bytes)

@@ -1,4 +1,4 @@
-//! What a folder tells sentence-transformers' `CrossEncoder` (version 6) beyond the model: a prompt
+//! What a folder has for sentence-transformers' `CrossEncoder` (version 6) besides the model: a prompt
 //! before the instruction, the longest pair, and the function that it applies to the logits.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::checkpoint::source::{Files, read_all};
 use crate::config::{Config, function_of_logits, quote_constants};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Lists the parts of a model. Without it the files below are not read there, and so not here.
+/// Lists the parts of a model. Where it is missing, sentence-transformers ignores the files below.
 const MODULES: &str = "modules.json";
 /// Prompts, and the function of the logits.
 const SETTINGS: &str = "config_sentence_transformers.json";
@@ -18,10 +18,10 @@ const TRANSFORMER: &str = "sentence_bert_config.json";
 /// None of these files is near this size.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// A length from here on is none, as transformers has it.
+/// transformers takes a longer one for no limit at all.
 const NO_LIMIT: f64 = 1e20;
 
-/// What the files say.
+/// The settings in these files.
 #[derive(Debug, Default)]
 pub(crate) struct CrossEncoder {
     prompt: String,
@@ -83,7 +83,7 @@ impl Tokenizer {
     /// The same tokenizer, as `CrossEncoder` uses it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when no pair fits the length that the files say.
+    /// [`ErrorKind::Config`] when no pair fits the length that the files allow.
     pub(crate) fn for_cross_encoder(
         mut self,
         settings: &CrossEncoder,

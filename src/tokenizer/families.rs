@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
@@ -11,6 +11,7 @@ use tokenizers::{PreTokenizedString, PreTokenizer};
 
 use super::files::part;
 use super::parts::refuse;
+use crate::config::OtherFamilies;
 use crate::error::Result;
 
 /// No piece of a real vocabulary is near this many bytes; a tree of pieces is as deep as the
@@ -19,6 +20,19 @@ const LONGEST_PIECE: usize = 1024;
 
 /// BERT's are of 100 characters. Time grows with the third power.
 const LONGEST_WORD: usize = 1000;
+
+/// The JSON of a part that only other families' tokenizers have. A build without those families
+/// refuses it.
+pub(super) struct OfFamilies<T>(pub(super) OtherFamilies, pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OfFamilies<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OfFamilies<T>, D::Error> {
+        match OtherFamilies::built() {
+            Some(built) => Ok(OfFamilies(built, T::deserialize(deserializer)?)),
+            None => Err(serde::de::Error::custom("needs a build with the feature \"families\"")),
+        }
+    }
+}
 
 /// Pieces with the logarithms of their probabilities; an id is a place in the list.
 pub(super) struct Unigram {

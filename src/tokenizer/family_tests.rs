@@ -1,3 +1,5 @@
+#![cfg(feature = "families")]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Folders with the files of a tokenizer against transformers, and bombs in them.
 
+#![cfg(feature = "families")]
+
 use std::path::Path;
 
 use pollster::block_on;

@@ -1,4 +1,4 @@
-//! What stands in `tokenizer.json`, or in `vocab.json` and `merges.txt`, checked part by part.
+//! Reads `tokenizer.json`, or `vocab.json` and `merges.txt`, and checks them part by part.
 //!
 //! The `tokenizers` crate can read `tokenizer.json` itself, but panics on some broken files (a
 //! character map that is not base64, a truncation shorter than the pair template, a prefix longer
@@ -13,12 +13,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::added::Added;
-#[cfg(feature = "families")]
-use super::families;
-use super::normalization::steps;
 use super::parts::{Bpe, Model, Parts, refuse};
 use super::settings::{Class, Settings};
 use super::template::{Template, template};
+use super::{families, normalization};
+use crate::config::OtherFamilies;
 use crate::error::Result;
 
 #[derive(Deserialize)]
@@ -99,7 +98,7 @@ enum RawPreTokenizer {
     },
 }
 
-/// Reads the part called `field`; `type` names are answered with those that are supported.
+/// Reads the part called `field`. If its `type` is unknown, the error lists the known ones.
 pub(super) fn part<T: DeserializeOwned>(file: &str, field: &str, value: Value) -> Result<T> {
     if value.is_null() {
         return Err(refuse(format!("{file}: {field}"), "is missing"));
@@ -119,11 +118,7 @@ pub(super) fn from_json(file: &str, json: &[u8], settings: Option<&mut Settings>
         return Err(refuse(format!("{file}: version"), format!("is {version:?}, not \"1.0\"")));
     }
     let model = model(file, raw.model, raw.pre_tokenizer)?;
-    let mut normalizers = Vec::new();
-    if !raw.normalizer.is_null() {
-        steps(part(file, "normalizer", raw.normalizer)?, &mut normalizers)
-            .map_err(|why| refuse(format!("{file}: normalizer"), why))?;
-    }
+    let normalizers = normalization::read(file, raw.normalizer)?;
     let mut own = part(file, "post_processor", raw.post_processor).and_then(|raw| {
         template(raw).map_err(|why| refuse(format!("{file}: post_processor"), why))
     });
@@ -159,26 +154,28 @@ pub(super) fn from_json(file: &str, json: &[u8], settings: Option<&mut Settings>
 
 /// Reads the model in `tokenizer.json`, and how it splits texts into words.
 fn model(file: &str, value: Value, pre_tokenizer: Value) -> Result<Model> {
-    // Asked first, because the fields of another model would make a less helpful message. Files of
-    // tokenizers before 0.10 do not say it; their fields do.
+    // Checked first, because an error about the fields of another model would be less helpful. Files
+    // of tokenizers before 0.10 have no type, but each type has fields of its own.
     let has = |field: &str| value.get(field).is_some();
     let kind = match value.get("type") {
         Some(kind) => kind.as_str().unwrap_or_default().to_owned(),
-        None if has("merges") || !cfg!(feature = "families") => "BPE".into(),
+        None if has("merges") || !OtherFamilies::BUILT => "BPE".into(),
         None if value.get("vocab").is_some_and(Value::is_array) => "Unigram".into(),
         None if has("continuing_subword_prefix") => "WordPiece".into(),
         None => "BPE".into(),
     };
-    match &kind[..] {
-        "BPE" => bpe(file, value, pre_tokenizer).map(Model::Bpe),
-        #[cfg(feature = "families")]
-        "Unigram" => families::unigram(file, value, pre_tokenizer).map(Model::Unigram),
-        #[cfg(feature = "families")]
-        "WordPiece" => families::word_piece(file, value, pre_tokenizer).map(Model::WordPiece),
-        _ => {
-            let known = match cfg!(feature = "families") {
-                true => "\"BPE\", \"Unigram\" and \"WordPiece\" are",
-                false => "only \"BPE\" is",
+    match (&kind[..], OtherFamilies::built()) {
+        ("BPE", _) => bpe(file, value, pre_tokenizer).map(Model::Bpe),
+        ("Unigram", Some(built)) => {
+            Ok(Model::Unigram(built, families::unigram(file, value, pre_tokenizer)?))
+        }
+        ("WordPiece", Some(built)) => {
+            Ok(Model::WordPiece(built, families::word_piece(file, value, pre_tokenizer)?))
+        }
+        (_, built) => {
+            let known = match built {
+                Some(_) => "\"BPE\", \"Unigram\" and \"WordPiece\" are",
+                None => "only \"BPE\" is",
             };
             let what = format!("is of type {kind:?}, {known} supported");
             Err(refuse(format!("{file}: model"), what))
@@ -263,7 +260,7 @@ pub(super) fn vocab_and_merges(vocab: &[u8], merges: &[u8], template: Template) 
     Ok(Parts::new(model, template))
 }
 
-/// Reads them and adds RoBERTa's own special tokens and layout.
+/// Reads `vocab.json` and `merges.txt`, and adds RoBERTa's own special tokens and layout.
 pub(super) fn roberta(vocab: &[u8], merges: &[u8]) -> Result<Parts> {
     let [cls, sep] = ["<s>", "</s>"].map(|token| (token.to_string(), None));
     let template = Template { cls, sep, doubled: true, second_type: 0 };
@@ -272,7 +269,7 @@ pub(super) fn roberta(vocab: &[u8], merges: &[u8]) -> Result<Parts> {
         if !matches!(&parts.model, Model::Bpe(bpe) if bpe.vocab.contains_key(token)) {
             return Err(refuse("vocab.json", format!("has no {token} token")));
         }
-        // RoBERTa's mask stands for a word together with the space before it.
+        // RoBERTa's mask takes the place of a word together with the space before it.
         parts.added_tokens.push(Added { lstrip: token == "<mask>", ..Added::special(token) });
     }
     Ok(parts)

@@ -1,18 +1,15 @@
 //! Pairs of texts to token ids and position ids, and how much was cut off.
 
 mod added;
-#[cfg(feature = "families")]
 mod charsmap;
 mod classes;
 mod cross_encoder;
-#[cfg(feature = "families")]
 mod families;
 mod files;
 mod normalization;
 mod parts;
 mod settings;
 mod template;
-#[cfg(feature = "families")]
 mod vocabularies;
 mod words;
 
@@ -22,18 +19,17 @@ use crate::checkpoint::source::Files;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 pub(crate) use cross_encoder::CrossEncoder;
-#[cfg(not(feature = "families"))]
-use parts::Ids as _;
 use parts::Parts;
 use settings::{Class, Settings};
 
 /// No tokenizer file is near this size; RoBERTa's takes 2 MB, XLM-RoBERTa's 17 MB.
 const MOST_FILE_BYTES: u64 = 128 << 20;
 
-/// Nor are its settings near this one.
+/// No file of settings is near this size.
 const MOST_SETTINGS_BYTES: u64 = 16 << 20;
 
 const TOKENIZER: &str = "tokenizer.json";
+const MERGES: &str = "merges.txt";
 
 /// A tokenizer: from pairs of texts to what the model takes.
 ///
@@ -65,12 +61,12 @@ const TOKENIZER: &str = "tokenizer.json";
 /// ```
 pub struct Tokenizer {
     /// Without truncation, padding or template: those are done here.
-    inner: parts::AnyIds,
+    inner: Box<dyn parts::Ids>,
     /// `<s>` or `[CLS]`, the token whose last hidden state is scored.
     cls: u32,
     /// `</s>` or `[SEP]`, between the texts and at the end.
     sep: u32,
-    /// How many of them stand between the texts.
+    /// How many separators there are between the texts.
     separators: usize,
     /// The token type of the second text and the separator after it.
     second_type: u32,
@@ -102,9 +98,9 @@ pub struct Encoded {
 
 impl Tokenizer {
     /// Reads a model's folder as transformers 5 does: `tokenizer.json`, else the vocabulary alone
-    /// (`vocab.json` and `merges.txt`, `vocab.txt`, or `sentencepiece.bpe.model`), and what
-    /// `tokenizer_config.json` says, or `special_tokens_map.json` and `added_tokens.json` where that
-    /// names no added tokens.
+    /// (`vocab.json` and `merges.txt`, `vocab.txt`, or `sentencepiece.bpe.model`), and the
+    /// settings in `tokenizer_config.json`, or in `special_tokens_map.json` and `added_tokens.json`
+    /// where that one names no added tokens.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when the folder has no vocabulary; [`ErrorKind::Tokenizer`] naming
@@ -128,7 +124,7 @@ impl Tokenizer {
     }
 
     /// Reads `json`, the bytes of a `tokenizer.json` that is called `file` in messages, just as it
-    /// is. The lengths that it says for truncation and padding are left aside.
+    /// is. Its lengths for truncation and padding are ignored.
     ///
     /// # Errors
     /// [`ErrorKind::Tokenizer`] naming the part that is broken, is not one of those that are known
@@ -151,7 +147,7 @@ impl Tokenizer {
     }
 
     /// Encodes a pair as `<s> instruction </s></s> response </s>`, or as
-    /// `[CLS] instruction [SEP] response [SEP]` where the tokenizer says so. Nothing is trimmed. A pair of
+    /// `[CLS] instruction [SEP] response [SEP]` with BERT's layout. Nothing is trimmed. A pair of
     /// more than [`Config::max_tokens`] tokens loses tokens from the end of the longer text until
     /// it fits, or of both when they are equally long.
     ///
@@ -162,8 +158,8 @@ impl Tokenizer {
         let first = self.encode(&[&self.prompt, instruction].concat())?;
         let second = self.encode(response)?;
         let special = 2 + self.separators;
-        let room = self.max_tokens - special;
-        let (kept_first, kept_second) = longest_first(first.len(), second.len(), room);
+        let most = self.max_tokens - special;
+        let (kept_first, kept_second) = longest_first(first.len(), second.len(), most);
 
         let mut ids = Vec::with_capacity(kept_first + kept_second + special);
         ids.push(self.cls);
@@ -188,7 +184,7 @@ impl Tokenizer {
     }
 
     /// The ids of one text alone, without a template. Truncating here instead of in the
-    /// `tokenizers` crate spares its list of all combinations of what was cut from both texts,
+    /// `tokenizers` crate avoids its list of all combinations of what was cut from both texts,
     /// which grows with the product of their lengths.
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let ids = self.inner.ids(text).map_err(|source| match source.downcast::<Error>() {
@@ -233,35 +229,32 @@ async fn vocabulary(
 ) -> Result<(&'static str, Parts)> {
     let lacks = |what: String| Error::new(ErrorKind::NotFound, files.describe(), what);
     let none = |form: &str| lacks(format!("has no tokenizer: neither {TOKENIZER} nor {form}"));
-    #[cfg(not(feature = "families"))]
-    let _ = config;
     let read = async |name| read(files, name, MOST_FILE_BYTES).await;
-    match settings.class {
-        Class::Roberta => {
-            let [vocab, merges] = ["vocab.json", "merges.txt"];
-            match (read(vocab).await?, read(merges).await?) {
-                (Some(json), Some(lines)) => {
-                    Ok((vocab, files::vocab_and_merges(&json, &lines, settings.template())?))
-                }
-                (None, None) => Err(none("vocab.json with merges.txt")),
-                (Some(_), None) => Err(lacks(format!("has {vocab} but not {merges}"))),
-                (None, Some(_)) => Err(lacks(format!("has {merges} but not {vocab}"))),
-            }
+    let file = match settings.class {
+        Class::Roberta => "vocab.json",
+        Class::XlmRoberta(_) => vocabularies::SENTENCE_PIECE,
+        Class::Bert(_) => vocabularies::VOCAB,
+        Class::Other => return Err(none("a tokenizer_class that is known")),
+    };
+    let vocab = read(file).await?;
+    let merges = if settings.class == Class::Roberta { read(MERGES).await? } else { None };
+    // Only after the last `await`: the compiler could not leave out an arm that waits.
+    let parts = match (settings.class, vocab, merges) {
+        (Class::Roberta, Some(vocab), Some(merges)) => {
+            files::vocab_and_merges(&vocab, &merges, settings.template())
         }
-        #[cfg(feature = "families")]
-        Class::XlmRoberta => {
-            let file = vocabularies::SENTENCE_PIECE;
-            let bytes = read(file).await?.ok_or_else(|| none(file))?;
-            Ok((file, vocabularies::sentence_piece(&bytes, settings, config)?))
+        (Class::Roberta, None, None) => Err(none("vocab.json with merges.txt")),
+        (Class::Roberta, None, Some(_)) => Err(lacks(format!("has {MERGES} but not {file}"))),
+        (Class::Roberta, Some(_), None) => Err(lacks(format!("has {file} but not {MERGES}"))),
+        (Class::XlmRoberta(families), Some(bytes), _) => {
+            vocabularies::sentence_piece(families, &bytes, settings, config)
         }
-        #[cfg(feature = "families")]
-        Class::Bert => {
-            let file = vocabularies::VOCAB;
-            let bytes = read(file).await?.ok_or_else(|| none(file))?;
-            Ok((file, vocabularies::lines(&bytes, settings, config)?))
+        (Class::Bert(families), Some(bytes), _) => {
+            vocabularies::lines(families, &bytes, settings, config)
         }
-        Class::Other => Err(none("a tokenizer_class that is known")),
-    }
+        (_, _, _) => Err(none(file)),
+    };
+    Ok((file, parts?))
 }
 
 /// The whole file `name`, if the folder has one.
@@ -279,15 +272,15 @@ async fn read(files: &dyn Files, name: &str, most: u64) -> Result<Option<Vec<u8>
     source.read(0..source.size()).await.map(Some)
 }
 
-/// How many tokens of texts of lengths `first` and `second` stay, so that they fit in `room`.
-/// The longer one is cut first; when both are longer than half of the room, each gets half, and
+/// How many tokens of texts of lengths `first` and `second` stay, so that they fit in `most`.
+/// The longer one is cut first; when both are longer than half of `most`, each gets half, and
 /// an odd token goes to the longer one (to the second of two equally long ones).
-fn longest_first(first: usize, second: usize, room: usize) -> (usize, usize) {
-    if first + second <= room {
+fn longest_first(first: usize, second: usize, most: usize) -> (usize, usize) {
+    if first + second <= most {
         return (first, second);
     }
-    let kept_short = first.min(second).min(room / 2);
-    let kept_long = room - kept_short;
+    let kept_short = first.min(second).min(most / 2);
+    let kept_long = most - kept_short;
     if first > second { (kept_long, kept_short) } else { (kept_short, kept_long) }
 }
 
@@ -308,9 +301,9 @@ fn position_ids(ids: &[u32], pad: Option<u32>) -> Vec<u32> {
         .collect()
 }
 
-#[cfg(all(test, feature = "families"))]
+#[cfg(test)]
 mod family_tests;
-#[cfg(all(test, feature = "families"))]
+#[cfg(test)]
 mod file_tests;
 #[cfg(test)]
 mod split_tests;

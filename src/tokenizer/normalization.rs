@@ -1,23 +1,27 @@
 //! What is done to texts before they are split; RoBERTa's own tokenizer does nothing.
 
 use serde::Deserialize;
-#[cfg(feature = "families")]
+use serde_json::Value;
 use tokenizers::normalizers::{BertNormalizer, Precompiled, Strip};
-#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
 use tokenizers::normalizers::{Lowercase, NFC, NFD, NFKC, NFKD};
 use tokenizers::{NormalizedString, Normalizer};
 
-#[cfg(feature = "families")]
 use super::charsmap::Map;
-#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
-use crate::error::{Error, ErrorKind};
+use super::families::OfFamilies;
+use super::files::part;
+use super::parts::refuse;
+use crate::config::OtherFamilies;
+use crate::error::{Error, ErrorKind, Result};
 
-/// Real ones have a handful. Each goes through all of a text.
+/// Whether this build can normalize texts. RoBERTa's own tokenizer does not, and the tables of Unicode
+/// that it takes would be a tenth of what a page downloads. Native builds can afford them.
+const NORMALIZES: bool = OtherFamilies::BUILT || cfg!(not(target_arch = "wasm32"));
+
+/// Real normalizers have a handful of steps. Each one goes through the whole text.
 const MOST_STEPS: usize = 64;
 
-/// The most bytes that a text may have on its way. The crate keeps up to 100 more for each, and a
-/// WebAssembly instance has 4 GiB.
-#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
+/// The most bytes that a text may have before any step and after it. The crate takes up to 100 more
+/// for each of them, and a WebAssembly instance has 4 GiB.
 const MOST_TEXT: usize = 16 << 20;
 
 /// The steps, one after the other.
@@ -32,18 +36,14 @@ pub(super) enum NormalizerStep {
     Nfd,
     Nfkc,
     Nfkd,
-    #[cfg(feature = "families")]
-    Bert(BertNormalizer),
-    #[cfg(feature = "families")]
-    Precompiled(Map),
-    #[cfg(feature = "families")]
-    Strip(Strip),
-    #[cfg(feature = "families")]
-    Replace(Replace),
+    Bert(OtherFamilies, BertNormalizer),
+    Precompiled(OtherFamilies, Map),
+    Strip(OtherFamilies, Strip),
+    Replace(OtherFamilies, Replace),
 }
 
 impl Normalization {
-    /// What becomes of a text.
+    /// The text, normalized.
     pub(super) fn of(&self, text: &str) -> tokenizers::Result<String> {
         let mut normalized = NormalizedString::from(text);
         self.normalize(&mut normalized)?;
@@ -52,14 +52,12 @@ impl Normalization {
 }
 
 impl Normalizer for Normalization {
-    #[cfg(all(target_arch = "wasm32", not(feature = "families")))]
-    fn normalize(&self, _: &mut NormalizedString) -> tokenizers::Result<()> {
-        // `Parts::build` refuses them before.
-        if self.0.is_empty() { Ok(()) } else { Err("this build does not normalize texts".into()) }
-    }
-
-    #[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
     fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
+        if !NORMALIZES {
+            // `read` refuses steps before.
+            let what = "this build does not normalize texts";
+            return if self.0.is_empty() { Ok(()) } else { Err(what.into()) };
+        }
         check_size(text.get(), text.get().len())?;
         self.0.iter().try_for_each(|step| {
             check_size(text.get(), step.most_bytes(text.get()))?;
@@ -69,8 +67,7 @@ impl Normalizer for Normalization {
 }
 
 /// Refuses a text that could have `most` bytes, if that is too much.
-#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
-fn check_size(text: &str, most: usize) -> crate::error::Result<()> {
+fn check_size(text: &str, most: usize) -> Result<()> {
     if most <= MOST_TEXT {
         return Ok(());
     }
@@ -82,7 +79,6 @@ fn check_size(text: &str, most: usize) -> crate::error::Result<()> {
     Err(Error::new(ErrorKind::Input, "text", what))
 }
 
-#[cfg(any(not(target_arch = "wasm32"), feature = "families"))]
 impl NormalizerStep {
     /// The most bytes that `text` can have after this step.
     fn most_bytes(&self, text: &str) -> usize {
@@ -92,17 +88,13 @@ impl NormalizerStep {
             NormalizerStep::Lowercase => (1, 2),
             // U+0390 and others of two bytes come apart into six.
             NormalizerStep::Nfc | NormalizerStep::Nfd => (1, 3),
-            // U+FDFA stands for 18 characters.
+            // U+FDFA becomes 18 characters.
             NormalizerStep::Nfkc | NormalizerStep::Nfkd => (1, 11),
             // Spaces around a Chinese character, which comes apart, and has lower case.
-            #[cfg(feature = "families")]
-            NormalizerStep::Bert(_) => (1, 8),
-            #[cfg(feature = "families")]
-            NormalizerStep::Precompiled(map) => map.growth(),
-            #[cfg(feature = "families")]
-            NormalizerStep::Strip(_) => (1, 1),
-            #[cfg(feature = "families")]
-            NormalizerStep::Replace(replace) => return replace.most_bytes(text),
+            NormalizerStep::Bert(..) => (1, 8),
+            NormalizerStep::Precompiled(_, map) => map.growth(),
+            NormalizerStep::Strip(..) => (1, 1),
+            NormalizerStep::Replace(_, replace) => return replace.most_bytes(text),
         };
         ascii.saturating_mul(of_ascii).saturating_add((text.len() - ascii).saturating_mul(of_other))
     }
@@ -114,37 +106,35 @@ impl NormalizerStep {
             NormalizerStep::Nfd => NFD.normalize(text),
             NormalizerStep::Nfkc => NFKC.normalize(text),
             NormalizerStep::Nfkd => NFKD.normalize(text),
-            #[cfg(feature = "families")]
-            NormalizerStep::Bert(bert) => bert.normalize(text),
-            #[cfg(feature = "families")]
-            NormalizerStep::Precompiled(map) => Precompiled::normalize(map.get(), text),
-            #[cfg(feature = "families")]
-            NormalizerStep::Strip(strip) => strip.normalize(text),
-            #[cfg(feature = "families")]
-            NormalizerStep::Replace(replace) => text.replace(replace, &replace.content),
+            NormalizerStep::Bert(_, bert) => bert.normalize(text),
+            NormalizerStep::Precompiled(_, map) => Precompiled::normalize(map.get(), text),
+            NormalizerStep::Strip(_, strip) => strip.normalize(text),
+            NormalizerStep::Replace(_, replace) => text.replace(replace, &replace.content),
         }
     }
 }
 
 /// BERT's own step, as transformers builds it.
-#[cfg(feature = "families")]
-pub(super) fn bert(chinese: bool, accents: Option<bool>, lowercase: bool) -> NormalizerStep {
-    NormalizerStep::Bert(BertNormalizer::new(true, chinese, accents, lowercase))
+pub(super) fn bert(
+    families: OtherFamilies,
+    chinese: bool,
+    accents: Option<bool>,
+    lowercase: bool,
+) -> NormalizerStep {
+    NormalizerStep::Bert(families, BertNormalizer::new(true, chinese, accents, lowercase))
 }
 
 /// Puts `bert` in the place of a step of its kind, or first where there is no step at all.
-#[cfg(feature = "families")]
 pub(super) fn replace_bert(steps: &mut Vec<NormalizerStep>, bert: NormalizerStep) {
     if steps.is_empty() {
         steps.push(bert.clone());
     }
-    for step in steps.iter_mut().filter(|step| matches!(step, NormalizerStep::Bert(_))) {
+    for step in steps.iter_mut().filter(|step| matches!(step, NormalizerStep::Bert(..))) {
         *step = bert.clone();
     }
 }
 
-/// Replaces a text, or two spaces and more, wherever they stand.
-#[cfg(feature = "families")]
+/// Replaces a text, or a run of two or more spaces, wherever it occurs.
 #[derive(Debug, Clone)]
 pub(super) struct Replace {
     /// `None` for spaces.
@@ -152,7 +142,6 @@ pub(super) struct Replace {
     content: String,
 }
 
-#[cfg(feature = "families")]
 impl Replace {
     /// Where to replace in `inside`.
     fn places<'a>(&'a self, inside: &'a str) -> Box<dyn Iterator<Item = (usize, usize)> + 'a> {
@@ -176,7 +165,6 @@ impl Replace {
     }
 }
 
-#[cfg(feature = "families")]
 impl tokenizers::pattern::Pattern for &Replace {
     fn find_matches(&self, inside: &str) -> tokenizers::Result<Vec<((usize, usize), bool)>> {
         let mut parts = Vec::new();
@@ -197,7 +185,7 @@ impl tokenizers::pattern::Pattern for &Replace {
 
 #[derive(Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
-pub(super) enum RawNormalizer {
+enum RawNormalizer {
     Sequence {
         normalizers: Vec<RawNormalizer>,
     },
@@ -210,43 +198,71 @@ pub(super) enum RawNormalizer {
     #[serde(rename = "NFKD")]
     Nfkd,
     Lowercase,
-    #[cfg(feature = "families")]
-    BertNormalizer {
-        clean_text: bool,
-        handle_chinese_chars: bool,
-        strip_accents: Option<bool>,
-        lowercase: bool,
-    },
-    #[cfg(feature = "families")]
-    Precompiled {
-        precompiled_charsmap: String,
-    },
-    #[cfg(feature = "families")]
-    Strip {
-        strip_left: bool,
-        strip_right: bool,
-    },
-    #[cfg(feature = "families")]
-    Replace {
-        pattern: RawPattern,
-        content: String,
-    },
+    BertNormalizer(OfFamilies<RawBert>),
+    Precompiled(OfFamilies<RawPrecompiled>),
+    Strip(OfFamilies<RawStrip>),
+    Replace(OfFamilies<RawReplace>),
 }
 
-#[cfg(feature = "families")]
 #[derive(Deserialize)]
-pub(super) enum RawPattern {
+#[serde(deny_unknown_fields)]
+struct RawBert {
+    clean_text: bool,
+    handle_chinese_chars: bool,
+    strip_accents: Option<bool>,
+    lowercase: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPrecompiled {
+    precompiled_charsmap: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStrip {
+    strip_left: bool,
+    strip_right: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReplace {
+    pattern: RawPattern,
+    content: String,
+}
+
+#[derive(Deserialize)]
+enum RawPattern {
     String(String),
     Regex(String),
 }
 
 /// The one regular expression that tokenizers made of SentencePiece models have. Any other might
 /// take time without end.
-#[cfg(feature = "families")]
 const SPACES: &str = " {2,}";
 
+/// Reads the normalizer of a `tokenizer.json`, if it has one.
+pub(super) fn read(file: &str, normalizer: Value) -> Result<Vec<NormalizerStep>> {
+    let mut all = Vec::new();
+    if normalizer.is_null() {
+        return Ok(all);
+    }
+    if !NORMALIZES {
+        // A sequence without steps does nothing.
+        return match normalizer["normalizers"].as_array() {
+            Some(steps) if steps.is_empty() => Ok(all),
+            _ => Err(refuse(file, "has a normalizer, which this build does not support")),
+        };
+    }
+    steps(part(file, "normalizer", normalizer)?, &mut all)
+        .map_err(|why| refuse(format!("{file}: normalizer"), why))?;
+    Ok(all)
+}
+
 /// Flattens nested sequences into `into`.
-pub(super) fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Result<(), String> {
+fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Result<(), String> {
     into.push(match raw {
         RawNormalizer::Sequence { normalizers: all } => {
             return all.into_iter().try_for_each(|one| steps(one, into));
@@ -256,28 +272,22 @@ pub(super) fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Resul
         RawNormalizer::Nfkc => NormalizerStep::Nfkc,
         RawNormalizer::Nfkd => NormalizerStep::Nfkd,
         RawNormalizer::Lowercase => NormalizerStep::Lowercase,
-        #[cfg(feature = "families")]
-        RawNormalizer::BertNormalizer {
-            clean_text,
-            handle_chinese_chars,
-            strip_accents,
-            lowercase,
-        } => NormalizerStep::Bert(BertNormalizer::new(
-            clean_text,
-            handle_chinese_chars,
-            strip_accents,
-            lowercase,
-        )),
-        #[cfg(feature = "families")]
-        RawNormalizer::Precompiled { precompiled_charsmap: map } => {
-            NormalizerStep::Precompiled(Map::read(&map)?)
+        RawNormalizer::BertNormalizer(OfFamilies(families, raw)) => NormalizerStep::Bert(
+            families,
+            BertNormalizer::new(
+                raw.clean_text,
+                raw.handle_chinese_chars,
+                raw.strip_accents,
+                raw.lowercase,
+            ),
+        ),
+        RawNormalizer::Precompiled(OfFamilies(families, raw)) => {
+            NormalizerStep::Precompiled(families, Map::read(&raw.precompiled_charsmap)?)
         }
-        #[cfg(feature = "families")]
-        RawNormalizer::Strip { strip_left, strip_right } => {
-            NormalizerStep::Strip(Strip::new(strip_left, strip_right))
+        RawNormalizer::Strip(OfFamilies(families, raw)) => {
+            NormalizerStep::Strip(families, Strip::new(raw.strip_left, raw.strip_right))
         }
-        #[cfg(feature = "families")]
-        RawNormalizer::Replace { pattern, content } => {
+        RawNormalizer::Replace(OfFamilies(families, RawReplace { pattern, content })) => {
             let text = match pattern {
                 RawPattern::Regex(regex) if regex == SPACES => None,
                 RawPattern::Regex(regex) => {
@@ -288,7 +298,7 @@ pub(super) fn steps(raw: RawNormalizer, into: &mut Vec<NormalizerStep>) -> Resul
                 }
                 RawPattern::String(text) => Some(text),
             };
-            NormalizerStep::Replace(Replace { text, content })
+            NormalizerStep::Replace(families, Replace { text, content })
         }
     });
     match into.len() {

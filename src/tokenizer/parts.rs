@@ -4,20 +4,18 @@ use std::collections::HashMap;
 
 use tokenizers::Model as _;
 use tokenizers::models::bpe::{BpeBuilder, Vocab};
-#[cfg(feature = "families")]
 use tokenizers::{NormalizedString, Normalizer as _};
 
 use super::Tokenizer;
 use super::added::{Added, AddedTokens, LONGEST};
-#[cfg(feature = "families")]
 use super::families::{Unigram, WordPiece};
 use super::normalization::{Normalization, NormalizerStep};
 use super::template::Template;
 use super::{settings, words};
-use crate::config::Config;
+use crate::config::{Config, OtherFamilies};
 use crate::error::{Error, ErrorKind, Result};
 
-/// No message needs more of what a file says.
+/// How many bytes an error may have, whatever it quotes from a file.
 const LONGEST_MESSAGE: usize = 300;
 
 /// From a text to its ids.
@@ -31,12 +29,6 @@ pub(super) trait Ids: Send + Sync {
         self.added().id(token).or_else(|| self.in_vocab(token))
     }
 }
-
-/// What a tokenizer holds. Without other models there is nothing to choose from at run time.
-#[cfg(feature = "families")]
-pub(super) type AnyIds = Box<dyn Ids>;
-#[cfg(not(feature = "families"))]
-pub(super) type AnyIds = ByteLevel;
 
 /// Byte-level BPE: the crate's model on words that are split here. Its own splitter would need
 /// regular expressions, which are most of a tokenizer's size.
@@ -96,8 +88,7 @@ impl ByteLevel {
     }
 }
 
-/// A model of another family: the crate's, with its own way of splitting texts into words.
-#[cfg(feature = "families")]
+/// A model of another family: the crate's, with what splits texts into words for it.
 struct Pieces<M, P> {
     added: AddedTokens,
     normalization: Normalization,
@@ -105,7 +96,6 @@ struct Pieces<M, P> {
     model: M,
 }
 
-#[cfg(feature = "families")]
 impl<M, P> Ids for Pieces<M, P>
 where
     M: tokenizers::Model + Send + Sync,
@@ -133,8 +123,7 @@ where
     }
 }
 
-/// Cuts a text into parts, in a way that keeps what each was made of.
-#[cfg(feature = "families")]
+/// Cuts a text into parts, which still know the bytes that they were made from.
 fn cut(
     text: &NormalizedString,
     parts: Vec<super::added::Part>,
@@ -151,10 +140,8 @@ fn cut(
 /// What makes tokens of words, and splits texts into words.
 pub(super) enum Model {
     Bpe(Bpe),
-    #[cfg(feature = "families")]
-    Unigram(Unigram),
-    #[cfg(feature = "families")]
-    WordPiece(WordPiece),
+    Unigram(OtherFamilies, Unigram),
+    WordPiece(OtherFamilies, WordPiece),
 }
 
 /// Byte-level BPE, RoBERTa's.
@@ -173,14 +160,14 @@ pub(super) struct Parts {
     pub(super) model: Model,
     pub(super) normalizers: Vec<NormalizerStep>,
     pub(super) added_tokens: Vec<Added>,
-    /// What a SentencePiece model itself says are added tokens.
+    /// The added tokens that a SentencePiece model itself lists.
     pub(super) set_apart: Option<Vec<Added>>,
     pub(super) template: Template,
     /// The most tokens of a pair, where a file limits them.
     pub(super) max_tokens: Option<usize>,
     /// Whether long texts lose their beginnings instead of their ends.
     pub(super) from_the_left: bool,
-    /// Whether the model is told which text a token belongs to.
+    /// Whether the model gets token types, which tell the two texts apart.
     pub(super) has_types: bool,
 }
 
@@ -200,7 +187,7 @@ impl Model {
         self,
         normalizers: Vec<NormalizerStep>,
         added: Vec<Added>,
-    ) -> tokenizers::Result<AnyIds> {
+    ) -> tokenizers::Result<Box<dyn Ids>> {
         let normalization = Normalization(normalizers);
         match self {
             Model::Bpe(parts) => {
@@ -212,26 +199,21 @@ impl Model {
                     model = model.unk_token(unk_token);
                 }
                 let model = model.build()?;
-                let ids = ByteLevel {
+                Ok(Box::new(ByteLevel {
                     added: add(added, &model, &normalization)?,
                     normalization,
                     add_prefix_space: parts.add_prefix_space,
                     signs: words::signs(),
                     model,
-                };
-                #[cfg(feature = "families")]
-                let ids = Box::new(ids);
-                Ok(ids)
+                }))
             }
-            #[cfg(feature = "families")]
-            Model::Unigram(Unigram { pieces, unknown, splits }) => {
+            Model::Unigram(_, Unigram { pieces, unknown, splits }) => {
                 let unigram = tokenizers::models::unigram::Unigram::from;
                 let model = unigram(pieces, Some(unknown), false)?;
                 let added = add(added, &model, &normalization)?;
                 Ok(Box::new(Pieces { added, normalization, splits, model }))
             }
-            #[cfg(feature = "families")]
-            Model::WordPiece(parts) => {
+            Model::WordPiece(_, parts) => {
                 let model = tokenizers::models::wordpiece::WordPiece::builder()
                     .vocab(parts.vocab.into_iter().collect::<Vocab>())
                     .unk_token(parts.unk_token)
@@ -256,7 +238,7 @@ fn add(
 }
 
 impl Parts {
-    /// Nothing but what there must be.
+    /// What every tokenizer has, and nothing more.
     pub(super) fn new(model: Model, template: Template) -> Parts {
         Parts {
             model,
@@ -273,12 +255,6 @@ impl Parts {
     /// Builds the tokenizer after checking that it fits `config`. Messages name `file`.
     pub(super) fn build(self, file: &str, config: &Config) -> Result<Tokenizer> {
         self.check_ids(file, config)?;
-        let normalizes = cfg!(any(not(target_arch = "wasm32"), feature = "families"));
-        if !normalizes && !self.normalizers.is_empty() {
-            // The tables for it are a tenth of what a page would download, and no RoBERTa has one.
-            let what = "has a normalizer, which this build does not support";
-            return Err(refuse(file, what));
-        }
         let given: Vec<_> =
             self.added_tokens.iter().map(|token| (token.content.clone(), token.id)).collect();
         let inner = self.model.build(self.normalizers, self.added_tokens).map_err(|source| {
@@ -306,13 +282,11 @@ impl Parts {
 
         let separators = if template.doubled { 2 } else { 1 };
         let family = config.family;
-        // Where there are no types to choose from, the file's are left aside, as in Python.
+        // A model with a single type ignores those of the file, as in Python.
         let types = family.token_types();
         let second_type = if types == 1 || !self.has_types { 0 } else { template.second_type };
-        // RoBERTa has one layout.
-        let fits = !cfg!(feature = "families")
-            || (family.template_tokens()..=config.max_tokens()).contains(&(2 + separators))
-                && (types == 1 || (second_type as usize) < types.min(config.type_vocab_size));
+        let fits = (family.template_tokens()..=config.max_tokens()).contains(&(2 + separators))
+            && (types == 1 || (second_type as usize) < types.min(config.type_vocab_size));
         if !fits {
             let what = format!("does not lay pairs out as {} needs it", family.architecture());
             return Err(refuse(format!("{file}: post_processor"), what));
@@ -344,14 +318,12 @@ impl Parts {
                 check_vocab(file, config, vocab.iter().map(|(token, id)| (&token[..], *id)))?;
                 unk_token.as_ref().filter(|&unk| !vocab.contains_key(unk))
             }
-            #[cfg(feature = "families")]
-            Model::Unigram(Unigram { pieces, .. }) => {
+            Model::Unigram(_, Unigram { pieces, .. }) => {
                 let pieces = pieces.iter().map(|(piece, _)| &piece[..]);
                 check_vocab(file, config, pieces.zip(0..))?;
                 None
             }
-            #[cfg(feature = "families")]
-            Model::WordPiece(WordPiece { vocab, unk_token, .. }) => {
+            Model::WordPiece(_, WordPiece { vocab, unk_token, .. }) => {
                 check_vocab(file, config, vocab.iter().map(|(token, id)| (&token[..], *id)))?;
                 Some(unk_token).filter(|&unk| !vocab.contains_key(unk))
             }

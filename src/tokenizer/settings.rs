@@ -1,16 +1,16 @@
-//! What `tokenizer_config.json` and the older files beside it say, as transformers 5 reads them.
+//! The settings in `tokenizer_config.json` and the older files beside it, as transformers 5 reads them.
 //!
-//! transformers builds the tokenizer of a class that it knows anew: of `tokenizer.json` it takes
-//! the vocabulary, of these files everything else, and what they leave out has the class's default.
-//! Here, too, except that a normalizer and a Metaspace of `tokenizer.json` stay where these files
-//! say nothing about them.
+//! A tokenizer of a class that it knows is built anew by transformers: the vocabulary comes from
+//! `tokenizer.json`, everything else from these files, and what they leave out has the class's
+//! default. So it is here, except that a normalizer and a Metaspace of `tokenizer.json` stay where
+//! these files do not mention them.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::added::Added;
 use super::parts::{Model, Parts, refuse};
 use super::template::Template;
-use crate::config::{Config, Family};
+use crate::config::{Config, Family, OtherFamilies};
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -29,19 +29,17 @@ const NAMED: [&str; 7] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     Roberta,
-    #[cfg(feature = "families")]
-    XlmRoberta,
-    #[cfg(feature = "families")]
-    Bert,
+    XlmRoberta(OtherFamilies),
+    Bert(OtherFamilies),
     /// `tokenizer.json` is taken as it is.
     Other,
 }
 
-/// What stands in the files.
+/// The contents of these files.
 pub(super) struct Settings {
     pub(super) class: Class,
     fields: Map<String, Value>,
-    /// What stands in `added_tokens.json`.
+    /// The contents of `added_tokens.json`: ids of tokens.
     added: Map<String, Value>,
 }
 
@@ -51,14 +49,12 @@ impl Class {
             "RobertaTokenizer" | "BartTokenizer" | "LongformerTokenizer" | "LEDTokenizer" => {
                 Class::Roberta
             }
-            #[cfg(feature = "families")]
-            "XLMRobertaTokenizer" => Class::XlmRoberta,
-            #[cfg(feature = "families")]
+            "XLMRobertaTokenizer" => Class::built(Class::XlmRoberta),
             "BertTokenizer"
             | "DistilBertTokenizer"
             | "ElectraTokenizer"
             | "MobileBertTokenizer"
-            | "SqueezeBertTokenizer" => Class::Bert,
+            | "SqueezeBertTokenizer" => Class::built(Class::Bert),
             _ => Class::Other,
         }
     }
@@ -67,11 +63,14 @@ impl Class {
     fn of_family(family: Family) -> Class {
         match family {
             Family::Roberta => Class::Roberta,
-            #[cfg(feature = "families")]
-            Family::XlmRoberta => Class::XlmRoberta,
-            #[cfg(feature = "families")]
-            Family::Bert | Family::DistilBert => Class::Bert,
+            Family::XlmRoberta => Class::built(Class::XlmRoberta),
+            Family::Bert | Family::DistilBert => Class::built(Class::Bert),
         }
+    }
+
+    /// The class of another family, if this build has it.
+    fn built(class: impl Fn(OtherFamilies) -> Class) -> Class {
+        OtherFamilies::built().map_or(Class::Other, class)
     }
 
     /// The named special tokens that the class has unless a file says otherwise.
@@ -86,8 +85,7 @@ impl Class {
         };
         match self {
             Class::Other => None,
-            #[cfg(feature = "families")]
-            Class::Bert => match name {
+            Class::Bert(_) => match name {
                 "unk_token" => Some("[UNK]"),
                 "sep_token" => Some("[SEP]"),
                 "pad_token" => Some("[PAD]"),
@@ -103,28 +101,21 @@ impl Class {
     pub(super) fn has(self, model: &Model) -> bool {
         match self {
             Class::Roberta => matches!(model, Model::Bpe(_)),
-            #[cfg(feature = "families")]
-            Class::XlmRoberta => matches!(model, Model::Unigram(_)),
-            #[cfg(feature = "families")]
-            Class::Bert => matches!(model, Model::WordPiece(_)),
+            Class::XlmRoberta(_) => matches!(model, Model::Unigram(..)),
+            Class::Bert(_) => matches!(model, Model::WordPiece(..)),
             Class::Other => true,
         }
     }
 
-    /// Whether the model is told which text a token belongs to, unless a file says otherwise.
+    /// Whether the model gets token types, unless a file says otherwise.
     fn has_types(self) -> bool {
-        match self {
-            #[cfg(feature = "families")]
-            Class::Bert => true,
-            _ => false,
-        }
+        matches!(self, Class::Bert(_))
     }
 
     /// The names of the tokens that begin a pair and end each text.
     fn template_tokens(self) -> [&'static str; 2] {
         match self {
-            #[cfg(feature = "families")]
-            Class::XlmRoberta => ["bos_token", "eos_token"],
+            Class::XlmRoberta(_) => ["bos_token", "eos_token"],
             _ => ["cls_token", "sep_token"],
         }
     }
@@ -147,13 +138,12 @@ impl Settings {
         Ok(Settings { class, fields, added: Map::new() })
     }
 
-    /// Whether `special_tokens_map.json` and `added_tokens.json` are to be left aside.
+    /// Whether `special_tokens_map.json` and `added_tokens.json` are ignored.
     pub(super) fn has_added_tokens(&self) -> bool {
         self.fields.get("added_tokens_decoder").is_some_and(|tokens| !tokens.is_null())
     }
 
-    /// Reads the older files, which say more than `tokenizer_config.json` where that names no
-    /// added tokens.
+    /// Reads the older files, which count where `tokenizer_config.json` names no added tokens.
     pub(super) fn read_older(
         &mut self,
         special_tokens: Option<&[u8]>,
@@ -201,9 +191,9 @@ impl Settings {
         if self.class != Class::Other {
             let [cls, sep] = self.class.template_tokens();
             for (name, token) in [(cls, &mut parts.template.cls), (sep, &mut parts.template.sep)] {
-                let said = self.fields.get(name).and_then(content_of);
-                if let Some(said) = said.filter(|said| *said != token.0) {
-                    *token = (said.into(), None);
+                let named = self.fields.get(name).and_then(content_of);
+                if let Some(named) = named.filter(|named| *named != token.0) {
+                    *token = (named.into(), None);
                 }
             }
         }
@@ -229,18 +219,17 @@ impl Settings {
         let prefix = self.flag("add_prefix_space")?;
         match (&mut parts.model, self.class) {
             (Model::Bpe(bpe), Class::Roberta) => bpe.add_prefix_space = prefix == Some(true),
-            #[cfg(feature = "families")]
-            (Model::Unigram(unigram), Class::XlmRoberta) => {
+            (Model::Unigram(_, unigram), Class::XlmRoberta(_)) => {
                 if let Some(prefix) = prefix {
                     unigram.splits.set_prefix(prefix);
                 }
             }
-            #[cfg(feature = "families")]
-            (Model::WordPiece(word_piece), Class::Bert) => {
+            (Model::WordPiece(_, word_piece), Class::Bert(families)) => {
                 if let Some(unknown) = self.fields.get("unk_token").and_then(content_of) {
                     word_piece.unk_token = unknown.into();
                 }
                 let bert = super::normalization::bert(
+                    families,
                     self.flag("tokenize_chinese_chars")?.unwrap_or(true),
                     self.flag("strip_accents")?,
                     self.flag("do_lower_case")?.unwrap_or(true),
@@ -258,7 +247,7 @@ impl Settings {
         let own = std::mem::take(&mut parts.added_tokens);
         let decoder = self.fields.get("added_tokens_decoder").filter(|tokens| !tokens.is_null());
         let mut by_id = BTreeMap::new();
-        // The classes that are built anew take what the settings say in place of the file's own.
+        // For a class that is built anew, the settings take the place of the file's own tokens.
         if self.class == Class::Other || decoder.is_none() {
             self.read_added_tokens(&mut by_id)?;
             by_id.extend(own.into_iter().map(|token| (token.id, token)));

@@ -1,10 +1,13 @@
-//! How a pair is laid out, as a post-processor says it.
+//! How a post-processor lays out a pair.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// A special token, and its id where the file tells it.
+use super::families::OfFamilies;
+use crate::config::OtherFamilies;
+
+/// A special token, and its id where the file has it.
 pub(super) type Special = (String, Option<u32>);
 
 /// `<s> A </s></s> B </s>` or `[CLS] A [SEP] B [SEP]`.
@@ -12,7 +15,7 @@ pub(super) type Special = (String, Option<u32>);
 pub(super) struct Template {
     pub(super) cls: Special,
     pub(super) sep: Special,
-    /// Whether two separators stand between the texts.
+    /// Whether there are two separators between the texts.
     pub(super) doubled: bool,
     /// The token type of B and its separator; all before is of type 0.
     pub(super) second_type: u32,
@@ -21,37 +24,23 @@ pub(super) struct Template {
 #[derive(Deserialize)]
 #[serde(tag = "type")]
 pub(super) enum RawPostProcessor {
-    RobertaProcessing {
-        sep: (String, u32),
-        cls: (String, u32),
-    },
-    #[cfg(feature = "families")]
-    BertProcessing {
-        sep: (String, u32),
-        cls: (String, u32),
-    },
-    TemplateProcessing {
-        pair: Vec<RawPiece>,
-        special_tokens: HashMap<String, RawSpecialToken>,
-    },
+    RobertaProcessing(RawEnds),
+    BertProcessing(OfFamilies<RawEnds>),
+    TemplateProcessing { pair: Vec<RawPiece>, special_tokens: HashMap<String, RawSpecialToken> },
     ByteLevel {},
-    Sequence {
-        processors: Vec<RawPostProcessor>,
-    },
+    Sequence { processors: Vec<RawPostProcessor> },
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawEnds {
+    sep: (String, u32),
+    cls: (String, u32),
 }
 
 #[derive(Deserialize)]
 pub(super) enum RawPiece {
-    SpecialToken {
-        id: String,
-        #[cfg(feature = "families")]
-        type_id: u32,
-    },
-    Sequence {
-        id: String,
-        #[cfg(feature = "families")]
-        type_id: u32,
-    },
+    SpecialToken { id: String, type_id: u32 },
+    Sequence { id: String, type_id: u32 },
 }
 
 #[derive(Deserialize)]
@@ -60,13 +49,10 @@ pub(super) struct RawSpecialToken {
 }
 
 impl RawPiece {
-    /// Its token type. Without the feature there is no model that has more than one.
+    /// Its token type.
     fn type_id(&self) -> u32 {
         match self {
-            #[cfg(feature = "families")]
             RawPiece::SpecialToken { type_id, .. } | RawPiece::Sequence { type_id, .. } => *type_id,
-            #[cfg(not(feature = "families"))]
-            _ => 0,
         }
     }
 }
@@ -78,11 +64,10 @@ fn known((token, id): (String, u32)) -> Special {
 /// The layout of a pair, if it is one of those that are known.
 pub(super) fn template(raw: RawPostProcessor) -> Result<Template, String> {
     match raw {
-        RawPostProcessor::RobertaProcessing { sep, cls } => {
+        RawPostProcessor::RobertaProcessing(RawEnds { sep, cls }) => {
             Ok(Template { cls: known(cls), sep: known(sep), doubled: true, second_type: 0 })
         }
-        #[cfg(feature = "families")]
-        RawPostProcessor::BertProcessing { sep, cls } => {
+        RawPostProcessor::BertProcessing(OfFamilies(_, RawEnds { sep, cls })) => {
             Ok(Template { cls: known(cls), sep: known(sep), doubled: false, second_type: 1 })
         }
         RawPostProcessor::TemplateProcessing { pair, special_tokens } => {
@@ -107,7 +92,7 @@ fn pieces(
 ) -> Result<Template, String> {
     use RawPiece::{Sequence, SpecialToken};
     let wrong = || {
-        let bert = if cfg!(feature = "families") { " or [CLS] A [SEP] B [SEP]" } else { "" };
+        let bert = if OtherFamilies::BUILT { " or [CLS] A [SEP] B [SEP]" } else { "" };
         format!("does not lay a pair out as <s> A </s></s> B </s>{bert}")
     };
     let [
@@ -128,7 +113,7 @@ fn pieces(
     if first != "A"
         || second != "B"
         || cls == sep
-        || !(doubled || cfg!(feature = "families") && between.len() == 1)
+        || !(doubled || OtherFamilies::BUILT && between.len() == 1)
         || !between.iter().all(separates)
         || !types_fit
     {

@@ -83,13 +83,13 @@ fn truncation_equals_the_tokenizers_crate() {
         .collect();
     for (first, a) in of_length.iter().enumerate() {
         for (second, b) in of_length.iter().enumerate() {
-            for room in 0..30 {
-                let params = TruncationParams { max_length: room, ..Default::default() };
+            for most in 0..30 {
+                let params = TruncationParams { max_length: most, ..Default::default() };
                 let (a, b) = truncate_encodings(a.clone(), Some(b.clone()), &params).unwrap();
                 assert_eq!(
-                    longest_first(first, second, room),
+                    longest_first(first, second, most),
                     (a.len(), b.unwrap().len()),
-                    "{first} and {second} tokens into {room}"
+                    "{first} and {second} tokens into {most}"
                 );
             }
         }

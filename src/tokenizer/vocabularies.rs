@@ -1,6 +1,6 @@
 //! Files that have the vocabulary alone: BERT's `vocab.txt`, and a SentencePiece model.
 //!
-//! All else is as transformers 5 builds the class that the model is one of.
+//! Everything else is as in the tokenizer that transformers 5 builds for the model's class.
 
 use std::collections::HashMap;
 
@@ -10,32 +10,42 @@ use super::families::{Splits, Unigram, WordPiece};
 use super::normalization::NormalizerStep;
 use super::parts::{Model, Parts, refuse};
 use super::settings::Settings;
-use crate::config::Config;
+use crate::config::{Config, OtherFamilies};
 use crate::error::Result;
 
 pub(super) const VOCAB: &str = "vocab.txt";
 pub(super) const SENTENCE_PIECE: &str = "sentencepiece.bpe.model";
 
 /// Reads `vocab.txt`: a token a line, whose number is its id.
-pub(super) fn lines(bytes: &[u8], settings: &Settings, config: &Config) -> Result<Parts> {
+pub(super) fn lines(
+    families: OtherFamilies,
+    bytes: &[u8],
+    settings: &Settings,
+    config: &Config,
+) -> Result<Parts> {
     let text = str::from_utf8(bytes)
         .map_err(|source| refuse(VOCAB, format!("is not UTF-8: {source}")).with_source(source))?;
     let count = text.lines().count();
     check_count(VOCAB, count, config)?;
-    // Of a token that stands twice the second counts, and white space at the end does not.
+    // The last of two equal tokens counts, and white space at the end of a line does not.
     let vocab: HashMap<_, _> =
         text.lines().map(|line| line.trim_end().to_owned()).zip(0..).collect();
-    let model = Model::WordPiece(WordPiece {
+    let word_piece = WordPiece {
         vocab,
         unk_token: settings.special("unk_token").unwrap_or_default(),
         prefix: "##".into(),
         longest_word: 100,
-    });
-    Ok(Parts::new(model, settings.template()))
+    };
+    Ok(Parts::new(Model::WordPiece(families, word_piece), settings.template()))
 }
 
 /// Reads XLM-RoBERTa's `sentencepiece.bpe.model`.
-pub(super) fn sentence_piece(bytes: &[u8], settings: &Settings, config: &Config) -> Result<Parts> {
+pub(super) fn sentence_piece(
+    families: OtherFamilies,
+    bytes: &[u8],
+    settings: &Settings,
+    config: &Config,
+) -> Result<Parts> {
     let broken = || refuse(SENTENCE_PIECE, "is not a SentencePiece model");
     let mut pieces = Vec::new();
     let mut charsmap: &[u8] = &[];
@@ -66,11 +76,11 @@ pub(super) fn sentence_piece(bytes: &[u8], settings: &Settings, config: &Config)
     vocab.extend(pieces.into_iter().skip(3).map(|piece| (piece.text, piece.score)));
     vocab.push(special("mask_token"));
     let unigram = Unigram::new(SENTENCE_PIECE, vocab, 3, Splits::xlm_roberta())?;
-    let mut parts = Parts::new(Model::Unigram(unigram), settings.template());
+    let mut parts = Parts::new(Model::Unigram(families, unigram), settings.template());
     if !charsmap.is_empty() {
         let map = Map::from_bytes(charsmap)
             .map_err(|why| refuse(format!("{SENTENCE_PIECE}: precompiled_charsmap"), why))?;
-        parts.normalizers.push(NormalizerStep::Precompiled(map));
+        parts.normalizers.push(NormalizerStep::Precompiled(families, map));
     }
     parts.set_apart = Some(set_apart);
     Ok(parts)

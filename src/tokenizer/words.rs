@@ -1,4 +1,4 @@
-//! GPT-2's words and the signs that it writes bytes with, which byte-level BPE builds on.
+//! What byte-level BPE builds on: GPT-2's words, and the characters that it writes bytes with.
 
 use super::classes::Class;
 
@@ -40,7 +40,7 @@ fn run(text: &str, class: Class) -> usize {
     text.find(|c| Class::of(c) != class).unwrap_or(text.len())
 }
 
-/// The sign for each byte: printable ones stand for themselves.
+/// The character for each byte; a printable one is its own.
 pub(super) fn signs() -> [char; 256] {
     let mut others = 256..;
     std::array::from_fn(|byte| match byte {

@@ -1,5 +1,5 @@
 // Chrome's background: one engine however often it is asked for, also after the service worker ended;
-// who may say what; the toolbar, the menus, the keys; content scripts that follow permissions.
+// who may send which messages; the toolbar, the menus, the keys; content scripts that follow permissions.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
@@ -61,7 +61,7 @@ const pressing = async (api, command) => {
 };
 
 describe("the engine's document", () => {
-  test("is one, also when five ask at once", async () => {
+  test("there is one engine document, also when five ask for it at once", async () => {
     assert.equal(await host.offscreenCount(), 0);
     assert.deepEqual(await ensure(5), Array(5).fill({ ok: true }));
     assert.equal(await host.offscreenCount(), 1);
@@ -69,7 +69,7 @@ describe("the engine's document", () => {
     assert.equal(await host.offscreenCount(), 1);
   });
 
-  test("outlives the service worker, which may end before a ranking and during one", async () => {
+  test("the engine's document outlives the service worker, which may end before a ranking and during one", async () => {
     const [dog] = await score(["a dog"]);
     await host.killWorker();
     assert.deepEqual(await score(["a dog"]), [dog]);
@@ -87,7 +87,7 @@ describe("the engine's document", () => {
     assert.equal(await host.offscreenCount(), 1);
   });
 
-  test("is made anew after it was closed, by a worker that is started for it", async () => {
+  test("the engine's document is made again after it was closed, by a service worker that is started for it", async () => {
     await host.closeOffscreen();
     await host.killWorker();
     assert.equal((await score(["a dog"])).length, 1);
@@ -95,11 +95,11 @@ describe("the engine's document", () => {
   });
 });
 
-test("the toolbar tells how far a model is, and failures", async () => {
+test("the toolbar shows how far a model is loaded, and failures", async () => {
   const site = await serve({});
   site.cors = true;
   const tokenizer = await readFile(new URL("../../dist/model/tokenizer.json", import.meta.url));
-  const { vocab_size } = JSON.parse(await readFile(new URL("../../dist/model/config.json", import.meta.url)));
+  const { vocab_size } = JSON.parse(await readFile(new URL("../../dist/model/config.json", import.meta.url), "utf8"));
   for (const [name, bytes] of Object.entries(tinyModel(tokenizer, vocab_size))) site.files[`/m/${name}`] = bytes;
   try {
     site.slow = 100;
@@ -134,7 +134,7 @@ describe("content scripts", () => {
     return chrome.tabs.sendMessage(id, { v: 1, to: "content", type: "report" }).then((report) => report?.adapter === "chatgpt", () => false);
   }, `${ADDRESS}*`);
 
-  test("are registered where the user agreed, and run in pages that are open already", async () => {
+  test("content scripts are registered where the user agreed, and run in pages that are open already", async () => {
     assert.ok(!(await registered())?.length, "nothing without permission");
     await host.grant([...CHATGPT, "https://claude.ai/*"]);
     await is(["site-chatgpt", "site-claude"]);
@@ -143,7 +143,7 @@ describe("content scripts", () => {
     await until(isThere, { what: "the content script after a reload" });
   });
 
-  test("follow the settings, and leave pages", async () => {
+  test("content scripts follow the settings, and leave pages", async () => {
     await host.settings({ sitesOff: ["chatgpt"] });
     await is(["site-claude"]);
     await until(async () => !(await isThere()), { what: "the content script to leave" });
@@ -156,7 +156,7 @@ describe("content scripts", () => {
     await is(["site-chatgpt", "site-claude"]);
   });
 
-  test("end with the permission", async () => {
+  test("content scripts end when the permission is withdrawn", async () => {
     await host.revoke(["https://claude.ai/*"]);
     await is(["site-chatgpt"]);
     await host.killWorker();
@@ -167,7 +167,7 @@ describe("content scripts", () => {
   });
 });
 
-describe("what a content script may say", () => {
+describe("messages of content scripts", () => {
   before(() => host.grant(CHATGPT));
 
   /** What the engine answers to messages through one port, until it is quiet or cut. */
@@ -184,7 +184,7 @@ describe("what a content script may say", () => {
   })`);
   const fine = { v: 1, type: "score", id: 1, instruction: "Which animal barks?", answers: ["a dog"] };
 
-  test("is to score", async () => {
+  test("a content script may ask for scores", async () => {
     await score(["a dog"]);
     assert.deepEqual(await say(fine), ["scored", "done"]);
   });
@@ -203,12 +203,12 @@ describe("what a content script may say", () => {
     "nothing": null,
   };
   for (const [what, message] of Object.entries(wrong)) {
-    test(`is not ${what}`, async () => assert.deepEqual(await say(message), ["cut"]));
+    test(`a content script may not send ${what}`, async () => assert.deepEqual(await say(message), ["cut"]));
   }
 
-  test("is not the same number twice", async () => assert.deepEqual((await say(fine, fine)).at(-1), "cut"));
+  test("a content script may not use the number of a request twice", async () => assert.deepEqual((await say(fine, fine)).at(-1), "cut"));
 
-  test("changes no settings, and no toolbar", async () => {
+  test("a content script cannot change settings or the toolbar", async () => {
     const state = { phase: "failed", model: "x", code: "x", message: "x" };
     const settings = { model: { kind: "url", url: "https://example.org/" }, dtype: "f32", idleMinutes: 1440 };
     const answers = await inTab(`() => Promise.all(${JSON.stringify([
@@ -230,7 +230,7 @@ describe("what a content script may say", () => {
     assert.equal(told, "The embedded model");
   });
 
-  test("and the page itself has no way to say anything", async () => {
+  test("the page itself cannot send messages to the extension", async () => {
     const ways = await inTab(`() => [typeof chrome?.runtime?.connect, typeof chrome?.runtime?.sendMessage, typeof globalThis.browser]`, "MAIN");
     assert.deepEqual(ways, ["undefined", "undefined", "undefined"]);
   });
@@ -247,7 +247,7 @@ describe("selected text", () => {
   }`, `${ADDRESS}*`, args);
   const menu = (menuItemId, selectionText) => act("contextMenus.onClicked", { menuItemId, selectionText, frameId: 0 });
 
-  test("comes from the menu with its line breaks, where the browser lets the extension read it", async () => {
+  test("selected text comes from the menu with its line breaks, where the browser lets the extension read it", async () => {
     await select();
     await menu("use-as-instruction", "First line Second line");
     await until(async () => (await collection())?.instruction === "First line\nSecond line", { what: "the instruction" });
@@ -260,7 +260,7 @@ describe("selected text", () => {
     await until(async () => (await host.badge()) === "", { what: "the badge to be as before" });
   });
 
-  test("comes by a key, and where there is none the toolbar says so", async () => {
+  test("selected text comes by a key, and where there is none the toolbar says so", async () => {
     await act("commands.onCommand", "add-as-answer");
     await until(async () => (await host.badge()) === "?", { what: "a question mark" });
     await pressing("permissions.request", "add-as-answer");
@@ -272,7 +272,7 @@ describe("selected text", () => {
     await until(async () => (await host.worker(() => chrome.action.getTitle({}))) === "Cappy", { what: "the title to be as before" });
   });
 
-  test("has its two items in the menu, and keys are suggested for all", async () => {
+  test("selected text has two items in the menu, and keys are suggested for all commands", async () => {
     const commands = await host.worker(() => chrome.commands.getAll());
     const keys = Object.fromEntries(commands.map(({ name, shortcut }) => [name, shortcut]));
     for (const name of ["use-as-instruction", "add-as-answer", "open-panel", "focus-badge"]) assert.match(keys[name], /^Alt\+Shift\+\w$/, name);

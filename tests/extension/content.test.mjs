@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
-import { badges, fixture, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 
 const HOSTS = [
@@ -73,7 +73,7 @@ const PAGES = [
     [`https://example.org/eggs${layout}`, "generic.html", [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]]]),
 ];
 
-for (const [url, name, prompts] of PAGES) {
+for (const [url, name, prompts] of /** @type {[string, string, [string, string[], number][]][]} */ (PAGES)) {
   test(`badges on ${url} have the scores of the engine and mark the best`, async (t) => {
     const page = await open(t, url, name);
     if (url.startsWith("https://example.org/")) await inject(page);
@@ -91,7 +91,7 @@ for (const [url, name, prompts] of PAGES) {
   });
 }
 
-test("ChatGPT: steps and a result are one answer, not two to choose from", async (t) => {
+test("on ChatGPT steps and a result are one answer, not two to choose from", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/3", "chatgpt.html");
   await page.evaluate(() => {
     fixture.prompt("What is two and two?");
@@ -102,7 +102,7 @@ test("ChatGPT: steps and a result are one answer, not two to choose from", async
   assert.deepEqual([answers, groups], [4, 1]);
 });
 
-test("a list that keeps only what is near in the document: what comes back is known", async (t) => {
+test("answers that a list removes from the document and adds again keep their scores", async (t) => {
   const page = await open(t, "https://gemini.google.com/app/1", "gemini.html");
   const first = await ranked(page, 2);
   assert.deepEqual(byBest(first), [2, "best"]);
@@ -130,7 +130,7 @@ async function inject(page) {
   });
 }
 
-test("answers are ranked when they have settled, and only then", async (t) => {
+test("answers are ranked when they do not change any more, and only then", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/4", "chatgpt.html");
   await ranked(page, 2);
   await engine.asked();
@@ -158,7 +158,7 @@ test("answers are ranked when they have settled, and only then", async (t) => {
 
 const spoken = (page) => inBadges(page, (root) => root.querySelector("[role=status]").textContent);
 
-test("an answer that is edited is scored anew", async (t) => {
+test("an answer that is edited is scored again", async (t) => {
   const page = await open(t, "https://claude.ai/chat/2", "claude.html");
   await ranked(page, 2);
   await engine.asked();
@@ -173,7 +173,7 @@ test("an answer that is edited is scored anew", async (t) => {
   assert.deepEqual(await engine.asked(), []);
 });
 
-test("of regenerated answers those seen before stay in the ranking", async (t) => {
+test("regenerated answers that were seen before stay in the ranking", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/5", "chatgpt.html");
   await page.evaluate((prompt) => {
     fixture.prompt(prompt);
@@ -212,7 +212,7 @@ test("ChatGPT's keys: another answer in the same place is not an edit, and one t
   const list = await open(t, "https://chatgpt.com/c/21?layout=list", "chatgpt.html");
   await ranked(list, 2);
   await engine.asked();
-  // Slower than answers settle: what is not complete is not scored, and does not stay as an answer of its own.
+  // More slowly than answers settle: an incomplete answer is not scored, and does not stay as an answer of its own.
   await list.evaluate((prompt) => fixture.streamItem(prompt, "dog dog dog", 2000), BARKS);
   await sleep(2500);
   const { answers, ranked: groups } = await tell(host, list, "report");
@@ -220,7 +220,7 @@ test("ChatGPT's keys: another answer in the same place is not an edit, and one t
   assert.deepEqual(await engine.asked(), []);
 });
 
-test("Claude: a retried answer is not an edit of the one before", async (t) => {
+test("on Claude a retried answer is not an edit of the one before", async (t) => {
   const page = await open(t, "https://claude.ai/chat/20", "claude.html");
   await ranked(page, 2);
   const groups = async () => (await tell(host, page, "report")).ranked;
@@ -230,7 +230,7 @@ test("Claude: a retried answer is not an edit of the one before", async (t) => {
   await until(async () => (await groups()) === 2, { what: "both answers to count" });
 });
 
-test("LMArena: the head of a block of code is not read, and code is", async (t) => {
+test("on LMArena the header of a block of code is not read, and its code is", async (t) => {
   const page = await open(t, "https://arena.ai/c/20", "lmarena.html");
   await ranked(page, 4);
   await engine.asked();
@@ -240,7 +240,7 @@ test("LMArena: the head of a block of code is not read, and code is", async (t) 
   assert.deepEqual(asked, ["Here:\nprint(1)", "So:\nprint(2)"]);
 });
 
-test("LMArena: nothing settles as long as the site says that it writes", async (t) => {
+test("on LMArena no answer is finished as long as the site shows that one is being written", async (t) => {
   const page = await open(t, "https://arena.ai/c/21", "lmarena.html");
   await ranked(page, 4);
   await engine.asked();
@@ -254,7 +254,7 @@ test("LMArena: nothing settles as long as the site says that it writes", async (
   await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
 });
 
-test("Open WebUI: columns that are buttons keep their badges in place, also when they are made anew", async (t) => {
+test("on Open WebUI columns that are buttons keep their badges, also when they are drawn again", async (t) => {
   const page = await open(t, "http://chat.home.lan:8080/c/2", "openwebui.html");
   const before = await ranked(page, 2);
   const corners = await page.evaluate(() => [...document.querySelectorAll(".columns .words")].slice(-2).map((words) => {
@@ -275,15 +275,15 @@ test("Open WebUI: columns that are buttons keep their badges in place, also when
   await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
 });
 
-test("a page that is empty at first is recognised when it is not", async (t) => {
+test("a page that is empty at first is recognised when it has content", async (t) => {
   const page = await open(t, "http://chat.home.lan/c/3", { body: "<!doctype html><title>Loading</title><main></main>" });
   await until(() => tell(host, page, "report").then(({ adapter }) => adapter === "generic", () => false), { what: "the content script" });
-  await page.setContent((await fixture("openwebui.html")).replace("<!doctype html>", ""));
+  await page.setContent((await fixtureFile("openwebui.html")).replace("<!doctype html>", ""));
   await ranked(page, 2);
   assert.equal((await tell(host, page, "report")).adapter, "openwebui");
 });
 
-test("a host that is not allowed any more loses its badges", async (t) => {
+test("the badges of a host are removed when its permission is withdrawn", async (t) => {
   await host.grant(["http://notes.home.lan/*"]);
   const page = await open(t, "http://notes.home.lan:3000/c/1", "openwebui.html");
   const other = await open(t, "http://chat.home.lan:3000/c/4", "openwebui.html");
@@ -330,7 +330,7 @@ test("badges can be used by keyboard alone", async (t) => {
   assert.equal(await note(page), undefined);
   assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false], "the focus is given back");
   await page.keyboard.press("Space");
-  // The first thing in the note is the way to the best answer.
+  // The first control of the note leads to the best answer.
   await page.keyboard.press("Enter");
   await until(async () => (await badges(page))[1].focused, { what: "the focus on the best" });
   assert.equal(await note(page), undefined);
@@ -341,7 +341,7 @@ test("badges can be used by keyboard alone", async (t) => {
   assert.deepEqual(await page.evaluate(() => keys), [], "the page does not hear keys that are pressed on badges");
 });
 
-test("badges go with their answers and hide with them", async (t) => {
+test("badges move with their answers and hide with them", async (t) => {
   const page = await open(t, "https://arena.ai/c/3", "lmarena.html");
   const before = await ranked(page, 4);
   await page.evaluate(() => { document.querySelector(".scroller").scrollTop = 0; document.querySelector("ol").style.paddingTop = "60px"; });
@@ -358,7 +358,7 @@ test("badges go with their answers and hide with them", async (t) => {
   for (const { x, right } of await badges(page)) assert.ok(x >= 0 && right <= 375);
 });
 
-test("nothing of the page is touched, and switched off nothing is left", async (t) => {
+test("nothing of the page is changed, and after badges are switched off nothing is left", async (t) => {
   const shot = (page) => page.evaluate(() => {
     const copy = document.documentElement.cloneNode(true);
     const ours = copy.querySelectorAll("[data-cappy]").length;
@@ -412,7 +412,7 @@ test("a second injection changes nothing", async (t) => {
   assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll("[data-cappy]")].map(({ first }) => first)), [true]);
 });
 
-test("what fails is said, and can be tried again", async (t) => {
+test("a failure is shown, and can be tried again", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/10", "chatgpt.html");
   await ranked(page, 2);
   await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/no-model/" } });
@@ -429,7 +429,7 @@ test("what fails is said, and can be tried again", async (t) => {
   await ranked(page, 2);
 });
 
-test("a download says how far it is", async () => {
+test("a download shows its progress in badges", async () => {
   const code = await bundleText("content/views.ts");
   const words = await bundleText("content/words.ts");
   const { viewsOf } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
@@ -443,7 +443,7 @@ test("a download says how far it is", async () => {
   assert.deepEqual(viewsOf(rated, state, "").map(sentence), ["Rank 2 of 3 so far, score 0.20", "Rank 1 of 3 so far, score 0.90", "Downloading the model, 42%"]);
 });
 
-test("when the extension is updated its old badges go", async (t) => {
+test("when the extension is updated its old badges are removed", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/11", "chatgpt.html");
   await ranked(page, 2);
   assert.deepEqual(host.complaints, []);

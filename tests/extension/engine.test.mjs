@@ -10,11 +10,11 @@ import { bundleText } from "../../extension/build.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 
 const read = async (path) => readFile(new URL(`../../${path}`, import.meta.url));
-const json = async (path) => JSON.parse(await read(path));
+const json = async (path) => JSON.parse(String(await read(path)));
 
 const INSTRUCTION = "Which of these is an animal that barks at night?";
 const ANSWERS = ["a dog", "a cat", "a table with four legs", "dogs bark at night"];
-// The GPU, which is the slower way here: there is time to see work under way.
+// The GPU, which is slower here, so that there is time to see work under way.
 const DEFAULTS = { model: { kind: "embedded" }, dtype: "auto", device: "gpu", idleMinutes: 5 };
 
 let host;
@@ -48,7 +48,7 @@ beforeEach(async () => {
       return scores;
     };
     globalThis.failure = (work) => work.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
-    // What no client would say: through a port of its own, which tells what it hears.
+    // Messages that no client would send, through a port of their own.
     globalThis.openPort = () => {
       const port = chrome.runtime.connect({ name: "cappy-engine-1" });
       const heard = [];
@@ -69,7 +69,7 @@ const lastState = () => page.evaluate(() => states.at(-1));
 const phase = (wanted) => until(async () => (await lastState())?.phase === wanted, { what: wanted });
 
 describe("scores", () => {
-  test("are right, and the package's own to the bit", async () => {
+  test("scores are right, and the package's own to the bit", async () => {
     const pairs = (await json("tests/golden/pairs.json")).pairs.slice(0, 24);
     const { scores: expected, bound } = await json("tests/golden/models/cappy-mini.json");
     const got = await page.evaluate(async (pairs) => {
@@ -88,7 +88,7 @@ describe("scores", () => {
     compare(expected.slice(0, pairs.length), got.through, bound);
   });
 
-  test("come in batches, also of more answers than one request may have, cut where they are too long", async () => {
+  test("scores come in batches, also of more answers than one request may have, cut where they are too long", async () => {
     const answers = Array.from({ length: 300 }, (_, i) => ANSWERS[i % 4]).concat("long ".repeat(10_000));
     const got = await page.evaluate(async ([i, answers]) => {
       let batches = 0;
@@ -101,7 +101,7 @@ describe("scores", () => {
     assert.ok(got.batches > 3, `${got.batches} batches`);
   });
 
-  test("of several clients come meanwhile, and each asks only for what the engine takes", async () => {
+  test("several clients get scores at the same time, and each sends only as many requests as the engine accepts", async () => {
     const got = await page.evaluate(async ([i, answers]) => {
       const order = [];
       const long = score(i, Array(60).fill(answers).flat()).then(() => order.push("long"));
@@ -118,7 +118,7 @@ describe("scores", () => {
 });
 
 describe("requests", () => {
-  test("beyond four of one port are busy, and the others are served", async () => {
+  test("requests beyond four of one port are busy, and the others are served", async () => {
     const heard = await page.evaluate(async ([instruction, answers]) => {
       await client.load();
       const { port, heard } = openPort();
@@ -131,7 +131,7 @@ describe("requests", () => {
     assert.deepEqual(failed.map(({ id, code }) => [id, code]), [[5, "busy"], [6, "busy"]]);
   });
 
-  test("that are cancelled stop, and so do those of a port that is cut", async () => {
+  test("requests that are cancelled stop, and so do those of a port that is closed", async () => {
     const got = await page.evaluate(async ([instruction, answers]) => {
       await client.load();
       const lots = Array(60).fill(answers).flat();
@@ -163,7 +163,7 @@ describe("requests", () => {
 });
 
 describe("the model", () => {
-  test("is loaded once, tells how far it is, and stops loading when nobody who asked wants it", async () => {
+  test("the model is loaded once, reports its progress, and stops loading when all requests for it are cancelled", async () => {
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
     site.slow = 200;
     const got = await page.evaluate(async ([instruction, answers]) => {
@@ -197,7 +197,7 @@ describe("the model", () => {
     assert.ok(site.gets("/m/config.json").length <= 1, site.log.join("\n"));
   });
 
-  test("is another one after the settings change, also for what is under way", async () => {
+  test("another model scores after the settings change, also for requests under way", async () => {
     const embedded = await scored();
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
     const changed = await page.evaluate(async ([instruction, answers]) => {
@@ -208,7 +208,7 @@ describe("the model", () => {
     assert.equal(changed.state.maxTokens, 32);
     assert.notDeepEqual(changed.scores, embedded);
 
-    // In the middle of scoring: the client begins anew. The slower model is the one that is left.
+    // In the middle of scoring the client begins again. The slower model is the one that is replaced.
     await host.settings(DEFAULTS);
     assert.deepEqual(await scored(), embedded);
     const lots = Array(100).fill(ANSWERS).flat();
@@ -219,7 +219,7 @@ describe("the model", () => {
     await host.settings(DEFAULTS);
   });
 
-  test("of a folder comes from the extension's own storage", async () => {
+  test("the model of a folder comes from the extension's own storage", async () => {
     await page.evaluate(async (files) => {
       const root = await navigator.storage.getDirectory();
       const folder = await (await root.getDirectoryHandle("picked", { create: true })).getDirectoryHandle("mine", { create: true });
@@ -238,7 +238,7 @@ describe("the model", () => {
     assert.equal(missing.code, "not-found", missing.message);
   });
 
-  test("that fails says why, to whoever asked and to all, and is tried again", async () => {
+  test("a model that fails to load says why, to its request and to all pages, and is tried again", async () => {
     await host.settings({ model: { kind: "url", url: `${site.url}/later/` } });
     const failed = await page.evaluate(([i, a]) => failure(score(i, a)), [INSTRUCTION, ANSWERS]);
     assert.equal(failed.code, "network", failed.message);
@@ -249,7 +249,7 @@ describe("the model", () => {
     await until(async () => (await host.badge()) === "", { what: "the badge to go" });
   });
 
-  test("is put away after the idle time, with its document, and comes back", async () => {
+  test("the model is unloaded after the idle time, with its document, and is loaded again when it is needed", async () => {
     const first = await scored();
     assert.equal(await host.offscreenCount(), 1);
     await host.settings({ idleMinutes: 0.05 });
@@ -259,7 +259,7 @@ describe("the model", () => {
     assert.equal(await host.offscreenCount(), 1);
   });
 
-  test("stays as long as there is work, however short the idle time", async () => {
+  test("the model stays loaded as long as there is work, however short the idle time", async () => {
     await host.settings({ idleMinutes: 0.05 });
     const lots = Array(600).fill(ANSWERS).flat();
     const { stopped, phases } = await page.evaluate(async ([i, a]) => {
@@ -272,7 +272,7 @@ describe("the model", () => {
     assert.deepEqual(phases, ["ready"]);
   });
 
-  test("is loaded anew when its document ends under way", async () => {
+  test("the model is loaded again when its document ends during a request", async () => {
     const lots = Array(40).fill(ANSWERS).flat();
     const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
     await until(async () => (await lastState())?.working === 1, { what: "work" });
@@ -282,7 +282,7 @@ describe("the model", () => {
   });
 });
 
-test("states are told at most every so often, but a new phase at once, and the last one always", async () => {
+test("states are sent not too often, but a new phase at once, and the last one always", async () => {
   const { throttled } = await import(`data:text/javascript,${encodeURIComponent(await bundleText("engine/throttle.ts"))}`);
   const told = [];
   const tell = throttled(100, ({ phase }) => phase, (state) => told.push(`${state.phase}${state.n}`));
@@ -311,7 +311,7 @@ async function residentBytes() {
   return pages * 4096;
 }
 
-test("a thousand rankings leave the memory as it was", async () => {
+test("a thousand rankings do not use up memory", async () => {
   const heap = () => host.offscreen(() => {
     globalThis.gc();
     return performance.memory.usedJSHeapSize;

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { firefoxPath, lavapipe } from "../web/hosts.mjs";
-import { fixture as textOf } from "./fixtures/open.mjs";
+import { fixtureFile as textOf } from "./fixtures/open.mjs";
 import { built, clientScript, until } from "./harness.mjs";
 
 const ID = "cappy@cappy-web";
@@ -41,7 +41,8 @@ export async function openFirefox({ idleMs = 30_000 } = {}) {
     env: { ...process.env, ...lavapipe(), HOME: home, XDG_RUNTIME_DIR: home },
     extraPrefsFirefox: { ...PREFS, "extensions.background.idle.timeout": idleMs },
   });
-  const { connection } = browser;
+  /** Puppeteer has no public name for what it speaks to the browser by. @type {any} */
+  const { connection } = /** @type {any} */ (browser);
   await browser.installExtension(built("firefox"));
   const tree = await connection.send("browsingContext.getTree", { "moz:scope": "chrome" });
   const [{ context: chromeWindow }] = tree.result.contexts;
@@ -64,8 +65,8 @@ export async function openFirefox({ idleMs = 30_000 } = {}) {
     /** Opens a page of the extension in a tab. Without a path, one that runs nothing by itself. */
     async openPage(path = "manifest.json") {
       const page = await browser.newPage();
-      // Nothing tells when such a page is loaded.
-      await connection.send("browsingContext.navigate", { context: page.mainFrame()._id, url: address(path), wait: "none" });
+      // No event says when such a page is loaded.
+      await connection.send("browsingContext.navigate", { context: /** @type {any} */ (page.mainFrame())._id, url: address(path), wait: "none" });
       await until(() => page.evaluate(() => document.readyState === "complete" && location.href).then((at) => at === address(path), () => false),
         { what: path });
       return page;

@@ -18,7 +18,7 @@ before(async () => {
   host = await openFirefox({ idleMs: IDLE_MS });
   page = await host.openClient();
   await page.evaluate(() => {
-    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "keep", name: "settings", fields });
+    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "store", name: "settings", fields });
     globalThis.states = [];
     client.onState((state) => states.push(state));
     globalThis.score = async (instruction, answers) => {
@@ -50,13 +50,13 @@ test("scores are right on the f16 path, and equal in Chromium's order", async ()
   assert.equal((await lastState()).dtype, "f16");
 });
 
-test("the event page stays while a model is in hand, longer than the browser lets it", async () => {
+test("the event page stays while a model is loaded, longer than the browser lets an idle one", async () => {
   await sleep(IDLE_MS + 8000);
   assert.equal(await host.backgroundState(), "running");
   assert.equal((await lastState()).phase, "ready");
 });
 
-test("an event page that ended is woken, also by a ranking that is under way", async () => {
+test("an event page that has ended is woken, also by a ranking that is under way", async () => {
   const [dog] = await page.evaluate(() => score("Which animal barks?", ["a dog"]));
   await host.endBackground();
   await until(async () => (await lastState()).phase === "idle", { what: "the client to notice" });
@@ -113,15 +113,15 @@ test("badges rank the answers of a page", async () => {
   assert.match(ranked[1], /^Rank 1 of 2, score .*, the best/);
   assert.match(ranked[0], /^Rank 2 of 2, score/);
   assert.equal((await lastState()).dtype, "f16");
-  // Whoever has taken over the process of this page cannot read or change what is kept.
-  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" }));
+  // A page that has taken over the process of its content script cannot read or change what is stored.
+  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" }));
   const before = await kept();
   const said = await page.evaluate(async (url) => {
     const [{ id }] = await chrome.tabs.query({ url });
     const [{ result }] = await chrome.scripting.executeScript({
       target: { tabId: id },
       func: async () => [typeof browser.storage, ...await Promise.all([
-        { type: "kept", name: "settings" }, { type: "keep", name: "settings", fields: { learn: true } }, { type: "forget" },
+        { type: "read-stored", name: "settings" }, { type: "store", name: "settings", fields: { learn: true } }, { type: "delete-stored" },
       ].map((message) => browser.runtime.sendMessage({ v: 1, to: "background", ...message }).then(({ message }) => message)))],
     });
     return result;
@@ -131,7 +131,7 @@ test("badges rank the answers of a page", async () => {
   await site.close();
 });
 
-test("the event page is taught, by thumbs, and forgets", async () => {
+test("the event page learns from thumbs, and forgets", async () => {
   await page.evaluate(() => keep({ learn: true }));
   const scores = () => page.evaluate(() => score("Which animal barks?", ["a dog", "a train"]));
   const before = await scores();
@@ -144,11 +144,11 @@ test("the event page is taught, by thumbs, and forgets", async () => {
     }
     await client.teach();
   });
-  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "kept", name: "settings" })).value.taught);
+  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" })).value.taught);
   assert.deepEqual(taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]), [["The embedded model", 1, null, null]]);
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
-  await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" }));
+  await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" }));
   // The settings, and with them the device of this test, are forgotten, too.
   await page.evaluate(() => keep({ device: "gpu" }));
   assert.deepEqual(await scores(), before);

@@ -8,7 +8,7 @@
 //   await host.worker((x) => chrome.tabs.query(x), {});    // runs in the service worker
 //   await host.killWorker(); await host.offscreenCount(); await host.closeOffscreen();
 //   await host.settings({ idleMinutes: 1 });               // changes settings as the options page does
-//   await host.kept(); await host.forget();                // what the background keeps, and deletes
+//   await host.kept(); await host.forget();                // what the background stores, and deletes
 //   host.complaints                                        // uncaught errors and policy violations of all pages
 //   await host.close();
 //
@@ -21,7 +21,7 @@ import { fileURLToPath } from "node:url";
 
 import { chromiumArgs, chromiumPath } from "../web/browser.mjs";
 import { bundleText } from "../../extension/build.mjs";
-import { fixture as textOf } from "./fixtures/open.mjs";
+import { fixtureFile as textOf } from "./fixtures/open.mjs";
 
 /** The folder of a browser's build. */
 export function built(browser) {
@@ -33,7 +33,10 @@ export function built(browser) {
 /** The engine's client as a script that sets `engine`, to be run in a page of the extension. */
 export const clientScript = () => bundleText("engine/client.ts", { format: "iife", name: "engine" });
 
-/** Chromium with the extension. `profile` keeps the data of an earlier one. */
+/**
+ * Chromium with the extension. `profile` keeps the data of an earlier one.
+ * @param {{ args?: string[], profile?: string, colorScheme?: "light" | "dark" }} [options]
+ */
 export async function openChromium({ args = [], profile, colorScheme } = {}) {
   const { chromium } = await import("playwright-core");
   const folder = built("chrome");
@@ -141,7 +144,7 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
         await page.evaluate(([id, origin]) => chrome.developerPrivate.addHostPermission(id, origin), [id, origin]);
       }
       await page.goto(address("manifest.json"));
-      const granted = await page.evaluate((asked) => chrome.permissions.request(asked), { permissions, origins });
+      const granted = await page.evaluate((asked) => chrome.permissions.request(asked), /** @type {chrome.permissions.Permissions} */ ({ permissions, origins }));
       await page.close();
       if (!granted) throw new Error(`not granted: ${permissions} ${origins}`);
     },
@@ -154,20 +157,20 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     },
 
     /** Changes settings, as the options page does. */
-    settings: (change) => ask({ type: "keep", name: "settings", fields: change }),
+    settings: (change) => ask({ type: "store", name: "settings", fields: change }),
 
     /** What the background keeps, by name: `settings`, `collection`, `ranking`. What is not there is missing. */
     async kept() {
       const kept = {};
       for (const name of ["settings", "collection", "ranking"]) {
-        const value = await ask({ type: "kept", name });
+        const value = await ask({ type: "read-stored", name });
         if (value !== null) kept[name] = value;
       }
       return kept;
     },
 
     /** Deletes it. */
-    forget: () => ask({ type: "forget" }),
+    forget: () => ask({ type: "delete-stored" }),
 
     /** Runs a function in the service worker, which is started if need be. */
     async worker(act, ...args) {

@@ -29,7 +29,7 @@ async function open(t, name = "hostile.html") {
   return page;
 }
 
-test("markup and scripts in answers are words, and what is hidden is not", async (t) => {
+test("markup and scripts in answers count as text, and hidden text does not", async (t) => {
   const page = await open(t);
   await page.evaluate(() => fixture.markup());
   const found = await ranked(page, 2);
@@ -44,12 +44,12 @@ test("markup and scripts in answers are words, and what is hidden is not", async
   assert.equal(await page.evaluate(() => window.pwned), undefined);
 });
 
-test("10,000 answers: the newest are ranked, the rest is counted, nothing hangs", async (t) => {
-  for (const [each, expected] of [
+test("of 10,000 answers the newest are ranked and the others counted, and nothing hangs", async (t) => {
+  for (const [each, expected] of /** @type {[number, object][]} */ ([
     [2, { prompts: 5000, answers: 10_000, ranked: 128, left: 9744 }],
     [10_000, { prompts: 1, answers: 10_000, ranked: 1, left: 9936 }],
     [1, { prompts: 10_000, answers: 10_000, ranked: 0, left: 8976 }],
-  ]) {
+  ])) {
     const page = await open(t);
     await page.bringToFront();
     await page.evaluate((each) => fixture.many(10_000, each), each);
@@ -60,7 +60,7 @@ test("10,000 answers: the newest are ranked, the rest is counted, nothing hangs"
     const report = await tell(host, page, "report");
     assert.deepEqual(report, { adapter: "chatgpt", ...expected, problem: "" });
     if (each > 1) await until(async () => (await badges(page)).some(({ rank }) => rank), { what: "a ranking", ms: 30_000 });
-    // While it goes on, something changes all the time.
+    // During the ranking something changes all the time.
     await page.evaluate(async () => {
       for (let count = 0; count < 20; count += 1) {
         fixture.say("assistant", `One more: ${count}`);
@@ -72,7 +72,7 @@ test("10,000 answers: the newest are ranked, the rest is counted, nothing hangs"
     }
 });
 
-test("answers of a megabyte are read as far as the model reads", async (t) => {
+test("answers of a megabyte are read as far as a model reads", async (t) => {
   const page = await open(t);
   await page.evaluate(() => fixture.huge());
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
@@ -126,7 +126,7 @@ test("a page that speaks in the extension's name is not heard", async (t) => {
     "a page is handed the shadow roots of elements that it may define");
 });
 
-test("a page that throws the badges out wins, in the end, and nothing hangs", async (t) => {
+test("a page that keeps removing the badges wins in the end, and nothing hangs", async (t) => {
   const page = await open(t);
   await page.evaluate(() => { fixture.say("user", "Name the animal that barks."); fixture.say("assistant", "cow"); fixture.say("assistant", "dog"); });
   await ranked(page, 2);

@@ -71,7 +71,10 @@ test("every file that the manifests name is there, and the version is the packag
   assert.deepEqual(manifests.firefox.browser_specific_settings.gecko.data_collection_permissions, { required: ["none"] });
 });
 
-/** Addresses that may be in the build, and what they are there for. */
+/**
+ * Addresses that may be in the build, and what they are there for.
+ * @type {[address: RegExp, why: string][]}
+ */
 const KNOWN = [
   [/^https:\/\/huggingface\.co$/, "the hub that models come from"],
   [/^https:\/\/(aistudio\.google\.com|arena\.ai|chat\.deepseek\.com|chat\.qwen\.ai|chatgpt\.com|claude\.ai|gemini\.google\.com|grok\.com|lmarena\.ai)(\/\*?)?$/, "sites with an adapter"],
@@ -83,7 +86,7 @@ const KNOWN = [
   [/^https:\/\/cappy\.invalid\/$/, "a name in the browser's cache, of a domain that cannot exist"],
 ];
 
-test("no address is in the build but those that are known", async () => {
+test("the build holds only addresses that are known", async () => {
   for (const browser of BROWSERS) {
     for (const path of await filesOf(browser)) {
       // Licences name where software comes from, for people to read.
@@ -97,7 +100,7 @@ test("no address is in the build but those that are known", async () => {
   }
 });
 
-test("the terms of what others wrote come along, for the packages that are bundled as they are now", async () => {
+test("the build holds the licences of the bundled packages in their present versions", async () => {
   const { packages } = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8"));
   const sources = (await readdir(join(root, "extension"), { recursive: true })).filter((path) => path.endsWith(".ts"));
   const imported = new Set();
@@ -123,7 +126,10 @@ test("the terms of what others wrote come along, for the packages that are bundl
   }
 });
 
-/** What the linter may warn of, and why. */
+/**
+ * What the linter may warn of, and why.
+ * @type {[code: string, file: RegExp, message: RegExp, why?: string][]}
+ */
 const WARNINGS = [
   // Branches for Node, with names that are built so that bundlers leave them alone. They do not run in browsers.
   ["UNSAFE_VAR_ASSIGNMENT", /^cappy-web\/gpu\.js$/, /import/],

@@ -10,7 +10,7 @@ const PIECE = 500_000;
 /** The files of a small random model, with the embedded model's tokenizer. */
 export async function modelFiles() {
   const embedded = (name) => readFile(new URL(`../../dist/model/${name}`, import.meta.url));
-  const { vocab_size } = JSON.parse(await embedded("config.json"));
+  const { vocab_size } = JSON.parse(String(await embedded("config.json")));
   return tinyModel(await embedded("tokenizer.json"), vocab_size);
 }
 
@@ -39,14 +39,14 @@ export async function serveModel(files, port = 0) {
     const until = Math.min(to, Math.max(from, site.stall ?? to));
     for (let at = from; at < until; at += PIECE) {
       response.write(bytes.subarray(at, Math.min(at + PIECE, until)));
-      // Progress is told every now and then, as bytes come.
+      // Progress is reported now and then, as bytes come.
       if (until - from > PIECE) await sleep(60);
     }
     if (until < to) await new Promise((resolve) => site.waiting.push(resolve));
     response.end(bytes.subarray(until, to));
   });
-  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
-  site.port = server.address().port;
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(undefined)));
+  site.port = /** @type {import("node:net").AddressInfo} */ (server.address()).port;
   site.url = `http://127.0.0.1:${site.port}/m/`;
   return site;
 

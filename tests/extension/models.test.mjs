@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { bundleText } from "../../extension/build.mjs";
 
 const load = async (path) => import(`data:text/javascript,${encodeURIComponent(await bundleText(path))}`);
-globalThis.chrome = { runtime: { getURL: () => "chrome-extension://it/" } };
+globalThis.chrome = /** @type {any} */ ({ runtime: { getURL: () => "chrome-extension://it/" } });
 const { modelNamed } = await load("options/address.ts");
 const { planOf } = await load("options/folders.ts");
 
@@ -36,7 +36,7 @@ const NAMED = [
 ];
 
 describe("a model is named", () => {
-  for (const [text, model] of NAMED) test(`by “${text}”`, () => assert.deepEqual(modelNamed(text), model));
+  for (const [text, model] of NAMED) test(`a model is named by “${text}”`, () => assert.deepEqual(modelNamed(text), model));
 });
 
 /** A chosen file at a path. */
@@ -53,24 +53,24 @@ const OWN = ["config.json", "tokenizer.json", "model.safetensors"];
 const at = (folder) => OWN.map((name) => `${folder}/${name}`);
 
 describe("a chosen folder", () => {
-  test("with checkpoints and other forms inside is the model of its own files", async () => {
+  test("a chosen folder with checkpoints and other forms inside is the model of its own files", async () => {
     const inside = [...at("m/checkpoint-500"), ...at("m/checkpoint-1000"), "m/onnx/config.json", "m/onnx/model.onnx"];
     assert.deepEqual(await plan([...inside, ...at("m")]), { name: "m", files: at("m"), missing: [] });
     assert.deepEqual(await plan([...at("m"), ...inside]), { name: "m", files: at("m"), missing: [] });
   });
 
-  test("does not complete its own files by those inside", async () => {
+  test("files in folders below a chosen folder do not complete its own files", async () => {
     assert.deepEqual((await plan(["m/config.json", "m/tokenizer.json", ...at("m/checkpoint-500")])).missing, ["model.safetensors or pytorch_model.bin"]);
     assert.deepEqual((await plan(["m/config.json", "m/model.safetensors", ...at("m/onnx")])).missing, ["tokenizer.json"]);
   });
 
-  test("around one model is that model, and around several it is an error that names them", async () => {
+  test("a chosen folder with one model in a folder below it is that model, and with several it is an error that names them", async () => {
     assert.deepEqual(await plan(["runs/README.md", ...at("runs/best")]), { name: "best", files: at("runs/best"), missing: [] });
     await assert.rejects(plan([...at("runs/checkpoint-500"), ...at("runs/checkpoint-1000")]),
       { code: "input", message: "the folder holds several models: runs/checkpoint-500, runs/checkpoint-1000. Choose the folder of one of them" });
   });
 
-  test("brings what says how its tokenizer and its head are read, and no other weights", async () => {
+  test("a chosen folder brings the files that say how to read its tokenizer and its head, and no other weights", async () => {
     const beside = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config_sentence_transformers.json"];
     const others = ["README.md", "optimizer.pt", "pytorch_model.bin", "pytorch_model.bin.index.json", "flax_model.msgpack"];
     assert.deepEqual(await plan([...OWN, ...beside, ...others]), { name: "model", files: [...OWN, ...beside], missing: [] });
@@ -80,7 +80,7 @@ describe("a chosen folder", () => {
     assert.deepEqual((await plan(["config.json", "model.safetensors", "vocab.json"])).missing, ["tokenizer.json"]);
   });
 
-  test("that was dropped gives its name, as its files do not say it", async () => {
+  test("a chosen folder that was dropped gives its name, as its files do not say it", async () => {
     assert.equal((await plan(OWN, "my model")).name, "my-model");
   });
 });

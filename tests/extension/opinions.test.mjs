@@ -1,4 +1,4 @@
-// What thumbs mean: which lessons follow from them, and how many of them are kept.
+// Which lessons follow from thumbs, and how many thumbs are stored.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
@@ -11,7 +11,7 @@ const { asLines, lessonsOf, likedOf, MOST_BYTES, MOST_OPINIONS, opinionsIn, with
 const pressed = (...thumbs) => thumbs.reduce((kept, thumb) => withOpinion(kept, ...thumb), []);
 
 describe("lessons", () => {
-  test("of thumbs one way alone are labels, each by itself", () => {
+  test("thumbs of one kind alone make one lesson with a label each", () => {
     assert.deepEqual(lessonsOf(pressed(["q", "a", true], ["q", "b", true], ["r", "c", false])), [
       { instruction: "q", response: "a", label: 1 },
       { instruction: "q", response: "b", label: 1 },
@@ -19,7 +19,7 @@ describe("lessons", () => {
     ]);
   });
 
-  test("of thumbs both ways for one instruction are a choice", () => {
+  test("thumbs up and down for one instruction make one lesson of chosen and rejected answers", () => {
     const kept = pressed(["q", "a", true], ["r", "x", true], ["q", "b", false], ["q", "c", false], ["q", "d", true]);
     assert.deepEqual(lessonsOf(kept), [
       { instruction: "q", chosen: ["a", "d"], rejected: ["b", "c"] },
@@ -27,7 +27,7 @@ describe("lessons", () => {
     ]);
   });
 
-  test("follow a changed mind, and an opinion that is taken back", () => {
+  test("lessons follow an opinion that changes, and one that is taken back", () => {
     const kept = pressed(["q", "a", true], ["q", "b", false], ["q", "a", false], ["q", "b", true]);
     assert.deepEqual(lessonsOf(kept), [{ instruction: "q", chosen: ["b"], rejected: ["a"] }]);
     assert.deepEqual(likedOf(kept, "q", ["a", "b", "c"]), [false, true, undefined]);
@@ -36,7 +36,7 @@ describe("lessons", () => {
     assert.deepEqual(pressed(["q", "a", true], ["q", "a", undefined], ["q", "b", undefined]), []);
   });
 
-  test("are deleted one by one, and no others with them", () => {
+  test("lessons are deleted one by one, and no others with them", () => {
     const kept = pressed(["q", "a", true], ["q", "b", false], ["r", "a", true], ["r", "b", true]);
     const [choice, label] = lessonsOf(kept);
     assert.deepEqual(lessonsOf(withoutLesson(kept, choice)), [
@@ -45,7 +45,7 @@ describe("lessons", () => {
     assert.deepEqual(withoutLesson(kept, label).map(({ instruction, response }) => instruction + response), ["qa", "qb", "rb"]);
   });
 
-  test("are JSON lines when they are exported, whatever is in the texts", () => {
+  test("lessons are JSON lines when they are exported, whatever is in the texts", () => {
     const text = "a \"line\"\nand \u2028 another 🐕";
     const lines = asLines(lessonsOf(pressed([text, "a", true], [text, "b", false], ["r", text, true])));
     assert.ok(lines.endsWith("\n"));
@@ -55,8 +55,8 @@ describe("lessons", () => {
   });
 });
 
-describe("what is kept", () => {
-  test("is so many opinions, the newest", () => {
+describe("stored opinions", () => {
+  test("the newest opinions are stored, up to a number", () => {
     let kept = Array.from({ length: MOST_OPINIONS }, (_, at) => ({ instruction: "q", response: `${at}`, liked: true }));
     kept = withOpinion(kept, "q", "new", false);
     assert.equal(kept.length, MOST_OPINIONS);
@@ -67,7 +67,7 @@ describe("what is kept", () => {
     assert.deepEqual([kept[0].response, kept.at(-2).response, kept.length], ["3", "1", MOST_OPINIONS]);
   });
 
-  test("is so many bytes, as UTF-8 counts them", () => {
+  test("the newest opinions are stored, up to a number of bytes in UTF-8", () => {
     // 20,000 characters of three bytes each.
     const long = "あ".repeat(19_990);
     const fits = Math.floor(MOST_BYTES / (2 * 3 * 19_990));
@@ -77,7 +77,7 @@ describe("what is kept", () => {
     assert.ok(bytes <= MOST_BYTES && bytes > MOST_BYTES - 2 * 3 * 20_000, `${bytes} bytes`);
   });
 
-  test("is read without what is not valid", () => {
+  test("stored opinions are read without those that are not valid", () => {
     const good = { instruction: "q", response: "a", liked: true };
     assert.deepEqual(opinionsIn([good, { ...good, liked: 1 }, { ...good, response: "x".repeat(20_001) }, null, "x", { instruction: "q" }]), [good]);
     for (const broken of [undefined, null, "x", 3, { 0: good }]) assert.deepEqual(opinionsIn(broken), []);

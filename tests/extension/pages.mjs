@@ -31,7 +31,12 @@ export function setUp() {
     /** The files of a small model. */
     files: undefined,
 
-    /** Opens a page of the extension that must not complain; storage is empty before, unless it is to stay. */
+    /**
+     * Opens a page of the extension that must not complain; storage is empty before, unless it is to stay.
+     * @param {string} path
+     * @param {(page: any) => Promise<void>} act
+     * @param {{ stay?: boolean, prepare?: any }} [options]
+     */
     async open(path, act, { stay = false, prepare } = {}) {
       const page = await pages.host.context.newPage();
       const said = [];

@@ -20,7 +20,7 @@ const CHAT = `<!doctype html><title>chat</title>
 describe("the popup and the options", { skip: noBrowser }, () => {
   const pages = setUp();
 
-  test("a download shows everywhere, is cancelled, and goes on where it stopped", async () => {
+  test("a download is shown on every page, can be cancelled, and resumes where it stopped", async () => {
     const site = await serveModel({ ...pages.files, "model.safetensors": padded(pages.files["model.safetensors"], 12_000_000) });
     site.stall = 6_000_000;
     try {
@@ -41,7 +41,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
           assert.ok(value > 4e6 && value < 8e6 && max > 12e6, `${value} of ${max}`);
           await button(popup, "Cancel loading the model").click();
           await popup.getByText(`Cancelled. What was downloaded of ${site.url} is kept.`).waitFor();
-          // What waited for it, here the options, goes on with the embedded model.
+          // A call that waited for it, here of the options, uses the embedded model.
           await popup.locator("#model", { hasText: /^The embedded modelReady/ }).waitFor();
         }, { stay: true });
         assert.deepEqual((await pages.settings()).model, { kind: "embedded" }, "or the next ranking would begin the download again");
@@ -150,7 +150,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     }
   }));
 
-  test("of a folder with checkpoints inside, chosen or dropped, the own files are offered", () => pages.options(async (page) => {
+  test("of a folder with checkpoints in it, chosen or dropped, its own files are offered", () => pages.options(async (page) => {
     const folder = await mkdtemp(join(tmpdir(), "with-checkpoints-"));
     try {
       await mkdir(join(folder, "checkpoint-500"));
@@ -223,7 +223,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     assert.deepEqual(left, { databases: [], caches: [], origins: [], scripting: false });
   });
 
-  test("the popup knows a site, asks, shows what is found, and switches off", async () => {
+  test("the popup recognises a site, asks for the permission, shows what is found, and switches badges off", async () => {
     await pages.host.forget();
     await pages.host.serve("https://chatgpt.com/c/1", { body: CHAT });
     const site = await pages.host.openSite("https://chatgpt.com/c/1", { body: CHAT });
@@ -247,7 +247,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     await pages.host.revoke(["https://chatgpt.com/*"], ["scripting"]);
   });
 
-  test("the popup looks at other pages when asked, and says where it may not", async () => {
+  test("the popup looks at other pages when asked, and says where it is not allowed to", async () => {
     const page = await pages.host.openSite("https://example.org/", { body: CHAT });
     await page.bringToFront();
     await grantActiveTab(page);

@@ -37,7 +37,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     await page.getByLabel(/several answers/).check();
     await button(page, "Add").click();
     const answers = [ANSWERS[0], `${ANSWERS[1]}\nIt has`, ...ANSWERS.slice(2)];
-    // A dialog tells that it was closed a little later.
+    // The event of a closed dialog comes a little later.
     await page.locator("#answers textarea").nth(3).waitFor();
     assert.deepEqual(await areas(page), answers);
     await page.locator("#instruction").focus();
@@ -64,7 +64,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     assert.ok(copied.endsWith("\nRanked by The embedded model.\n"), copied);
   }));
 
-  test("the panel says when a ranking is stale, also by another model, and keeps it over closing", async () => {
+  test("the panel says when a ranking is stale, also by another model, and stores it over closing", async () => {
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);
       await button(page, "Rank").click();
@@ -93,7 +93,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("the panel undoes, and loses nothing", async () => {
+  test("the panel undoes changes, and loses nothing", async () => {
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);
       await button(page, "Remove answer 2").click();
@@ -117,15 +117,15 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("what is written before the panel knows what is kept stays, and what is kept comes in", async () => {
+  test("what is written before the panel has read the storage stays, and what is stored is added", async () => {
     await pages.host.forget();
     await pages.inPage(() => chrome.runtime.sendMessage({
-      v: 1, to: "background", type: "keep", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
+      v: 1, to: "background", type: "store", name: "collection", fields: { instruction: "", answers: [{ id: "kept", text: "kept before" }] },
     }));
     const slowly = () => {
       const { sendMessage } = chrome.runtime;
       chrome.runtime.sendMessage = async (message) => {
-        if (message.type === "kept") await new Promise((resolve) => setTimeout(resolve, 2000));
+        if (message.type === "read-stored") await new Promise((resolve) => setTimeout(resolve, 2000));
         return sendMessage.call(chrome.runtime, message);
       };
     };
@@ -139,20 +139,20 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true, prepare: [slowly] });
   });
 
-  test("what is added elsewhere comes in while somebody writes", () => pages.panel(async (page) => {
+  test("what is added elsewhere appears while the user is writing", () => pages.panel(async (page) => {
     await write(page, QUESTION, ["first"]);
     await until(async () => (await pages.stored()).collection?.answers.length === 1);
     await page.locator("#answers textarea").focus();
     await page.keyboard.press("End");
-    // Within the pause before writing is kept.
+    // Before the pause is over after which writing is stored.
     await page.evaluate(async () => {
       const area = document.activeElement;
       area.value += ", and more";
       area.dispatchEvent(new Event("input", { bubbles: true }));
       const say = (message) => chrome.runtime.sendMessage({ v: 1, to: "background", name: "collection", ...message });
-      const { value: collection } = await say({ type: "kept" });
+      const { value: collection } = await say({ type: "read-stored" });
       collection.answers.push({ id: "from-a-page", text: "selected <b>on</b> a page" });
-      await say({ type: "keep", fields: collection });
+      await say({ type: "store", fields: collection });
     });
     await page.locator("#answers textarea").nth(1).waitFor();
     assert.deepEqual(await areas(page), ["first, and more", "selected <b>on</b> a page"]);
@@ -161,7 +161,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     assert.equal((await pages.stored()).collection.answers.length, 2);
   }));
 
-  test("the panel cancels a ranking, and says what was cut", () => pages.panel(async (page) => {
+  test("the panel cancels a ranking, and shows which answers were cut", () => pages.panel(async (page) => {
     const long = "word ".repeat(2000);
     await write(page, QUESTION, Array.from({ length: 150 }, (_, at) => `${at} ${long}`));
     await button(page, "Rank").click();
@@ -202,7 +202,7 @@ describe("the side panel", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("Cappy-large tells its size before, and asks", () => pages.panel(async (page) => {
+  test("before Cappy-large is downloaded the panel shows its size and asks", () => pages.panel(async (page) => {
     const sizes = { "config.json": 600, "tokenizer.json": 2_000_000, "pytorch_model.bin": 1_423_000_000 };
     await page.route("https://huggingface.co/**", (route) => {
       const size = sizes[route.request().url().split("/").at(-1)];

@@ -4,15 +4,15 @@ import { test } from "node:test";
 import { bundleText } from "../../extension/build.mjs";
 
 let kept = {};
-globalThis.chrome = {
+globalThis.chrome = /** @type {any} */ ({
   runtime: {
     getURL: () => "chrome-extension://it/",
     async sendMessage({ type, name, fields }) {
-      if (type === "keep") kept[name] = { ...kept[name], ...fields };
-      return type === "kept" ? { ok: true, value: kept[name] ?? null } : { ok: true };
+      if (type === "store") kept[name] = { ...kept[name], ...fields };
+      return type === "read-stored" ? { ok: true, value: kept[name] ?? null } : { ok: true };
     },
   },
-};
+});
 const code = await bundleText("settings.ts");
 const { changeSettings, forEngine, readSettings } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
 
@@ -29,7 +29,7 @@ test("Cappy-large is held in 4 bits unless something else was chosen, and others
   for (const model of others) assert.equal(await dtypeWith({ model }), "auto");
 });
 
-test("what was chosen stays, for every model", async () => {
+test("the chosen way of holding weights stays, for every model", async () => {
   for (const dtype of ["f16", "f32", "q8", "q4"]) {
     for (const model of [large, ...others]) assert.equal(await dtypeWith({ model, dtype }), dtype);
   }

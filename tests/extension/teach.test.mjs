@@ -26,7 +26,7 @@ describe("teaching", { skip: noBrowser }, () => {
 
   const reset = async (settings = {}) => {
     await pages.inPage(async () => {
-      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" });
+      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
     });
     await pages.host.settings({ learn: true, ...settings });
@@ -42,7 +42,7 @@ describe("teaching", { skip: noBrowser }, () => {
     return keptAdaptations();
   });
 
-  test("changes scores, which can be switched, forgotten and deleted", async (t) => {
+  test("teaching changes scores, and its result can be switched off, forgotten and deleted", async (t) => {
     await reset();
     const client = await pages.host.openClient();
     t.after(() => client.close());
@@ -66,7 +66,7 @@ describe("teaching", { skip: noBrowser }, () => {
       await page.getByText("6 lessons to learn from. Teaching adjusts the last layer of the embedded model, here on this device.").waitFor();
       await button(page, "Teach").click();
       await page.getByText(/^Learned from 6 lessons in \d+ steps on .+ Error on lessons held out: \d\.\d{4} before, \d\.\d{4} after\.$/).first().waitFor();
-      // What came of it is in the settings, and is heard apart from that it has ended.
+      // The result is in the settings, and comes in another message than the end.
       await button(page, "Cancel teaching").waitFor({ state: "hidden" });
       assert.equal(await page.getByLabel("Use what it learned").isChecked(), true);
       const { taught: [taught] } = await pages.settings();
@@ -130,16 +130,16 @@ describe("teaching", { skip: noBrowser }, () => {
       globalThis.fake = { calls: [] };
       Scorer.prototype.adapt = (lessons, options) => new Promise((resolve, reject) => {
         const { signal, onProgress } = options;
-        fake.calls.push({ lessons, heldOut: options.heldOut, depth: options.depth, seed: options.seed });
+        globalThis.fake.calls.push({ lessons, heldOut: options.heldOut, depth: options.depth, seed: options.seed });
         signal.addEventListener("abort", () => reject(Object.assign(new Error("stopped"), { code: "aborted" })));
-        Object.assign(fake, { step: onProgress, fail: (code) => reject(Object.assign(new Error("It failed"), { code })) });
+        Object.assign(globalThis.fake, { step: onProgress, fail: (code) => reject(Object.assign(new Error("It failed"), { code })) });
       });
     });
   };
   const fake = (act, ...args) => pages.host.offscreen(`(...args) => (${act})(globalThis.fake, ...args)`, ...args);
   const begun = (count = 1) => until(() => fake((fake, count) => fake.calls.length === count, count), { what: "teaching" });
 
-  test("says how far it is on every page, and is cancelled on any", async () => {
+  test("teaching shows its progress on every page, and can be cancelled on any", async () => {
     await reset();
     await keep(THUMBS.slice(0, 3));
     await standIn();
@@ -171,7 +171,7 @@ describe("teaching", { skip: noBrowser }, () => {
       assert.deepEqual((await pages.settings()).taught ?? [], []);
       assert.equal(await page.locator("#teach .error").count(), 0);
 
-      // It goes on when the page is closed that began it.
+      // Teaching goes on when the page that began it is closed.
       await button(page, "Teach").click();
       await begun(2);
     }, { stay: true });
@@ -190,7 +190,7 @@ describe("teaching", { skip: noBrowser }, () => {
     await pages.host.closeOffscreen();
   });
 
-  test("holds some out where there are enough, and nobody but pages of the extension may ask for it", async () => {
+  test("teaching holds out lessons where there are enough, and only pages of the extension may ask for it", async () => {
     await reset();
     await keep(THUMBS);
     await standIn();
@@ -229,7 +229,7 @@ describe("teaching", { skip: noBrowser }, () => {
     await pages.host.closeOffscreen();
   });
 
-  test("without lessons is refused", async () => {
+  test("teaching without lessons is refused", async () => {
     await reset();
     const failed = await pages.inPage(() => new Promise((resolve) => {
       chrome.runtime.sendMessage({ v: 1, to: "background", type: "ensure-engine" }).then(() => {

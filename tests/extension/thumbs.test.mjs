@@ -31,7 +31,7 @@ describe("thumbs", { skip: noBrowser }, () => {
   let visits = 0;
 
   /** A chat with one group of two answers, ranked. */
-  async function chat(t, path = visits += 1) {
+  async function chat(t, path = String(visits += 1)) {
     await pages.host.grant(["https://chatgpt.com/*"]);
     const page = await openFixture(pages.host, `https://chatgpt.com/c/${path}`, "chatgpt.html");
     t.after(() => page.close());
@@ -68,14 +68,14 @@ describe("thumbs", { skip: noBrowser }, () => {
 
   const reset = async (settings) => {
     await pages.inPage(async () => {
-      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "forget" });
+      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
     });
     if (settings) await pages.host.settings(settings);
   };
   const databases = () => pages.inPage(async () => (await indexedDB.databases()).map(({ name }) => name).filter((name) => name !== "cappy-kept"));
 
-  test("are not there while learning is off, and nothing is kept", async (t) => {
+  test("there are no thumbs while learning is off, and nothing is stored", async (t) => {
     await reset();
     const page = await chat(t);
     await sleep(500);
@@ -100,7 +100,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     assert.deepEqual(await databases(), []);
   });
 
-  test("beside badges keep what the user thinks, also of a changed mind, over loading the page again", async (t) => {
+  test("thumbs beside badges store the user's opinion, also one that changes, over a reload of the page", async (t) => {
     await reset();
     const page = await chat(t, "thumbs");
     await pages.options(async (options) => {
@@ -136,7 +136,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     await show(page, "-,down");
     assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 0 }]);
 
-    // Off, they go, and what was kept stays.
+    // Switched off, thumbs disappear, and what was stored stays.
     await pages.host.settings({ learn: false });
     await until(async () => (await thumbs(page)).length === 0, { what: "no thumbs" });
     assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 0 }]);
@@ -145,7 +145,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     await show(page, "-,down");
   });
 
-  test("beside badges are reached by keyboard, and a page cannot press them", async (t) => {
+  test("thumbs beside badges can be used by keyboard, and a page cannot press them", async (t) => {
     await reset({ learn: true });
     const page = await chat(t);
     await withThumbs(page);
@@ -168,7 +168,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     assert.equal(opinions(await thumbs(page)), "down,up");
   });
 
-  test("in the side panel are the same ones", async (t) => {
+  test("thumbs in the side panel show and change the same opinions", async (t) => {
     await reset({ learn: true });
     const page = await chat(t);
     await pages.panel(async (panel) => {
@@ -196,7 +196,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     }, { stay: true });
   });
 
-  test("are listed in the options, and deleted one by one, all, and with everything", async () => {
+  test("lessons of thumbs are listed in the options, and deleted one by one, all together, and with everything else", async () => {
     await reset({ learn: true });
     const keep = (many) => pages.inPage((many) => Promise.all(many.map(([instruction, answer, liked]) =>
       chrome.runtime.sendMessage({ v: 1, to: "background", type: "opinion", instruction, answer, liked }))), many);
@@ -238,7 +238,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     assert.deepEqual(await pages.stored(), {});
   });
 
-  test("keep nothing of private windows", async () => {
+  test("thumbs store nothing of private windows", async () => {
     await reset({ learn: true });
     const code = await bundleText("background/opinions.ts", { format: "iife", name: "background" });
     const page = await pages.host.openPage();
@@ -252,7 +252,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     await page.close();
   });
 
-  test("are bounded, and messages of them are checked", async () => {
+  test("the number of stored thumbs is limited, and messages about them are checked", async () => {
     await reset({ learn: true });
     const said = await pages.inPage(async () => {
       const message = { v: 1, to: "background", type: "opinion", instruction: "q", answer: "a", liked: true };

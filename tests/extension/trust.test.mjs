@@ -1,8 +1,8 @@
-// What content scripts and pages cannot do: read or change what is kept, forge thumbs, switch the script off.
+// What content scripts and pages cannot do: read or change what is stored, forge thumbs, switch the script off.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
-import { fixture, inBadges, openFixture, ranked } from "./fixtures/open.mjs";
+import { fixtureFile, inBadges, openFixture, ranked } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 import { ANSWERS, button, QUESTION, ranked as rankedPanel, write } from "./pages.mjs";
 
@@ -17,6 +17,7 @@ before(async () => {
 after(() => host?.close());
 
 /** Opens a page with badges for the length of a test. */
+/** @param {any} t @param {string | { body: string }} [body] */
 async function open(t, body = "chatgpt.html") {
   const page = await openFixture(host, `https://chatgpt.com/c/${visits += 1}`, body);
   t.after(() => page.close());
@@ -33,15 +34,15 @@ const inScript = (page, act, ...args) => host.worker(`async (url, args) => {
 const say = (page, messages) => inScript(page, (messages) =>
   Promise.all(messages.map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }))), messages);
 
-test("a content script cannot read or change what is kept", async (t) => {
+test("a content script cannot read or change what is stored", async (t) => {
   await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/secret/?token=hidden" }, badge: "rank" });
   const page = await open(t);
   assert.equal(await inScript(page, () => typeof chrome.storage), "undefined");
   const kept = await host.kept();
   const answers = await say(page, [
-    ...["settings", "collection", "ranking"].map((name) => ({ type: "kept", name })),
-    { type: "keep", name: "settings", fields: { learn: true, model: { kind: "url", url: "https://example.org/" } } },
-    { type: "forget" },
+    ...["settings", "collection", "ranking"].map((name) => ({ type: "read-stored", name })),
+    { type: "store", name: "settings", fields: { learn: true, model: { kind: "url", url: "https://example.org/" } } },
+    { type: "delete-stored" },
     { type: "engine-settings" },
   ]);
   assert.deepEqual(answers, Array(6).fill({ ok: false, message: "Only pages of the extension may say that" }));
@@ -67,11 +68,11 @@ test("a content script cannot read or change what is kept", async (t) => {
   await ranked(page, 2);
 });
 
-test("no element of a page switches the content script off or leads it astray", async (t) => {
-  const text = await fixture("chatgpt.html");
+test("no element of a page switches the content script off or misleads it", async (t) => {
+  const text = await fixtureFile("chatgpt.html");
   const names = ["cappyContent", "cappy content script", "Symbol(cappy content script)"];
   const elements = names.map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`).join("");
-  // Within a form each of these stands in the place of the form's own member.
+  // Within a form each of these replaces the form's own member.
   const members = ["parentElement", "parentNode", "closest", "matches", "contains", "getAttribute", "querySelector", "firstChild",
     "nextSibling", "localName", "checkVisibility", "getBoundingClientRect"];
   const inputs = members.map((name) => `<input name="${name}" type="hidden">`).join("");
@@ -106,7 +107,7 @@ describe("forged thumbs", () => {
   const thumb = (answer = "a") => ({ type: "opinion", instruction: "forged", answer, liked: true });
   const whys = (answers) => [...new Set(answers.map(({ ok, message }) => message ?? ok))];
 
-  test("are refused from a tab that is not in front, and where badges are switched off", async (t) => {
+  test("forged thumbs are refused from a tab that is not in front, and where badges are switched off", async (t) => {
     const page = await open(t);
     await ranked(page, 2);
     const other = await open(t);
@@ -119,7 +120,7 @@ describe("forged thumbs", () => {
     assert.deepEqual(whys(await say(page, [thumb()])), [true]);
   });
 
-  test("are refused where they come faster than a person presses", async (t) => {
+  test("forged thumbs are refused where they come faster than a person presses", async (t) => {
     const page = await open(t);
     await ranked(page, 2);
     await page.bringToFront();
@@ -132,7 +133,7 @@ describe("forged thumbs", () => {
     await ours.close();
   });
 
-  test("are not taken for a press that a page let fall through, or moved a thumb under", async (t) => {
+  test("a click that a page lets fall through, or moves a thumb under, is not taken for a press of the thumb", async (t) => {
     const page = await open(t);
     await page.bringToFront();
     await ranked(page, 2);
@@ -170,7 +171,7 @@ describe("forged thumbs", () => {
     assert.match((await first()).title, /^Not counted/);
     await sleep(600);
     await page.mouse.click(x, y);
-    // What was forged before has used up this minute: the press is told all the same, and refused by the background alone.
+    // What was forged before has used up this minute: the press is sent all the same, and only the background refuses it.
     assert.equal((await first()).title, "");
   });
 });
@@ -195,7 +196,7 @@ describe("a private window", () => {
     chrome.contextMenus.onClicked.dispatch({ menuItemId, selectionText }, { incognito: true, windowId: 4711 });
   }`, menuItemId, selectionText);
 
-  test("has a panel that ranks and keeps nothing", async (t) => {
+  test("a private window has a panel that ranks and stores nothing", async (t) => {
     await host.forget();
     await host.settings({ learn: true });
     const before = await host.kept();
@@ -215,7 +216,7 @@ describe("a private window", () => {
     await host.forget();
   });
 
-  test("neither shows what is kept of others, nor hears of it", async (t) => {
+  test("a private window neither shows nor receives what is stored of other windows", async (t) => {
     await host.forget();
     const usual = await panel(t);
     await write(usual, QUESTION, ANSWERS);
@@ -232,7 +233,7 @@ describe("a private window", () => {
     await host.forget();
   });
 
-  test("gives selected text to its own panel, and to nothing that is kept", async (t) => {
+  test("a private window gives selected text to its own panel, and nothing of it is stored", async (t) => {
     await host.forget();
     await select("add-as-answer", "a secret");
     await until(async () => (await host.badge()) === "?", { what: "a question mark" });

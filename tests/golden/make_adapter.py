@@ -1,4 +1,4 @@
-"""Makes the golden adapter that tests/peft.rs loads: what peft wrote, and what it scores.
+"""Makes the golden adapter that crates/cli/tests/peft.rs loads: what peft wrote, and what it scores.
 
 Run by hand, after changing the texts, the tokenizer or the recipe of the random weights:
 

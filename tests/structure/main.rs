@@ -1,10 +1,12 @@
 //! What the compiler does not check: who may use whom, that every shader is valid for both
-//! preludes without a GPU, that numbers which stand in two languages agree, and that files stay
-//! short. Every check is a function over texts, and has a test that it finds what it looks for.
+//! preludes without a GPU, that what stands in two languages agrees, and that files stay short. Every check is a function over texts, and has a test that it finds what it looks for.
 
 mod docs;
-mod floors;
-mod numbers;
+#[path = "../../build/generate.rs"]
+mod generate;
+#[path = "../../build/kernels.rs"]
+mod kernels;
+mod layers;
 mod paths;
 mod shaders;
 mod text;
@@ -83,28 +85,14 @@ fn assert_finds(problems: Vec<String>, what: &str) {
 }
 
 #[test]
-fn modules_use_only_the_floors_below() {
-    assert_none(floors::check(&files(&["src"])));
+fn modules_use_only_the_layers_below() {
+    assert_none(layers::check(&files(&["src"])));
 }
 
 #[test]
 fn shaders_are_valid_with_both_preludes() {
-    assert_none(shaders::check_validity(&files(&["shaders"])));
-}
-
-#[test]
-fn bindings_are_numbered_without_gaps() {
-    assert_none(shaders::check_bindings(&files(&["shaders"])));
-}
-
-#[test]
-fn each_kernel_has_a_shader_and_each_shader_a_kernel() {
-    assert_none(numbers::check_pairs(&files(&["src/ops", "shaders"])));
-}
-
-#[test]
-fn numbers_in_rust_and_wgsl_agree() {
-    assert_none(numbers::check_constants(&files(&["src/ops", "shaders"])));
+    let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    assert_none(shaders::check(&kernels::read(&shaders).unwrap()));
 }
 
 #[test]
@@ -123,7 +111,8 @@ fn crate_and_npm_package_agree() {
 
 #[test]
 fn files_are_short() {
-    let mut files = files(&["src", "shaders", "tests", "scripts", "js", "www", "extension"]);
+    let mut files =
+        files(&["src", "crates", "shaders", "tests", "scripts", "js", "www", "extension"]);
     // What is built is nobody's to read.
     files.retain(|file| {
         !["js/wasm/", "js/adapt/wasm/", "js/cpu/wasm/", "js/families/wasm/", "extension/dist/"]
@@ -143,5 +132,5 @@ fn doc_comments_name_only_what_exists() {
 
 #[test]
 fn nothing_is_left_to_do() {
-    assert_none(text::check_markers(&files(&["src", "shaders"])));
+    assert_none(text::check_markers(&files(&["src", "crates", "shaders"])));
 }

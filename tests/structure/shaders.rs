@@ -1,164 +1,57 @@
-//! Every shader through naga's validator, with what plain WebGPU gives and no GPU.
+//! Every kernel through naga's validator, with what plain WebGPU gives and no GPU. How a kernel is put
+//! together, and its bindings, are the business of build/kernels.rs, which is tested here, too.
 
 use naga::AddressSpace;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-use crate::File;
-
-/// `shaders/prelude_<name>.wgsl` for each way to read f16 numbers, and what it may use.
-///
-/// Packing and unpacking f16 in u32 is part of WGSL without any feature; naga counts it apart.
-const PRELUDES: [(&str, Capabilities); 2] = [
-    ("prelude_f16", Capabilities::SHADER_FLOAT16.union(Capabilities::SHADER_FLOAT16_IN_FLOAT32)),
-    ("prelude_f32", Capabilities::SHADER_FLOAT16_IN_FLOAT32),
-];
-
-/// How the variants of matmul read their weights.
-const WEIGHTS: [&[&str]; 3] = [
-    &["prelude_weights_f16"],
-    &["prelude_q8", "prelude_weights_quantised"],
-    &["prelude_q4", "prelude_weights_quantised"],
-];
+use crate::kernels::{COOPERATIVE, Files, Kernel, SUBGROUPS, kernels};
 
 // WebGPU's default limits, which every adapter has.
 const MOST_INVOCATIONS: u32 = 256;
 const MOST_WORKGROUP_BYTES: u32 = 16 << 10;
 const MOST_STORAGE_BUFFERS: usize = 8;
 
-/// Shaders that are not valid after one of the preludes, or need more than the default limits.
-pub fn check_validity(files: &[File]) -> Vec<String> {
+/// Kernels that are not valid after one of their preludes, or need more than the default limits.
+pub fn check(files: &Files) -> Vec<String> {
     let mut problems = Vec::new();
-    for shader in kernels(files) {
-        for (names, capabilities) in preludes(shader) {
-            let found = names.iter().map(|name| files.iter().find(|file| file.stem() == *name));
-            let Some(preludes) = found.collect::<Option<Vec<_>>>() else {
-                problems.push(format!("shaders/{}.wgsl is missing", names.join(".wgsl or ")));
-                continue;
-            };
-            let (folder, first): (Vec<&File>, Vec<&File>) =
-                preludes.into_iter().partition(|file| file.path.matches('/').count() > 1);
-            let text = |files: &[&File]| -> String {
-                files.iter().map(|file| format!("{}\n", file.text)).collect()
-            };
-            let common = common(files, shader);
-            let source = [&text(&first), common, "\n", &text(&folder), &shader.text].concat();
-            let names = names.join(", ");
-            match validate(&source, capabilities) {
-                Err(why) => problems.push(format!("{} with {names}: {why}", shader.path)),
-                Ok(module) => {
-                    let over = over_limits(&module);
-                    problems
-                        .extend(over.map(|what| format!("{} with {names}: {what}", shader.path)));
-                }
+    for kernel in kernels(files) {
+        if let Err(why) = kernel.reflect(files) {
+            problems.push(why);
+            continue;
+        }
+        for prelude in kernel.preludes() {
+            let named = |what: String| format!("{} with {prelude}: {what}", kernel.name);
+            match validate(&kernel, files, prelude) {
+                Err(why) => problems.push(named(why)),
+                Ok(module) => problems.extend(over_limits(&module).into_iter().map(named)),
             }
         }
     }
     problems
 }
 
-/// What is put before a shader, in each way that it may be, and what it may use then.
-fn preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
-    let plain = plain_preludes(shader);
-    if !shader.path.starts_with("shaders/matmul/") {
-        return plain;
-    }
-    let tile = tile(shader);
-    let with = |weights: &'static [&'static str]| {
-        plain.iter().map(move |(names, capabilities)| {
-            let names = names.iter().chain(weights).chain(tile).copied().collect();
-            (names, *capabilities)
-        })
-    };
-    WEIGHTS.into_iter().flat_map(with).collect()
-}
-
-/// What the variants of matmul for CPUs share.
-fn tile(shader: &File) -> &'static [&'static str] {
-    match shader.path.as_str() {
-        "shaders/matmul/lanes.wgsl" | "shaders/matmul/subgroup.wgsl" => &["prelude_tile"],
-        _ => &[],
-    }
-}
-
-/// The same without what reads the weights of a matmul.
-fn plain_preludes(shader: &File) -> Vec<(Vec<&'static str>, Capabilities)> {
-    match shader.stem() {
-        // These run only where the adapter has what they need.
-        "cooperative" => {
-            let [(f16, plain), _] = PRELUDES;
-            let more = plain | Capabilities::SUBGROUP | Capabilities::COOPERATIVE_MATRIX;
-            let with = |side| (vec!["prelude_cooperative", f16, side], more);
-            vec![with("prelude_16"), with("prelude_8")]
-        }
-        "subgroup" => {
-            PRELUDES.map(|(name, plain)| (vec![name], plain | Capabilities::SUBGROUP)).to_vec()
-        }
-        _ => PRELUDES.map(|(name, plain)| (vec![name], plain)).to_vec(),
-    }
-}
-
-/// Shaders whose bindings are not 0, 1, 2, ... of group 0.
-pub fn check_bindings(files: &[File]) -> Vec<String> {
-    let mut problems = Vec::new();
-    for shader in kernels(files) {
-        let weights =
-            if shader.path.starts_with("shaders/matmul/") { &WEIGHTS[..] } else { &[&[][..]] };
-        for weights in weights {
-            let text = |stem: &str| {
-                files.iter().find(|file| file.stem() == stem).map_or("", |file| file.text.as_str())
-            };
-            let mut parts = vec![text("prelude_f32"), common(files, shader)];
-            parts.extend(weights.iter().chain(tile(shader)).map(|stem| text(stem)));
-            parts.push(&shader.text);
-            // What does not even parse is told by the check of validity.
-            let Ok(module) = naga::front::wgsl::parse_str(&parts.join("\n")) else { continue };
-            let mut bindings: Vec<(u32, u32)> = module
-                .global_variables
-                .iter()
-                .filter_map(|(_, variable)| variable.binding.as_ref())
-                .map(|binding| (binding.group, binding.binding))
-                .collect();
-            bindings.sort_unstable();
-            let expected = (0..bindings.len() as u32).map(|binding| (0, binding));
-            if !bindings.iter().copied().eq(expected) {
-                problems.push(format!("{}: (group, binding) are {bindings:?}", shader.path));
-            }
-        }
-    }
-    problems
-}
-
-fn kernels(files: &[File]) -> impl Iterator<Item = &File> {
-    files.iter().filter(|file| {
-        file.is("shaders/", ".wgsl")
-            && !file.stem().starts_with("prelude_")
-            && file.stem() != "common"
-    })
-}
-
-/// What is put before each shader of a folder.
-fn common<'a>(files: &'a [File], shader: &File) -> &'a str {
-    let folder = shader.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let path = format!("{folder}/common.wgsl");
-    files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
-}
-
-fn validate(source: &str, capabilities: Capabilities) -> Result<naga::Module, String> {
-    let module =
-        naga::front::wgsl::parse_str(source).map_err(|error| error.emit_to_string(source))?;
+fn validate(kernel: &Kernel, files: &Files, prelude: &str) -> Result<naga::Module, String> {
+    let module = kernel.parse(files, prelude)?;
+    // Packing and unpacking f16 in u32 is part of WGSL without any feature; naga counts it apart.
+    let mut capabilities = Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    capabilities.set(Capabilities::SHADER_FLOAT16, prelude == "prelude_f16");
+    // Kernels that enable these run only where the adapter has them; matrices are of subgroups.
+    let matrices = kernel.enables(COOPERATIVE);
+    capabilities.set(Capabilities::SUBGROUP, matrices || kernel.enables(SUBGROUPS));
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX, matrices);
     Validator::new(ValidationFlags::all(), capabilities)
         .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
         .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
-        .map_err(|error| error.emit_to_string(source))?;
+        .map_err(|error| match kernel.source(files, prelude) {
+            Ok(source) => error.emit_to_string(&source),
+            Err(why) => why,
+        })?;
     Ok(module)
 }
 
-fn over_limits(module: &naga::Module) -> impl Iterator<Item = String> {
+fn over_limits(module: &naga::Module) -> Vec<String> {
     let mut over = Vec::new();
-    if module.entry_points.is_empty() {
-        over.push("has no entry point".to_string());
-    }
     for entry in &module.entry_points {
         let invocations: u32 = entry.workgroup_size.iter().product();
         if invocations > MOST_INVOCATIONS {
@@ -178,77 +71,149 @@ fn over_limits(module: &naga::Module) -> impl Iterator<Item = String> {
     if buffers > MOST_STORAGE_BUFFERS {
         over.push(format!("{buffers} storage buffers, at most {MOST_STORAGE_BUFFERS}"));
     }
-    over.into_iter()
+    over
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate;
 
-    fn with_preludes(kernel: &str) -> Vec<File> {
-        vec![
-            File::new("shaders/prelude_f16.wgsl", "enable f16;\nalias elem = f16;"),
-            File::new("shaders/prelude_f32.wgsl", "alias elem = f32;"),
-            File::new("shaders/kernel.wgsl", kernel),
-        ]
+    const UNIFORM: &str = "@group(0) @binding(0) var<uniform> params: vec4<u32>;\n";
+
+    fn with(path: &str, text: &str) -> Files {
+        let files = [
+            ("prelude_f16", "enable f16;\nalias elem = f16;"),
+            ("prelude_f32", "alias elem = f32;"),
+            ("common", "const SHARED: u32 = 7u; // what both share\nconst HIDDEN = vec2(1u);"),
+            (path, text),
+        ];
+        files.map(|(path, text)| (path.to_owned(), text.to_owned())).into()
     }
 
-    fn kernel(globals: &str, body: &str) -> Vec<File> {
-        with_preludes(&format!("{globals}\n@compute @workgroup_size(64) fn main() {{ {body} }}"))
+    fn kernel(globals: &str, body: &str) -> Files {
+        let main = format!("@compute @workgroup_size(64) fn main() {{ {body} }}");
+        with("kernel", &format!("{UNIFORM}{globals}\n{main}"))
     }
 
     #[test]
     fn a_valid_kernel_passes() {
         let files = kernel(
             "override N: u32 = 4u; var<workgroup> tile: array<vec4<f32>, 1024>;
-             @group(0) @binding(0) var<storage, read_write> x: array<elem>;
-             @group(0) @binding(1) var<storage> y: array<u32>;",
+             @group(0) @binding(1) var<storage, read_write> x: array<elem>;
+             @group(0) @binding(2) var<storage> y: array<u32>;",
             "x[0] = elem(unpack2x16float(y[N]).x); tile[0] = vec4<f32>();",
         );
-        assert_eq!(check_validity(&files), [""; 0]);
-        assert_eq!(check_bindings(&files), [""; 0]);
+        assert_eq!(check(&files), [""; 0]);
     }
 
     #[test]
-    fn what_no_prelude_makes_valid_is_found_twice() {
+    fn what_is_wrong_is_found_with_its_file_and_line() {
         for body in ["let x: u32 = 1.0;", "missing();", "let x = 1 +;"] {
-            assert_eq!(check_validity(&kernel("", body)).len(), 2, "{body}");
+            crate::assert_finds(check(&kernel("", body)), "shaders/kernel.wgsl:3:");
         }
+        let mut files = kernel("", "");
+        files.insert("common".into(), "// A comment.\nfn f() { missing(); }".into());
+        crate::assert_finds(check(&files), "shaders/common.wgsl:2:");
     }
 
     #[test]
-    fn f16_without_its_prelude_is_found() {
-        crate::assert_finds(check_validity(&kernel("", "let x = f16(1.0);")), "with prelude_f32");
+    fn what_is_valid_with_one_prelude_alone_is_found() {
+        let files = kernel("var<private> x: elem;", "x = 1.0f;");
+        crate::assert_finds(check(&files), "kernel with prelude_f16:");
     }
 
     #[test]
-    fn features_beyond_plain_webgpu_are_found() {
-        assert_eq!(check_validity(&kernel("", "let x = subgroupAdd(1u);")).len(), 2);
+    fn features_beyond_plain_webgpu_are_found_unless_they_are_enabled() {
+        let body = "let x = subgroupAdd(1u);";
+        assert_eq!(check(&kernel("", body)).len(), 2);
+        let mut files = kernel("", body);
+        let text = format!("// Sums.\nenable subgroups;\n{}", files["kernel"]);
+        files.insert("kernel".into(), text);
+        assert_eq!(check(&files), [""; 0]);
     }
 
     #[test]
     fn more_than_the_default_limits_is_found() {
         let tile = "var<workgroup> tile: array<vec4<f32>, 1025>;";
-        assert!(check_validity(&kernel(tile, ""))[0].contains("16400 bytes"));
-        let wide = with_preludes("@compute @workgroup_size(16, 17) fn main() {}");
-        assert!(check_validity(&wide)[0].contains("272 invocations"));
+        assert!(check(&kernel(tile, ""))[0].contains("16400 bytes"));
+        let wide = format!("{UNIFORM}@compute @workgroup_size(16, 17) fn main() {{}}");
+        assert!(check(&with("kernel", &wide))[0].contains("272 invocations"));
         let buffer = |i| format!("@group(0) @binding({i}) var<storage> x{i}: array<u32>;\n");
-        let nine: String = (0..9).map(buffer).collect();
-        assert!(check_validity(&kernel(&nine, ""))[0].contains("9 storage buffers"));
+        let nine: String = (1..10).map(buffer).collect();
+        assert!(check(&kernel(&nine, ""))[0].contains("9 storage buffers"));
     }
 
     #[test]
-    fn a_missing_prelude_is_found() {
+    fn a_file_that_is_missing_is_found() {
         let mut files = kernel("", "");
-        files.remove(0);
-        crate::assert_finds(check_validity(&files), "shaders/prelude_f16.wgsl is missing");
+        files.remove("prelude_f32");
+        crate::assert_finds(check(&files), "shaders/prelude_f32.wgsl is missing");
     }
 
     #[test]
-    fn gaps_and_other_groups_are_found() {
-        for binding in ["@group(0) @binding(1)", "@group(1) @binding(0)"] {
-            let files = kernel(&format!("{binding} var<storage> x: array<u32>;"), "");
-            crate::assert_finds(check_bindings(&files), "shaders/kernel.wgsl");
+    fn bindings_must_be_a_uniform_and_storage_without_gaps() {
+        for binding in [
+            "@group(0) @binding(2) var<storage> x: array<u32>;",
+            "@group(1) @binding(1) var<storage> x: array<u32>;",
+            "@group(0) @binding(1) var<uniform> x: vec4<u32>;",
+        ] {
+            crate::assert_finds(check(&kernel(binding, "")), "has other bindings");
         }
+        let main = "@compute @workgroup_size(1) fn main() {}";
+        let storage = format!("@group(0) @binding(0) var<storage> x: array<u32>;\n{main}");
+        crate::assert_finds(check(&with("kernel", &storage)), "has other bindings");
+        let two = "@compute @workgroup_size(1) fn other() {}";
+        crate::assert_finds(check(&kernel(two, "")), "has not one entry point");
+    }
+
+    #[test]
+    fn rust_has_what_a_kernel_says_of_itself() {
+        let text = format!(
+            "enable subgroups;\nconst ROWS: u32 = 2u * SHARED;  // rows of a tile\n{UNIFORM}\
+             @group(0) @binding(2) var<storage, read_write> out: array<u32>;\n\
+             @group(0) @binding(1) var<storage, read> x: array<u32>;\n\
+             @compute @workgroup_size(4, 8) fn main() {{ out[0] = x[0]; }}"
+        );
+        let code = generate::rust(&with("folder/kernel", &text)).unwrap();
+        for line in [
+            "/// `SHARED` of `shaders/common.wgsl`: what both share.",
+            "pub const SHARED: u32 = 7;",
+            "    pub mod kernel {",
+            "        /// `ROWS` of `shaders/folder/kernel.wgsl`: rows of a tile.",
+            "        pub const ROWS: u32 = 14;",
+            "        pub const WORKGROUP_SIZE: u32 = 32;",
+        ] {
+            assert!(code.lines().any(|there| there == line), "{line}: {code}");
+        }
+        for part in [
+            "name: \"folder/kernel\"",
+            "storage: &[crate::gpu::Access::Read, crate::gpu::Access::Write]",
+            "needs: crate::gpu::Needs::Subgroups",
+        ] {
+            assert!(code.contains(part), "{part}: {code}");
+        }
+        assert!(!code.contains("HIDDEN"), "{code}");
+    }
+
+    #[test]
+    fn matmuls_have_a_form_for_each_format_of_weights() {
+        let main = format!("{UNIFORM}@compute @workgroup_size(BITS) fn main() {{}}");
+        let mut files = with("matmul/kernel", &main);
+        let quantised = "const BITS: u32 = 32u / EIGHTH;";
+        for (path, text) in [
+            ("matmul/weights_f16", "const BITS: u32 = 16u;"),
+            ("matmul/weights_quantised", quantised),
+            ("matmul/weights_q8", "const EIGHTH: u32 = 4u;"),
+            ("matmul/weights_q4", "const EIGHTH: u32 = 8u;"),
+        ] {
+            files.insert(path.into(), text.into());
+        }
+        let names: Vec<_> = kernels(&files).into_iter().map(|kernel| kernel.name).collect();
+        assert_eq!(names, ["matmul/kernel", "matmul/kernel q8", "matmul/kernel q4"]);
+        let code = generate::rust(&files).unwrap();
+        assert!(code.contains("KERNELS: [crate::gpu::Kernel; 3]"), "{code}");
+        // The forms do not agree on it.
+        assert!(!code.contains("BITS"), "{code}");
     }
 }

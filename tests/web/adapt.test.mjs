@@ -110,7 +110,7 @@ const HOSTS = [
   },
 ];
 
-/** Of scores and losses, against PyTorch: that of tests/adapt.rs. */
+/** Of scores and losses, against PyTorch: that of crates/cli/tests/adapt.rs. */
 const BOUND = 1e-3;
 
 /** Of scores of cappy-mini on another adapter: that of tests/golden.rs. */
@@ -119,6 +119,7 @@ const MINI_BOUND = 2e-3;
 /** The golden run's settings, as the page takes them. */
 const GOLDEN = { depth: "full", learningRate: golden.settings.learning_rate, batch: 8, size: 400, heldOut: 0 };
 const HEAD = { depth: "head", batch: 8, epochs: 20, heldOut: 0, learningRate: 3e-3 };
+/** @type {import("../../dist/types.js").AdaptOptions} */
 const LORA = { depth: "lora", rank: 4, batch: 8, epochs: 6, heldOut: 0, learningRate: 3e-3 };
 
 /** Whether every number is nearer than `bound` to its counterpart; NaN is not. */
@@ -131,6 +132,7 @@ function near(numbers, expected, bound, what) {
   }
 }
 
+/** @param {any} outcome */
 const losses = ({ history }) => history?.steps.map(({ loss }) => loss) ?? [];
 
 /** What has to hold of every run that ended well. */
@@ -161,7 +163,7 @@ for (const { name, dtype, open } of HOSTS) {
     // SwiftShader is slow, and these are about the package rather than the adapter.
     const inOthers = (...args) => { if (name !== "Chromium") test(...args); };
 
-    test(`${name}: the head and adapters learn, and what they learned is applied and undone`, { timeout: 300_000 }, async (t) => {
+    test(`${name}: the head and adapters learn, and an adaptation is applied and removed`, { timeout: 300_000 }, async (t) => {
       const { before, outcomes: [head, lora] } = await run([HEAD, LORA]);
       ended(head, before, { steps: 20 });
       t.diagnostic(`head: loss ${losses(head)[0]} to ${losses(head).at(-1)}`);
@@ -189,7 +191,7 @@ for (const { name, dtype, open } of HOSTS) {
       assert.deepEqual(here.applied, there.applied);
     });
 
-    inOthers(`${name}: a held-out part ends it early and decides what counts`, { timeout: 300_000 }, async () => {
+    inOthers(`${name}: a held-out part ends training early and decides which weights are the result`, { timeout: 300_000 }, async () => {
       const lessons = [...examples, { instruction: "Shout the word: garden", chosen: "(garden)", rejected: ["GARDEN!"] }];
       const { before, outcomes: [outcome] } = await run([{ ...HEAD, heldOut: 0.2, patience: 1, seed: 2, epochs: 40 }], lessons);
       assert.equal(outcome.code, undefined, outcome.message);
@@ -204,7 +206,8 @@ for (const { name, dtype, open } of HOSTS) {
       if (best === 0) near(outcome.applied, before, 2e-3, "the model as it was");
     });
 
-    inOthers(`${name}: mistakes are named`, { timeout: 300_000 }, async () => {
+    inOthers(`${name}: wrong options and lessons are named`, { timeout: 300_000 }, async () => {
+      /** @type {[object, string, RegExp][]} */
       const bad = [
         [{ depth: "some" }, "input", /^depth: /], [{ rank: 1.5 }, "input", /^rank: /], [{ depth: "lora", rank: 0 }, "input", /^rank: /],
         [{ epochs: -1 }, "input", /^epochs: /], [{ learningRate: 0 }, "input", /^learning rate: /], [{ rate: 3 }, "input", /^rate: /],
@@ -216,10 +219,10 @@ for (const { name, dtype, open } of HOSTS) {
         assert.equal(outcomes[at].code, code, `${JSON.stringify(options)}: ${outcomes[at].message}`);
         assert.match(outcomes[at].message, message);
       }
-      for (const [lessons, message] of [
+      for (const [lessons, message] of /** @type {[any, RegExp][]} */ ([
         [[examples[0], { instruction: "x" }], /^lessons\[1\]: has neither/], [[3], /^lessons\[0\]: /], [[], /^the training set: /],
         [[{ instruction: "x", chosen: "a", rejected: "a" }], /^lessons\[0\]: both chose and rejected/], [{}, /^lessons: are not a list/],
-      ]) {
+      ])) {
         const { outcomes: [outcome] } = await run([HEAD], lessons);
         assert.equal(outcome.code, "input");
         assert.match(outcome.message, message);
@@ -227,7 +230,7 @@ for (const { name, dtype, open } of HOSTS) {
     });
 
     if (name === "Node") {
-      test("Node: without storage nothing can be kept, and it says so", async () => {
+      test("Node: without storage nothing can be stored, and the error says so", async () => {
         const { outcomes: [outcome], kept } = await run([{ ...HEAD, keep: "mine" }]);
         assert.deepEqual([outcome.code, kept], ["io", []]);
       });
@@ -235,7 +238,7 @@ for (const { name, dtype, open } of HOSTS) {
       return;
     }
 
-    test(`${name}: a stopped run goes on to the same bits, kept over a reload`, { timeout: 300_000 }, async () => {
+    test(`${name}: a stopped run resumes to the same bits, also after a reload`, { timeout: 300_000 }, async () => {
       for (const job of [{ ...HEAD, heldOut: 0.3, patience: 0 }, LORA]) {
         const keep = `a name / with "everything" ${job.depth}`;
         const { outcomes: [whole] } = await run([job]);

@@ -63,7 +63,7 @@ describe("the bench page", { skip }, () => {
     }
   }
 
-  test("measures the mini shape, stays alive meanwhile, and gives numbers that can be", { timeout: 240_000 }, () =>
+  test("the bench page measures the mini shape, stays alive meanwhile, and gives numbers that can be", { timeout: 240_000 }, () =>
     open(async (page) => {
       await page.locator("#start").click();
       await page.waitForFunction(() => document.querySelector("#bar").value > 0.1, null, { timeout: 60_000 });
@@ -113,7 +113,7 @@ describe("the bench page", { skip }, () => {
       assert.equal(rows, report.workloads[0].kernels.length);
     }, { permissions: ["clipboard-read", "clipboard-write"] }));
 
-  test("stops at once, by button and by key, and can start again", () =>
+  test("the bench page stops at once, by button and by key, and can start again", () =>
     open(async (page) => {
       for (const stop of [() => page.locator("#stop").click(), () => page.keyboard.press("Escape")]) {
         await page.locator("#start").focus();
@@ -128,7 +128,7 @@ describe("the bench page", { skip }, () => {
       }
     }));
 
-  test("the large shape asks first", () =>
+  test("the bench page asks before it measures the large shape", () =>
     open(async (page) => {
       await page.getByRole("radio", { name: /large/ }).check();
       await page.locator("#large-warning").waitFor();
@@ -138,7 +138,7 @@ describe("the bench page", { skip }, () => {
       assert.equal(await page.locator("#large-warning").isVisible(), false);
     }));
 
-  test("says what is wrong: no f16, no WebGPU, no files", async () => {
+  test("the bench page says what is missing: f16, WebGPU or files", async () => {
     await open(async (page) => {
       await page.selectOption("#dtype", "f16");
       await page.locator("#start").click();
@@ -163,7 +163,7 @@ describe("the bench page", { skip }, () => {
     });
   });
 
-  test("fits 320 px, and every control has a name", () =>
+  test("the bench page fits 320 px, and every control has a name", () =>
     open(async (page) => {
       await page.getByRole("radio", { name: /large/ }).check();
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);

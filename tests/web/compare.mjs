@@ -16,7 +16,7 @@ export function compare(expected, scored, bound, all = expected) {
     if (!(allowed > 0)) throw new Error(`${allowed} is no bound; are all scores alike?`);
     for (const i of want.keys()) {
       const error = Math.abs(got[i] - want[i]);
-      // Written so that what is not a number fails.
+      // Written so that NaN fails.
       if (!(error <= allowed)) {
         throw new Error(`pair ${i}, label ${label}: scored ${got[i]}, expected ${want[i]}: off by ${error}, allowed are ${allowed}`);
       }

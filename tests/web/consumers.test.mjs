@@ -88,7 +88,7 @@ describe("strict TypeScript, every declaration checked", () => {
     });
   }
 
-  test("what is wrong is found", async () => {
+  test("an error in the declarations would be found", async () => {
     const { code, output } = await compile({ "a.mts": PROGRAM.replaceAll(/\/\/ @ts-expect-error.*/g, "") }, { lib: ["ES2022"] });
     assert.notEqual(code, 0);
     assert.match(output, /"webgpu"/);

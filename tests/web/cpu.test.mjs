@@ -8,7 +8,7 @@ import { compare } from "./compare.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url)));
+const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8"));
 const { bound, scores, source } = read("models/cappy-mini.json");
 // Every fourth: a page asks for each of them by a call of its own.
 const chosen = read("pairs.json").pairs.map((pair, i) => ({ ...pair, score: scores[i] })).filter((_, i) => i % 4 === 0);
@@ -47,7 +47,7 @@ for (const [name, { open, says }] of Object.entries(HOSTS)) {
     const warned = () => (host.page ? host.page.evaluate(() => globalThis.warned) : globalThis.warned);
     const model = () => (host.page ? `/${source.directory}/` : undefined);
 
-    test("the CPU computes, and says why, once", async () => {
+    test("without WebGPU the CPU computes, and says why, once", async () => {
       for (const worker of [undefined, false]) {
         const { info, logits } = await host.logits(model(), pairs, { device: "auto", worker });
         assert.equal(info.device, "cpu");
@@ -62,7 +62,7 @@ for (const [name, { open, says }] of Object.entries(HOSTS)) {
       assert.match(texts[0], /^cappy-web computes on the CPU/);
     });
 
-    test("who asks for the CPU gets it without a warning, who asks for a GPU an error", async () => {
+    test("a load that asks for the CPU gets it without a warning, and one that asks for the GPU an error", async () => {
       const { info } = await host.logits(model(), pairs.slice(0, 2), { device: "cpu", cpuWeights: "i8" });
       assert.deepEqual([info.device, info.note, info.kernels], ["cpu", "", "integers, 8-bit weights"]);
       assert.equal((await warned()).length, 1);

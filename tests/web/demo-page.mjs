@@ -22,6 +22,11 @@ export function setUp(mounts, sent = []) {
     await browser?.close();
     await server?.close();
   });
+  /**
+   * @param {string} query
+   * @param {(page: any, context?: any) => Promise<void>} act
+   * @param {import("playwright-core").BrowserContextOptions & { serviceWorker?: boolean, optionalFiles?: boolean }} [options]
+   */
   return async (query, act, { serviceWorker = false, optionalFiles = false, ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     context.setDefaultTimeout(10_000);
@@ -36,7 +41,7 @@ export function setUp(mounts, sent = []) {
     context.on("request", (request) => {
       if (!request.url().startsWith(server.url)) complaints.push(`request to ${request.url()}`);
     });
-    if (!serviceWorker) await page.addInitScript(() => { delete Navigator.prototype.serviceWorker; });
+    if (!serviceWorker) await page.addInitScript(() => { Reflect.deleteProperty(Navigator.prototype, "serviceWorker"); });
     await page.addInitScript(() => {
       addEventListener("securitypolicyviolation", (event) => {
         console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);

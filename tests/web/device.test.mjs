@@ -71,7 +71,7 @@ test("a software adapter is compared with the CPU once, and the faster one is re
     const second = await load(page);
     assert.deepEqual([second.device, second.note, second.score], ["cpu", first.note, first.score]);
     assert.deepEqual(second.started, ["cpu"], "the GPU's module is not loaded any more");
-    // What is forbidden to be kept is not used, either.
+    // With `cache: false` a stored verdict is not used, either.
     await reload(page);
     const fresh = await load(page, { cache: false });
     assert.deepEqual([fresh.device, fresh.started], ["cpu", ["gpu", "cpu"]]);
@@ -98,7 +98,7 @@ test("a slower GPU that beats the CPU computes, and is not compared again", () =
     assert.deepEqual([second.device, second.started, second.score], ["gpu", ["gpu"], first.score]);
   }));
 
-test("who names a device or what shaders alone have gets it without a comparison", () =>
+test("a load that names a device, or an option of shaders, takes that device without a comparison", () =>
   inPage({}, async (page) => {
     for (const options of [{ device: "gpu" }, { dtype: "f32" }, { kernel: "medium" }]) {
       const { device, started, message } = await load(page, options);

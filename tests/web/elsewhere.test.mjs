@@ -42,6 +42,8 @@ const fromCdn = (more = {}) => policyOf({
 /**
  * Loads the package from the server `from` in a page under `policy`, and scores: `{ scores, worker }`, or
  * `{ error }`, with `complaints` of the console. `frame` puts the page into a frame with these attributes.
+ * @param {{ from: string, policy: string, load?: string, prelude?: string, frame?: string, act?: string }} options
+ * @returns {Promise<any>}
  */
 async function scored({ from, policy, load = "undefined, { device: 'gpu' }", prelude = "", frame, act = "" }) {
   const script = `${prelude};
@@ -88,7 +90,7 @@ function assertScored({ scores, worker, error, complaints }) {
   assert.deepEqual(scores, expected.scores);
 }
 
-test("from another origin, in a worker, and nothing is asked of the page's own", async () => {
+test("the package scores from another origin, in a worker, and requests nothing from the page's own", async () => {
   assertScored(await scored({ from: cdn.url, policy: fromCdn() }));
   assert.deepEqual(home.log.filter((line) => line.includes("/dist/")), []);
   assert.equal(cdn.gets("/dist/worker.js").length, 1);
@@ -100,14 +102,14 @@ for (const [what, part, load, act] of [
     await scorer.apply(await scorer.adapt([{ instruction: "Greet me.", response: "Good morning!", label: 1 }], { size: 2, batch: 1, heldOut: 0 }));
     await scorer.score("Greet me.", "Good morning!");`],
 ]) {
-  test(`from another origin with ${what}`, async () => {
+  test(`the package works from another origin with ${what}`, async () => {
     const { error, worker, complaints } = await scored({ from: cdn.url, policy: fromCdn(), load, act });
     assert.deepEqual([error, worker, complaints], [undefined, true, []]);
     assert.equal(cdn.gets(`/dist/${part}`).length, 1);
   });
 }
 
-test("from another origin where the policy forbids scripts in memory: an error that says so, or a copy here", async () => {
+test("where the policy forbids scripts in memory, the package from another origin fails with that reason, or uses a copy on the page's own", async () => {
   const policy = fromCdn({ "worker-src": "'self'", "connect-src": `'self' ${cdn.url}` });
   const { error } = await scored({ from: cdn.url, policy });
   assert.match(error, /^worker: .*Content-Security-Policy.*worker-src/s);
@@ -122,7 +124,7 @@ test("from another origin where the policy forbids scripts in memory: an error t
   assert.match(wrong.error, /^input: assets: http:\/\/\[ is not an address of a folder/);
 });
 
-test("in a sandboxed frame, which has no origin and may keep nothing", async () => {
+test("the package scores in a sandboxed frame, which has no origin and no storage", async () => {
   home.cors = true;
   try {
     const policy = policyOf({
@@ -155,7 +157,7 @@ test("under Trusted Types, by a policy of the package's name or by the page's de
   }));
 });
 
-test("in one classic script, which knows no address of its own, with the files in a folder", async () => {
+test("the package scores in one classic script, which knows no address of its own, with its files in a folder", async () => {
   const entry = `import { Scorer } from ${JSON.stringify(fileURLToPath(new URL("../../dist/index.js", import.meta.url)))};
     Scorer.load(undefined, { device: "gpu", assets: "/dist/" }).then(async (scorer) => {
       const scores = [...await scorer.score(...${ASK})];

@@ -1,4 +1,4 @@
-// What leaves the package when something is wrong: a `CappyError` with a code that names what is at fault,
+// What the package throws when something is wrong: a `CappyError` with a code that names what is at fault,
 // whatever was given and wherever it runs.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -67,14 +67,14 @@ const WRONG = {
   'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { learning_rate: 1 })': "learning_rate: is no option of adapt; did you mean learningRate?",
   'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { depth: "heads" })': 'depth: is "heads"; did you mean head?',
   "scorer.adapt(5)": "lessons: are not a list",
-  // What is kept.
+  // What is cached.
   'probe("/m/", { device: "gpu" })': "device: is no option of probe; ",
   "probe(5)": "source: is neither",
   "deleteKept()": "model: is not a name",
   "deleteKept(5)": "model: is not a name",
 };
 
-test("what makes no sense is refused by name, at once, as a CappyError with the code input", () =>
+test("wrong arguments are refused by name, at once, as a CappyError with the code input", () =>
   inPage({}, async (page) => {
     await page.evaluate(async () => {
       globalThis.scorer = await cappy.Scorer.load("/m/", { device: "cpu" });
@@ -103,7 +103,7 @@ test("no message has two full stops in a row, whatever the browser says", () =>
     assert.deepEqual(messages, ["a: failed: No. Try again.", "a: waits...", "..: is a folder"]);
     // Browsers' own sentences end in one.
     await page.evaluate(() => {
-      globalThis.Worker = class { constructor() { throw new DOMException("Not in here.", "SecurityError"); } };
+      globalThis.Worker = /** @type {any} */ (class { constructor() { throw new DOMException("Not in here.", "SecurityError"); } });
     });
     const { code, message } = await page.evaluate(() => failure(cappy.Scorer.load("/m/", { device: "gpu" })));
     assert.deepEqual([code, message], ["worker", "worker.js: could not be started: Not in here. The option worker: false goes without one"]);
@@ -181,7 +181,7 @@ function assertSteady(told) {
 
 test("progress of loading goes forward, not too often, and ends once, on either device and from one to the other", async () => {
   const lost = `GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("not today", "OperationError"); }`;
-  for (const [script, options, device] of [["", { device: "gpu" }, "gpu"], ["", { device: "cpu", worker: false }, "cpu"], [lost, {}, "cpu"]]) {
+  for (const [script, options, device] of /** @type {[string, object, string][]} */ ([["", { device: "gpu" }, "gpu"], ["", { device: "cpu", worker: false }, "cpu"], [lost, {}, "cpu"]])) {
     await inPage({ workerPrelude: script }, async (page) => {
       // So slow that there is a lot to tell.
       Object.assign(host.site, { slow: 80, slowPath: "/m/" });
@@ -190,14 +190,14 @@ test("progress of loading goes forward, not too often, and ends once, on either 
       assert.equal(got, device);
       assert.ok(told.filter(({ phase }) => phase === "download").length > 3, JSON.stringify(told));
       assertSteady(told);
-      // What is kept comes at once.
+      // What is cached comes at once.
       await watchLoad(page, options);
       assertSteady((await watchLoad(page, options)).told);
     });
   }
 });
 
-test("progress of scoring is told at most every 100 ms, and its end once", () =>
+test("progress of scoring is reported at most every 100 ms, and its end once", () =>
   inPage({}, async (page) => {
     const { told, total } = await page.evaluate(async () => {
       const scorer = await cappy.Scorer.load("/m/", { device: "cpu", batchTokens: 32 });

@@ -81,14 +81,14 @@ async function assertSiteRanks(folder) {
   }
 }
 
-test("a page without a build step", async () => {
+test("a page without a build step ranks", async () => {
   const folder = join(scratch, "plain");
   await cp(join(root, "examples/plain"), folder, { recursive: true });
   await cp(join(root, "dist"), join(folder, "cappy-web"), { recursive: true });
   await assertSiteRanks(folder);
 });
 
-test("an app built by Vite", async () => {
+test("an app built by Vite ranks", async () => {
   const folder = await install("vite");
   await run(process.execPath, ["node_modules/vite/bin/vite.js", "build"], { cwd: folder });
   await assertSiteRanks(join(folder, "dist"));
@@ -102,13 +102,13 @@ test("an app on Vite's development server", async () => {
   });
   try {
     await server.listen();
-    await assertRanks(`http://127.0.0.1:${server.httpServer.address().port}/`);
+    await assertRanks(`http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.httpServer.address()).port}/`);
   } finally {
     await server.close();
   }
 });
 
-test("an app built by webpack", async () => {
+test("an app built by webpack ranks", async () => {
   const folder = await install("webpack");
   await run(process.execPath, ["build.mjs"], { cwd: folder });
   await assertSiteRanks(join(folder, "dist"));
@@ -133,12 +133,12 @@ async function assertRanksFromElsewhere(name, build) {
   }
 }
 
-test("an app built by Vite, with a base on another origin", () =>
+test("an app built by Vite ranks with a base on another origin", () =>
   assertRanksFromElsewhere("vite", async (folder, base) => {
     await run(process.execPath, ["node_modules/vite/bin/vite.js", "build", "--base", base], { cwd: folder });
   }));
 
-test("an app built by webpack, with its public path on another origin", () =>
+test("an app built by webpack ranks with its public path on another origin", () =>
   assertRanksFromElsewhere("webpack", async (folder, base) => {
     const script = await readFile(join(folder, "build.mjs"), "utf8");
     await writeFile(join(folder, "build.mjs"), script.replace("clean: true", `clean: true, publicPath: ${JSON.stringify(base)}`));
@@ -148,14 +148,14 @@ test("an app built by webpack, with its public path on another origin", () =>
   }));
 
 for (const name of ["esbuild", "rollup"]) {
-  test(`an app built by ${name}`, async () => {
+  test(`an app built by ${name} ranks`, async () => {
     const folder = await install(name);
     await run(process.execPath, ["build.mjs"], { cwd: folder });
     await assertSiteRanks(join(folder, "dist"));
   });
 }
 
-test("an app built by Parcel", async () => {
+test("an app built by Parcel ranks", async () => {
   const folder = await install("parcel");
   const parcel = join(root, "node_modules/parcel/lib/bin.js");
   await run(process.execPath, [parcel, "build", "index.html", "--no-cache", "--no-autoinstall"], { cwd: folder });
@@ -175,13 +175,13 @@ async function runNode(name, script) {
   return stdout.trim().split("\n");
 }
 
-test("Node", async () => {
+test("the example for Node ranks", async () => {
   const lines = await runNode("node", "rank.mjs");
   assert.equal(lines.length, 3);
   assert.match(lines[0], /^ *\d\.\d{3} {2}The capital of France is Paris\.$/);
 });
 
-test("the AI SDK in Node", async () => {
+test("the example for the AI SDK in Node ranks", async () => {
   const lines = await runNode("ai-sdk", "rerank.mjs");
   assert.equal(lines.length, 2);
   assert.match(lines[0], /^ *\d\.\d{3} {2}Put the egg into boiling water/);

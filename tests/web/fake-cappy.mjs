@@ -49,6 +49,7 @@ export class Scorer {
   #disposed = false;
   #adapted;
 
+  /** @param {any} source @param {any} [options] */
   static async load(source, { signal, onProgress, cache, headers, dtype = "auto" } = {}) {
     globalThis.fakeLoads = [...(globalThis.fakeLoads ?? []), { source: describe(source), cache, headers, dtype }];
     const phases = typeof source === "string" ? ["download", "load"] : ["load"];
@@ -73,6 +74,7 @@ export class Scorer {
     this.#weights = weights;
   }
 
+  /** @param {string} instruction @param {any[]} candidates @param {any} [options] */
   async *stream(instruction, candidates, { signal } = {}) {
     for (const [index, candidate] of candidates.entries()) {
       await pause(pace);

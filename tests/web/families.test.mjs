@@ -60,7 +60,7 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
     after(() => host?.close());
 
     // First, while nothing of the package is in the browser's cache.
-    test("RoBERTa needs nothing of the module for other families", async () => {
+    test("RoBERTa does not load the module for other families", async () => {
       site.log.length = 0;
       const pairs = [{ instruction: "a", response: "b" }];
       await host.logits(`${site.url}/models/cappy-mini/`, pairs);
@@ -84,7 +84,7 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       });
     }
 
-    test("what no module knows is refused by its name", async () => {
+    test("an architecture that no module knows is refused by its name", async () => {
       for (const device of ["gpu", "cpu"]) {
         site.log.length = 0;
         const says = /architectures: is "T5ForSequenceClassification"; .* DistilBertForSequenceClassification are supported/;

@@ -70,6 +70,7 @@ export async function startPackage(args = chromiumArgs) {
     site,
     model,
     browser,
+    /** @param {{ prelude?: string, workerPrelude?: string, cpuPrelude?: string, policy?: string, coep?: string | boolean }} [options] */
     async open({ prelude = "", workerPrelude = "", cpuPrelude = "", policy = POLICY, coep } = {}) {
       Object.assign(site, { slow: 0, slowPath: "/m/", status: {}, policy, needs: undefined, coep });
       site.log.length = 0;

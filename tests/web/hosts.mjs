@@ -42,10 +42,10 @@ export async function serve(root, mounts = {}) {
     if (request.method === "HEAD" || found.size === 0) response.end();
     else pipeline(createReadStream(file, { start: first, end: last }), response, () => {});
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return {
     log,
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
     close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
   };
 }

@@ -1,5 +1,5 @@
 // Loading a checkpoint of Cappy-large's shape (355 M random numbers) in Chromium: how much memory
-// JavaScript and WebAssembly take at most. f16 is kept in OPFS on the way; f32 is more than a test
+// JavaScript and WebAssembly take at most. f16 is cached in OPFS meanwhile; f32 is more than a test
 // profile may keep, so it goes straight through.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -88,6 +88,7 @@ describe("one scorer of the WebAssembly module", () => {
       const words = ["dog", "cat", "moon", "seven", "barks", "number", "before", "the"];
       const long = (i) => Array.from({ length: 50 }, (_, k) => words[(i * k + i) % words.length]).join(" ");
       const responses = (from) => Array.from({ length: 60 }, (_, i) => `${from + i}: ${long(from + i)}`);
+      /** @type {[string, string[]][]} */
       const calls = [["Name the animal that barks.", responses(1)], ["Which number is it?", responses(100)]];
       const score = async ([instruction, responses]) => {
         const scores = await scorer.scoreBatch(instruction, responses, () => false);

@@ -24,7 +24,7 @@ async function withScorer(options, act) {
   }
 }
 
-test("worker and page give the same bits, alone and in company, and no isolation is needed", () =>
+test("worker and page give the same bits, alone and in a batch, and no isolation is needed", () =>
   withScorer({}, async (page) => {
     const got = await page.evaluate(async () => {
       const other = await cappy.Scorer.load("../m", { device: "gpu", worker: false, batchTokens: 300, cache: false });
@@ -168,7 +168,7 @@ for (const worker of [true, false]) {
   });
 }
 
-test("loading tells its phases, and a signal stops it in each of them", async () => {
+test("loading reports its phases, and a signal stops it in each of them", async () => {
   const page = await host.open();
   const load = (worker, phase) => page.evaluate(async ({ worker, phase }) => {
     const stopper = new AbortController();

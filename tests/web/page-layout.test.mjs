@@ -25,11 +25,12 @@ const layoutShift = (page) => page.evaluate(() => new Promise((resolve) => {
 describe("the page before anybody does anything", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
 
-  for (const [where, options] of [["a phone", PHONE], ["a wide screen", {}]]) {
-    test(`stands still while the model loads, on ${where}`, () =>
+  for (const [where, options] of /** @type {[string, object][]} */ ([["a phone", PHONE], ["a wide screen", {}]])) {
+    test(`the page does not shift while the model loads, on ${where}`, () =>
       open("?step=40", async (page) => {
         await page.locator("#loading").waitFor();
         await ready(page);
@@ -41,7 +42,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
       }, options));
   }
 
-  test("does not push away what is below while it ranks, on a phone", () =>
+  test("the page does not shift what is below while it ranks, on a phone", () =>
     open("?pace=700", async (page) => {
       await ready(page);
       // Candidates come more than half a second after the click: what is sooner does not count.
@@ -52,7 +53,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
       assert.equal(await page.locator(".result").count(), 4);
     }, PHONE));
 
-  test("has Rank within reach on a phone, at the top of the page and in the middle of a long task", () =>
+  test("the Rank button is visible on a phone, at the top of the page and in the middle of a long task", () =>
     open("", async (page) => {
       await ready(page);
       const isSeen = () => page.locator("#rank").evaluate((button) => {
@@ -69,7 +70,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
       assert.ok(area.y + area.height <= bar.y, `what has the focus is not behind the bar: ${JSON.stringify([area, bar])}`);
     }, PHONE));
 
-  test("says what is true where there is no JavaScript, and of the shapes to measure", () => {
+  test("the page says what holds without JavaScript, and the true sizes of the shapes to measure", () => {
     const page = readFileSync(here("../../www/index.html"), "utf8");
     const [, without] = /<noscript>(.*?)<\/noscript>/s.exec(page);
     assert.match(without, /needs JavaScript/);
@@ -84,6 +85,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
 describe("the page and other models", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
 
@@ -117,7 +119,7 @@ describe("the page and other models", { skip: noBrowser }, () => {
       assert.equal(await stale.textContent(), "The model has changed since this ranking.");
     }));
 
-  test("a wrong hub id is told at its field, and the dialog stays open", () =>
+  test("a wrong hub id is shown at its field, and the dialog stays open", () =>
     open("?fail=not-found&at=probe", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();

@@ -18,10 +18,11 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 describe("the page on a fake of the package", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
 
-  test("loads the demo model, with progress, and says what it is", () =>
+  test("the page loads the demo model, with progress, and says what it is", () =>
     open("?step=60", async (page) => {
       const bar = page.getByRole("progressbar", { name: "Loading onto the graphics adapter" });
       await bar.waitFor();
@@ -36,7 +37,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       for (const fact of ["711 MB", "512 tokens", "2.50 MB, safetensors", "no shader-f16"]) assert.ok(facts.includes(fact), facts);
     }));
 
-  test("ranks live, best first, with scores, bars and what was cut", () =>
+  test("the page ranks live, best first, with scores, bars and what was cut", () =>
     open("?pace=1500", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.25] low", "[0.9] best", "", "[-0.5] worst", `[0.5] ${"long ".repeat(500)}`]);
@@ -63,7 +64,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.equal(await page.locator("#stale").isVisible(), true);
     }));
 
-  test("copies the ranking as JSON, with places as on the page", () =>
+  test("the page copies the ranking as JSON, with places as on the page", () =>
     open("", async (page) => {
       await ready(page);
       await write(page, "Which?", ["", "[0.1] a", "[0.7] b"]);
@@ -76,7 +77,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       ]);
     }, { permissions: ["clipboard-read", "clipboard-write"] }));
 
-  test("adds, removes, undoes, and keeps the task over a reload", () =>
+  test("the page adds, removes, undoes, and keeps the task over a reload", () =>
     open("", async (page) => {
       await write(page, "Mine", ["one", "two", "three"]);
       await page.getByRole("button", { name: "Remove candidate 2" }).click();
@@ -96,7 +97,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.deepEqual(await page.evaluate(() => Object.keys(localStorage)), []);
     }));
 
-  test("takes many candidates from pasted text", () =>
+  test("the page takes many candidates from pasted text", () =>
     open("", async (page) => {
       await page.getByRole("button", { name: "Forget it" }).click();
       for (const [by, text, expected] of [
@@ -113,7 +114,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       }
     }));
 
-  test("reads dropped JSON lines and names bad ones by number", () =>
+  test("the page reads dropped JSON lines and names bad ones by number", () =>
     open("", async (page) => {
       const drop = (name, text) =>
         page.evaluate(([name, text]) => {
@@ -145,7 +146,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["Second?", "p", "q"]);
     }));
 
-  test("opens a file of JSON lines by its button", () =>
+  test("the page opens a file of JSON lines by its button", () =>
     open("", async (page) => {
       const chooser = page.waitForEvent("filechooser");
       await page.getByRole("button", { name: "Open file" }).click();
@@ -154,7 +155,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["I?", "r"]);
     }));
 
-  test("cancels loading and ranking", () =>
+  test("the page cancels loading and ranking", () =>
     open("?step=60&pace=400", async (page) => {
       await page.locator("#loading-cancel").click();
       await page.locator("#model-about", { hasText: "cancelled" }).waitFor();
@@ -174,7 +175,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator("#ranking-status", { hasText: "Cancelled" }).waitFor();
     }));
 
-  test("asks before a large download, and shows kept models", () =>
+  test("the page asks before a large download, and shows kept models", () =>
     open("?quota=900000000", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();
@@ -196,7 +197,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       const { headers, cache } = await page.evaluate(() => fakeLoads[1]);
       assert.deepEqual([headers, cache], [{ Authorization: "Bearer secret" }, true]);
       assert.equal(await page.locator("#token").inputValue(), "", "the next model's server does not get it");
-      assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is put away");
+      assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is disposed of");
       assert.equal(await page.locator("#model-about").isVisible(), false);
       await page.getByRole("button", { name: "Change model" }).click();
       await page.getByRole("button", { name: "Delete someone/kept-model from this browser" }).click();
@@ -206,7 +207,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.waitForFunction(() => fakeLoads.length === 3, null, { polling: 50 });
     }));
 
-  test("loads a model from chosen files", () =>
+  test("the page loads a model from chosen files", () =>
     open("", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();
@@ -217,7 +218,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.equal(await page.evaluate(() => fakeLoads[1].source), "config.json, model.safetensors");
     }));
 
-  test("takes of a dropped folder its own files, and not those of checkpoints in it", () =>
+  test("the page takes of a dropped folder its own files, and not those of checkpoints in it", () =>
     open("", async (page) => {
       await ready(page);
       const folder = await mkdtemp(join(tmpdir(), "model-"));
@@ -235,7 +236,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       }
     }));
 
-  test("offers how weights are held, with what each takes, and keeps the choice", () =>
+  test("the page offers how weights are held, with what each takes, and keeps the choice", () =>
     open("", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();
@@ -278,7 +279,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
 
   const mark = (page, text, how) => page.locator(".result", { hasText: text }).getByRole("button", { name: new RegExp(`is ${how}$`) });
 
-  test("is taught: marks, the falling error, the ranking before and now, undo", () =>
+  test("teaching shows marks, the falling error and the ranking before and after, and can be undone", () =>
     open("?lesson=20", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.9] loud", "[0.5] even", "[0.1] quiet"]);
@@ -320,7 +321,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.deepEqual(await texts(page), ["[0.1] quiet", "[0.5] even", "[0.9] loud"]);
     }));
 
-  test("keeps what it learned over a reload, and forgets it", () =>
+  test("the page keeps what it learned over a reload, and forgets it", () =>
     open("", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.9] loud", "[0.1] quiet"]);
@@ -372,7 +373,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.equal(await mark(page, "loud", "wrong").getAttribute("aria-pressed"), "false");
     }));
 
-  test("an error of teaching is shown there, and another model has learned nothing", () =>
+  test("an error of teaching is shown in its panel, and another model has learned nothing", () =>
     open("?fail=out-of-memory&at=adapt&times=1", async (page) => {
       await ready(page);
       await page.locator("#rank").click();
@@ -394,7 +395,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     unauthorized: /access token/, "not-found": /no such model/, checkpoint: /weights is broken/,
   };
   for (const [code, title] of Object.entries(errors)) {
-    test(`says what to do about ${code}, and tries again`, () =>
+    test(`the page says what to do about ${code}, and tries again`, () =>
       open(`?fail=${code}&times=1`, async (page) => {
         const alert = page.locator("#model-error");
         assert.equal(await alert.getAttribute("role"), "alert");
@@ -407,7 +408,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       }));
   }
 
-  test("shows errors of looking up and of ranking where they belong", async () => {
+  test("the page shows errors of looking up and of ranking where they belong", async () => {
     await open("?fail=not-found&at=probe", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();
@@ -426,7 +427,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     });
   });
 
-  test("can be used with the keyboard alone", () =>
+  test("the page can be used with the keyboard alone", () =>
     open("", async (page) => {
       await ready(page);
       const seen = [];
@@ -466,7 +467,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.deepEqual(seen.slice(0, 4), ["change-model", "facts-line", "examples", "instruction"]);
     }));
 
-  test("fits 320 px, and every control has a name", () =>
+  test("the page fits 320 px, and every control has a name", () =>
     open("", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url)));
+const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8"));
 const { scores, source } = read("models/cappy-mini.json");
 const chosen = read("pairs.json").pairs.map((pair, i) => ({ ...pair, score: scores[i][0] })).filter((_, i) => i % 4 === 0);
 const pairs = chosen.map(({ instruction, response }) => ({ instruction, response }));
@@ -33,7 +33,7 @@ for (const [name, open] of Object.entries({ Chromium: openChromium, Firefox: ope
       const batchTokens = 1024;
       const plain = await host.logits(model, pairs, { batchTokens });
       assert.equal(plain.info.weights, "f16");
-      for (const [dtype, least] of [["q8", 0.998], ["q4", 0.85]]) {
+      for (const [dtype, least] of /** @type {["q8" | "q4", number][]} */ ([["q8", 0.998], ["q4", 0.85]])) {
         const { info, logits } = await host.logits(model, pairs, { dtype, batchTokens });
         assert.equal(info.weights, dtype);
         assert.ok(info.gpuBytes < plain.info.gpuBytes, `${dtype}: ${info.gpuBytes} bytes`);

@@ -150,7 +150,7 @@ test("a worker that cannot be loaded is an error at once", async () => {
   });
 });
 
-describe("without what it takes", () => {
+describe("a load without what it needs fails by name", () => {
   const CASES = {
     "no-webgpu": {
       script: `Object.defineProperty(Object.getPrototypeOf(navigator), "gpu", { get() {} })`,
@@ -179,7 +179,7 @@ describe("without what it takes", () => {
       }));
   }
 
-  test("f16 where the adapter has none", () =>
+  test("dtype f16 fails where the adapter has none", () =>
     inPage({}, async (page) => {
       const got = await page.evaluate(() => failure(cappy.Scorer.load("/m/", { dtype: "f16" })));
       assert.equal(got.code, "adapter-too-small", got.message);

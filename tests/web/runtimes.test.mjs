@@ -53,7 +53,7 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
     };
 
     for (const worker of [undefined, false]) {
-      test(`the GPU where it works, with worker: ${worker}`, { timeout: 300_000 }, async (t) => {
+      test(`the GPU computes where it works, with worker: ${worker}`, { timeout: 300_000 }, async (t) => {
         const got = await score("", { device, worker });
         assertRight(got);
         assert.deepEqual([got.info.device, got.info.worker], [device, worker !== false]);
@@ -61,7 +61,7 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
       });
     }
 
-    test("by itself the faster one, without a word on the console", { timeout: 300_000 }, async (t) => {
+    test("the faster device computes by default, without a message on the console", { timeout: 300_000 }, async (t) => {
       const got = await score("", {});
       assertRight(got);
       assert.deepEqual(got.warned, []);
@@ -78,7 +78,7 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
       assert.ok(got.ticks > got.busy / 50 && got.longest < got.busy / 3, `${got.ticks} in ${got.busy} ms, up to ${got.longest} ms`);
     });
 
-    test("paths are paths", { timeout: 300_000 }, async () => {
+    test("a path of the disk names a model's folder", { timeout: 300_000 }, async () => {
       const folder = join(root, source.directory);
       for (const [path, cwd] of [["./cappy-mini", dirname(folder)], [folder, root], [pathToFileURL(folder).href, root], ["../cappy-mini/", folder]]) {
         assertRight(await score(path, { device: "cpu" }, "", cwd));

@@ -20,7 +20,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
   const sent = [];
   const open = setUp([["", site ?? ""]], sent);
 
-  test("loads the demo model and ranks every example rightly", { timeout: 90_000 }, () =>
+  test("the built site loads the demo model and ranks every example correctly", { timeout: 90_000 }, () =>
     open("", async (page) => {
       assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
       await page.locator("#model-name", { hasText: "Demo model" }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
@@ -54,7 +54,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
       assert.deepEqual(failed, []);
     }));
 
-  test("works without its server after the first visit, and says so", { timeout: 120_000 }, async () => {
+  test("the built site works without its server after the first visit, and says so", { timeout: 120_000 }, async () => {
     const server = await serve([["", site]]);
     const browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
     try {
@@ -92,7 +92,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
       await page.getByRole("radio", { name: /4 bits.*download 1\.\d+ MB/ }).check();
       sent.length = 0;
       await page.reload();
-      // The CPU, which is the faster way without a GPU, holds what comes in 4 bits in 16.
+      // The CPU, which is faster here, holds weights of 4 bits in 16.
       const small = await bytesWith(/weights in (4|16) bits/);
       assert.equal(small, filesIn("models/cappy-mini-q4") + statSync(join(site, "models/cappy-mini-q4/tokenizer_config.json")).size);
       assert.ok(small < 0.6 * plain, `${small} bytes in place of ${plain}`);

@@ -1,5 +1,5 @@
 // Where models come from, with the package in a real browser: folders, the hub, picked files, a
-// caller's own fetch; and that what is kept is used.
+// caller's own fetch; and that the cache is used.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
@@ -28,7 +28,7 @@ async function fresh(options) {
 }
 const requests = () => host.site.log.filter((line) => !/\/(dist|prelude|worker-prelude|page\.js)/.test(line));
 
-test("a relative folder, the hub, a URL and picked files are the same model", async () => {
+test("a relative folder, the hub, a URL and picked files give the same model", async () => {
   await fresh();
   const folder = await load("./m");
   assert.equal(typeof folder.value?.score, "number", folder.message);

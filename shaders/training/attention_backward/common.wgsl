@@ -4,21 +4,20 @@
 //     delta = rowsum(d_out * out)     d_s = p * (d_out v^T - delta)
 //     d_q = scale * d_s k             d_k = scale * d_s^T q
 //
-// What both kernels share; it is put before each of them. In both an invocation owns four
-// neighbouring tokens of a task for one head: a vec4 is these four. What it keeps of them, too much
-// for registers, lies in arrays of its own, each visit of which serves eight tokens of the other
-// side. Those are the same for the whole workgroup, which nobody leaves early: adapters that are
-// CPUs seem to read them once for all then (docs/performance.md). Nobody exchanges anything, so
-// there is no barrier, and every sum runs from the sequence's first token to its last.
+// This is put before both kernels. In both an invocation owns four neighbouring tokens of a task
+// for one head: a vec4 is these four. What it keeps of them, too much for registers, lies in arrays
+// of its own, each visit of which serves eight tokens of the other side. Those are the same for the
+// whole workgroup, of which no invocation returns early: software adapters seem to read them
+// once for all then (docs/performance.md). Invocations exchange nothing, so there is no barrier,
+// and every sum runs from the sequence's first token to its last.
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.
 
-// = src/ops/training/attention_backward/mod.rs
 const TILE: u32 = 64u;       // tokens of a task
 const MAX_PAIRS: u32 = 64u;  // pairs of numbers in the largest head
 
-const OWN: u32 = 4u;         // tokens of an invocation
-const OTHERS: u32 = 8u;      // tokens of the other side at a time
+const OWN: u32 = 4u;     // tokens of an invocation
+const OTHERS: u32 = 8u;  // tokens of the other side at a time
 
 struct Params {
     heads: u32,

@@ -1,15 +1,14 @@
-// d_k and d_v of a task's tokens for one head, in one pass over the sequence's queries. What a
-// score becomes is known from stats.
+// d_k and d_v of a task's tokens for one head, in one pass over the sequence's queries. The
+// maximum and sum of each softmax are known from stats.
 
-// = src/ops/training/attention_backward/keys.rs
-const LANES: u32 = 16u;
+const WORKGROUP_SIZE: u32 = 16u;
 
 @group(0) @binding(2) var<storage, read> qkv: array<u32>;                // [tokens, q | k | v of all heads]
 @group(0) @binding(3) var<storage, read> d_out: array<vec2<f32>>;        // [rows, heads]
 @group(0) @binding(4) var<storage, read> stats: array<vec4<f32>>;        // [rows, heads] (maximum, 1 / sum, delta, 0)
 @group(0) @binding(5) var<storage, read_write> d_qkv: array<vec2<f32>>;  // [tokens, q | k | v of all heads]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = tasks[params.first_task + group.x];
     let head2 = params.head2;

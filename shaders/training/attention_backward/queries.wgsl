@@ -3,8 +3,7 @@
 // queries get zeros. The maximum, 1 / sum and delta of each query and head go to stats, for the
 // other kernel.
 
-// = src/ops/training/attention_backward/queries.rs
-const LANES: u32 = 16u;
+const WORKGROUP_SIZE: u32 = 16u;
 
 const LOWEST: f32 = -3.0e38;  // the maximum of no scores
 
@@ -14,7 +13,7 @@ const LOWEST: f32 = -3.0e38;  // the maximum of no scores
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4<f32>>;  // [rows, heads] (maximum, 1 / sum, delta, 0)
 @group(0) @binding(6) var<storage, read_write> d_qkv: array<vec2<f32>>;  // [tokens, q | k | v of all heads]
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let task = tasks[params.first_task + group.x];
     let head2 = params.head2;

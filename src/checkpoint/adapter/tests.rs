@@ -303,7 +303,6 @@ fn a_number_that_is_not_finite_is_named_by_the_adapter() {
 }
 
 #[test]
-#[cfg(feature = "families")]
 fn an_adapter_does_not_fit_berts_layers() {
     let config = Config { family: crate::config::Family::DistilBert, ..small_config() };
     let files = files(&adapter(), Some(&settings()));

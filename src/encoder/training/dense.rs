@@ -1,10 +1,10 @@
-//! The way back through a dense layer, y = x W^T + b.
+//! The backward pass of a dense layer, y = x W^T + b.
 
+use super::buffers::Scratch;
 use super::parameters::{Parameter, Parameters};
-use super::rooms::Scratch;
 use crate::error::Result;
 use crate::gpu::Step;
-use crate::ops::matmul::{Epilogue, Way, Weights, matmul};
+use crate::ops::matmul::{Epilogue, Method, Weights, matmul};
 use crate::ops::training::column_sums::column_sums;
 use crate::ops::training::lora_a_backward::lora_a_backward;
 use crate::ops::training::lora_b_backward::lora_b_backward;
@@ -17,9 +17,9 @@ use crate::ops::training::transpose_panels::transpose_panels;
 use crate::ops::training::transpose_rows::transpose_rows;
 use crate::ops::{Choice, Matrix, Storage, stride};
 
-/// What training adds to a dense layer's weights.
+/// What training needs of a dense layer besides its weights.
 pub(super) struct Trained {
-    /// W^T, which carries gradients to the layer's input.
+    /// W^T, with which the gradient of the layer's input is computed.
     pub transposed: Weights,
     pub weight: Weight,
     /// Which parameter the bias is, if it is trained.
@@ -41,13 +41,13 @@ pub(super) struct Adapter {
     pub b: usize,
 }
 
-/// A gradient on its way through one dense layer.
+/// The gradients of one dense layer.
 pub(super) struct Backward<'a> {
     pub label: &'static str,
     pub rows: usize,
-    /// What went in, f16 `[rows, inputs]`.
+    /// The input, f16 `[rows, inputs]`.
     pub x: &'a Matrix,
-    /// The gradient of what came out, f32 `[rows, outputs]`.
+    /// The gradient of the output, f32 `[rows, outputs]`.
     pub d_y: &'a Matrix,
     /// Where the gradient of x goes, and whether it is added to what is there.
     pub d_x: Option<(&'a Matrix, bool)>,
@@ -63,7 +63,7 @@ impl Trained {
         pass: Backward<'_>,
     ) -> Result<Vec<Step>> {
         let Backward { label, rows, x, d_y, d_x } = pass;
-        let way = |rows| Way {
+        let method = |rows| Method {
             variant: choice.tokens(rows),
             most_flops: choice.most_flops,
             blocks: scratch.blocks.as_ref(),
@@ -80,7 +80,7 @@ impl Trained {
             let scaled = view(&scratch.scaled, rows, outputs, Storage::F16);
             let product = view(&scratch.product, rows, inputs, Storage::F32);
             steps.push(round_rows(label, rows, d_y, &scratch.scales, &scaled)?);
-            let by = (way(rows), &self.transposed, Epilogue::StoreF32);
+            let by = (method(rows), &self.transposed, Epilogue::StoreF32);
             steps.extend(matmul(label, by.0, rows, &scaled, by.1, by.2, &product)?);
             steps.push(scale_rows(label, rows, &product, &scratch.scales, d_x, add)?);
         }
@@ -91,7 +91,7 @@ impl Trained {
         let (pack, x) = pack_columns(label, rows, x, &scratch.panels, &scratch.zeros)?;
         steps.push(pack);
         let epilogue = Epilogue::StoreF32;
-        steps.extend(matmul(label, way(outputs), outputs, &scaled, &x, epilogue, &product)?);
+        steps.extend(matmul(label, method(outputs), outputs, &scaled, &x, epilogue, &product)?);
         let gradient = |index: usize| parameters.list[index].gradient();
         match &self.weight {
             Weight::Full(index) => {
@@ -167,14 +167,14 @@ mod tests {
         let transposed = Weights::zeros(gpu, "wt", outputs, &vec![0.0; inputs]).await?;
         let trained = Trained { transposed, weight: Weight::Full(weight), bias: Some(bias) };
         let most = stride(rows.max(inputs).max(outputs));
-        let room = |bytes: usize| gpu.buffer("scratch", bytes as u64);
+        let buffer = |bytes: usize| gpu.buffer("scratch", bytes as u64);
         let scratch = Scratch {
-            scaled: room(2 * most * most)?,
-            scales: room(4 * most)?,
-            panels: room(2 * most * most)?,
-            product: room(4 * most * most)?,
-            zeros: room(4 * most)?,
-            stats: room(16)?,
+            scaled: buffer(2 * most * most)?,
+            scales: buffer(4 * most)?,
+            panels: buffer(2 * most * most)?,
+            product: buffer(4 * most * most)?,
+            zeros: buffer(4 * most)?,
+            stats: buffer(16)?,
             blocks: Some(gpu.buffer("blocks", blocks::bytes(most, most))?),
         };
         let x = testing::matrix(gpu, x, inputs, Storage::F16).await?;
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn all_three_gradients_equal_the_twin_whatever_their_size() {
+    fn all_three_gradients_equal_the_reference_whatever_their_size() {
         for gpu in testing::gpus() {
             for (shape, size) in [((1, 1, 1), 1.0), ((7, 70, 65), 1e-9), ((33, 130, 20), 3e4)] {
                 let (rows, inputs, outputs) = shape;

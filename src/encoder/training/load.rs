@@ -1,16 +1,16 @@
 //! From a checkpoint to a model in training.
 
+use super::buffers::{Size, TrainingBuffers};
 use super::dense::{Adapter, Trained, Weight};
 use super::parameters::{Parameter, Parameters, Part, row};
 use super::passes::NormParameters;
-use super::rooms::{Rooms, Size};
 use super::tables::Tables;
 use super::{Depth, Layer, Training};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config, Module};
 use crate::encoder::weights;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, Plan};
+use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::matmul::Weights;
 use crate::ops::training::merge_lora::Lora;
 use crate::ops::{Choice, Matrix, Storage, layer_norm, stride};
@@ -25,13 +25,13 @@ pub(super) fn bytes(config: &Config, depth: Depth) -> u64 {
     let matrices = layers * (4 * hidden * hidden + 2 * hidden * inner);
     let tables = (config.vocab_size + config.max_position_embeddings) * stride(hidden);
     let head = hidden * hidden;
-    // Master weight, gradient and two moments of what is trained, in f32; both ways of each matrix
-    // that gradients go through, in f16.
+    // Master weight, gradient and two moments of what is trained, in f32; each matrix that gradients
+    // go through and its transpose, in f16.
     let (trained, both_ways) = match depth {
         Depth::Head => (head, 0),
         Depth::Lora { rank, .. } => {
             let adapters = layers * rank * (3 * 2 * hidden + 2 * hidden + 2 * (hidden + inner));
-            // What they are added to is kept, too.
+            // The original weights are held, too.
             (adapters + head, 2 * matrices)
         }
         Depth::Full => (matrices + tables + head, matrices),
@@ -40,8 +40,8 @@ pub(super) fn bytes(config: &Config, depth: Depth) -> u64 {
 }
 
 impl Training {
-    /// Streams `checkpoint` to the GPU and makes room. `loaded` is told the bytes of weights that
-    /// are there.
+    /// Streams `checkpoint` to the GPU and allocates its buffers. `loaded` is called with the bytes of
+    /// weights that were read so far.
     ///
     /// # Errors
     /// [`ErrorKind::Checkpoint`] naming the tensor at fault, [`ErrorKind::Input`] where a model of
@@ -112,13 +112,14 @@ impl Training {
         let training = Training {
             config: config.clone(),
             choice,
+            pace: Pace::new(choice.flops_per_second),
             size,
             layers,
             tables,
             dense,
             project,
             parameters: builder.parameters,
-            rooms: Rooms::new(gpu, config, &choice, size).await?,
+            buffers: TrainingBuffers::new(gpu, config, &choice, size).await?,
             weights,
         };
         gpu.run(&Plan { steps: training.refresh()? }, &|| false).await?;
@@ -220,10 +221,14 @@ impl Builder<'_> {
             adapters.push(Adapter { lora, a, b });
             first += rows;
         }
-        // The forward pass reads the sum; what it was before is kept to be added to.
-        let room = Weights::zeros(self.gpu, label, inputs, &vec![0.0; outputs]).await?;
-        let sum =
-            Weights::over(room.panel_buffer().clone(), live.bias_buffer().clone(), inputs, outputs);
+        // The forward pass reads the sum; the original weights are held to add to.
+        let merged = Weights::zeros(self.gpu, label, inputs, &vec![0.0; outputs]).await?;
+        let sum = Weights::over(
+            merged.panel_buffer().clone(),
+            live.bias_buffer().clone(),
+            inputs,
+            outputs,
+        );
         let before = std::mem::replace(live, sum);
         Ok(Trained { transposed, weight: Weight::Lora { before, adapters }, bias: None })
     }

@@ -1,14 +1,14 @@
-//! Training on the GPU: the forward pass with what it saves, the way back, and the optimizer.
+//! Training on the GPU: the forward pass with what it saves, the backward pass, and the optimizer.
 //!
 //! Matmuls, in both directions, are those that score. Activations are f16 in memory, gradients and
 //! master weights f32. There is no dropout, and every sum has one order: a run is repeatable, bit
 //! for bit, on one adapter.
 
+mod buffers;
 mod dense;
 mod load;
 mod parameters;
 mod passes;
-mod rooms;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -18,15 +18,15 @@ use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, Plan};
+use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::training::mse::mse;
 use crate::ops::{Choice, stride};
+pub use buffers::Size;
+use buffers::TrainingBuffers;
 use dense::Trained;
 use parameters::Parameters;
 pub use parameters::{Tensor, Update};
 use passes::NormParameters;
-use rooms::Rooms;
-pub use rooms::Size;
 use tables::Tables;
 
 /// What of a model is trained.
@@ -47,7 +47,7 @@ pub enum Depth {
     Full,
 }
 
-/// The way back through one encoder layer.
+/// The backward pass of one encoder layer.
 struct Layer {
     qkv: Trained,
     out: Trained,
@@ -61,6 +61,7 @@ struct Layer {
 pub struct Training {
     config: Config,
     choice: Choice,
+    pace: Pace,
     size: Size,
     weights: Weights,
     layers: Vec<Layer>, // none where the encoder is frozen
@@ -68,7 +69,7 @@ pub struct Training {
     dense: Trained,
     project: Trained,
     parameters: Parameters,
-    rooms: Rooms,
+    buffers: TrainingBuffers,
 }
 
 /// `<s>` of some pairs after the last layer, as the head reads it.
@@ -80,7 +81,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Takes those of `other` behind its own.
+    /// Appends those of `other`.
     pub fn append(&mut self, other: Features) {
         self.row = other.row;
         self.words.extend(other.words);
@@ -98,14 +99,14 @@ impl Features {
 pub enum Input<'a> {
     /// Pairs of texts.
     Batch(&'a Batch),
-    /// Pairs whose way through the frozen encoder is behind them.
+    /// Pairs that went through the frozen encoder before.
     Features(&'a Features),
 }
 
 impl Training {
     /// Bytes of GPU memory that training takes: weights, gradients, moments and activations.
     pub fn bytes(config: &Config, choice: &Choice, depth: Depth, size: Size) -> u64 {
-        load::bytes(config, depth) + rooms::bytes(config, choice, size)
+        load::bytes(config, depth) + buffers::bytes(config, choice, size)
     }
 
     fn through_encoder(&self) -> bool {
@@ -126,7 +127,7 @@ impl Training {
         first_error: usize,
         stop: &dyn Fn() -> bool,
     ) -> Result<()> {
-        let x = &self.rooms;
+        let x = &self.buffers;
         let pairs = labels.len();
         let (mut tasks, mut runs) = Default::default();
         let mut steps = Vec::new();
@@ -150,7 +151,7 @@ impl Training {
         if let (Input::Batch(batch), true) = (input, self.through_encoder()) {
             steps.extend(self.encoder_back(batch, &tasks, &runs)?);
         }
-        gpu.run(&Plan { steps }, stop).await
+        gpu.run_at(&Plan { steps }, &self.pace, stop).await
     }
 
     /// An optimizer step with the gradients since the last one. Gives the squared errors of its
@@ -167,7 +168,7 @@ impl Training {
         let mut steps = self.parameters.update(gpu, update)?;
         steps.extend(self.refresh()?);
         gpu.run(&Plan { steps }, &|| false).await?;
-        let errors = gpu.read_f32(&self.rooms.errors, pairs).await?;
+        let errors = gpu.read_f32(&self.buffers.errors, pairs).await?;
         let norm = self.parameters.norm(gpu).await?;
         if !norm.is_finite() || errors.iter().any(|error| !error.is_finite()) {
             let what = format!("the gradients of step {} came out as {norm}", self.steps());
@@ -204,12 +205,12 @@ impl Training {
         batch: &Batch,
         stop: &dyn Fn() -> bool,
     ) -> Result<Features> {
-        self.rooms.upload(gpu, batch).await?;
+        self.buffers.upload(gpu, batch).await?;
         let row = stride(self.config.hidden_size) / 2;
         let nothing = vec![u32::MAX; batch.pairs() * row];
-        gpu.write(&self.rooms.features.buffer, 0, &nothing).await?;
-        gpu.run(&Plan { steps: self.encode(batch)? }, stop).await?;
-        let words = gpu.read_f32(&self.rooms.features.buffer, batch.pairs() * row).await?;
+        gpu.write(&self.buffers.features.buffer, 0, &nothing).await?;
+        gpu.run_at(&Plan { steps: self.encode(batch)? }, &self.pace, stop).await?;
+        let words = gpu.read_f32(&self.buffers.features.buffer, batch.pairs() * row).await?;
         Ok(Features { words, row })
     }
 
@@ -225,19 +226,19 @@ impl Training {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<f32>> {
         let mut steps = Vec::new();
-        self.rooms.poison(gpu, pairs).await?;
+        self.buffers.poison(gpu, pairs).await?;
         match input {
             Input::Batch(batch) => {
-                self.rooms.upload(gpu, batch).await?;
+                self.buffers.upload(gpu, batch).await?;
                 steps.extend(self.encode(batch)?);
             }
             Input::Features(features) => {
-                gpu.write(&self.rooms.features.buffer, 0, &features.words).await?;
+                gpu.write(&self.buffers.features.buffer, 0, &features.words).await?;
             }
         }
         steps.extend(self.head(pairs)?);
-        gpu.run(&Plan { steps }, stop).await?;
-        let rows = gpu.read_f32(&self.rooms.logits.buffer, pairs * stride(1)).await?;
+        gpu.run_at(&Plan { steps }, &self.pace, stop).await?;
+        let rows = gpu.read_f32(&self.buffers.logits.buffer, pairs * stride(1)).await?;
         Ok(rows.into_iter().step_by(stride(1)).collect())
     }
 
@@ -273,13 +274,13 @@ impl Training {
         self.parameters.state(gpu, index).await
     }
 
-    /// Goes back to a state: `steps`, and what [`Training::state`] gave, as it stands in `kept`.
+    /// Goes back to a state: `steps`, and what [`Training::state`] gave, as `state` holds it.
     ///
     /// # Errors
     /// [`ErrorKind::Checkpoint`] naming the tensor that is missing or of another shape, or what the
     /// GPU says.
-    pub async fn restore(&mut self, gpu: &Gpu, steps: u32, kept: &Checkpoint) -> Result<()> {
-        self.parameters.restore(gpu, kept).await?;
+    pub async fn restore(&mut self, gpu: &Gpu, steps: u32, state: &Checkpoint) -> Result<()> {
+        self.parameters.restore(gpu, state).await?;
         self.parameters.steps = steps;
         gpu.run(&Plan { steps: self.refresh()? }, &|| false).await
     }

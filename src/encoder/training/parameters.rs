@@ -1,4 +1,4 @@
-//! What training changes: master weights in f32, and what AdamW knows of them.
+//! The trained parameters: master weights in f32, and the state of AdamW.
 
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -72,7 +72,7 @@ impl Parameters {
         Ok(Parameters { list: Vec::new(), clip: gpu.buffer("clip", 16)?, sums: None, steps: 0 })
     }
 
-    /// Takes one more and says which it is.
+    /// Counts one more step and returns its number.
     pub fn add(&mut self, parameter: Parameter) -> usize {
         self.list.push(parameter);
         self.list.len() - 1
@@ -139,21 +139,21 @@ impl Parameters {
         let parameter = &self.list[index];
         let Moments { mean, square, .. } = &parameter.moments;
         let buffers = [&parameter.master.buffer, mean, square];
-        let mut kept = Vec::new();
+        let mut tensors = Vec::new();
         for ((name, shape), buffer) in self.state_shapes(index).into_iter().zip(buffers) {
-            kept.push(Tensor { name, shape, numbers: parameter.numbers(gpu, buffer).await? });
+            tensors.push(Tensor { name, shape, numbers: parameter.numbers(gpu, buffer).await? });
         }
-        Ok(kept)
+        Ok(tensors)
     }
 
-    /// Goes back to what [`Parameters::state`] said, as it stands in `kept`.
-    pub async fn restore(&mut self, gpu: &Gpu, kept: &Checkpoint) -> Result<()> {
+    /// Goes back to what [`Parameters::state`] said, as `state` holds it.
+    pub async fn restore(&mut self, gpu: &Gpu, state: &Checkpoint) -> Result<()> {
         for (index, parameter) in self.list.iter().enumerate() {
             let Moments { mean, square, .. } = &parameter.moments;
             let master = &parameter.master;
             for (suffix, buffer) in STATE.into_iter().zip([&master.buffer, mean, square]) {
                 let name = state_name(index, parameter, suffix);
-                let tensor = kept.get(&name, &[master.rows, master.width])?;
+                let tensor = state.get(&name, &[master.rows, master.width])?;
                 let mut numbers = Vec::new();
                 tensor.read_rows(0..master.rows, &mut numbers).await?;
                 let whole = Matrix { buffer: buffer.clone(), ..master.clone() };
@@ -183,14 +183,14 @@ impl Parameters {
     }
 }
 
-/// What is kept of each parameter to go on.
+/// What is saved of each parameter, so that training can continue.
 const STATE: [&str; 3] = ["weight", "mean", "square"];
 
 fn state_name(index: usize, parameter: &Parameter, suffix: &str) -> String {
     format!("{index}/{}/{suffix}", parameter.parts[0].name)
 }
 
-/// A tensor on its way out.
+/// A tensor to be written to a checkpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tensor {
     /// Its name in a checkpoint.

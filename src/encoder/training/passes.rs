@@ -1,8 +1,8 @@
-//! The forward pass that keeps what its way back needs, and the way back.
+//! The forward pass that saves what the backward pass needs, and the backward pass.
 
 use super::Training;
+use super::buffers::Saved;
 use super::dense::{Backward, Trained};
-use super::rooms::Saved;
 use super::tables::SharedRuns;
 use crate::batch::Batch;
 use crate::error::Result;
@@ -12,7 +12,7 @@ use crate::ops::attention::{Heads, attention};
 use crate::ops::embed::embed;
 use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::{self, layer_norm};
-use crate::ops::matmul::{Epilogue, Way, Weights, matmul};
+use crate::ops::matmul::{Epilogue, Method, Weights, matmul};
 use crate::ops::training::activation_backward::{Activation, activation_backward};
 use crate::ops::training::add_rows::add_rows;
 use crate::ops::training::attention_backward::{self, attention_backward};
@@ -42,18 +42,18 @@ impl Training {
         epilogue: Epilogue<'_>,
         out: &Matrix,
     ) -> Result<Vec<Step>> {
-        let Training { choice, rooms, .. } = self;
-        let way = Way {
+        let Training { choice, buffers, .. } = self;
+        let method = Method {
             variant: choice.tokens(rows),
             most_flops: choice.most_flops,
-            blocks: rooms.scratch.blocks.as_ref(),
+            blocks: buffers.scratch.blocks.as_ref(),
         };
-        matmul(label, way, rows, a, w, epilogue, out)
+        matmul(label, method, rows, a, w, epilogue, out)
     }
 
     /// From ids to `<s>` after the last layer.
     pub(super) fn encode(&self, batch: &Batch) -> Result<Vec<Step>> {
-        let (w, x, tokens) = (&self.weights, &self.rooms, batch.tokens());
+        let (w, x, tokens) = (&self.weights, &self.buffers, batch.tokens());
         let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.embed_sum)?;
         let norm = self.choice.layer_norm();
         steps.push(layer_norm(
@@ -71,7 +71,7 @@ impl Training {
     }
 
     fn layer(&self, batch: &Batch, index: usize) -> Result<Vec<Step>> {
-        let (w, x) = (&self.weights.layers[index], &self.rooms);
+        let (w, x) = (&self.weights.layers[index], &self.buffers);
         let (tokens, pairs, last) = (batch.tokens(), batch.pairs(), self.is_last(index));
         let Saved { qkv, context, out_sum, attended, pre, inner, down_sum } = x.saved(index);
         let hidden = &x.hidden[index];
@@ -99,7 +99,7 @@ impl Training {
 
     /// From `<s>` to logits.
     pub(super) fn head(&self, pairs: usize) -> Result<Vec<Step>> {
-        let (w, x) = (&self.weights, &self.rooms);
+        let (w, x) = (&self.weights, &self.buffers);
         let out = &x.logits;
         let mut steps =
             self.dense("head dense", pairs, &x.features, &w.dense, Epilogue::Tanh, &x.head)?;
@@ -115,12 +115,12 @@ impl Training {
     }
 
     fn dense_back(&self, trained: &Trained, pass: Backward<'_>) -> Result<Vec<Step>> {
-        trained.backward(&self.choice, &self.parameters, &self.rooms.scratch, pass)
+        trained.backward(&self.choice, &self.parameters, &self.buffers.scratch, pass)
     }
 
     /// From the gradient of logits to that of `<s>`.
     pub(super) fn head_back(&self, pairs: usize) -> Result<Vec<Step>> {
-        let x = &self.rooms;
+        let x = &self.buffers;
         let mut steps = self.dense_back(
             &self.project,
             Backward {
@@ -153,7 +153,7 @@ impl Training {
         tasks: &[Vec<attention_backward::Task>; 2],
         runs: &SharedRuns,
     ) -> Result<Vec<Step>> {
-        let (x, tokens) = (&self.rooms, batch.tokens());
+        let (x, tokens) = (&self.buffers, batch.tokens());
         let mut steps = Vec::new();
         for index in (0..self.weights.layers.len()).rev() {
             if self.size.recompute && !self.is_last(index) {
@@ -185,10 +185,10 @@ impl Training {
         index: usize,
         [all_tasks, first_tasks]: &[Vec<attention_backward::Task>; 2],
     ) -> Result<Vec<Step>> {
-        let (w, back, x) = (&self.weights.layers[index], &self.layers[index], &self.rooms);
+        let (w, back, x) = (&self.weights.layers[index], &self.layers[index], &self.buffers);
         let (tokens, last) = (batch.tokens(), self.is_last(index));
         let Saved { qkv, context, out_sum, attended, pre, inner, down_sum } = x.saved(index);
-        // `d` is the gradient of what the layer put out, and later that of its first residual sum.
+        // `d` is the gradient of the layer's output, and later that of its first residual sum.
         let (rows, d) = if last { (batch.pairs(), &x.d_features) } else { (tokens, &x.d_hidden) };
         let d_sum = &x.d_sum;
         let (norm, trained) = (&w.down_norm, back.down_norm);
@@ -197,7 +197,7 @@ impl Training {
         let pass = Backward { label, rows, x: inner, d_y: d_sum, d_x };
         steps.extend(self.dense_back(&back.down, pass)?);
         steps.push(activation_backward("gelu back", Activation::Gelu, rows, pre, &x.d_inner)?);
-        // What came by the residual sum is in d_sum already.
+        // The gradient along the residual path is in d_sum already.
         let (label, d_x) = ("ffn up back", Some((d_sum, true)));
         let pass = Backward { label, rows, x: attended, d_y: &x.d_inner, d_x };
         steps.extend(self.dense_back(&back.up, pass)?);
@@ -227,7 +227,7 @@ impl Training {
             &x.scratch.stats,
             &x.d_qkv,
         )?);
-        // Below the first layer that learns, gradients are of no use to anybody.
+        // Below the first layer that is trained, no gradients are needed.
         let wanted = index > 0 || self.tables.is_some();
         let d_x = wanted.then_some((&x.d_hidden, !last));
         let (label, hidden) = ("qkv back", &x.hidden[index]);
@@ -251,7 +251,7 @@ impl Training {
         d_y: &Matrix,
         d_x: &Matrix,
     ) -> Result<Vec<Step>> {
-        let stats = &self.rooms.scratch.stats;
+        let stats = &self.buffers.scratch.stats;
         let mut steps = vec![layer_norm_backward(label, rows, x, w, d_y, stats, d_x)?];
         if let Some([gamma, beta]) = trained {
             let gradient = |index: usize| &self.parameters.list[index].moments.gradient;

@@ -1,4 +1,4 @@
-//! Whole training runs against PyTorch's, told by tests/golden/make_training.py.
+//! Compares whole training runs with PyTorch's, which tests/golden/make_training.py has recorded.
 
 use serde::Deserialize;
 
@@ -252,8 +252,9 @@ fn everything_learns_as_in_pytorch() {
 fn computing_layers_anew_changes_no_bit() {
     let golden = golden();
     for name in ["lora", "full"] {
-        let [kept, anew] = [false, true].map(|recompute| run(&golden, name, Dtype::F16, recompute));
-        assert!(kept.losses == anew.losses && kept.after == anew.after, "{name}");
+        let [saved, again] =
+            [false, true].map(|recompute| run(&golden, name, Dtype::F16, recompute));
+        assert!(saved.losses == again.losses && saved.after == again.after, "{name}");
     }
 }
 
@@ -269,13 +270,13 @@ fn going_on_from_a_state_changes_no_bit() {
             for index in 0..unbroken.groups() {
                 tensors.extend(unbroken.state(&gpu, index).await?);
             }
-            let kept = stored(tensors.iter().map(|Tensor { name, shape, numbers }| {
+            let state = stored(tensors.iter().map(|Tensor { name, shape, numbers }| {
                 (name.clone(), shape.clone(), numbers.clone())
             }))
             .await?;
             let expected = train(&golden, name, &mut unbroken, &gpu, 4..8).await?;
             let mut resumed = open(&golden, name, &gpu, false).await?;
-            resumed.restore(&gpu, 4, &kept).await?;
+            resumed.restore(&gpu, 4, &state).await?;
             assert_eq!(train(&golden, name, &mut resumed, &gpu, 4..8).await?, expected, "{name}");
             let scores_of = async |training: &Training| scores(&golden, training, &gpu).await;
             assert_eq!(scores_of(&resumed).await?, scores_of(&unbroken).await?, "{name}");
@@ -286,7 +287,6 @@ fn going_on_from_a_state_changes_no_bit() {
 }
 
 #[test]
-#[cfg(feature = "families")]
 fn other_families_are_refused() {
     let config = Config { family: crate::config::Family::Bert, ..golden().config() };
     let error = refused(&config);

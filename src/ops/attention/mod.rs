@@ -7,32 +7,27 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Step, Work};
+use crate::gpu::{Buffer, Kernel, Step, Work};
+use crate::ops::shaders::attention::COLUMNS;
+pub use crate::ops::shaders::attention::QUERIES;
 
-/// The most queries of a task. = shaders/attention/common.wgsl
-pub const QUERIES: u32 = 16;
-/// Groups of four columns of a head that one workgroup puts out. = shaders/attention/common.wgsl
-pub const COLUMNS: u32 = 16;
 /// Groups of four numbers in the largest head.
 pub const MAX_HEAD4: u32 = 32;
 
-/// How many times slower than matmul attention is, about, in operations a second.
+/// About how many times fewer operations a second than matmul attention does.
 const PACE: u64 = 3;
 
-/// The bindings of every variant.
-const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Write];
-
-/// A way of computing attention. All take the same [`Task`]s and give the same numbers up to
-/// rounding; one batch after the other must use the same.
+/// A method of computing attention. All take the same [`Task`]s and give the same numbers up to
+/// rounding, so all batches must use the same.
 #[derive(Debug)]
 pub struct Variant {
     /// What runs; its name is the variant's.
-    pub kernel: Kernel,
+    pub kernel: &'static Kernel,
     /// Heads that one workgroup does.
     heads: u32,
 }
 
-/// All there are.
+/// Every variant.
 pub static VARIANTS: [&Variant; 2] = [&tiles::VARIANT, &lanes::VARIANT];
 
 #[repr(C)]
@@ -62,7 +57,26 @@ pub struct Task {
     pub out_row: u32,
 }
 
-/// Tasks on the GPU and what they amount to.
+/// The tasks of sequences that begin at `cu_seqlens`, the last of which is where the last one ends.
+/// Every token is a query, with the token's own row in out; or, with `first_only`, the first token
+/// of each sequence alone, with a row a sequence.
+pub fn forward_tasks(cu_seqlens: &[u32], first_only: bool) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (sequence, ends) in cu_seqlens.windows(2).enumerate() {
+        let (first_token, tokens) = (ends[0], ends[1] - ends[0]);
+        let (all, out_row) = if first_only { (1, sequence as u32) } else { (tokens, first_token) };
+        tasks.extend((0..all).step_by(QUERIES as usize).map(|first_query| Task {
+            first_token,
+            tokens,
+            first_query,
+            queries: QUERIES.min(all - first_query),
+            out_row: out_row + first_query,
+        }));
+    }
+    tasks
+}
+
+/// Tasks on the GPU, and how much work they are.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     /// The [`Task`]s.
@@ -136,7 +150,7 @@ pub fn attention(
             first_task: first_task as u32,
         };
         Step {
-            kernel: &variant.kernel,
+            kernel: variant.kernel,
             label,
             params: bytemuck::bytes_of(&params).to_vec(),
             buffers: vec![tasks.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
@@ -185,7 +199,8 @@ mod tests {
         qkv
     }
 
-    /// What `variant` makes of sequences of `lengths`, in one step or, with 0, a step a task.
+    /// The results of `variant` for sequences of `lengths`, in one step or, where `most_flops` is 0, in
+    /// one for each task.
     fn results(
         gpu: &Gpu,
         variant: &'static Variant,
@@ -222,28 +237,41 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_every_head_size() {
+    fn every_query_has_one_task() {
+        let cu_seqlens = [0, 17, 21, 53];
+        let rows = |task: &Task| task.out_row..task.out_row + task.queries;
+        let mut covered: Vec<u32> =
+            forward_tasks(&cu_seqlens, false).iter().flat_map(rows).collect();
+        covered.sort_unstable();
+        assert!(covered.into_iter().eq(0..53));
+        let first = forward_tasks(&cu_seqlens, true);
+        assert!(first.iter().map(|task| task.out_row).eq(0..3));
+        assert!(first.iter().map(|task| task.first_token).eq([0, 17, 21]));
+    }
+
+    #[test]
+    fn equals_the_reference_at_every_head_size() {
         for size in [1, 24, 25, 32, 60, 64, 65, 96, 100, 128] {
             compare(Heads { count: 2, size }, &[5, 17], 1.0);
         }
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_lengths() {
+    fn equals_the_reference_at_awkward_lengths() {
         for lengths in [&[1][..], &[15, 16, 17], &[31, 32, 33, 1], &[100, 3], &[513]] {
             compare(Heads { count: 3, size: 20 }, lengths, 1.0);
         }
     }
 
     #[test]
-    fn equals_its_twin_at_every_number_of_heads() {
+    fn equals_the_reference_at_every_number_of_heads() {
         for count in [1, 4, 5, 12] {
             compare(Heads { count, size: 32 }, &[19, 50], 1.0);
         }
     }
 
     #[test]
-    fn a_sequence_does_not_depend_on_its_company() {
+    fn a_sequence_does_not_depend_on_the_batch() {
         let heads = Heads { count: 3, size: 64 };
         let (row, lengths) = (3 * heads.width(), [70, 7, 101, 70, 16]);
         let mut qkv = numbers(heads, lengths.iter().sum(), 2.0);

@@ -1,18 +1,7 @@
 //! For GPUs: q and k through workgroup memory.
 
-use super::{STORAGE, Variant};
-use crate::gpu::{Kernel, Needs};
-
-/// Invocations of a workgroup. = shaders/attention/tiles.wgsl
-pub const LANES: u32 = 64;
+use super::Variant;
+use crate::ops::shaders::attention::tiles::KERNEL;
 
 /// The variant of `shaders/attention/tiles.wgsl`.
-pub static VARIANT: Variant = Variant {
-    kernel: Kernel {
-        name: "attention tiles",
-        sources: &[shader!("attention/common"), shader!("attention/tiles")],
-        storage: STORAGE,
-        needs: Needs::Nothing,
-    },
-    heads: 1,
-};
+pub static VARIANT: Variant = Variant { kernel: &KERNEL, heads: 1 };

@@ -7,24 +7,19 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, padded_vector, stride4};
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Gpu, Kernel, Step, Work};
+use crate::gpu::{Buffer, Gpu, Kernel, Step, Work};
 
-/// What is put before both variants.
-const COMMON: &str = shader!("layer_norm/common");
-/// The bindings of both.
-const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Write];
-
-/// A way of computing it. They add up a row in different orders, so one batch after the other must
-/// use the same.
+/// A method of computing it. The variants add up a row in different orders, so all batches must use the
+/// same.
 #[derive(Debug)]
 pub struct Variant {
     /// What runs; its name is the variant's.
-    pub kernel: Kernel,
+    pub kernel: &'static Kernel,
     /// Rows that one workgroup does.
     rows: u32,
 }
 
-/// All there are.
+/// Every variant.
 #[cfg(test)]
 pub(crate) static VARIANTS: [&Variant; 2] = [&groups::VARIANT, &lanes::VARIANT];
 
@@ -91,7 +86,7 @@ pub fn layer_norm(
         Params { rows: rows as u32, width: w.width as u32, stride4: stride4(w.width), eps: w.eps };
     let numbers = (rows * w.width) as u64;
     Ok(Step {
-        kernel: &variant.kernel,
+        kernel: variant.kernel,
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: vec![x.buffer.clone(), w.gamma.clone(), w.beta.clone(), out.buffer.clone()],
@@ -127,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for (width, rows) in [(1, 1), (5, 3), (63, 2), (100, 17), (257, 5), (1024, 3), (1030, 2)] {
             compare(width, rows, 2.0, 0.0);
         }

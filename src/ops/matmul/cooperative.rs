@@ -1,49 +1,24 @@
 //! For GPUs with matrix units, natively: f16 products, f32 sums.
 
-use super::{Order, Variant, kernels};
-use crate::gpu::{Kernel, Needs};
+use super::{Order, Variant};
+use crate::ops::shaders::matmul::cooperative::{side_8, side_16};
 
-/// Invocations of a workgroup with subgroups of 32; set to four subgroups of any other size.
-/// = shaders/matmul/cooperative.wgsl
-pub const LANES: u32 = 128;
-/// Subgroups of a workgroup. = shaders/matmul/cooperative.wgsl
-pub const SUBGROUPS: u32 = 4;
+/// The variant of `shaders/matmul/cooperative/side_16.wgsl`.
+pub static SIDE_16: Variant = Variant {
+    name: "cooperative_16",
+    kernels: &side_16::KERNELS,
+    rows: side_16::ROWS,
+    columns: side_16::COLUMNS,
+    order: Order::Cooperative { side: side_16::SIDE },
+    blocks: false,
+};
 
-const NEEDS: Needs = Needs::CooperativeMatrices { subgroups: SUBGROUPS };
-const SOURCE: &str = shader!("matmul/cooperative");
-
-const fn variant(name: &'static str, kernels: [Kernel; 3], side: u32) -> Variant {
-    Variant {
-        name,
-        kernels,
-        // = shaders/matmul/cooperative.wgsl
-        rows: 8 * side,
-        columns: 4 * side,
-        order: Order::Cooperative { side },
-        blocks: false,
-    }
-}
-
-/// With tiles of 16 x 16, as NVIDIA, AMD and Intel have them.
-pub static SIDE_16: Variant = variant(
-    "cooperative_16",
-    kernels!(
-        ["matmul cooperative_16", "matmul cooperative_16 q8", "matmul cooperative_16 q4"],
-        NEEDS,
-        shader!("matmul/prelude_16"),
-        SOURCE
-    ),
-    16,
-);
-
-/// With tiles of 8 x 8, as Apple has them, and newer lavapipes.
-pub static SIDE_8: Variant = variant(
-    "cooperative_8",
-    kernels!(
-        ["matmul cooperative_8", "matmul cooperative_8 q8", "matmul cooperative_8 q4"],
-        NEEDS,
-        shader!("matmul/prelude_8"),
-        SOURCE
-    ),
-    8,
-);
+/// The variant of `shaders/matmul/cooperative/side_8.wgsl`.
+pub static SIDE_8: Variant = Variant {
+    name: "cooperative_8",
+    kernels: &side_8::KERNELS,
+    rows: side_8::ROWS,
+    columns: side_8::COLUMNS,
+    order: Order::Cooperative { side: side_8::SIDE },
+    blocks: false,
+};

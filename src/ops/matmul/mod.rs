@@ -1,6 +1,5 @@
 //! `out = epilogue(a w^T + bias)`, the kernel that does nearly all the work.
 
-#[cfg(not(target_arch = "wasm32"))]
 pub mod cooperative;
 pub mod lanes;
 pub mod large;
@@ -9,67 +8,22 @@ pub mod rows;
 pub mod subgroup;
 
 use super::blocks::blocks;
+pub use super::shaders::PANEL;
+use super::shaders::matmul::{GELU, GELU_TANH, RELU, RESIDUAL, STORE, STORE_F32, TANH};
 pub use super::weights::Weights;
 use super::{Matrix, Storage, check, stride4};
 use crate::checkpoint::WeightFormat;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
 use bytemuck::{Pod, Zeroable};
-
-/// Columns of a weight panel. = shaders/matmul/common.wgsl
-pub const PANEL: u32 = 64;
-/// [`Epilogue::Store`]. = shaders/matmul/common.wgsl
-pub const STORE: u32 = 0;
-/// [`Epilogue::Gelu`]. = shaders/matmul/common.wgsl
-pub const GELU: u32 = 1;
-/// [`Epilogue::Tanh`]. = shaders/matmul/common.wgsl
-pub const TANH: u32 = 2;
-/// [`Epilogue::Residual`]. = shaders/matmul/common.wgsl
-pub const RESIDUAL: u32 = 3;
-/// [`Epilogue::StoreF32`]. = shaders/matmul/common.wgsl
-pub const STORE_F32: u32 = 4;
-/// [`Epilogue::Relu`]. = shaders/matmul/common.wgsl
-pub const RELU: u32 = 5;
-/// [`Epilogue::GeluTanh`]. = shaders/matmul/common.wgsl
-pub const GELU_TANH: u32 = 6;
-
-/// The bindings of every variant with weights in f16.
-const STORAGE: &[Access] = &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write];
-/// The same with quantised weights, whose scales come last.
-const STORAGE_SCALED: &[Access] =
-    &[Access::Read, Access::Read, Access::Read, Access::Read, Access::Write, Access::Read];
-
-/// What is put before every variant.
-const COMMON: &str = shader!("matmul/common");
-/// How a variant reads its weights.
-const F16: &str = shader!("matmul/prelude_weights_f16");
-const QUANTISED: &str = shader!("matmul/prelude_weights_quantised");
-const Q8: &str = shader!("matmul/prelude_q8");
-const Q4: &str = shader!("matmul/prelude_q4");
-
-/// The kernel of a variant for each [`WeightFormat`]: its names, and its sources after those of
-/// [`COMMON`] and of the weights.
-macro_rules! kernels {
-    ($names:expr, $needs:expr, $($source:expr),+) => {{
-        use super::{COMMON, F16, Q4, Q8, QUANTISED, STORAGE, STORAGE_SCALED};
-        let [f16, q8, q4] = $names;
-        let (needs, storage) = ($needs, STORAGE_SCALED);
-        [
-            Kernel { name: f16, sources: &[COMMON, F16, $($source),+], storage: STORAGE, needs },
-            Kernel { name: q8, sources: &[COMMON, Q8, QUANTISED, $($source),+], storage, needs },
-            Kernel { name: q4, sources: &[COMMON, Q4, QUANTISED, $($source),+], storage, needs },
-        ]
-    }};
-}
-use kernels;
 
 /// One of the shaders that do the same work, each the fastest somewhere.
 #[derive(Debug)]
 pub struct Variant {
-    /// What `info` and options call it: its file under `shaders/matmul/`.
+    /// What `info` and options call it.
     pub name: &'static str,
     /// Its shader for each [`WeightFormat`], in order.
-    pub kernels: [Kernel; 3],
+    pub kernels: &'static [Kernel; 3],
     /// Rows of a workgroup's tile.
     pub rows: u32,
     /// Columns of a workgroup's tile.
@@ -80,8 +34,8 @@ pub struct Variant {
     pub blocks: bool,
 }
 
-/// In which order a variant sums over k. Variants of one order give the same bits, so they may
-/// take turns by the size of a batch; others must not, or a score would depend on its company.
+/// In which order a variant sums over k. Variants of one order give the same bits, so which of
+/// them runs may depend on the size of a batch. Others must not, or a score would depend on the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// k = 0, 1, 2, … with one fused multiply-add each.
@@ -110,7 +64,7 @@ pub static VARIANTS: &[&Variant] = &[
 
 impl Variant {
     /// Its shader for weights of this format.
-    pub fn kernel(&self, format: WeightFormat) -> &Kernel {
+    pub fn kernel(&self, format: WeightFormat) -> &'static Kernel {
         &self.kernels[format as usize]
     }
 
@@ -118,7 +72,7 @@ impl Variant {
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
         match self.kernels[0].needs {
             Needs::Nothing => true,
-            Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::LANES,
+            Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::WORKGROUP_SIZE,
             Needs::CooperativeMatrices { .. } => {
                 let side = |side| self.order == Order::Cooperative { side };
                 gpu.dtype() == Dtype::F16 && gpu.adapter().cooperative.iter().copied().any(side)
@@ -129,12 +83,12 @@ impl Variant {
 
 /// How a matmul is run.
 #[derive(Debug, Clone, Copy)]
-pub struct Way<'a> {
-    /// By which of the variants.
+pub struct Method<'a> {
+    /// The variant that computes it.
     pub variant: &'static Variant,
-    /// Multiplications and additions of a step at the most; what is more becomes several.
+    /// The most multiplications and additions of a step; more are split into several steps.
     pub most_flops: u64,
-    /// Room for `a` in [`super::blocks`], if the variant reads it so.
+    /// A buffer for `a` in [`super::blocks`], if the variant reads it so.
     pub blocks: Option<&'a Buffer>,
 }
 
@@ -169,22 +123,22 @@ pub enum Epilogue<'a> {
 }
 
 /// `out[..rows] = epilogue(a[..rows] w^T + bias)`. `a` is f16. One step, or several for runs of
-/// rows, and one before them that lays `a` out in blocks where the variant wants it.
+/// rows, and one before them that lays `a` out in blocks where the variant reads it so.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
 pub fn matmul(
     label: &'static str,
-    way: Way<'_>,
+    method: Method<'_>,
     rows: usize,
     a: &Matrix,
     w: &Weights,
     epilogue: Epilogue<'_>,
     out: &Matrix,
 ) -> Result<Vec<Step>> {
-    let Way { variant, most_flops, blocks: room } = way;
+    let Method { variant, most_flops, blocks: blocks_buffer } = method;
     let kernel = variant.kernel(w.format);
-    // A kernel that reads no residual is given the bias to bind.
+    // A kernel that reads no residual must still bind a buffer: the bias.
     let (epilogue, residual, storage) = match epilogue {
         Epilogue::Store => (STORE, &w.bias, Storage::F16),
         Epilogue::Gelu => (GELU, &w.bias, Storage::F16),
@@ -207,14 +161,14 @@ pub fn matmul(
             && out.width == w.outputs
             && a.storage == Storage::F16
             && out.storage == storage
-            && room.is_some() >= variant.blocks,
+            && blocks_buffer.is_some() >= variant.blocks,
     )?;
     let k2 = w.pairs();
     let mut steps = Vec::new();
-    let a_buffer = match room {
-        Some(room) if variant.blocks => {
-            steps.push(blocks(label, rows, k2, a, room)?);
-            room
+    let a_buffer = match blocks_buffer {
+        Some(blocks_buffer) if variant.blocks => {
+            steps.push(blocks(label, rows, k2, a, blocks_buffer)?);
+            blocks_buffer
         }
         _ => &a.buffer,
     };
@@ -273,8 +227,8 @@ mod tests {
 
     const F16: (WeightFormat, bool) = (WeightFormat::F16, false);
 
-    /// What a variant makes of repeatable data, and the twin of it. Weights are rounded to a format,
-    /// and maybe expanded to f16 again.
+    /// The results of a variant and of the reference implementation on repeatable data. Weights are
+    /// rounded to a format, and expanded to f16 again if `expanded`.
     async fn run(
         gpu: &Gpu,
         variant: &'static Variant,
@@ -290,8 +244,8 @@ mod tests {
         let residual_values = case.f16_values(m * n, 1.0);
         let a = testing::matrix(gpu, &a_values, k, Storage::F16).await?;
         let residual = testing::matrix(gpu, &residual_values, n, Storage::F16).await?;
-        let kept = if expanded { WeightFormat::F16 } else { format };
-        let weights = Weights::of(gpu, "w", kept, k, &bias).await?;
+        let stored = if expanded { WeightFormat::F16 } else { format };
+        let weights = Weights::of(gpu, "w", stored, k, &bias).await?;
         let mut held = Vec::new();
         for (panel, rows) in w.chunks(PANEL as usize * k).enumerate() {
             let begin = held.len();
@@ -304,7 +258,7 @@ mod tests {
                     weights.write_quantised(gpu, "w", panel, &rounded).await?;
                 }
             }
-            if kept == WeightFormat::F16 {
+            if stored == WeightFormat::F16 {
                 weights.write_panel(gpu, "w", panel, &held[begin..]).await?;
             }
         }
@@ -330,14 +284,14 @@ mod tests {
         };
         let out = Matrix::zeros(gpu, "out", m + 1, n, storage)?;
         testing::poison(gpu, &out).await?;
-        let room = gpu.buffer("blocks", super::super::blocks::bytes(m, k))?;
-        let way = Way { variant, most_flops, blocks: Some(&room) };
-        let steps = matmul("test", way, m, &a, &weights, epilogue, &out)?;
+        let blocks_buffer = gpu.buffer("blocks", super::super::blocks::bytes(m, k))?;
+        let method = Method { variant, most_flops, blocks: Some(&blocks_buffer) };
+        let steps = matmul("test", method, m, &a, &weights, epilogue, &out)?;
         Ok((testing::run(gpu, steps, &out, m).await?, expected))
     }
 
     #[test]
-    fn every_variant_equals_its_twin_on_both_preludes() {
+    fn every_variant_equals_the_reference_with_both_preludes() {
         for gpu in testing::gpus() {
             for variant in VARIANTS.iter().filter(|variant| variant.runs_on(&gpu)) {
                 for &size in SIZES {
@@ -359,7 +313,7 @@ mod tests {
         }
     }
 
-    /// What an epilogue makes of each number of `x`, which f16 holds, and a bias.
+    /// The result of an epilogue for each number of `x`, which f16 can hold, and a bias.
     async fn epilogue_of(
         gpu: &Gpu,
         variant: &'static Variant,
@@ -371,9 +325,9 @@ mod tests {
         let w = Weights::zeros(gpu, "w", 1, &[bias]).await?;
         w.write_panel(gpu, "w", 0, &[1.0]).await?;
         let out = Matrix::zeros(gpu, "out", x.len(), 1, Storage::F16)?;
-        let room = gpu.buffer("blocks", super::super::blocks::bytes(x.len(), 1))?;
-        let way = Way { variant, most_flops: u64::MAX, blocks: Some(&room) };
-        let steps = matmul("test", way, x.len(), &a, &w, epilogue, &out)?;
+        let blocks_buffer = gpu.buffer("blocks", super::super::blocks::bytes(x.len(), 1))?;
+        let method = Method { variant, most_flops: u64::MAX, blocks: Some(&blocks_buffer) };
+        let steps = matmul("test", method, x.len(), &a, &w, epilogue, &out)?;
         testing::run(gpu, steps, &out, x.len()).await
     }
 
@@ -399,8 +353,8 @@ mod tests {
                 for epilogue in [Epilogue::GeluTanh, Epilogue::Relu] {
                     let of = |bias| run(epilogue, &[0.0], bias)[0];
                     let odd = [of(f32::NAN), of(f32::INFINITY), of(1e9)];
-                    let kept = odd.iter().all(|x| !x.is_finite());
-                    assert!(kept, "{} {epilogue:?}: {odd:?}", variant.name);
+                    let all_lost = odd.iter().all(|x| !x.is_finite());
+                    assert!(all_lost, "{} {epilogue:?}: {odd:?}", variant.name);
                     assert_eq!([of(60_000.0), of(-60_000.0), of(0.0)], [60_000.0, 0.0, 0.0]);
                 }
             }
@@ -418,9 +372,9 @@ mod tests {
                             let run = run(&gpu, variant, weights, size, STORE_F32, u64::MAX);
                             testing::block_on(run)
                         };
-                        let ((got, twin), (expected, _)) = (run(false), run(true));
+                        let ((got, reference), (expected, _)) = (run(false), run(true));
                         assert!(got == expected, "{} {format} {size:?}", variant.name);
-                        testing::assert_close(&got, &twin, 1e-5);
+                        testing::assert_close(&got, &reference, 1e-5);
                     }
                 }
             }
@@ -470,8 +424,8 @@ mod tests {
             let a = Matrix::zeros(gpu, "a", 100, 8, Storage::F16)?;
             let out = Matrix::zeros(gpu, "out", 100, 8, Storage::F16)?;
             let cut = |most_flops| {
-                let way = Way { variant: &medium::VARIANT, most_flops, blocks: None };
-                matmul("t", way, 100, &a, &weights, Epilogue::Store, &out)
+                let method = Method { variant: &medium::VARIANT, most_flops, blocks: None };
+                matmul("t", method, 100, &a, &weights, Epilogue::Store, &out)
             };
             // 128 operations a row, tiles of 32 rows.
             assert_eq!(cut(u64::MAX)?.len(), 1);
@@ -492,15 +446,16 @@ mod tests {
             let a = Matrix::zeros(gpu, "a", 4, 8, Storage::F16)?;
             let out = Matrix::zeros(gpu, "out", 4, 8, Storage::F16)?;
             let call = |label, rows, a, epilogue| {
-                let way = Way { variant: &large::VARIANT, most_flops: u64::MAX, blocks: None };
-                matmul(label, way, rows, a, &weights, epilogue, &out)
+                let method =
+                    Method { variant: &large::VARIANT, most_flops: u64::MAX, blocks: None };
+                matmul(label, method, rows, a, &weights, epilogue, &out)
             };
             assert!(call("narrow", 4, &narrow, Epilogue::Store).is_err());
             assert!(call("rows", 5, &a, Epilogue::Store).is_err());
             assert!(call("storage", 4, &a, Epilogue::StoreF32).is_err());
             assert!(call("fits", 4, &a, Epilogue::Store).is_ok());
-            let way = Way { variant: &lanes::VARIANT, most_flops: u64::MAX, blocks: None };
-            assert!(matmul("no room", way, 4, &a, &weights, Epilogue::Store, &out).is_err());
+            let method = Method { variant: &lanes::VARIANT, most_flops: u64::MAX, blocks: None };
+            assert!(matmul("no buffer", method, 4, &a, &weights, Epilogue::Store, &out).is_err());
             Ok(())
         });
     }

@@ -1,25 +1,12 @@
-//! Carries gradients back through GELU and tanh.
+//! The backward pass of GELU and tanh.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
+use crate::ops::shaders::training::activation_backward::{GELU, KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/activation_backward.wgsl
-pub const LANES: u32 = 64;
-
-/// [`Activation::Gelu`]. = shaders/training/activation_backward.wgsl
-pub const GELU: u32 = 1;
-
-/// The kernel of `shaders/training/activation_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "activation_backward",
-    sources: &[shader!("training/common"), shader!("training/activation_backward")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -28,16 +15,16 @@ struct Params {
     kind: u32,
 }
 
-/// What the forward pass did, and what it kept.
+/// What the forward pass computed, and what it saved of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// GELU by erf; what went in was kept.
+    /// GELU by erf; its input was saved.
     Gelu,
-    /// tanh; what came out was kept.
+    /// tanh; its result was saved.
     Tanh,
 }
 
-/// `gradient[..rows] *= derivative at kept`: kept is f16, the gradient f32, of one width.
+/// `gradient[..rows] *= derivative at saved`: saved is f16, the gradient f32, of one width.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -45,21 +32,21 @@ pub fn activation_backward(
     label: &'static str,
     activation: Activation,
     rows: usize,
-    kept: &Matrix,
+    saved: &Matrix,
     gradient: &Matrix,
 ) -> Result<Step> {
-    let fits = rows <= kept.rows
+    let fits = rows <= saved.rows
         && rows <= gradient.rows
-        && kept.width == gradient.width
-        && kept.storage == Storage::F16
+        && saved.width == gradient.width
+        && saved.storage == Storage::F16
         && gradient.storage == Storage::F32;
     check(KERNEL.name, label, fits)?;
     let kind = if activation == Activation::Gelu { GELU } else { 0 };
-    let params = Params { stride4: stride4(kept.width), kind };
-    let numbers = (rows * kept.width) as u64;
+    let params = Params { stride4: stride4(saved.width), kind };
+    let numbers = (rows * saved.width) as u64;
     let work = Work { flops: 30 * numbers, bytes: 10 * numbers };
-    let workgroups = [params.stride4.div_ceil(LANES), rows as u32, 1];
-    Ok(step(&KERNEL, label, &params, &[&kept.buffer, &gradient.buffer], workgroups, work))
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
+    Ok(step(&KERNEL, label, &params, &[&saved.buffer, &gradient.buffer], workgroups, work))
 }
 
 #[cfg(test)]
@@ -69,7 +56,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (activation, (rows, width)) in [
                 (Activation::Gelu, (1, 1)),
@@ -79,18 +66,18 @@ mod tests {
             ] {
                 let mut case = Case::new(width);
                 let size = if activation == Activation::Gelu { 5.0 } else { 1.0 };
-                let kept = case.f16_values(rows * width, size);
+                let saved = case.f16_values(rows * width, size);
                 let gradient = case.values(rows * width, 1.0);
                 let expected = match activation {
-                    Activation::Gelu => reference::backward::gelu_backward(&kept, &gradient),
-                    Activation::Tanh => reference::backward::tanh_backward(&kept, &gradient),
+                    Activation::Gelu => reference::backward::gelu_backward(&saved, &gradient),
+                    Activation::Tanh => reference::backward::tanh_backward(&saved, &gradient),
                 };
                 let got = testing::block_on(async {
-                    let kept = testing::matrix(&gpu, &kept, width, Storage::F16).await?;
+                    let saved = testing::matrix(&gpu, &saved, width, Storage::F16).await?;
                     let out = Matrix::zeros(&gpu, "out", rows + 1, width, Storage::F32)?;
                     testing::poison(&gpu, &out).await?;
                     out.write_rows(&gpu, "out", 0, &gradient).await?;
-                    let steps = vec![activation_backward("test", activation, rows, &kept, &out)?];
+                    let steps = vec![activation_backward("test", activation, rows, &saved, &out)?];
                     testing::run(&gpu, steps, &out, rows).await
                 });
                 testing::assert_close(&got, &expected, 2e-6);

@@ -4,22 +4,12 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::check;
-
-/// Invocations of a workgroup. = shaders/training/adamw.wgsl
-pub const LANES: u32 = 64;
+use crate::ops::shaders::training::adamw::{KERNEL, WORKGROUP_SIZE};
 
 /// Workgroups in x at the most; more go to y.
 const ACROSS: u32 = 32_768;
-
-/// The kernel of `shaders/training/adamw.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "adamw",
-    sources: &[shader!("training/adamw")],
-    storage: &[Access::Read, Access::Write, Access::Write, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -38,13 +28,13 @@ struct Params {
 /// The numbers of AdamW.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamW {
-    /// Of the mean of gradients; 0.9 unless said otherwise.
+    /// Of the mean of gradients; 0.9 unless set.
     pub beta1: f64,
-    /// Of the mean of their squares; 0.999 unless said otherwise.
+    /// Of the mean of their squares; 0.999 unless set.
     pub beta2: f64,
-    /// Added to the root of the second; 1e-8 unless said otherwise.
+    /// Added to the root of the second; 1e-8 unless set.
     pub eps: f64,
-    /// What a step takes off a weight, as a share of the learning rate; none unless said otherwise.
+    /// Weight decay, as a share of the learning rate; 0 unless set.
     pub weight_decay: f64,
 }
 
@@ -54,7 +44,7 @@ impl Default for AdamW {
     }
 }
 
-/// What AdamW knows of one tensor. All are f32 of one size.
+/// The state of AdamW for one tensor. All are f32 of one size.
 #[derive(Debug)]
 pub struct Moments {
     /// The gradient of the step; zero after it.
@@ -84,11 +74,11 @@ pub fn adamw(
     let fits = [gradient, mean, square].iter().all(|buffer| buffer.size() == size);
     check(KERNEL.name, label, fits && size.is_multiple_of(16) && count > 0)?;
     let count4 = (size / 16) as u32;
-    let groups = count4.div_ceil(LANES);
+    let groups = count4.div_ceil(WORKGROUP_SIZE);
     let correction = |beta: f64| 1.0 - beta.powi(count as i32);
     let params = Params {
         count4,
-        across: groups.min(ACROSS) * LANES,
+        across: groups.min(ACROSS) * WORKGROUP_SIZE,
         rate: learning_rate as f32,
         decay: (1.0 - learning_rate * numbers.weight_decay) as f32,
         beta1: numbers.beta1 as f32,
@@ -111,7 +101,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn three_steps_equal_the_twin() {
+    fn three_steps_equal_the_reference() {
         let rate = 0.01;
         for gpu in testing::gpus() {
             for (size, weight_decay, factor) in [(64, 0.0, 1.0), (9 * 64, 0.1, 0.5)] {

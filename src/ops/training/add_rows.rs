@@ -1,22 +1,12 @@
-//! Adds rows to chosen rows: gradients that come two ways.
+//! Adds rows to chosen rows, for gradients that arrive along two paths.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::add_rows::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/add_rows.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/add_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "add_rows",
-    sources: &[shader!("training/add_rows")],
-    storage: &[Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -46,8 +36,8 @@ pub fn add_rows(
     let params = Params { stride4: stride4(x.width), chosen: u32::from(rows.is_some()) };
     let numbers = (count * x.width) as u64;
     let work = Work { flops: numbers, bytes: 12 * numbers };
-    let workgroups = [params.stride4.div_ceil(LANES), count as u32, 1];
-    // A kernel that reads no rows is given x to bind.
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), count as u32, 1];
+    // A kernel that reads no rows must still bind a buffer.
     let buffers = [rows.unwrap_or(&x.buffer), &x.buffer, &out.buffer];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }

@@ -4,16 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::check;
-
-/// The kernel of `shaders/training/clip.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "clip",
-    sources: &[shader!("training/clip")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::ops::shaders::training::clip::KERNEL;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -26,7 +19,7 @@ struct Params {
 /// that their norm is `most` at most (0: no limit), `out[1]` their norm before.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Gpu`] where there is no room.
+/// [`crate::ErrorKind::Gpu`] where a buffer is too small.
 pub fn clip(
     label: &'static str,
     count: usize,

@@ -3,21 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::column_sums::{COLUMNS, KERNEL};
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Invocations of a workgroup. = shaders/training/column_sums.wgsl
-pub const LANES: u32 = 128;
-/// Groups of four columns of a workgroup. = shaders/training/column_sums.wgsl
-pub const COLUMNS: u32 = 4;
-
-/// The kernel of `shaders/training/column_sums.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "column_sums",
-    sources: &[shader!("training/column_sums")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -60,7 +48,7 @@ mod tests {
     fn results(gpu: &Gpu, x: &[f32], before: &[f32]) -> Vec<f32> {
         let (width, rows) = (before.len(), x.len() / before.len());
         testing::block_on(async {
-            // One row more, which does not count.
+            // One more row, which must be left out.
             let x = testing::matrix(gpu, &[x, before].concat(), width, Storage::F32).await?;
             let sums = padded_vector(gpu, "sums", before).await?;
             let steps = vec![column_sums("test", rows, &x, &sums)?];
@@ -70,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes_and_adds_to_what_was_there() {
+    fn equals_the_reference_at_awkward_sizes_and_adds_to_what_was_there() {
         for (width, rows) in [(1, 1), (5, 31), (63, 33), (100, 70), (257, 5), (1030, 200)] {
             let mut case = Case::new(width + rows);
             let x = case.values(rows * width, 1.0);

@@ -1,22 +1,12 @@
-//! GELU by itself, for a forward pass that keeps what went in.
+//! GELU by itself, for a forward pass that saves its input.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
+use crate::ops::shaders::training::gelu::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/gelu.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/gelu.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "gelu",
-    sources: &[shader!("training/common"), shader!("training/gelu")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -38,7 +28,7 @@ pub fn gelu(label: &'static str, rows: usize, x: &Matrix, out: &Matrix) -> Resul
     let params = Params { stride4: stride4(x.width) };
     let numbers = (rows * x.width) as u64;
     let work = Work { flops: 20 * numbers, bytes: 4 * numbers };
-    let workgroups = [params.stride4.div_ceil(LANES), rows as u32, 1];
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
     Ok(step(&KERNEL, label, &params, &[&x.buffer, &out.buffer], workgroups, work))
 }
 
@@ -49,7 +39,7 @@ mod tests {
     use crate::reference;
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
             for (rows, width) in [(1, 1), (5, 70), (9, 257)] {
                 let x = Case::new(width).f16_values(rows * width, 6.0);

@@ -3,20 +3,10 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::layer_norm::Weights;
+use crate::ops::shaders::training::layer_norm_backward::KERNEL;
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/layer_norm_backward.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/layer_norm_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "layer_norm_backward",
-    sources: &[shader!("training/layer_norm_backward")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -108,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes() {
+    fn equals_the_reference_at_awkward_sizes() {
         for (width, rows) in [(1, 1), (5, 3), (63, 2), (100, 7), (257, 5), (1024, 3), (1030, 2)] {
             compare(width, rows, 2.0, 0.0, 2e-5);
         }

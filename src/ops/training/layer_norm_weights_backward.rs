@@ -4,21 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::layer_norm_backward::stats_bytes;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::layer_norm_weights_backward::{COLUMNS, KERNEL};
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Invocations of a workgroup. = shaders/training/layer_norm_weights_backward.wgsl
-pub const LANES: u32 = 128;
-/// Groups of four columns of a workgroup. = shaders/training/layer_norm_weights_backward.wgsl
-pub const COLUMNS: u32 = 4;
-
-/// The kernel of `shaders/training/layer_norm_weights_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "layer_norm_weights_backward",
-    sources: &[shader!("training/layer_norm_weights_backward")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -82,7 +70,7 @@ mod tests {
     use crate::ops::training::layer_norm_backward::layer_norm_backward;
     use crate::reference;
 
-    /// What stands in d_gamma and d_beta, padding and all, once `before` stood in both.
+    /// Runs the kernel on d_gamma and d_beta that both hold `before`, and returns them with padding.
     fn results(gpu: &Gpu, x: &[f32], gamma: &[f32], d_y: &[f32], before: &[f32]) -> Vec<f32> {
         let (width, rows) = (gamma.len(), x.len() / gamma.len());
         testing::block_on(async {
@@ -105,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes_and_adds_to_what_was_there() {
+    fn equals_the_reference_at_awkward_sizes_and_adds_to_what_was_there() {
         for (width, rows) in [(1, 1), (5, 31), (63, 33), (100, 70), (257, 5), (1030, 200)] {
             let mut case = Case::new(width + rows);
             let x = case.values(rows * width, 2.0);

@@ -3,19 +3,9 @@
 use super::merge_lora::Lora;
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step};
+use crate::gpu::{Buffer, Step};
 use crate::ops::Matrix;
-
-/// Invocations of a workgroup. = shaders/training/lora_a_backward.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/lora_a_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "lora_a_backward",
-    sources: &[shader!("training/lora_a_backward")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::ops::shaders::training::lora_a_backward::{KERNEL, WORKGROUP_SIZE};
 
 /// `gradient += scale * B^T (scales * d_w)`: `d_w` is f32 `[outputs, inputs]`, each row of it to be
 /// multiplied by its number of `scales`; the gradient is f32 in the shape of A.
@@ -32,7 +22,7 @@ pub fn lora_a_backward(
     let kernel = (KERNEL.name, label);
     let (params, work) = lora.backward_params(kernel, d_w, scales, &lora.a, gradient)?;
     let buffers = [&d_w.buffer, scales, &lora.b.buffer, &gradient.buffer];
-    let workgroups = [params.stride4.div_ceil(LANES), lora.a.rows as u32, 1];
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), lora.a.rows as u32, 1];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }
 

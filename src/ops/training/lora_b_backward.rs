@@ -3,19 +3,9 @@
 use super::merge_lora::Lora;
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step};
+use crate::gpu::{Buffer, Step};
 use crate::ops::Matrix;
-
-/// Invocations of a workgroup. = shaders/training/lora_b_backward.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/lora_b_backward.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "lora_b_backward",
-    sources: &[shader!("training/lora_b_backward")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::ops::shaders::training::lora_b_backward::{KERNEL, WORKGROUP_SIZE};
 
 /// `gradient += scale * (scales * d_w) A^T`: as [`super::lora_a_backward::lora_a_backward`], in the
 /// shape of B. Its test is there.
@@ -32,6 +22,6 @@ pub fn lora_b_backward(
     let kernel = (KERNEL.name, label);
     let (params, work) = lora.backward_params(kernel, d_w, scales, &lora.b, gradient)?;
     let buffers = [&d_w.buffer, scales, &lora.a.buffer, &gradient.buffer];
-    let workgroups = [params.outputs.div_ceil(LANES), lora.a.rows as u32, 1];
+    let workgroups = [params.outputs.div_ceil(WORKGROUP_SIZE), lora.a.rows as u32, 1];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }

@@ -4,20 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::matmul::Weights;
+use crate::ops::shaders::training::merge_lora::KERNEL;
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Outputs of a panel. = shaders/training/merge_lora.wgsl
-pub const PANEL: u32 = 64;
-
-/// The kernel of `shaders/training/merge_lora.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "merge_lora",
-    sources: &[shader!("training/common"), shader!("training/merge_lora")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -45,7 +35,7 @@ pub struct Lora {
 }
 
 impl Lora {
-    /// Whether it is one for weights of this shape.
+    /// Whether it fits weights of this shape.
     pub(super) fn fits(&self, inputs: usize, outputs: usize) -> bool {
         self.a.width == inputs
             && self.a.rows == self.b.width
@@ -55,7 +45,7 @@ impl Lora {
     }
 }
 
-/// What both halves' ways back are told. = shaders/training/lora_a_backward.wgsl and its sibling
+/// The parameters of `lora_a_backward.wgsl` and `lora_b_backward.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 pub(super) struct BackwardParams {
@@ -67,7 +57,8 @@ pub(super) struct BackwardParams {
 }
 
 impl Lora {
-    /// Of `kernel`, which adds what `d_w`, its rows times `scales`, says of `half` to `gradient`.
+    /// The parameters and work of `kernel`, which adds the gradient of `half` to `gradient`: it
+    /// follows from `d_w`, whose rows are multiplied by `scales`.
     pub(super) fn backward_params(
         &self,
         (kernel, label): (&'static str, &str),
@@ -122,7 +113,8 @@ pub fn merge_lora(label: &'static str, w: &Weights, lora: &Lora, out: &Weights) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::matmul::{self, Epilogue, Way};
+    use crate::ops::matmul::{self, Epilogue, Method};
+    use crate::ops::shaders::PANEL;
     use crate::ops::testing::{self, Case};
     use crate::reference;
 
@@ -161,10 +153,13 @@ mod tests {
                 };
                 let y = Matrix::zeros(&gpu, "y", rows + 1, outputs, Storage::F32)?;
                 testing::poison(&gpu, &y).await?;
-                let way =
-                    Way { variant: &matmul::medium::VARIANT, most_flops: u64::MAX, blocks: None };
+                let method = Method {
+                    variant: &matmul::medium::VARIANT,
+                    most_flops: u64::MAX,
+                    blocks: None,
+                };
                 let mut steps = vec![merge_lora("test", &plain, &lora, &out)?];
-                steps.extend(matmul::matmul("t", way, rows, &x, &out, Epilogue::StoreF32, &y)?);
+                steps.extend(matmul::matmul("t", method, rows, &x, &out, Epilogue::StoreF32, &y)?);
                 testing::run(&gpu, steps, &y, rows).await
             });
             testing::assert_close(&got, &expected, 1e-3);

@@ -1,7 +1,7 @@
-//! The kernels of training: what carries gradients back, and what makes weights of them.
+//! The kernels of training: the backward pass, and the optimizer's step.
 //!
 //! Gradients are f32 in memory. Matmuls read f16, so each row (or column) of a gradient is scaled by
-//! a power of two on the way into one: nothing underflows and no digit is lost but by f16's own
+//! a power of two before one: nothing underflows and no digit is lost but by f16's own
 //! rounding. Products with weights and with activations run on the same tuned kernels as scoring.
 
 pub mod activation_backward;
@@ -30,10 +30,7 @@ pub mod transpose_rows;
 use bytemuck::Pod;
 
 use crate::gpu::{Buffer, Kernel, Step, Work};
-
-/// The largest number of a scaled row lies between 2 to this and twice that.
-/// = shaders/training/common.wgsl
-pub const TOP: i32 = 13;
+pub use crate::ops::shaders::training::TOP;
 
 /// One dispatch of `kernel`.
 fn step(

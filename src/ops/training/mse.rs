@@ -1,22 +1,12 @@
-//! The mean squared error of logits, and where its gradient begins.
+//! The mean squared error of logits, and its gradient, with which the backward pass begins.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::mse::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/mse.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/mse.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "mse",
-    sources: &[shader!("training/mse")],
-    storage: &[Access::Read, Access::Read, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -61,7 +51,7 @@ pub fn mse(
     };
     let work = Work { flops: 4 * pairs as u64, bytes: 16 * pairs as u64 };
     let buffers = [&logits.buffer, labels, errors, &gradient.buffer];
-    let workgroups = [params.pairs.div_ceil(LANES), 1, 1];
+    let workgroups = [params.pairs.div_ceil(WORKGROUP_SIZE), 1, 1];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }
 

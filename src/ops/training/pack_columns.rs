@@ -4,23 +4,10 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::matmul::Weights;
+use crate::ops::shaders::training::pack_columns::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Groups of four columns of a workgroup. = shaders/training/pack_columns.wgsl
-pub const LANES: u32 = 64;
-
-/// Groups of four columns of a panel. = shaders/training/pack_columns.wgsl
-pub const PANEL4: u32 = 16;
-
-/// The kernel of `shaders/training/pack_columns.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "pack_columns",
-    sources: &[shader!("training/pack_columns")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -47,7 +34,7 @@ pub fn pack_columns(
     check(KERNEL.name, label, fits)?;
     let params = Params { rows: rows as u32, stride4: stride4(x.width), rows2: weights.pairs() };
     let bytes = (4 * rows * x.width) as u64;
-    let workgroups = [params.stride4.div_ceil(LANES), params.rows2, 1];
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), params.rows2, 1];
     let buffers = [&x.buffer, panels];
     let work = Work { flops: 0, bytes };
     Ok((step(&KERNEL, label, &params, &buffers, workgroups, work), weights))

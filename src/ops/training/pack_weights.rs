@@ -4,20 +4,11 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
 use crate::ops::matmul::Weights;
+use crate::ops::shaders::PANEL;
+use crate::ops::shaders::training::pack_weights::KERNEL;
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Rows of a panel. = shaders/training/pack_weights.wgsl
-pub const PANEL: u32 = 64;
-
-/// The kernel of `shaders/training/pack_weights.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "pack_weights",
-    sources: &[shader!("training/common"), shader!("training/pack_weights")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -48,7 +39,7 @@ mod tests {
 
     #[test]
     fn numbers_between_those_of_f16_are_right_on_average() {
-        // A tenth of f16's last digit above and below 1 and -1, in columns of their own.
+        // Each column is a tenth of f16's last digit above or below 1 or -1.
         let digit = 0.5f32.powi(10);
         let columns = [1.0 + 0.1 * digit, -1.0 - 0.1 * digit, 1.0 + 0.9 * digit, 1.0];
         let rows = 4096;

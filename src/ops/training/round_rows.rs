@@ -4,19 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::round_rows::KERNEL;
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/round_rows.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/round_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "round_rows",
-    sources: &[shader!("training/common"), shader!("training/round_rows")],
-    storage: &[Access::Read, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]

@@ -1,22 +1,12 @@
-//! Rounds the master weights of a table to what lookups read.
+//! Rounds the master weights of a table to the f16 that lookups read.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
+use crate::ops::shaders::training::round_table::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/round_table.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/round_table.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "round_table",
-    sources: &[shader!("training/common"), shader!("training/round_table")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -43,7 +33,7 @@ pub fn round_table(
     check(KERNEL.name, label, fits)?;
     let params = Params { stride4: stride4(w.width), first_row: first_row as u32 };
     let work = Work { flops: 0, bytes: (6 * w.rows * w.width) as u64 };
-    let workgroups = [params.stride4.div_ceil(LANES), w.rows as u32, 1];
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), w.rows as u32, 1];
     Ok(step(&KERNEL, label, &params, &[&w.buffer, &table.buffer], workgroups, work))
 }
 

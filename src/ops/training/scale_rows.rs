@@ -4,19 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::scale_rows::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/scale_rows.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/scale_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "scale_rows",
-    sources: &[shader!("training/scale_rows")],
-    storage: &[Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -48,7 +38,7 @@ pub fn scale_rows(
     let params = Params { stride4: stride4(x.width), add: u32::from(add) };
     let numbers = (rows * x.width) as u64;
     let work = Work { flops: 2 * numbers, bytes: 12 * numbers };
-    let workgroups = [params.stride4.div_ceil(LANES), rows as u32, 1];
+    let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
     Ok(step(&KERNEL, label, &params, &[&x.buffer, scales, &out.buffer], workgroups, work))
 }
 

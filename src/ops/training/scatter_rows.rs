@@ -3,19 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::scatter_rows::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
-
-/// Invocations of a workgroup. = shaders/training/scatter_rows.wgsl
-pub const LANES: u32 = 64;
-
-/// The kernel of `shaders/training/scatter_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "scatter_rows",
-    sources: &[shader!("training/scatter_rows")],
-    storage: &[Access::Read, Access::Read, Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -33,7 +23,7 @@ pub struct Run {
     pub first: u32,
     /// And how long it is.
     pub count: u32,
-    /// Fills it up to 16 bytes.
+    /// Pads it to 16 bytes.
     pub unused: u32,
 }
 
@@ -52,7 +42,7 @@ pub fn runs_of(ids: impl Iterator<Item = u32>, left_out: Option<u32>) -> (Vec<Ru
     (runs.collect(), pairs.iter().map(|&(_, row)| row).collect())
 }
 
-/// Runs on the GPU and what they amount to.
+/// Runs on the GPU, and how much work they are.
 #[derive(Debug, Clone)]
 pub struct Runs {
     /// The [`Run`]s.
@@ -99,7 +89,7 @@ pub fn scatter_rows(
             d_x.buffer.clone(),
             grad.buffer.clone(),
         ],
-        workgroups: [stride4(d_x.width).div_ceil(LANES), runs.count as u32, 1],
+        workgroups: [stride4(d_x.width).div_ceil(WORKGROUP_SIZE), runs.count as u32, 1],
         work: Work { flops: numbers + sums, bytes: 4 * numbers + 8 * sums },
     };
     Ok((runs.count > 0).then_some(step))
@@ -132,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_sizes_and_adds_to_what_was_there() {
+    fn equals_the_reference_at_awkward_sizes_and_adds_to_what_was_there() {
         for (tokens, table_rows, width) in [(1, 3, 1), (9, 50, 100), (200, 11, 300), (3, 2, 65)] {
             let mut case = Case::new(width);
             let ids: Vec<u32> = (0..tokens).map(|_| case.below(table_rows)).collect();

@@ -1,25 +1,15 @@
-//! The squares of a gradient summed up, for its norm.
+//! Sums up the squares of a gradient, for its norm.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
 use crate::ops::check;
-
-/// Invocations of a workgroup. = shaders/training/sum_of_squares.wgsl
-pub const LANES: u32 = 64;
+use crate::ops::shaders::training::sum_of_squares::{KERNEL, WORKGROUP_SIZE};
 
 /// The most sums that one call writes.
 pub const SUMS: usize = 64;
-
-/// The kernel of `shaders/training/sum_of_squares.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "sum_of_squares",
-    sources: &[shader!("training/sum_of_squares")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -33,7 +23,7 @@ struct Params {
 /// as the second value says, at most [`SUMS`].
 ///
 /// # Errors
-/// [`crate::ErrorKind::Gpu`] where there is no room.
+/// [`crate::ErrorKind::Gpu`] where a buffer is too small.
 pub fn sum_of_squares(
     label: &'static str,
     x: &Buffer,
@@ -42,7 +32,7 @@ pub fn sum_of_squares(
 ) -> Result<(Step, usize)> {
     let count4 = (x.size() / 16) as u32;
     // About 32 numbers an invocation at the least.
-    let groups = count4.div_ceil(8 * LANES).clamp(1, SUMS as u32);
+    let groups = count4.div_ceil(8 * WORKGROUP_SIZE).clamp(1, SUMS as u32);
     check(KERNEL.name, label, sums.size() >= 4 * (first as u64 + u64::from(groups)))?;
     let params = Params { count4, groups, first: first as u32 };
     let work = Work { flops: x.size() / 2, bytes: x.size() };

@@ -1,23 +1,13 @@
-//! Transposes packed weights: a matmul with the result carries gradients back through them.
+//! Transposes packed weights: the backward pass of a matmul is a matmul with the result.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Kernel, Needs, Step, Work};
+use crate::gpu::{Step, Work};
 use crate::ops::check;
 use crate::ops::matmul::Weights;
-
-/// Columns of a panel. = shaders/training/transpose_panels.wgsl
-pub const PANEL: u32 = 64;
-
-/// The kernel of `shaders/training/transpose_panels.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "transpose_panels",
-    sources: &[shader!("training/transpose_panels")],
-    storage: &[Access::Read, Access::Write],
-    needs: Needs::Nothing,
-};
+use crate::ops::shaders::training::transpose_panels::KERNEL;
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -27,7 +17,7 @@ struct Params {
     out_k2: u32,
 }
 
-/// Fills the panels of `out`, whose inputs are the outputs of `w` and the other way round.
+/// Fills the panels of `out`, whose inputs are the outputs of `w`, and whose outputs are its inputs.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -45,6 +35,7 @@ pub fn transpose_panels(label: &'static str, w: &Weights, out: &Weights) -> Resu
 mod tests {
     use super::*;
     use crate::gpu::Plan;
+    use crate::ops::shaders::PANEL;
     use crate::ops::testing::{self, Case};
 
     #[test]

@@ -4,19 +4,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::step;
 use crate::error::Result;
-use crate::gpu::{Access, Buffer, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Step, Work};
+use crate::ops::shaders::training::transpose_rows::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride, stride4};
-
-/// Groups of four columns of a workgroup. = shaders/training/transpose_rows.wgsl
-pub const LANES: u32 = 32;
-
-/// The kernel of `shaders/training/transpose_rows.wgsl`.
-pub static KERNEL: Kernel = Kernel {
-    name: "transpose_rows",
-    sources: &[shader!("training/common"), shader!("training/transpose_rows")],
-    storage: &[Access::Read, Access::Write, Access::Write],
-    needs: Needs::Nothing,
-};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -28,7 +18,7 @@ struct Params {
 
 /// `out[column, row] = x[row, column] / scales[column]` for the first `rows` rows: x is f32
 /// `[rows, width]`, out f16 with a row for every column and `rows` wide, scales f32, powers of two,
-/// with room for the stride of x.
+/// as many as the stride of x.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -52,7 +42,14 @@ pub fn transpose_rows(
     let numbers = (rows * x.width) as u64;
     let work = Work { flops: 2 * numbers, bytes: 6 * numbers };
     let buffers = [&x.buffer, scales, &out.buffer];
-    Ok(step(&KERNEL, label, &params, &buffers, [params.stride4.div_ceil(LANES), 1, 1], work))
+    Ok(step(
+        &KERNEL,
+        label,
+        &params,
+        &buffers,
+        [params.stride4.div_ceil(WORKGROUP_SIZE), 1, 1],
+        work,
+    ))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@ import { test } from "node:test";
 import { cappyReranker } from "../../../dist/ai-sdk.js";
 import { badTopN, handRanker, inputError } from "./ranker.mjs";
 
+/** @param {...any} values @returns {any} */
 const texts = (...values) => ({ type: "text", values });
 
-test("says what it is", () => {
+test("cappyReranker says what it is", () => {
   const model = cappyReranker(handRanker());
   assert.equal(model.specificationVersion, "v3");
   assert.equal(model.provider, "cappy-web");
@@ -14,19 +15,20 @@ test("says what it is", () => {
   assert.equal(cappyReranker(handRanker(), { modelId: "mine" }).modelId, "mine");
 });
 
-test("ranks texts and objects with a text", async () => {
+test("cappyReranker ranks texts, and objects with a text", async () => {
   const model = cappyReranker(handRanker());
   const { ranking } = await model.doRerank({ query: "q", documents: texts("0.1", "0.5", "0.1 x") });
   assert.deepEqual(ranking, [
     { index: 1, relevanceScore: 0.5 }, { index: 0, relevanceScore: 0.1 }, { index: 2, relevanceScore: 0.1 },
   ]);
+  /** @type {any} */
   const documents = { type: "object", values: [{ text: "0.1", id: 1 }, { text: "0.7" }] };
   const objects = await model.doRerank({ query: "q", documents, topN: 1 });
   assert.deepEqual(objects.ranking, [{ index: 1, relevanceScore: 0.7 }]);
   assert.deepEqual(objects.response, { modelId: "cappy" });
 });
 
-test("warns of documents that were cut, and of no others", async () => {
+test("cappyReranker warns of documents that were cut, and of no others", async () => {
   const { warnings } = await cappyReranker(handRanker()).doRerank({ query: "q", documents: texts("0.1", "0.5!!!") });
   assert.equal(warnings.length, 1);
   assert.equal(warnings[0].type, "other");
@@ -41,7 +43,7 @@ test("works through the proxy that `ai` 7 puts around models of version 3", asyn
   assert.equal(ranking[0].index, 1);
 });
 
-test("passes on instruction, topN and signal", async () => {
+test("cappyReranker passes on instruction, topN and signal", async () => {
   const ranker = handRanker();
   const { signal: abortSignal } = new AbortController();
   const model = cappyReranker(ranker, { instruction: (query) => `${query}?` });
@@ -51,7 +53,8 @@ test("passes on instruction, topN and signal", async () => {
   assert.equal(ranker.calls[0].options.signal, abortSignal);
 });
 
-test("refuses what makes no sense, by name", async () => {
+test("cappyReranker refuses wrong values, by name", async () => {
+  /** @type {any} */
   const model = cappyReranker(handRanker());
   for (const topN of badTopN) {
     await assert.rejects(model.doRerank({ query: "q", documents: texts("1"), topN }), inputError("topN"));

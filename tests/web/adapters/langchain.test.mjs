@@ -11,13 +11,13 @@ const given = () => [
   { pageContent: "0.2 plain", metadata: {} },
 ];
 
-test("is a document compressor", () => {
+test("CappyRerank is a document compressor", () => {
   const compressor = new CappyRerank({ scorer: handRanker() });
   assert.ok(compressor instanceof BaseDocumentCompressor);
   assert.ok(BaseDocumentCompressor.isBaseDocumentCompressor(compressor));
 });
 
-test("best first, with the score beside the other metadata", async () => {
+test("CappyRerank returns documents best first, with the score beside the other metadata", async () => {
   const best = await new CappyRerank({ scorer: handRanker() }).compressDocuments(given(), "q");
   assert.deepEqual(best.map((d) => [d.pageContent, d.metadata, d.id]), [
     ["0.8!", { source: "b", relevanceScore: 0.8, truncated: 1 }, undefined],
@@ -27,7 +27,7 @@ test("best first, with the score beside the other metadata", async () => {
   assert.deepEqual(best.map((d) => d instanceof Document), [true, true, false]);
 });
 
-test("leaves the documents it was given as they were", async () => {
+test("CappyRerank leaves the documents that it was given as they were", async () => {
   const documents = given();
   for (const document of documents) {
     Object.freeze(document.metadata);
@@ -39,7 +39,7 @@ test("leaves the documents it was given as they were", async () => {
   assert.deepEqual(documents, given());
 });
 
-test("passes on instruction and topN; no documents are no work", async () => {
+test("CappyRerank passes on instruction and topN, and does nothing without documents", async () => {
   const scorer = handRanker();
   const compressor = new CappyRerank({ scorer, topN: 2, instruction: (query) => `${query}?` });
   assert.deepEqual(await compressor.compressDocuments([], "q"), []);
@@ -49,12 +49,12 @@ test("passes on instruction and topN; no documents are no work", async () => {
   assert.equal(scorer.calls[0].options.topK, 2);
 });
 
-test("refuses what makes no sense, by name", async () => {
+test("CappyRerank refuses wrong values, by name", async () => {
   for (const topN of badTopN) {
     assert.throws(() => new CappyRerank({ scorer: handRanker(), topN }), inputError("topN"));
   }
   const compressor = new CappyRerank({ scorer: handRanker() });
-  for (const bad of [{ metadata: {} }, null, undefined, "0.3", { text: "0.3" }]) {
+  for (const bad of /** @type {any[]} */ ([{ metadata: {} }, null, undefined, "0.3", { text: "0.3" }])) {
     await assert.rejects(compressor.compressDocuments([...given(), bad], "q"), inputError("documents[3]"));
   }
 });

@@ -1,6 +1,7 @@
-// A ranker whose scores can be told by hand: a text's score is the number it begins with, and it is
+// A ranker whose scores are known beforehand: a text's score is the number it begins with, and it is
 // cut by as many tokens as it has exclamation marks.
 import { CappyError } from "../../../dist/error.js";
+import { bestFirst } from "../../../dist/order.js";
 
 /** A ranker, and in `calls` what it was asked. */
 export function handRanker() {
@@ -16,7 +17,7 @@ export function handRanker() {
         const text = typeof candidate === "string" ? candidate : candidate.text;
         return { index, score: parseFloat(text), text, candidate, truncated: text.split("!").length - 1 };
       });
-      scored.sort((a, b) => b.score - a.score);
+      scored.sort(bestFirst);
       return scored.slice(0, options.topK ?? scored.length);
     },
   };
@@ -29,5 +30,5 @@ export function inputError(atFault) {
     error.message.startsWith(`${atFault}: `);
 }
 
-/** Values of `topN` that make no sense. */
+/** Values of `topN` that make no sense. @type {any[]} */
 export const badTopN = [0, -1, NaN, 1.5, Infinity, "2", null];

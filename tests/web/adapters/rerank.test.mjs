@@ -5,7 +5,7 @@ import { badTopN, handRanker, inputError } from "./ranker.mjs";
 
 const documents = ["0.2 b", { text: "0.9 a", id: 7 }, "0.2 c!!", "-0.1 d"];
 
-test("best first, equal scores in the order given, indices of the input", async () => {
+test("results come best first, equal scores in the order given, with indices of the input", async () => {
   const { results } = await reranker(handRanker()).rerank({ query: "q", documents });
   assert.deepEqual(results, [
     { index: 1, relevanceScore: 0.9, truncated: 0 },
@@ -36,7 +36,7 @@ test("the query is the instruction, unless `instruction` wraps it", async () => 
   assert.deepEqual(ranker.calls[0].candidates, ["0.2 b", "0.9 a", "0.2 c!!", "-0.1 d"]);
 });
 
-test("no documents are no work, but a bad request stays bad", async () => {
+test("without documents there is no work, but a wrong request is still refused", async () => {
   const ranker = handRanker();
   const { rerank } = reranker(ranker);
   assert.deepEqual(await rerank({ query: "q", documents: [] }), { results: [] });
@@ -54,6 +54,7 @@ test("a topN that makes no sense is refused by name", async () => {
 
 test("a document without text is refused by its place", async () => {
   for (const bad of [{}, { text: 3 }, null, undefined, 5, { pageContent: "x" }]) {
+    /** @type {any} */
     const request = { query: "q", documents: ["0 a", "0 b", "0 c", bad] };
     await assert.rejects(reranker(handRanker()).rerank(request), inputError("documents[3]"));
   }
@@ -62,7 +63,8 @@ test("a document without text is refused by its place", async () => {
   await assert.rejects(reranker(handRanker()).rerank({ query: "q", documents: holes }), inputError("documents[1]"));
 });
 
-test("what is no array, no query or no option is refused by name", async () => {
+test("what is not an array, not a query or not an option is refused by name", async () => {
+  /** @type {{ rerank(request: any): Promise<unknown> }} */
   const { rerank } = reranker(handRanker());
   await assert.rejects(rerank({ query: "q", documents: "0 a" }), inputError("documents"));
   await assert.rejects(rerank({ documents }), inputError("query"));
@@ -75,13 +77,14 @@ test("the signal goes to the scorer, and an aborted one stops before it", async 
   await reranker(ranker).rerank({ query: "q", documents, signal });
   assert.equal(ranker.calls[0].options.signal, signal);
   for (const some of [documents, []]) {
+    /** @type {any} */
     const request = { query: "q", documents: some, signal: AbortSignal.abort() };
     await assert.rejects(reranker(ranker).rerank(request), { name: "CappyError", code: "aborted" });
   }
   assert.equal(ranker.calls.length, 1);
 });
 
-test("an error of the scorer comes through as it is", async () => {
+test("an error of the scorer is passed on as it is", async () => {
   const error = new Error("gone");
   const broken = { rank: () => Promise.reject(error) };
   await assert.rejects(reranker(broken).rerank({ query: "q", documents }), (e) => e === error);

@@ -1,4 +1,4 @@
-// A static server with a strict policy, and a browser page that tells everything that goes wrong.
+// A static server with a strict policy, and a browser page that reports everything that goes wrong.
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
@@ -28,9 +28,9 @@ export async function serve(folder, headers = {}) {
       response.writeHead(404).end();
     }
   });
-  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  await new Promise((done) => server.listen(0, "127.0.0.1", () => done(undefined)));
   return {
-    url: `http://127.0.0.1:${server.address().port}/`,
+    url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}/`,
     close: () => new Promise((done) => {
       server.close(done);
       server.closeAllConnections();
@@ -77,7 +77,7 @@ export async function openList(browser, url, other) {
     const listed = item.waitFor({ timeout: 120_000 })
       .catch((error) => faults.length === 0 && fault(String(error)));
     await Promise.race([listed, failure]);
-    // What the page did wrong on the way may be reported a little later.
+    // Errors of the page may be reported a little later.
     await page.waitForTimeout(300);
     return { items: await page.locator("ol > li").allTextContents(), faults };
   } finally {

@@ -17,10 +17,11 @@ let browser;
 let context;
 let site;
 
-// Runs in the page or in a worker: reads the weights as a whole, and tells what came of it.
+// Runs in the page or in a worker: reads the weights as a whole, and returns what came of it.
 const inPage = `
-  import * as loader from "/loader/loader.js";
-  globalThis.loader = loader;
+  import * as files from "/loader/loader.js";
+  import * as models from "/models.js";
+  const loader = globalThis.loader = { ...files, ...models };
   globalThis.load = async (options = {}, until = Infinity) => {
     try {
       const model = await loader.openModel("/m", options, {});
@@ -81,7 +82,7 @@ const nothing = `${noOpfs} Object.defineProperty(globalThis, "caches", { get() {
 const load = (tab, ...args) => tab.evaluate((args) => load(...args), args);
 
 for (const [where, script] of [["OPFS", ""], ["the Cache API", noOpfs]]) {
-  test(`${where}: kept, resumed after a reload, offline, listed, deleted`, async () => {
+  test(`in ${where} files are cached, resumed after a reload, used offline, listed and deleted`, async () => {
     const tab = await page(script);
     site.slow = 10;
     await load(tab, {}, 1000);
@@ -122,7 +123,7 @@ for (const [where, script] of [["OPFS", ""], ["the Cache API", noOpfs]]) {
   });
 }
 
-test("OPFS in a worker that can only write synchronously", async () => {
+test("OPFS works in a worker that can only write synchronously", async () => {
   const tab = await page();
   const inWorker = () =>
     new Promise((resolve, reject) => {
@@ -137,7 +138,7 @@ test("OPFS in a worker that can only write synchronously", async () => {
   assert.equal(await tab.evaluate(async () => (await caches.keys()).length), 0);
 });
 
-test("nothing can be kept: it is downloaded every time", async () => {
+test("without storage a model is downloaded every time", async () => {
   const tab = await page(nothing);
   assert.equal(await load(tab), sum);
   assert.equal(await load(tab), sum);
@@ -145,7 +146,7 @@ test("nothing can be kept: it is downloaded every time", async () => {
   assert.deepEqual(await tab.evaluate(() => loader.keptModels()), []);
 });
 
-test("too little storage is said before the download", async () => {
+test("too little storage is an error before the download", async () => {
   const tab = await page("navigator.storage.estimate = async () => ({ quota: 5e6, usage: 4e6 });");
   const why = /^quota model\.safetensors: needs 10\.5 MB, the browser grants 1\.0 MB more, 9\.5 MB are missing;/;
   assert.match(await load(tab), why);

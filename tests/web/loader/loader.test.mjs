@@ -36,7 +36,7 @@ test("ranges outside of the file are refused", async () => {
   assert.equal((await file.read(7, 7)).length, 0);
 });
 
-test("what is kept is not fetched again, and a changed file is", async () => {
+test("what is cached is not fetched again, and a changed file is", async () => {
   await same(await openWeights());
   site.log.length = 0;
   await same(await openWeights());
@@ -51,7 +51,7 @@ test("what is kept is not fetched again, and a changed file is", async () => {
   assert.equal(kept.length, 4, "old pieces are gone: meta.json and three pieces");
 });
 
-test("an aborted download goes on where it was", async () => {
+test("an aborted download resumes where it was", async () => {
   site.slow = 3;
   const controller = new AbortController();
   const file = await openWeights({}, { signal: controller.signal });
@@ -69,7 +69,7 @@ test("an aborted download goes on where it was", async () => {
   assert.deepEqual(reports.at(-1), { file: "model.safetensors", bytes: weights.length, total: weights.length });
 });
 
-test("progress grows, and not too often", async () => {
+test("progress never goes back, and is not reported too often", async () => {
   site.slow = 2;
   const reports = [];
   await same(await openWeights({}, { onProgress: (p) => reports.push([p.bytes, performance.now()]) }));
@@ -87,14 +87,14 @@ test("a cut connection is resumed at the last byte", async () => {
   assert.deepEqual(starts, [0, 1_000_000, 6_000_000]);
 });
 
-test("without ranges it starts over, and the bytes are right", async () => {
+test("a server without ranges starts over, and the bytes are right", async () => {
   site.ranges = false;
   site.cuts = [5_000_000];
   await same(await openWeights());
   assert.equal(site.gets("safetensors").length, 2);
 });
 
-test("a server that always cuts is given up", async () => {
+test("a server that always breaks the connection is given up", async () => {
   site.cuts = new Array(50).fill(0);
   await fails((await openWeights()).read(0, 1), "network", /127\.0\.0\.1.*model\.safetensors could not be fetched/);
   assert.equal(site.gets("safetensors").length, 5);
@@ -112,7 +112,7 @@ test("a server that hangs is not waited for forever", async () => {
   await fails(opening, "aborted", /caller/);
 });
 
-test("a file that changes in the middle is noticed, and nothing of it stays", async () => {
+test("a file that changes in the middle is noticed, and nothing of it stays in the cache", async () => {
   for (const ranges of [true, false]) {
     site.ranges = ranges;
     site.files["/m/model.safetensors"] = weights;
@@ -128,7 +128,7 @@ test("a file that changes in the middle is noticed, and nothing of it stays", as
   }
 });
 
-test("what is waited for comes first", async () => {
+test("a piece that a read waits for is downloaded first", async () => {
   const large = noise(60 * MIB, 4);
   site.files["/m/model.safetensors"] = large;
   site.slow = 1;
@@ -142,7 +142,7 @@ test("what is waited for comes first", async () => {
   assert.deepEqual((await modelsIn(store)).map(({ bytes }) => bytes), [large.length]);
 });
 
-test("without storage, small files lie in memory and large ones are streamed", async () => {
+test("without storage, small files are held in memory and large ones are streamed", async () => {
   keepNothing();
   await same(await openWeights());
   const large = noise(40 * MIB, 5);
@@ -164,7 +164,7 @@ test("`cache: false` keeps nothing", async () => {
   assert.deepEqual(await store.list([]), []);
 });
 
-test("offline, what is complete is used", async () => {
+test("offline, files that are cached completely are used", async () => {
   const model = await open();
   await same(await model.open("model.safetensors"));
   assert.equal(await model.open("tokenizer.json"), null);
@@ -175,7 +175,7 @@ test("offline, what is complete is used", async () => {
   await fails(offline.open("merges.txt"), "network", /merges\.txt could not be fetched: offline/);
 });
 
-test("statuses become errors that name server, file and cure", async () => {
+test("statuses become errors that name the server, the file and what to do", async () => {
   const model = await open();
   for (const status of [401, 403]) {
     site.status["/m/config.json"] = status;
@@ -190,7 +190,7 @@ test("statuses become errors that name server, file and cure", async () => {
   await same(await model.open("config.json"), config);
 });
 
-test("an optional file that a server hides is not there, unless the server is out of reach", async () => {
+test("an optional file that a server hides counts as absent, unless the server cannot be reached", async () => {
   site.status = { "/m/modules.json": 403, "/m/tokenizer.json": 403 };
   const model = await open();
   assert.equal(await model.open("modules.json"), null);
@@ -203,7 +203,7 @@ test("an optional file that a server hides is not there, unless the server is ou
   await fails(hiding.open("sentence_bert_config.json"), "network", /sentence_bert_config\.json/);
 });
 
-test("servers that refuse HEAD, compress, redirect, or have no ETag", async () => {
+test("servers that refuse HEAD, compress, redirect, or have no ETag can be read", async () => {
   for (const head of [403, 405, 501]) {
     site.head = head;
     await same(await (await open()).open("config.json"), config);
@@ -239,7 +239,7 @@ test("a body that is longer than announced is refused", async () => {
   await fails((await open({ fetch: lie })).open("a.json").then((f) => f.read(0, 10)), "network", /longer than/);
 });
 
-test("hub ids, revisions, headers and addresses", async () => {
+test("hub ids, revisions, headers and addresses lead to the right requests", async () => {
   const asked = [];
   const fetch = async (url, init) => {
     asked.push([url, init.headers.Authorization]);
@@ -290,7 +290,7 @@ test("hub ids without an owner, and addresses of models' pages", async () => {
     assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), ["o/n@refs/pr/1", `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`]);
   }
   assert.deepEqual(await ask(`${hub}/bert-base-uncased/tree/86b5`), ["bert-base-uncased@86b5", `${hub}/bert-base-uncased/resolve/86b5/config.json`]);
-  // A folder inside a model is another model than the one around it, and kept apart.
+  // A folder inside a model is another model than the one around it, and cached apart.
   const inside = `${hub}/o/n/resolve/v1/checkpoint-500/`;
   assert.deepEqual(await ask(`${hub}/o/n/tree/v1/checkpoint-500`), [inside, `${inside}config.json`]);
   assert.equal((await ask(inside))[1], `${inside}config.json`);
@@ -320,7 +320,7 @@ test("of a picked folder with checkpoints in it, its own files are taken", async
     assert.equal(await text(model, "1_Pooling/config.json"), "of 1_Pooling/config.json");
     assert.equal(await text(model, "tokenizer.json"), null);
   }
-  // What lies in a checkpoint alone does not stand in for a file that the folder lacks.
+  // A file of a checkpoint inside does not replace one that the folder lacks.
   const lacking = await openModel(files.filter(({ webkitRelativePath: path }) => path !== "mine/model.safetensors"), {}, {});
   assert.equal(await text(lacking, "model.safetensors"), null);
   // Shards of an index have paths of their own, and files that were picked one by one have none.
@@ -332,7 +332,7 @@ test("of a picked folder with checkpoints in it, its own files are taken", async
   await fails(openModel(two, {}, {}), "input", /^both\/a\/config\.json: and both\/b\/config\.json were picked/);
 });
 
-test("picked files", async () => {
+test("picked files are read by name", async () => {
   const files = [new File([config], "config.json"), new File([weights], "model.safetensors")];
   const model = await openModel(files, {}, {});
   await same(await model.open("model.safetensors"));
@@ -340,7 +340,7 @@ test("picked files", async () => {
   await fails(openModel([...files, new File([], "config.json")], {}, {}), "input", /config\.json: two files/);
 });
 
-test("folders of this machine, in Node", async () => {
+test("folders of the disk are read in Node", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cappy-"));
   after(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, "config.json"), config);
@@ -352,7 +352,7 @@ test("folders of this machine, in Node", async () => {
   assert.deepEqual(await keptModels(), []);
 });
 
-test("the embedded model, as it lies in the package", async () => {
+test("the embedded model is read from the package", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cappy-"));
   after(() => rm(folder, { recursive: true }));
   const dist = new URL("../../../dist/", import.meta.url);
@@ -362,14 +362,14 @@ test("the embedded model, as it lies in the package", async () => {
   await mkdir(join(folder, "model"));
   await writeFile(join(folder, "model", "config.json"), config);
   await writeFile(join(folder, "model", "model.safetensors"), weights);
-  const loader = await import(pathToFileURL(join(folder, "loader", "loader.js")));
+  const loader = await import(pathToFileURL(join(folder, "loader", "loader.js")).href);
   const model = await loader.openModel(undefined, {}, {});
   await same(await model.open("config.json"), config);
   await same(await model.open("model.safetensors"));
   assert.equal(await model.open("pytorch_model.bin"), null);
 });
 
-test("SHA-256: not a byte before all is right, for every kind of source", async () => {
+test("with a SHA-256 no byte is given before all are right, for every kind of source", async () => {
   const good = { "model.safetensors": sha256(weights) };
   const bad = { "model.safetensors": sha256(config) };
   await same(await openWeights({ sha256: good }));
@@ -407,7 +407,7 @@ test("a file with a sum that is not there is an error, for every kind of source,
   await fails(picked.open("model.safetensors"), "not-found", /sha256/);
 });
 
-test("nothing without a sum takes the place of something that has one", async () => {
+test("no file without a sum replaces one that has a sum", async () => {
   const index = Buffer.from(JSON.stringify({ weight_map: { a: "other.safetensors" } }));
   for (const name of ["model.safetensors.index.json", "other.safetensors", "pytorch_model.bin",
     "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "sentencepiece.bpe.model", "tokenizer_config.json"]) {
@@ -422,7 +422,7 @@ test("nothing without a sum takes the place of something that has one", async ()
   assert.deepEqual(await there({}, forms), [true, true, true]);
   assert.deepEqual(await there({ "pytorch_model.bin": sum }, forms), [false, false, true]);
   assert.deepEqual(await there({ "model.safetensors.index.json": sum }, forms), [false, true, false]);
-  // A shard is named by an index, and nothing else stands for it.
+  // A shard is named by an index, and no other file replaces it.
   for (const pinned of ["model.safetensors.index.json", "model.safetensors", "weights.bin"]) {
     await fails(there({ [pinned]: sum }, ["other.safetensors"]), "integrity", /^other\.safetensors: has no sum/);
   }
@@ -489,7 +489,7 @@ test("a damaged piece counts as absent", async () => {
   await fails(openWeights({ fetch }), "network", /offline/);
 });
 
-test("kept models are listed and deleted", async () => {
+test("cached models are listed and deleted", async () => {
   await same(await openWeights());
   const name = `${site.url}/m/`;
   assert.deepEqual(await modelsIn(store), [{ model: name, bytes: weights.length, complete: false }]);

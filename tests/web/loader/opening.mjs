@@ -1,4 +1,4 @@
-// What the loader's tests share: a server with a model, and a store for what is kept of it.
+// What the loader's tests share: a server with a model, and a store for the cache.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach } from "node:test";
@@ -53,7 +53,7 @@ export async function same(file, bytes = weights, step = 1_000_003) {
   }
 }
 export const fails = (work, code, message) =>
-  assert.rejects(work, (error) => {
+  assert.rejects(work, (/** @type {any} */ error) => {
     assert.equal(error.code, code, `${error}`);
     assert.match(error.message, message);
     return true;

@@ -8,7 +8,7 @@ import { costOf } from "../../../dist/loader/probe.js";
 import { probe } from "../../../dist/models.js";
 import { config, site, store, open, openWeights, same, fails } from "./opening.mjs";
 
-test("probe tells what a load would cost", async () => {
+test("probe says what a load would cost", async () => {
   const json = (value) => Buffer.from(JSON.stringify(value));
   const header = json({ a: { dtype: "F32", shape: [3, 5] }, b: { dtype: "F16", shape: [] }, __metadata__: {} });
   const length = Buffer.alloc(8);
@@ -61,7 +61,7 @@ test("probe tells what a load would cost", async () => {
   await fails(probe(`${site.url}/m`, {}), "not-found", /two\.bin/);
 });
 
-test("probe counts what else a tokenizer has, and knows every form of it", async () => {
+test("probe counts the other files of a tokenizer, and knows all its forms", async () => {
   const json = (value) => Buffer.from(JSON.stringify(value));
   const tensors = Buffer.concat([Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), json({})]);
   const cost = async (files) => {
@@ -103,7 +103,7 @@ test("a tokenizer's optional files that a model does not have are asked for once
   assert.deepEqual(await asked(), [[true, true, false], all]);
 });
 
-test("probe tells what weights take that are rounded while they load", async () => {
+test("probe says what weights take that are rounded while they load", async () => {
   const read = (name) => readFile(new URL(`../../../models/cappy-mini/${name}`, import.meta.url));
   const costs = {};
   for (const [format, weights] of [["f16", "model.safetensors"], ["q8", "q8/model.safetensors"], ["q4", "q4/model.safetensors"]]) {

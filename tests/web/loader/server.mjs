@@ -1,4 +1,4 @@
-// A file server that misbehaves as told.
+// A file server that misbehaves as a test asks it to.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -87,7 +87,7 @@ export async function serve(files) {
   await once(server, "listening");
   const site = {
     files, log, ranges: true, head: 200, etags: true, status: {}, cuts: [], slow: 0, slowPath: "/", sent: 0,
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -2,7 +2,7 @@
 //   score.mjs SOURCE OPTIONS [busy]    busy: looks at timers meanwhile, and does not dispose of the scorer:
 //                                      the program must end all the same
 const [source, options, busy] = process.argv.slice(2);
-const pairs = JSON.parse(await (await import("node:fs/promises")).readFile(new URL("../../golden/pairs.json", import.meta.url))).pairs;
+const pairs = JSON.parse(await (await import("node:fs/promises")).readFile(new URL("../../golden/pairs.json", import.meta.url), "utf8")).pairs;
 // Deno makes a global of its own when it is first asked for a module of Node's.
 process.getBuiltinModule("node:fs");
 const before = Object.getOwnPropertyNames(globalThis);

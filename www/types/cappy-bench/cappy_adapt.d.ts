@@ -3,7 +3,7 @@ import type { Report } from "../../bench-report.js";
 /** Compiles the WebAssembly beside this file. */
 export default function init(): Promise<unknown>;
 
-/** Measures; `src/web/bench.rs`. `progress` ends the work by returning true. */
+/** Measures; `crates/wasm/src/bench.rs`. `progress` ends the work by returning true. */
 export function bench(
   shape: string,
   dtype: string,

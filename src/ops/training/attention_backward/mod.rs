@@ -1,26 +1,18 @@
 //! The gradients of multi-head self-attention over packed sequences. Nothing of the size of the
-//! scores is kept: they are computed anew, once for q and once for k and v.
-
-pub mod keys;
-pub mod queries;
+//! scores is saved: they are computed again, once for q and once for k and v.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Step, Work};
 use crate::ops::attention::Heads;
+pub use crate::ops::shaders::training::attention_backward::TILE;
+use crate::ops::shaders::training::attention_backward::{MAX_PAIRS, OWN, keys, queries};
 use crate::ops::{Matrix, Storage, check, stride4};
 
-/// The most tokens of a task. = shaders/training/attention_backward/common.wgsl
-pub const TILE: u32 = 64;
-/// Pairs of numbers in the largest head. = shaders/training/attention_backward/common.wgsl
-pub const MAX_PAIRS: u32 = 64;
+const _: () = assert!(TILE == OWN * queries::WORKGROUP_SIZE && TILE == OWN * keys::WORKGROUP_SIZE);
 
-/// Tokens of an invocation. = shaders/training/attention_backward/common.wgsl
-const OWN: u32 = 4;
-const _: () = assert!(TILE == OWN * queries::LANES && TILE == OWN * keys::LANES);
-
-/// How many times slower than matmul both kernels are, about, in operations a second.
+/// About how many times fewer operations a second than matmul both kernels do.
 const PACE: u64 = 4;
 
 #[repr(C)]
@@ -73,7 +65,7 @@ pub fn backward_tasks(cu_seqlens: &[u32], first_only: bool) -> Vec<Task> {
     tasks
 }
 
-/// Tasks on the GPU and what they amount to.
+/// Tasks on the GPU, and how much work they are.
 #[derive(Debug, Clone)]
 pub struct Tasks {
     /// The [`Task`]s.
@@ -89,7 +81,7 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// What the `tasks` that lie in `buffer` amount to.
+    /// Counts the work of `tasks`, which are in `buffer`.
     pub fn of(buffer: &Buffer, tasks: &[Task]) -> Tasks {
         let most = |end: fn(&Task) -> u32| tasks.iter().map(end).max().unwrap_or(0) as usize;
         Tasks {
@@ -205,7 +197,7 @@ mod tests {
     use crate::ops::testing::{self, Case};
     use crate::reference;
 
-    /// What goes in: qkv, out and its gradient, as the forward pass leaves them.
+    /// The inputs: qkv, out and its gradient, as the forward pass leaves them.
     struct Given {
         heads: Heads,
         lengths: Vec<usize>,
@@ -259,7 +251,7 @@ mod tests {
             )
         }
 
-        /// What the kernels make of it.
+        /// The gradient that the kernels compute.
         fn results(&self, gpu: &Gpu, most_flops: u64) -> Vec<f32> {
             let Given { heads, qkv, out, d_out, .. } = self;
             let (width, tasks) = (heads.width(), self.tasks());
@@ -294,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn equals_its_twin_at_every_head_size() {
+    fn equals_the_reference_at_every_head_size() {
         for size in [1, 24, 25, 32, 63, 64, 100, 128] {
             compare(Heads { count: 2, size }, &[5, 17], 1.0, 2e-3);
         }
     }
 
     #[test]
-    fn equals_its_twin_at_awkward_lengths() {
+    fn equals_the_reference_at_awkward_lengths() {
         for lengths in [&[1][..], &[7, 8, 9], &[63, 64, 65, 1], &[2, 127, 3], &[130]] {
             compare(Heads { count: 3, size: 20 }, lengths, 1.0, 2e-3);
         }
@@ -315,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_bit_for_bit_in_one_step_or_many_and_in_any_company() {
+    fn repeats_bit_for_bit_in_one_step_or_many_and_in_any_batch() {
         let heads = Heads { count: 3, size: 32 };
         let given = Given::new(heads, &[70, 7, 101], false, 2.0);
         let row = heads.width();

@@ -1,0 +1,166 @@
+//! The options that say which model to load and how, the same for every command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cappy::checkpoint::{Directory, WeightFormat};
+use cappy::{Backend, Dtype, Error, ErrorKind, GpuBackend, LoadOptions, ModelSource, Scorer};
+use cappy_cpu::{Cpu, Fastest};
+use clap::ValueEnum;
+
+use crate::failure::Result;
+use crate::progress::LoadBar;
+
+#[derive(clap::Args)]
+pub struct ModelArgs {
+    /// A directory, or a hub id `owner/name[@revision]` or the address of its page, which is
+    /// downloaded once into the usual Hugging Face cache [default: the embedded model]
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+
+    /// A directory with what adaptation changes of the model: `adapter_model.safetensors`, and
+    /// `adapter_config.json` of a LoRA adapter, as Hugging Face peft writes them
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+
+    /// Where to compute; `auto` takes the faster of GPU and CPU, which is measured once and
+    /// remembered, and the CPU where the GPU cannot be used. `info` says which and why
+    #[arg(long, value_enum, default_value_t = DeviceArg::Auto)]
+    device: DeviceArg,
+
+    /// How weights are held on the GPU: as they are stored, in f16, or rounded to 8 or 4 bits while
+    /// they load. With f32 they are f16 that the shaders unpack, as they do by themselves where the
+    /// adapter has no f16
+    #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
+    dtype: DtypeArg,
+
+    /// Run every matmul by this kernel, in place of those that measuring on the adapter finds
+    /// fastest: large, medium, rows, lanes or subgroup
+    #[arg(long, value_name = "NAME")]
+    kernel: Option<String>,
+}
+
+/// Where the kernels that were fastest on the last adapter, and how fast they and the CPU were, are
+/// remembered.
+fn tuning_file() -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("cappy").join("tuning"))
+}
+
+fn remembered() -> Option<String> {
+    fs::read_to_string(tuning_file()?).ok()
+}
+
+/// Where it cannot be written, the next run measures again.
+fn remember(tuning: &str) {
+    if let Some(file) = tuning_file()
+        && let Some(folder) = file.parent()
+        && fs::create_dir_all(folder).is_ok()
+    {
+        let _ = fs::write(file, tuning);
+    }
+}
+
+/// A [`Backend`] as a word on the command line.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum DeviceArg {
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+impl DeviceArg {
+    fn backend(self) -> &'static dyn Backend {
+        match self {
+            DeviceArg::Auto => &Fastest { cpu: Cpu { numbers: None } },
+            DeviceArg::Gpu => &GpuBackend,
+            DeviceArg::Cpu => &Cpu { numbers: None },
+        }
+    }
+}
+
+/// The library's [`Dtype`] and [`WeightFormat`] in one word on the command line.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DtypeArg {
+    Auto,
+    F16,
+    F32,
+    Q8,
+    Q4,
+}
+
+impl From<DtypeArg> for Dtype {
+    fn from(arg: DtypeArg) -> Dtype {
+        match arg {
+            DtypeArg::Auto | DtypeArg::Q8 | DtypeArg::Q4 => Dtype::Auto,
+            DtypeArg::F16 => Dtype::F16,
+            DtypeArg::F32 => Dtype::F32,
+        }
+    }
+}
+
+impl DtypeArg {
+    /// How matrices are to be held, if not as they are stored.
+    pub fn weights(self) -> Option<WeightFormat> {
+        match self {
+            DtypeArg::Auto => None,
+            DtypeArg::F16 | DtypeArg::F32 => Some(WeightFormat::F16),
+            DtypeArg::Q8 => Some(WeightFormat::Q8),
+            DtypeArg::Q4 => Some(WeightFormat::Q4),
+        }
+    }
+}
+
+impl ModelArgs {
+    /// Loads the model, with a progress bar on standard error when that is a terminal.
+    pub async fn load(&self) -> Result<Scorer> {
+        let remembered = remembered();
+        let scorer = self.open(async |source, options| Scorer::load(source, options).await).await?;
+        let tuning = &scorer.info().tuning;
+        let tuned = self.kernel.is_none() && !tuning.is_empty();
+        if tuned && remembered.as_ref() != Some(tuning) {
+            remember(tuning);
+        }
+        Ok(scorer)
+    }
+
+    /// Hands where the model is and how to load it to `open`, with the same progress bar.
+    pub async fn open<T>(
+        &self,
+        open: impl AsyncFnOnce(ModelSource, LoadOptions<'_>) -> cappy::Result<T>,
+    ) -> Result<T> {
+        let source = self.model.as_deref().map_or(ModelSource::Embedded, ModelSource::parse);
+        let mut bar = LoadBar::default();
+        let mut progress = |progress| bar.show(progress);
+        let remembered = remembered();
+        let options = LoadOptions {
+            backend: Some(self.device.backend()),
+            dtype: self.dtype.into(),
+            weights: self.dtype.weights(),
+            kernel: self.kernel.as_deref(),
+            tuning: remembered.as_deref(),
+            adaptation: self.adapter.as_ref().map(|path| Box::new(Directory::new(path)) as _),
+            progress: Some(&mut progress),
+            ..LoadOptions::default()
+        };
+        Ok(open(source, options).await?)
+    }
+
+    /// Says that only a GPU trains, where the CPU is asked for.
+    pub fn check_trains(&self) -> Result<()> {
+        if self.device == DeviceArg::Cpu {
+            let what = "is the CPU, and only a GPU trains";
+            return Err(Error::new(ErrorKind::Input, "--device", what).into());
+        }
+        Ok(())
+    }
+
+    /// Where what adaptation changes of it is.
+    pub fn adapter(&self) -> Option<&Path> {
+        self.adapter.as_deref()
+    }
+
+    /// Where the model can be found again, if it is not the embedded one.
+    pub fn name(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+}

@@ -1,0 +1,95 @@
+//! What native programs compute with: the machine's threads and widest vectors.
+
+use rayon::prelude::*;
+use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_simd::{SimdOp, SimdUnaryOp};
+use rten_tensor::NdTensorView;
+
+use crate::products::View;
+
+/// GELU by erf of each number. The error function is off by less than 7e-7.
+pub(crate) fn gelu(x: &mut [f32]) {
+    rten_vecmath::Gelu {}.map_mut(x);
+}
+
+/// GELU by tanh of each number.
+pub(crate) fn gelu_tanh(x: &mut [f32]) {
+    rten_vecmath::ApproxGelu {}.map_mut(x);
+}
+
+/// The softmax of `scale` times each row of `x`, of `width` numbers.
+pub(crate) fn softmax(x: &mut [f32], width: usize, scale: f32) {
+    for row in x.chunks_exact_mut(width) {
+        row.iter_mut().for_each(|x| *x *= scale);
+        rten_vecmath::Softmax::new_mut(row).dispatch();
+    }
+}
+
+/// `a b`, into `out`, `[a.rows, b.columns]`.
+pub(crate) fn multiply(a: View, b: View, out: &mut [f32]) {
+    fn matrix(view: View) -> NdTensorView<f32, 2> {
+        let shape = [view.rows, view.columns];
+        NdTensorView::from_slice_with_strides(shape, view.data, view.strides)
+            .expect("the view is inside its data")
+    }
+    let (a, b) = (GemmInputA::Unpacked(matrix(a)), GemmInputB::Unpacked(matrix(b)));
+    GemmExecutor::<f32>::default()
+        .gemm(out, a, b, GemmOptions::default())
+        .expect("the shapes were made to fit");
+}
+
+/// Threads that [`chunks`] uses.
+pub(crate) fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
+/// Calls `work` with the index and the numbers of each run of `size` of `out`; the last may be
+/// shorter.
+pub(crate) fn chunks(out: &mut [f32], size: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
+    out.par_chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
+}
+
+/// An f32 matrix as it is multiplied. It is always packed: multiplied otherwise, a single row would
+/// take another kernel, with sums in another order.
+pub(crate) struct FloatMatrix(PackedBMatrix<f32>);
+
+impl FloatMatrix {
+    /// Takes `numbers`, `[outputs, inputs]`.
+    pub fn new(numbers: Vec<f32>, inputs: usize) -> FloatMatrix {
+        let outputs = numbers.len() / inputs;
+        let matrix = NdTensorView::from_data([outputs, inputs], &numbers[..]);
+        FloatMatrix(GemmExecutor::<f32>::default().prepack_b(matrix.transposed()))
+    }
+
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of::<f32>() * self.0.rows() * self.0.cols()
+    }
+
+    /// `x W^T + bias`, into `out`, `[rows, outputs]`.
+    pub fn multiply(&self, x: &[f32], bias: &[f32], out: &mut [f32]) {
+        let options = GemmOptions { bias: Some(BiasVector::Row(bias)), ..Default::default() };
+        let rows = out.len() / bias.len();
+        let x = NdTensorView::from_data([rows, x.len() / rows], x);
+        GemmExecutor::default()
+            .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(&self.0), options)
+            .expect("the shapes were made to fit");
+    }
+
+    /// The name of what multiplies on this machine.
+    pub fn kernel() -> String {
+        GemmExecutor::<f32>::default().kernel_name().to_owned()
+    }
+}
+
+/// Nothing: other threads go on anyway.
+pub(crate) struct Pause;
+
+impl Pause {
+    pub fn new() -> Pause {
+        Pause
+    }
+
+    #[expect(clippy::unused_async, reason = "in WebAssembly it waits")]
+    pub async fn now_and_then(&mut self) {}
+}

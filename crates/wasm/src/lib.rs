@@ -1,0 +1,155 @@
+//! What the JavaScript of the npm package calls: thin newtypes over [`cappy::Scorer`], without logic.
+//! The TypeScript in `js/` makes the public API from them.
+#![cfg(target_arch = "wasm32")]
+
+#[cfg(feature = "adapt")]
+mod adapt;
+#[cfg(feature = "bench")]
+mod bench;
+#[cfg(feature = "cpu")]
+mod cpu;
+mod files;
+#[cfg(feature = "gpu")]
+mod gpu;
+mod hash;
+#[cfg(not(any(feature = "gpu", feature = "cpu")))]
+mod none;
+
+use cappy::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+#[cfg(all(feature = "cpu", not(feature = "gpu")))]
+use cpu as device;
+#[cfg(feature = "gpu")]
+use gpu as device;
+use js_sys::Function;
+#[cfg(not(any(feature = "gpu", feature = "cpu")))]
+use none as device;
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+#[cfg(feature = "adapt")]
+pub use adapt::WasmAdaptation;
+#[cfg(feature = "bench")]
+pub use bench::bench;
+pub use files::JsFiles;
+pub use hash::Sha256;
+
+#[wasm_bindgen(typescript_custom_section)]
+const IMPORTS: &str = r#"import type { ModelFiles } from "../loader/files.js";"#;
+
+/// Shows a Rust panic as an error on the console, with its place.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// A model on the GPU. Calls at the same time wait for each other.
+#[wasm_bindgen]
+pub struct WasmScorer(Scorer);
+
+#[wasm_bindgen]
+impl WasmScorer {
+    /// Loads the model in `files`, as the adapter in `adaptation` changes it, and opens the GPU.
+    /// `progress(bytes, total)` is told how many bytes of weights are on the GPU. Only the module
+    /// with the feature `adapt` takes adapters. The one with the feature `cpu` opens no GPU, and its
+    /// `dtype` is how the CPU keeps weights.
+    ///
+    /// # Errors
+    /// `{ code, atFault, what }`; see [`ErrorKind::code`].
+    #[expect(clippy::too_many_arguments, reason = "JavaScript names them; see js/engine.ts")]
+    pub async fn load(
+        files: JsFiles,
+        adaptation: Option<JsFiles>,
+        dtype: String,
+        batch_tokens: Option<u32>,
+        kernel: Option<String>,
+        tuning: Option<String>,
+        subgroup_size: u32,
+        progress: Function,
+    ) -> Result<WasmScorer, JsValue> {
+        let mut told = |done: Progress| {
+            if let Progress::Load { bytes, total } = done {
+                // What a progress bar throws is no reason to stop.
+                let _ =
+                    progress.call2(&JsValue::NULL, &(bytes as f64).into(), &(total as f64).into());
+            }
+        };
+        let options = LoadOptions {
+            batch_tokens: batch_tokens.map(|tokens| tokens as usize),
+            tuning: tuning.as_deref(),
+            adaptation: adaptation.map(|files| Box::new(files) as _),
+            subgroup_size,
+            progress: Some(&mut told),
+            ..device::options(&dtype, kernel.as_deref()).map_err(fail)?
+        };
+        let scorer = Scorer::load(ModelSource::Files(Box::new(files)), options).await;
+        scorer.map(WasmScorer).map_err(fail)
+    }
+
+    /// Scores `(instruction, responses[i])` from `first` on, as many as one batch holds, at least
+    /// one: an array of `{ logits, tokens, truncated }`. `stop()` is asked between submissions.
+    ///
+    /// # Errors
+    /// As [`WasmScorer::load`].
+    #[wasm_bindgen(js_name = scoreBatch)]
+    pub async fn score_batch(
+        &self,
+        instruction: String,
+        responses: Vec<String>,
+        stop: Function,
+    ) -> Result<JsValue, JsValue> {
+        let pairs: Vec<_> = responses.iter().map(|text| (&*instruction, &**text)).collect();
+        let stop = || stop.call0(&JsValue::NULL).is_ok_and(|stop| stop.is_truthy());
+        let scores: Vec<Score> = self.0.score_batch(&pairs, 0, &stop).await.map_err(fail)?;
+        to_js(&scores)
+    }
+
+    /// What was loaded and how it runs: [`Info`] as it is serialised.
+    ///
+    /// # Errors
+    /// None are known.
+    pub fn info(&self) -> Result<JsValue, JsValue> {
+        let info: &Info = self.0.info();
+        to_js(info)
+    }
+}
+
+/// Fails with `atFault: "pace"` and the microseconds that a fixed forward pass takes here, unless that
+/// is less than `rival`; else what to give [`WasmScorer::load`] as `tuning`. No model is needed.
+///
+/// # Errors
+/// As [`WasmScorer::load`].
+#[wasm_bindgen]
+pub async fn compete(
+    kernel: Option<String>,
+    tuning: Option<String>,
+    subgroup_size: u32,
+    rival: u32,
+) -> Result<String, JsValue> {
+    let measured = device::measure(kernel.as_deref(), tuning.as_deref(), subgroup_size);
+    let (tuning, micros) = measured.await.map_err(fail)?;
+    match micros {
+        Some(micros) if micros >= rival => {
+            let kind = ErrorKind::AdapterTooSmall;
+            Err(fail(Error::new(kind, "pace", micros.to_string())))
+        }
+        _ => Ok(tuning),
+    }
+}
+
+/// Plain objects, and numbers as JavaScript has them.
+fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
+    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+}
+
+/// What JavaScript makes a `CappyError` of.
+fn fail(error: Error) -> JsValue {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Parts<'a> {
+        code: &'a str,
+        at_fault: &'a str,
+        what: &'a str,
+    }
+    let parts = Parts { code: error.kind().code(), at_fault: error.at_fault(), what: error.what() };
+    to_js(&parts).unwrap_or_else(|error| error)
+}

@@ -1,0 +1,16 @@
+//! A module that was built without the GPU and without the CPU, which computes nothing and says so.
+
+use cappy::{Error, ErrorKind, LoadOptions, Result};
+
+fn refuse<T>() -> Result<T> {
+    let what = "was built without the features gpu and cpu, so it computes nothing";
+    Err(Error::new(ErrorKind::Input, "this module", what))
+}
+
+pub fn options<'a>(_: &str, _: Option<&'a str>) -> Result<LoadOptions<'a>> {
+    refuse()
+}
+
+pub async fn measure(_: Option<&str>, _: Option<&str>, _: u32) -> Result<(String, Option<u32>)> {
+    refuse()
+}

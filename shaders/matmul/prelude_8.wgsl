@@ -1,5 +1,0 @@
-// Tiles of 8 x 8 for cooperative.wgsl, put before it.
-const SIDE: u32 = 8u;
-alias Left = coop_mat8x8<f16, A>;
-alias Right = coop_mat8x8<f16, B>;
-alias Sums = coop_mat8x8<f32, C>;

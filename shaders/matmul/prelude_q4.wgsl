@@ -1,3 +1,0 @@
-// For prelude_weights_quantised.wgsl.
-
-const BITS: u32 = 4u;  // of an integer

@@ -1,0 +1,3 @@
+// What weights_quantised.wgsl needs to know of weights of 4 bits.
+
+const BITS: u32 = 4u;  // of an integer

@@ -1,0 +1,146 @@
+//! Where a model comes from, and reading its small files.
+
+use std::path::PathBuf;
+
+#[cfg(feature = "embedded")]
+use crate::checkpoint::MemoryFiles;
+use crate::checkpoint::{Checkpoint, Files, RandomProfile, read_all};
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Progress;
+use crate::tokenizer::{CrossEncoder, Tokenizer};
+
+/// A config larger than this is no config.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
+
+/// Where a model comes from.
+#[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "one value a load, moved once")]
+pub enum ModelSource {
+    /// The small model inside this library. The npm package has it as files beside the code.
+    #[cfg(feature = "embedded")]
+    Embedded,
+    /// A folder with `config.json`, weights and tokenizer.
+    Directory(PathBuf),
+    /// `owner/name` or `owner/name@revision` on the hub, kept in the usual cache folder.
+    Hub(String),
+    /// Files by name from anywhere else.
+    Files(Box<dyn Files>),
+    /// Random weights of a shape, for tests and benchmarks.
+    Random {
+        /// The shape.
+        config: Config,
+        /// Its tokenizer.
+        tokenizer: Tokenizer,
+        /// Weights of one seed are always the same.
+        seed: u32,
+        /// How the weights are spread.
+        profile: RandomProfile,
+    },
+}
+
+impl ModelSource {
+    /// A folder if `model` is one or is written as a path (`./m`, `/m`), else a hub id.
+    pub fn parse(model: &str) -> ModelSource {
+        let path = PathBuf::from(model);
+        if path.is_dir() || path.is_absolute() || model.starts_with('.') {
+            ModelSource::Directory(path)
+        } else {
+            ModelSource::Hub(model.into())
+        }
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            #[cfg(feature = "embedded")]
+            ModelSource::Embedded => "cappy-mini (embedded)".into(),
+            ModelSource::Directory(path) => path.display().to_string(),
+            ModelSource::Hub(id) => id.clone(),
+            ModelSource::Files(files) => files.describe(),
+            ModelSource::Random { seed, .. } => format!("random weights of seed {seed}"),
+        }
+    }
+}
+
+/// A model whose small files were read.
+pub struct Opened {
+    /// Its shape.
+    pub config: Config,
+    pub(crate) cross_encoder: CrossEncoder,
+    /// Makes tokens of pairs.
+    pub tokenizer: Tokenizer,
+    /// Its weights, of which only the headers were read.
+    pub checkpoint: Checkpoint,
+    /// Where it came from, unless it is random.
+    pub files: Option<Box<dyn Files>>,
+}
+
+/// Reads a model's small files. Downloads from the hub block the calling thread.
+///
+/// # Errors
+/// Names the file or the hub's answer at fault.
+pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Result<Opened> {
+    let files: Box<dyn Files> = match source {
+        ModelSource::Random { config, tokenizer, seed, profile } => {
+            let checkpoint = Checkpoint::random(&config, seed, profile);
+            let cross_encoder = CrossEncoder::default();
+            return Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: None });
+        }
+        ModelSource::Files(files) => files,
+        #[cfg(feature = "embedded")]
+        ModelSource::Embedded => Box::new(embedded()),
+        ModelSource::Directory(path) => directory(path)?,
+        ModelSource::Hub(id) => directory(download(&id, progress)?)?,
+    };
+    let json = read_all(&*files, "config.json", MAX_CONFIG_BYTES)
+        .await?
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, files.describe(), "has no config.json"))?;
+    let config = Config::from_json("config.json", &json)?;
+    let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
+    let tokenizer = Tokenizer::load(&*files, &config).await?;
+    let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
+    let checkpoint = Checkpoint::open(&*files).await?;
+    Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: Some(files) })
+}
+
+/// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
+#[cfg(feature = "embedded")]
+fn embedded() -> MemoryFiles {
+    MemoryFiles::new("cappy-mini")
+        .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])
+        .with("tokenizer.json", &include_bytes!("../models/cappy-mini/tokenizer.json")[..])
+        .with("model.safetensors", &include_bytes!("../models/cappy-mini/model.safetensors")[..])
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn directory(path: PathBuf) -> Result<Box<dyn Files>> {
+    if !path.is_dir() {
+        let why = "is no folder";
+        return Err(Error::new(ErrorKind::NotFound, path.display().to_string(), why));
+    }
+    Ok(Box::new(crate::checkpoint::Directory::new(path)))
+}
+
+#[cfg(target_arch = "wasm32")]
+fn directory(path: PathBuf) -> Result<Box<dyn Files>> {
+    let why = "a browser has no folders; give files";
+    Err(Error::new(ErrorKind::Input, path.display().to_string(), why))
+}
+
+#[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
+fn download(id: &str, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
+    use crate::checkpoint::hub;
+    hub::download(id, &hub::HubOptions::from_env()?, &mut |download| {
+        progress(Progress::Download {
+            file: download.file.to_owned(),
+            bytes: download.bytes,
+            total: download.total,
+        });
+    })
+}
+
+#[cfg(not(all(feature = "hub", not(target_arch = "wasm32"))))]
+fn download(id: &str, _: &mut dyn FnMut(Progress)) -> Result<PathBuf> {
+    let why = "is no folder, and this build has no hub (feature \"hub\")";
+    Err(Error::new(ErrorKind::NotFound, id, why))
+}

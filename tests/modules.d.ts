@@ -1,0 +1,4 @@
+/** Modules by the addresses under which servers of tests, examples and benchmarks have them. */
+declare module "/dist/*";
+declare module "/bench/*";
+declare module "*/cappy-web/index.js";

@@ -1,0 +1,83 @@
+// wgpu cannot request subgroups from a browser, so the package adds them to wgpu's request. That must not be
+// noticed by anything else in the page: a made-up `navigator.gpu` shows what is changed, and for how long.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { withSubgroups } from "../../dist/gpu.js";
+
+class Adapter {
+  constructor(...features) {
+    this.features = new Set(features);
+    this.requested = [];
+  }
+  async requestDevice(descriptor) {
+    this.requested.push(descriptor?.requiredFeatures ?? []);
+  }
+}
+
+class Gpu {
+  features = ["subgroups"];
+  async requestAdapter() {
+    return new Adapter(...this.features);
+  }
+}
+
+const methods = [Gpu.prototype.requestAdapter, Adapter.prototype.requestDevice];
+let gpu;
+beforeEach(() => {
+  gpu = new Gpu();
+  Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
+});
+
+/** Asserts that nothing is left of any change. */
+function assertUnchanged() {
+  assert.deepEqual([Gpu.prototype.requestAdapter, Adapter.prototype.requestDevice], methods);
+  assert.deepEqual(Object.getOwnPropertyNames(gpu), ["features"]);
+}
+
+/** As wgpu opens a device. */
+async function open() {
+  const adapter = await gpu.requestAdapter();
+  await adapter.requestDevice({ requiredFeatures: ["shader-f16"] });
+  return adapter;
+}
+
+test("subgroups are added to the one request that wgpu makes of an adapter", async () => {
+  const adapter = await withSubgroups(open);
+  assertUnchanged();
+  await adapter.requestDevice();
+  assert.deepEqual(adapter.requested, [["shader-f16", "subgroups"], []]);
+});
+
+test("an adapter without subgroups is asked for what wgpu asks for", async () => {
+  gpu.features = [];
+  assert.deepEqual((await withSubgroups(open)).requested, [["shader-f16"]]);
+});
+
+test("two loads at once, of which the first ends first, leave everything as it was", async () => {
+  const ends = [];
+  const load = () => withSubgroups(async () => {
+    await new Promise((resolve) => ends.push(resolve));
+    return open();
+  });
+  const [first, second] = [load(), load()];
+  while (ends.length < 2) await null;
+  assert.equal(Adapter.prototype.requestDevice, methods[1], "no prototype is changed meanwhile");
+  ends[0]();
+  assert.deepEqual((await first).requested, [["shader-f16", "subgroups"]]);
+  ends[1]();
+  assert.deepEqual((await second).requested, [["shader-f16", "subgroups"]]);
+  assertUnchanged();
+});
+
+test("a load that fails leaves everything as it was", async () => {
+  await assert.rejects(withSubgroups(async () => { throw new Error("no device"); }), /no device/);
+  assertUnchanged();
+});
+
+test("a method that the page has put onto navigator.gpu itself is there again afterwards", async () => {
+  const own = async () => new Adapter("subgroups");
+  gpu.requestAdapter = own;
+  assert.deepEqual((await withSubgroups(open)).requested, [["shader-f16", "subgroups"]]);
+  assert.equal(gpu.requestAdapter, own);
+});
