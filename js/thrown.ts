@@ -52,7 +52,7 @@ export function toCappyError(thrown: unknown): CappyError {
   if (isPlainError(thrown)) {
     const { code, atFault, what, cause, micros } = thrown;
     // Rust writes the time into the text as long as its errors have no field for it.
-    if (atFault === "pace") return new Slower(micros ?? parseInt(what));
+    if (atFault === "pace") return new Slower(micros ?? Number.parseInt(what, 10));
     return new CappyError(code, atFault, what, cause && { cause: toCause(cause) });
   }
   return new CappyError("gpu", "cappy", `stopped unexpectedly: ${messageOf(thrown)}`, { cause: thrown });

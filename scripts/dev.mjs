@@ -40,7 +40,7 @@ async function buildModules() {
 
 /** Without a check of types: an editor shows them, and so does `npx tsc --noEmit`. */
 async function buildScripts() {
-  const files = readdirSync("js", { recursive: true }).filter(
+  const files = readdirSync("js", { recursive: true, encoding: "utf8" }).filter(
     (name) => name.endsWith(".ts") && !name.endsWith(".d.ts"),
   );
   await build({
@@ -52,7 +52,7 @@ async function buildScripts() {
     sourcemap: "linked",
     logLevel: "warning",
   });
-  // The page has this one beside its own scripts, as scripts/build-web puts it there.
+  // The page has this file beside it, too; see scripts/build-web.
   cpSync(join(SITE, "cappy-web/order.js"), join(SITE, "order.js"));
 }
 
@@ -83,6 +83,7 @@ function reloadPages() {
   for (const page of pages) page.write("data: edited\n\n");
 }
 
+/** @returns {Promise<void>} */
 function run(command, args) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: "inherit" });

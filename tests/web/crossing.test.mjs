@@ -82,6 +82,7 @@ test("the measured time crosses as a number, and from Rust as the text that it w
 test("what the caller's own fetch throws is the same error with a worker and without", () =>
   inPage({}, async (page) => {
     const [inWorker, here] = await page.evaluate(async (source) => {
+      // biome-ignore lint/security/noGlobalEval: the source is that of a function of this file
       const partsOf = eval(`(${source})`);
       const results = [];
       for (const worker of [true, false]) {
