@@ -67,6 +67,8 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   });
 
   test("options apply at once, and the engine follows", () => pages.options(async (page) => {
+    // How weights are held is a matter of the GPU, which is slower here, and would not be chosen.
+    await pages.host.settings({ device: "gpu" });
     await page.locator("#dtype").selectOption("f16");
     await page.locator("#saved", { hasText: "Saved" }).waitFor();
     await button(page, "Load now").click();
@@ -112,6 +114,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   }));
 
   test("a model from a folder is checked, copied and used as it is stored", () => pages.options(async (page) => {
+    await pages.host.settings({ device: "gpu" });
     const files = {};
     for (const name of Object.keys(pages.files)) {
       const at = name === "model.safetensors" ? `q4/${name}` : name;
