@@ -6,9 +6,6 @@ use super::kernels::{
     COOPERATIVE, Constant, Files, Kernel, Reflection, SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP, kernels,
 };
 
-/// Folders whose kernels are used with a feature of the crate alone.
-const FEATURES: [(&str, &str); 1] = [("training", "adapt")];
-
 /// A folder: what it contains by name, and the constants of its `common.wgsl`.
 #[derive(Default)]
 struct Folder {
@@ -50,9 +47,6 @@ impl Folder {
         let mut code = constants(&own, indent);
         let outer = &[outer, &own].concat();
         for (name, folder) in &self.folders {
-            if let Some((_, feature)) = FEATURES.iter().find(|(folder, _)| folder == name) {
-                code += &format!("{indent}#[cfg(feature = {feature:?})]\n");
-            }
             let folder = folder.code(&format!("{path}{name}/"), inner, outer);
             code += &format!("{indent}pub mod {name} {{\n{folder}{indent}}}\n");
         }

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-#[cfg(feature = "embedded")]
-use crate::checkpoint::MemoryFiles;
-use crate::checkpoint::{Checkpoint, Files, RandomProfile, read_all};
+use crate::checkpoint::{Checkpoint, Directory, Files, RandomProfile, read_all};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Progress;
@@ -18,7 +16,6 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 #[allow(clippy::large_enum_variant, reason = "one value a load, moved once")]
 pub enum ModelSource {
     /// The small model inside this library. The npm package has it as files beside the code.
-    #[cfg(feature = "embedded")]
     Embedded,
     /// A folder with `config.json`, weights and tokenizer.
     Directory(PathBuf),
@@ -52,7 +49,6 @@ impl ModelSource {
 
     pub(crate) fn describe(&self) -> String {
         match self {
-            #[cfg(feature = "embedded")]
             ModelSource::Embedded => "cappy-mini (embedded)".into(),
             ModelSource::Directory(path) => path.display().to_string(),
             ModelSource::Hub(id) => id.clone(),
@@ -87,8 +83,7 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
             return Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: None });
         }
         ModelSource::Files(files) => files,
-        #[cfg(feature = "embedded")]
-        ModelSource::Embedded => Box::new(embedded()),
+        ModelSource::Embedded => embedded()?,
         ModelSource::Directory(path) => directory(path)?,
         ModelSource::Hub(id) => directory(download(&id, progress)?)?,
     };
@@ -105,26 +100,30 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
 
 /// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
 #[cfg(feature = "embedded")]
-fn embedded() -> MemoryFiles {
-    MemoryFiles::new("cappy-mini")
+fn embedded() -> Result<Box<dyn Files>> {
+    let files = crate::checkpoint::MemoryFiles::new("cappy-mini")
         .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])
         .with("tokenizer.json", &include_bytes!("../models/cappy-mini/tokenizer.json")[..])
-        .with("model.safetensors", &include_bytes!("../models/cappy-mini/model.safetensors")[..])
+        .with("model.safetensors", &include_bytes!("../models/cappy-mini/model.safetensors")[..]);
+    Ok(Box::new(files))
 }
 
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(not(feature = "embedded"))]
+fn embedded() -> Result<Box<dyn Files>> {
+    let why = "was left out of this build (feature \"embedded\")";
+    Err(Error::new(ErrorKind::NotFound, "the embedded model", why))
+}
+
 fn directory(path: PathBuf) -> Result<Box<dyn Files>> {
+    if cfg!(target_arch = "wasm32") {
+        let why = "a browser has no folders; give files";
+        return Err(Error::new(ErrorKind::Input, path.display().to_string(), why));
+    }
     if !path.is_dir() {
         let why = "is no folder";
         return Err(Error::new(ErrorKind::NotFound, path.display().to_string(), why));
     }
-    Ok(Box::new(crate::checkpoint::Directory::new(path)))
-}
-
-#[cfg(target_arch = "wasm32")]
-fn directory(path: PathBuf) -> Result<Box<dyn Files>> {
-    let why = "a browser has no folders; give files";
-    Err(Error::new(ErrorKind::Input, path.display().to_string(), why))
+    Ok(Box::new(Directory::new(path)))
 }
 
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]

@@ -1,12 +1,10 @@
 //! How fast a shape runs on the adapter at hand, held against the peaks that the same run measures.
 
-#[cfg(not(target_arch = "wasm32"))]
 mod compare;
 mod kernels;
 mod peaks;
 mod report;
 mod scaling;
-#[cfg(not(target_arch = "wasm32"))]
 mod table;
 
 use std::ops::ControlFlow;
@@ -24,7 +22,6 @@ use crate::gpu_backend::batch_tokens;
 use crate::tokenizer::Encoded;
 use crate::tune::tune;
 
-#[cfg(not(target_arch = "wasm32"))]
 pub use compare::{Baseline, Change, Comparison};
 pub use kernels::{Bound, KernelTime, KernelTimer};
 pub use peaks::{Peak, Peaks};

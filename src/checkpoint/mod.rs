@@ -5,7 +5,6 @@
 
 mod adapter;
 mod adapter_files;
-#[cfg(not(target_arch = "wasm32"))]
 mod directory;
 mod dtype;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
@@ -29,7 +28,6 @@ use std::fmt;
 
 pub use self::adapter::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 pub use self::adapter_files::{ADAPTED_MATRICES, adapter_config, adapter_shapes};
-#[cfg(not(target_arch = "wasm32"))]
 pub use self::directory::{Directory, write_file};
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;

@@ -5,7 +5,6 @@ mod activations;
 mod faults;
 mod lock;
 mod self_test;
-#[cfg(feature = "adapt")]
 pub mod training;
 mod weights;
 
@@ -69,7 +68,6 @@ impl Encoder {
     }
 
     /// How fast the adapter gets through forward passes, as far as is known.
-    #[cfg(all(feature = "bench", not(target_arch = "wasm32")))]
     pub fn pace(&self) -> &Pace {
         &self.pace
     }

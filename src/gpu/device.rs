@@ -167,15 +167,14 @@ impl Device {
     }
 
     /// Natively the caller has to wait for the driver; in a browser the event loop does.
-    #[cfg_attr(target_arch = "wasm32", expect(unused_variables))]
     pub(super) fn poll(&self, index: wgpu::SubmissionIndex) -> Result<()> {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.device
-            .poll(wgpu::PollType::Wait { submission_index: Some(index), timeout: None })
-            .map_err(|source| {
+        if cfg!(not(target_arch = "wasm32")) {
+            let wait = wgpu::PollType::Wait { submission_index: Some(index), timeout: None };
+            self.device.poll(wait).map_err(|source| {
                 Error::new(ErrorKind::Gpu, self.summary.name.as_str(), "did not finish its work")
                     .with_source(source)
             })?;
+        }
         Ok(())
     }
 

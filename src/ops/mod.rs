@@ -20,7 +20,6 @@ pub(crate) mod testing;
 mod shaders {
     include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
 }
-#[cfg(feature = "adapt")]
 pub mod training;
 mod weights;
 

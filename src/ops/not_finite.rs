@@ -345,7 +345,6 @@ fn gathered_rows() {
     });
 }
 
-#[cfg(feature = "adapt")]
 #[test]
 fn activations_of_training() {
     use super::training::activation_backward::{Activation, activation_backward};

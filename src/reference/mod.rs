@@ -1,10 +1,9 @@
 //! The reference implementation of every kernel and of the whole encoder, in plain loops and f32.
 
-#[cfg(feature = "adapt")]
 pub mod backward;
-#[cfg(all(test, feature = "adapt"))]
+#[cfg(test)]
 mod finite_differences;
-#[cfg(all(test, feature = "adapt"))]
+#[cfg(test)]
 mod torch_gradients;
 
 use crate::config::{Activation, Config, Module};

@@ -1,6 +1,7 @@
 //! What the compiler does not check: who may use whom, that every shader is valid for both
 //! preludes without a GPU, that what stands in two languages agrees, and that files stay short. Every check is a function over texts, and has a test that it finds what it looks for.
 
+mod conditions;
 mod docs;
 #[path = "../../build/generate.rs"]
 mod generate;
@@ -87,6 +88,11 @@ fn assert_finds(problems: Vec<String>, what: &str) {
 #[test]
 fn modules_use_only_the_layers_below() {
     assert_none(layers::check(&files(&["src"])));
+}
+
+#[test]
+fn code_that_only_some_builds_have_is_rare() {
+    assert_none(conditions::check(&files(&["src", "crates", "build", "build.rs"])));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use cappy::checkpoint::{self, Rounding, WeightFormat};
 use cappy::lines::Lines;
 use cappy::{Conversion, Error, ErrorKind, ModelSource};
-use cappy_cpu::convert_calibrated;
+use cappy_cpu::calibrate::convert_calibrated;
 use clap::ValueEnum;
 
 use crate::failure::{Failure, Outcome, Result};

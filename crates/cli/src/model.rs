@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cappy::checkpoint::{Directory, WeightFormat};
 use cappy::{Backend, Dtype, Error, ErrorKind, GpuBackend, LoadOptions, ModelSource, Scorer};
-use cappy_cpu::{Cpu, Fastest};
+use cappy_cpu::Cpu;
+use cappy_cpu::fastest::Fastest;
 use clap::ValueEnum;
 
 use crate::failure::Result;

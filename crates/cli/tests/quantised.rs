@@ -126,8 +126,13 @@ fn calibration_keeps_scores_nearer() {
             assert!(last <= bytes && bytes <= total);
             last = bytes;
         };
-        let write =
-            cappy_cpu::convert_calibrated(&conversion, Vec::new(), rounding, &pairs, &mut progress);
+        let write = cappy_cpu::calibrate::convert_calibrated(
+            &conversion,
+            Vec::new(),
+            rounding,
+            &pairs,
+            &mut progress,
+        );
         let files = with_small_files(&conversion, block_on(write).unwrap());
         let scorer = load(ModelSource::Files(Box::new(files)), Dtype::F16, None);
         assert_eq!(scorer.info().weights, format);
@@ -136,7 +141,7 @@ fn calibration_keeps_scores_nearer() {
         assert!(correlation >= least, "{format}, {finer_layers} layers finer: {correlation}");
     }
     let mut quiet = |_| {};
-    let write = cappy_cpu::convert_calibrated(
+    let write = cappy_cpu::calibrate::convert_calibrated(
         &conversion,
         Vec::new(),
         WeightFormat::Q4,

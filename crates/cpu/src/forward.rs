@@ -2,7 +2,7 @@
 
 use super::attention::{Heads, attention};
 use super::layers::{activate, relu, tanh};
-use super::platform::Pause;
+use super::platform::pause::Pause;
 use super::weights::{Layer, Weights};
 use cappy::Batch;
 use cappy::{Activation, Config};

@@ -3,12 +3,12 @@
 
 mod attention;
 #[cfg(feature = "calibrate")]
-mod calibrate;
+pub mod calibrate;
 #[cfg(test)]
 mod curves_tests;
 mod dense;
 #[cfg(feature = "fastest")]
-mod fastest;
+pub mod fastest;
 mod forward;
 mod integer;
 mod layers;
@@ -30,11 +30,6 @@ use native as platform;
 #[cfg(target_arch = "wasm32")]
 use portable as platform;
 use weights::Weights;
-
-#[cfg(feature = "calibrate")]
-pub use calibrate::{convert_calibrated, write_calibrated};
-#[cfg(feature = "fastest")]
-pub use fastest::Fastest;
 
 /// Tokens of a batch for each thread that computes.
 const TOKENS: usize = 512;

@@ -82,14 +82,17 @@ impl FloatMatrix {
     }
 }
 
-/// Nothing: other threads go on anyway.
-pub(crate) struct Pause;
+/// Letting a page go on while this thread computes: natively other threads go on anyway.
+pub(crate) mod pause {
+    /// Nothing to wait for.
+    pub(crate) struct Pause;
 
-impl Pause {
-    pub fn new() -> Pause {
-        Pause
+    impl Pause {
+        pub fn new() -> Pause {
+            Pause
+        }
+
+        #[expect(clippy::unused_async, reason = "in WebAssembly it waits")]
+        pub async fn now_and_then(&mut self) {}
     }
-
-    #[expect(clippy::unused_async, reason = "in WebAssembly it waits")]
-    pub async fn now_and_then(&mut self) {}
 }

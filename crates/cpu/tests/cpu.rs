@@ -12,7 +12,8 @@ use cappy::checkpoint::{MemoryFiles, WeightFormat};
 use cappy::{
     Config, Conversion, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer,
 };
-use cappy_cpu::{Cpu, Numbers, convert_calibrated};
+use cappy_cpu::calibrate::convert_calibrated;
+use cappy_cpu::{Cpu, Numbers};
 use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;

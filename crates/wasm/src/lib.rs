@@ -26,10 +26,6 @@ use none as device;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-#[cfg(feature = "adapt")]
-pub use adapt::WasmAdaptation;
-#[cfg(feature = "bench")]
-pub use bench::bench;
 pub use files::JsFiles;
 pub use hash::Sha256;
 

@@ -50,15 +50,19 @@ pub enum Order {
 }
 
 /// Every variant.
-pub static VARIANTS: &[&Variant] = &[
+pub static VARIANTS: &[&Variant] = if cfg!(target_arch = "wasm32") { IN_BROWSERS } else { NATIVE };
+
+const IN_BROWSERS: &[&Variant] =
+    &[&large::VARIANT, &medium::VARIANT, &rows::VARIANT, &lanes::VARIANT, &subgroup::VARIANT];
+
+/// No browser has matrix units.
+const NATIVE: &[&Variant] = &[
     &large::VARIANT,
     &medium::VARIANT,
     &rows::VARIANT,
     &lanes::VARIANT,
     &subgroup::VARIANT,
-    #[cfg(not(target_arch = "wasm32"))]
     &cooperative::SIDE_16,
-    #[cfg(not(target_arch = "wasm32"))]
     &cooperative::SIDE_8,
 ];
 

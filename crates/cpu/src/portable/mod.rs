@@ -2,12 +2,10 @@
 
 mod curves;
 #[cfg(target_arch = "wasm32")]
-mod pause;
+pub(crate) mod pause;
 mod products;
 
 pub(crate) use curves::{gelu, gelu_tanh, softmax};
-#[cfg(target_arch = "wasm32")]
-pub(crate) use pause::Pause;
 pub(crate) use products::multiply;
 
 use crate::products::View;
