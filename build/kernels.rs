@@ -39,7 +39,7 @@ pub const SUBGROUPS_OF_A_WORKGROUP: &str = "SUBGROUPS";
 /// One form of a kernel.
 #[derive(Debug, Clone)]
 pub struct Kernel {
-    /// Its path below `shaders/` and the name of its form: what messages call it.
+    /// What messages and timings call it, with its form: see [`name`].
     pub name: String,
     /// The files it is put together from, after a prelude; its own is the last.
     pub parts: Vec<String>,
@@ -111,6 +111,15 @@ fn extension(line: &str) -> Option<&str> {
     line.strip_prefix("enable ")?.strip_suffix(';')
 }
 
+/// The folder of a kernel below `shaders/` or `shaders/training/`, if it has one, and its file.
+fn name(path: &str) -> String {
+    let path = path.strip_prefix("training/").unwrap_or(path);
+    match (path.split_once('/'), path.rsplit_once('/')) {
+        (Some((folder, _)), Some((_, file))) => format!("{folder} {file}"),
+        _ => path.to_owned(),
+    }
+}
+
 /// All kernels in all their forms, by path.
 pub fn kernels(files: &Files) -> Vec<Kernel> {
     let paths = files.keys().filter(|path| {
@@ -130,7 +139,7 @@ pub fn kernels(files: &Files) -> Vec<Kernel> {
             let texts = parts.iter().filter_map(|part| files.get(part));
             let lines = texts.flat_map(|text| text.lines());
             let extensions = lines.filter_map(extension).map(String::from).collect();
-            kernels.push(Kernel { name: format!("{path}{form}"), parts, extensions });
+            kernels.push(Kernel { name: format!("{}{form}", name(path)), parts, extensions });
         }
     }
     kernels

@@ -25,7 +25,8 @@ pub struct Source {
 /// storage bindings follow in order.
 #[derive(Debug)]
 pub struct Kernel {
-    /// Its path below `shaders/`, and its form where it has several: what messages and timings call it.
+    /// Its folder and file under `shaders/`, and its form where it has several: what messages and
+    /// timings call it.
     pub name: &'static str,
     /// The files it consists of, without the prelude that is put before it.
     pub sources: &'static [Source],

@@ -90,11 +90,11 @@ mod tests {
     fn kernels_for_software_adapters_go_together() {
         for variant in [&lanes::VARIANT, &subgroup::VARIANT] {
             let choice = Choice::all(variant);
-            assert_eq!(choice.attention().kernel.name, "attention/lanes");
-            assert_eq!(choice.layer_norm().kernel.name, "layer_norm/lanes");
+            assert_eq!(choice.attention().kernel.name, "attention lanes");
+            assert_eq!(choice.layer_norm().kernel.name, "layer_norm lanes");
         }
         let choice = Choice::all(&large::VARIANT);
-        assert_eq!(choice.attention().kernel.name, "attention/tiles");
-        assert_eq!(choice.layer_norm().kernel.name, "layer_norm/groups");
+        assert_eq!(choice.attention().kernel.name, "attention tiles");
+        assert_eq!(choice.layer_norm().kernel.name, "layer_norm groups");
     }
 }

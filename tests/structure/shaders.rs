@@ -187,13 +187,26 @@ mod tests {
             assert!(code.lines().any(|there| there == line), "{line}: {code}");
         }
         for part in [
-            "name: \"folder/kernel\"",
+            "name: \"folder kernel\"",
             "storage: &[crate::gpu::Access::Read, crate::gpu::Access::Write]",
             "needs: crate::gpu::Needs::Subgroups",
         ] {
             assert!(code.contains(part), "{part}: {code}");
         }
         assert!(!code.contains("HIDDEN"), "{code}");
+    }
+
+    #[test]
+    fn a_kernel_is_called_by_its_folder_and_file() {
+        for (path, name) in [
+            ("gelu", "gelu"),
+            ("attention/tiles", "attention tiles"),
+            ("layer_norm/deep/lanes", "layer_norm lanes"),
+            ("training/gelu", "gelu"),
+            ("training/backward/keys", "backward keys"),
+        ] {
+            assert_eq!(kernels(&with(path, ""))[0].name, name);
+        }
     }
 
     #[test]
@@ -210,7 +223,7 @@ mod tests {
             files.insert(path.into(), text.into());
         }
         let names: Vec<_> = kernels(&files).into_iter().map(|kernel| kernel.name).collect();
-        assert_eq!(names, ["matmul/kernel", "matmul/kernel q8", "matmul/kernel q4"]);
+        assert_eq!(names, ["matmul kernel", "matmul kernel q8", "matmul kernel q4"]);
         let code = generate::rust(&files).unwrap();
         assert!(code.contains("KERNELS: [crate::gpu::Kernel; 3]"), "{code}");
         // The forms do not agree on it.

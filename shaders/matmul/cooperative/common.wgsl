@@ -2,7 +2,7 @@
 // f16, STEP of k at a time; four subgroups, two by two, keep 4 x 2 tiles of f32 sums each in their
 // matrix registers. 16 KiB with tiles of 16 x 16, 8 KiB with 8 x 8.
 //
-// SIDE, Left, Right and Sums are declared in side_16.wgsl and side_8.wgsl, the kernels of this folder.
+// SIDE, Left, Right and Sums are declared in cooperative_16.wgsl and cooperative_8.wgsl, the kernels of this folder.
 enable wgpu_cooperative_matrix;
 
 override WORKGROUP_SIZE: u32 = 128u; // the executor sets it to SUBGROUPS subgroups of the adapter
