@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use crate::File;
 use crate::text::is_word;
 
-/// Names of other programs, of what is in their files, and of what the command line reads and prints,
-/// which Rust code need not have.
-const FOREIGN: [&str; 20] = [
+/// Words of Rust, names of other programs, of what is in their files, and of what the command line reads
+/// and prints, which the code of a file need not have.
+const FOREIGN: [&str; 21] = [
+    "async",
     "peft",
     "huggingface_hub",
     "rouge_score",
