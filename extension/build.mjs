@@ -43,7 +43,8 @@ async function hosts() {
 async function palette() {
   const css = await readFile(PALETTE, "utf8");
   const [light, dark, ...more] = [...css.matchAll(/:root \{([^}]*)\}/g)].map(([, block]) =>
-    Object.fromEntries([...block.matchAll(/(--[\w-]+):\s*(#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color])));
+    Object.fromEntries([...block.matchAll(/(--[\w-]+):\s*(#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color])),
+  );
   if (!dark || more.length > 0) throw new Error(`${PALETTE} does not have one list of light and one of dark colours`);
   return { light, dark };
 }
@@ -79,7 +80,7 @@ export async function bundleText(path, output = {}) {
 }
 
 async function buildManifest(browser, folder) {
-  const manifest = { ...await readJson("manifest.json"), version, ...await readJson(`manifest.${browser}.json`) };
+  const manifest = { ...(await readJson("manifest.json")), version, ...(await readJson(`manifest.${browser}.json`)) };
   manifest.optional_host_permissions = await hosts();
   await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 }
@@ -99,7 +100,8 @@ async function copyPages(browser, folder) {
 /** The package without its types and without its adapters for other libraries. */
 async function copyPackage(folder) {
   const others = Object.entries(exports)
-    .filter(([name, { default: file }]) => name !== "." && file).map(([, { default: file }]) => join(here, "..", file));
+    .filter(([name, { default: file }]) => name !== "." && file)
+    .map(([, { default: file }]) => join(here, "..", file));
   await cp(packageFolder, folder, {
     recursive: true,
     filter: (path) => !path.endsWith(".d.ts") && !others.includes(path),
@@ -108,10 +110,12 @@ async function copyPackage(folder) {
 
 /** The terms of the packages that are bundled. Those of the package's WebAssembly are in its own folder. */
 function notices(others) {
-  const each = [...others.values()].sort((a, b) => a.name.localeCompare(b.name)).map(({ name, version, license, licenseText, repository }) => {
-    if (!licenseText) throw new Error(`${name} comes without the text of its licence`);
-    return `${name} ${version}: ${license}, ${repository?.url ?? repository}\n\n${licenseText.trim()}\n`;
-  });
+  const each = [...others.values()]
+    .sort((a, b) => a.name.localeCompare(b.name))
+    .map(({ name, version, license, licenseText, repository }) => {
+      if (!licenseText) throw new Error(`${name} comes without the text of its licence`);
+      return `${name} ${version}: ${license}, ${repository?.url ?? repository}\n\n${licenseText.trim()}\n`;
+    });
   return `Software by others in this extension's scripts. For that in cappy-web/, see the file of this name there.\n\n${each.join("\n")}`;
 }
 

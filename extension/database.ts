@@ -24,7 +24,11 @@ export async function deleteDatabase(database: string): Promise<void> {
 }
 
 /** Opens the store for one transaction: a database that stays open could not be deleted. */
-async function inStore<T>(name: string, mode: IDBTransactionMode, work: (store: IDBObjectStore) => Promise<T>): Promise<T> {
+async function inStore<T>(
+  name: string,
+  mode: IDBTransactionMode,
+  work: (store: IDBObjectStore) => Promise<T>,
+): Promise<T> {
   const opening = indexedDB.open(name, 1);
   opening.addEventListener("upgradeneeded", () => opening.result.createObjectStore(STORE));
   const database = await done(opening);
@@ -33,7 +37,9 @@ async function inStore<T>(name: string, mode: IDBTransactionMode, work: (store: 
     const transaction = database.transaction(STORE, mode);
     const ended = new Promise<void>((resolve, reject) => {
       transaction.addEventListener("complete", () => resolve());
-      transaction.addEventListener("abort", () => reject(transaction.error ?? new Error("The browser did not store it")));
+      transaction.addEventListener("abort", () =>
+        reject(transaction.error ?? new Error("The browser did not store it")),
+      );
     });
     // When the transaction fails, so does `work`, whose error is the one that is thrown.
     ended.catch(() => {});

@@ -41,7 +41,10 @@ export const ModelChoice = v.variant("kind", [
   v.strictObject({ kind: v.literal("embedded") }),
   v.strictObject({ kind: v.literal("large") }),
   /** By its id on the hub, with a revision or without: `owner/name@revision`. */
-  v.strictObject({ kind: v.literal("hub"), id: v.pipe(v.string(), v.regex(/^[\w.-]+(\/[\w.-]+)?(@\S+)?$/), v.maxLength(300)) }),
+  v.strictObject({
+    kind: v.literal("hub"),
+    id: v.pipe(v.string(), v.regex(/^[\w.-]+(\/[\w.-]+)?(@\S+)?$/), v.maxLength(300)),
+  }),
   v.strictObject({ kind: v.literal("url"), url: v.pipe(v.string(), v.url(), v.regex(/^https?:/)) }),
   v.strictObject({ kind: v.literal("folder"), name: v.pipe(v.string(), v.regex(/^[\w.-]{1,100}$/)) }),
 ]);
@@ -106,14 +109,19 @@ export const EngineState = v.variant("phase", [
   v.strictObject({ phase: v.literal("idle") }),
   v.strictObject({
     phase: v.picklist(["download", "load"]),
-    model: v.string(), bytes: v.number(), total: v.number(),
+    model: v.string(),
+    bytes: v.number(),
+    total: v.number(),
   }),
   v.strictObject({
     phase: v.literal("ready"),
-    model: v.string(), adaptation: v.string(),
+    model: v.string(),
+    adaptation: v.string(),
     /** How weights are held; those of 16 bits, how they are read. */
     dtype: v.picklist(["f16", "f32", "q8", "q4"]),
-    adapter: v.string(), gpuBytes: v.number(), maxTokens: v.number(),
+    adapter: v.string(),
+    gpuBytes: v.number(),
+    maxTokens: v.number(),
     /** Requests under way. */
     working: count,
   }),
@@ -126,11 +134,13 @@ export const Teaching = v.variant("phase", [
   v.strictObject({ phase: v.literal("idle") }),
   v.strictObject({
     phase: v.literal("running"),
-    lessons: count, step: count,
+    lessons: count,
+    step: count,
     /** 0 until it is known. */
     steps: count,
     /** The mean squared error of the last step, and of what is held out when it was last looked at. */
-    loss: v.nullable(v.number()), heldOut: v.nullable(v.number()),
+    loss: v.nullable(v.number()),
+    heldOut: v.nullable(v.number()),
   }),
   v.strictObject({ phase: v.literal("done"), taught: Taught }),
   v.strictObject({ phase: v.literal("failed"), code: v.string(), message: v.string() }),
@@ -140,8 +150,11 @@ export type Teaching = v.InferOutput<typeof Teaching>;
 /** Messages through a port to the engine. Content scripts may send only `score` and `cancel`. */
 export const ToEngine = v.variant("type", [
   v.strictObject({
-    v: version, type: v.literal("score"), id,
-    instruction: text, answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
+    v: version,
+    type: v.literal("score"),
+    id,
+    instruction: text,
+    answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
   }),
   v.strictObject({ v: version, type: v.literal("cancel"), id }),
   v.strictObject({ v: version, type: v.literal("load"), id }),
@@ -182,19 +195,30 @@ export const ToBackground = v.variant("type", [
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("page-settings") }),
   /** A thumb was pressed, or taken back. Refused while learning is off. */
   v.strictObject({
-    v: version, to: v.literal("background"), type: v.literal("opinion"),
-    instruction: text, answer: text, liked: v.nullable(v.boolean()),
+    v: version,
+    to: v.literal("background"),
+    type: v.literal("opinion"),
+    instruction: text,
+    answer: text,
+    liked: v.nullable(v.boolean()),
   }),
   /** Answered with `Known`: which thumbs were pressed for these answers. Refused while learning is off. */
   v.strictObject({
-    v: version, to: v.literal("background"), type: v.literal("opinions"),
-    instruction: text, answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
+    v: version,
+    to: v.literal("background"),
+    type: v.literal("opinions"),
+    instruction: text,
+    answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
   }),
   /** Answered with `StoredValue`. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("read-stored"), name: v.picklist(STORED) }),
   /** Replaces these fields of what is stored under this name. The other fields stay. */
   v.strictObject({
-    v: version, to: v.literal("background"), type: v.literal("store"), name: v.picklist(STORED), fields: v.record(v.string(), v.unknown()),
+    v: version,
+    to: v.literal("background"),
+    type: v.literal("store"),
+    name: v.picklist(STORED),
+    fields: v.record(v.string(), v.unknown()),
   }),
   /** Deletes everything that is stored. */
   v.strictObject({ v: version, to: v.literal("background"), type: v.literal("delete-stored") }),
@@ -216,10 +240,21 @@ export type ToOffscreen = v.InferOutput<typeof ToOffscreen>;
 /** Single messages from the background to the extension's own pages. */
 export const ToPages = v.variant("type", [
   /** What is stored under this name after a change; `null` after it was deleted. */
-  v.strictObject({ v: version, to: v.literal("pages"), type: v.literal("stored"), name: v.picklist(STORED), value: v.unknown() }),
+  v.strictObject({
+    v: version,
+    to: v.literal("pages"),
+    type: v.literal("stored"),
+    name: v.picklist(STORED),
+    value: v.unknown(),
+  }),
   /** Text that was selected in a private window, for the panel of that window, which answers with `Answer`. */
   v.strictObject({
-    v: version, to: v.literal("pages"), type: v.literal("collect"), windowId: v.number(), as: v.picklist(["instruction", "answer"]), text: v.string(),
+    v: version,
+    to: v.literal("pages"),
+    type: v.literal("collect"),
+    windowId: v.number(),
+    as: v.picklist(["instruction", "answer"]),
+    text: v.string(),
   }),
 ]);
 export type ToPages = v.InferOutput<typeof ToPages>;

@@ -47,13 +47,19 @@ export function onSettings(listener: (settings: Settings) => void): () => void {
 /** The part of the settings that content scripts may know. */
 export function forPage(settings: Settings): PageSettings {
   const { on, sitesOff, badge, learn } = settings;
-  return { on, sitesOff, badge, learn, scoring: fingerprint(JSON.stringify({ ...forEngine(settings), idleMinutes: 0 })) };
+  return {
+    on,
+    sitesOff,
+    badge,
+    learn,
+    scoring: fingerprint(JSON.stringify({ ...forEngine(settings), idleMinutes: 0 })),
+  };
 }
 
 /** The part of the settings that the engine needs. */
 export function forEngine(settings: Settings): EngineSettings {
   const { model, device, idleMinutes, learn, useLearned } = settings;
-  const adaptation = learn && useLearned ? taughtOf(settings)?.name ?? "" : "";
+  const adaptation = learn && useLearned ? (taughtOf(settings)?.name ?? "") : "";
   return { model, adaptation, dtype: dtypeOf(settings), device, idleMinutes };
 }
 

@@ -35,7 +35,8 @@ export const BUILDS = {
     module: () => part("families/family-wasm.js", () => import("./families/family-wasm.js")),
     worker: {
       path: "families/family-worker.js",
-      open: () => new Worker(new URL("./families/family-worker.js", import.meta.url), { type: "module", name: "cappy families" }),
+      open: () =>
+        new Worker(new URL("./families/family-worker.js", import.meta.url), { type: "module", name: "cappy families" }),
     },
   },
   /** Models of every family on the CPU. */
@@ -43,7 +44,8 @@ export const BUILDS = {
     module: () => part("cpu/cpu-wasm.js", () => import("./cpu/cpu-wasm.js")),
     worker: {
       path: "cpu/cpu-worker.js",
-      open: () => new Worker(new URL("./cpu/cpu-worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
+      open: () =>
+        new Worker(new URL("./cpu/cpu-worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
     },
   },
   /** RoBERTa models on the GPU with an adaptation applied. The same module trains. */
@@ -51,7 +53,8 @@ export const BUILDS = {
     module: () => part("adapt/adapt-wasm.js", () => import("./adapt/adapt-wasm.js")),
     worker: {
       path: "adapt/adapted-worker.js",
-      open: () => new Worker(new URL("./adapt/adapted-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
+      open: () =>
+        new Worker(new URL("./adapt/adapted-worker.js", import.meta.url), { type: "module", name: "cappy adapted" }),
     },
   },
 } satisfies Record<string, Build>;

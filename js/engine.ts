@@ -155,7 +155,7 @@ export class Engine {
     const { cpu, startWasm } = this.#module;
     const [adapter] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(this.#options.assets)]);
     throwIfAborted(signal, "loading");
-    return this.#adapter = adapter;
+    return (this.#adapter = adapter);
   }
 
   /** Fails with `Slower` where this device is no faster than `rival`, before any file of the model is asked for. */
@@ -180,7 +180,12 @@ export class Engine {
     throwIfAborted(signal, "loading");
     const { cpu } = this.#module;
     const gpu = await this.#prepare(signal);
-    const files = await openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
+    const files = await openWatched(
+      this.#source,
+      this.#options,
+      { signal, onProgress },
+      () => new this.#module.Sha256(),
+    );
     const { dtype = "auto", batchTokens, cache = true } = this.#options;
     // The build for the CPU does not use it.
     const kernel = kernelFor(gpu, this.#options.kernel);
@@ -233,7 +238,10 @@ export class Engine {
 
   /** One batch from `first` on, again on a new device where the old one was lost. */
   async #batch(
-    instruction: string, texts: readonly string[], first: number, signal: AbortSignal | undefined,
+    instruction: string,
+    texts: readonly string[],
+    first: number,
+    signal: AbortSignal | undefined,
   ): Promise<TextScore[]> {
     for (;;) {
       if (this.#disposed) throw disposedError();
@@ -241,15 +249,23 @@ export class Engine {
       try {
         if (!this.#scorer) await this.#build({ signal });
         const stop = () => this.#disposed || signal?.aborted === true;
-        return await this.#scorer!.scoreBatch(instruction, this.#thatMayFit(instruction, texts, first), stop) as TextScore[];
+        return (await this.#scorer!.scoreBatch(
+          instruction,
+          this.#thatMayFit(instruction, texts, first),
+          stop,
+        )) as TextScore[];
       } catch (thrown) {
         if (this.#disposed) throw disposedError();
         throwIfAborted(signal, "scoring");
         const error = toCappyError(thrown);
         if (error.code === "no-adapter") {
           // After crashes of their GPU process browsers refuse adapters to a page, or to all pages.
-          throw new CappyError("device-lost", error.atFault,
-            "the GPU was lost, and the browser gives no adapter now; reloading the page or the browser may help", { cause: error });
+          throw new CappyError(
+            "device-lost",
+            error.atFault,
+            "the GPU was lost, and the browser gives no adapter now; reloading the page or the browser may help",
+            { cause: error },
+          );
         }
         if (!["device-lost", "gpu", "out-of-memory"].includes(error.code)) throw error;
         // A device that failed once is not used again.
@@ -278,8 +294,12 @@ export class Engine {
     this.#losses = [...this.#losses.filter((then) => now - then < LOSSES_WITHIN_MS), now];
     if (this.#losses.length >= MOST_LOSSES) {
       this.#losses = [];
-      throw new CappyError("device-lost", error.atFault,
-        `lost ${MOST_LOSSES} times within a minute; another program or the driver may be at fault`, { cause: error });
+      throw new CappyError(
+        "device-lost",
+        error.atFault,
+        `lost ${MOST_LOSSES} times within a minute; another program or the driver may be at fault`,
+        { cause: error },
+      );
     }
   }
 
@@ -314,7 +334,10 @@ export class Engine {
       output: info.output,
       dtype: info.dtype,
       weights: info.weights,
-      note: info.note ?? this.#options.why ?? (info.dtype === "f32" && !adapter.f16 && !this.#module.cpu ? "the adapter has no shader-f16" : ""),
+      note:
+        info.note ??
+        this.#options.why ??
+        (info.dtype === "f32" && !adapter.f16 && !this.#module.cpu ? "the adapter has no shader-f16" : ""),
       batchTokens: info.batch_tokens,
       kernels: info.kernels,
       tuningSeconds: info.tuning_seconds,

@@ -27,9 +27,26 @@ import type { AbortSignal } from "./globals.js";
  * | `disposed` | the scorer was disposed of |
  */
 export type CappyErrorCode =
-  | "config" | "tokenizer" | "checkpoint" | "integrity" | "io" | "not-found" | "network"
-  | "unauthorized" | "quota" | "input" | "no-webgpu" | "no-adapter" | "adapter-too-small"
-  | "out-of-memory" | "device-lost" | "gpu" | "not-finite" | "worker" | "aborted" | "disposed";
+  | "config"
+  | "tokenizer"
+  | "checkpoint"
+  | "integrity"
+  | "io"
+  | "not-found"
+  | "network"
+  | "unauthorized"
+  | "quota"
+  | "input"
+  | "no-webgpu"
+  | "no-adapter"
+  | "adapter-too-small"
+  | "out-of-memory"
+  | "device-lost"
+  | "gpu"
+  | "not-finite"
+  | "worker"
+  | "aborted"
+  | "disposed";
 
 /** The one error that this package throws. Its message begins with what is at fault. */
 export class CappyError extends Error {

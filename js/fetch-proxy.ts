@@ -12,19 +12,20 @@ export function proxyFetch(send: (message: ToPage) => void): { fetch: typeof fet
   const pending = new Map<number, PromiseWithResolver>();
   let last = 0;
   return {
-    fetch: (input, init = {}) => new Promise<Response>((resolve, reject) => {
-      const id = ++last;
-      const stop = () => {
-        pending.delete(id);
-        send({ type: "stop-fetch", id });
-        reject(init.signal!.reason);
-      };
-      if (init.signal?.aborted) return reject(init.signal.reason);
-      init.signal?.addEventListener("abort", stop, { once: true });
-      pending.set(id, { resolve, reject });
-      const headers = [...new Headers(init.headers)];
-      send({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
-    }),
+    fetch: (input, init = {}) =>
+      new Promise<Response>((resolve, reject) => {
+        const id = ++last;
+        const stop = () => {
+          pending.delete(id);
+          send({ type: "stop-fetch", id });
+          reject(init.signal!.reason);
+        };
+        if (init.signal?.aborted) return reject(init.signal.reason);
+        init.signal?.addEventListener("abort", stop, { once: true });
+        pending.set(id, { resolve, reject });
+        const headers = [...new Headers(init.headers)];
+        send({ type: "fetch", id, url: String(input), init: { method: init.method, cache: init.cache, headers } });
+      }),
     answer(answer) {
       const waiting = pending.get(answer.id);
       pending.delete(answer.id);

@@ -6,7 +6,11 @@
 /** `AbortSignal`. */
 export type AbortSignal = typeof globalThis extends { AbortSignal: { prototype: infer T } }
   ? T
-  : { readonly aborted: boolean; readonly reason?: unknown; addEventListener(type: "abort", listener: () => void): void };
+  : {
+      readonly aborted: boolean;
+      readonly reason?: unknown;
+      addEventListener(type: "abort", listener: () => void): void;
+    };
 
 /** `File`. */
 export type File = typeof globalThis extends { File: { prototype: infer T } }

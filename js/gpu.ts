@@ -13,15 +13,22 @@ export async function adapterInfo(): Promise<AdapterInfo> {
   const gpu = await needGpu();
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) {
-    throw new CappyError("no-adapter", "WebGPU",
-      "finds no graphics adapter. Hardware acceleration may be turned off in the browser's settings, or the driver is blocked");
+    throw new CappyError(
+      "no-adapter",
+      "WebGPU",
+      "finds no graphics adapter. Hardware acceleration may be turned off in the browser's settings, or the driver is blocked",
+    );
   }
   const { vendor, architecture, description, device } = adapter.info;
-  const software = SOFTWARE.test([vendor, architecture, description, device].join(" "))
-    || adapter.info.isFallbackAdapter === true;
+  const software =
+    SOFTWARE.test([vendor, architecture, description, device].join(" ")) || adapter.info.isFallbackAdapter === true;
   const subgroups = adapter.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;
   return {
-    vendor, architecture, description: description || device, software, subgroupSize: subgroups,
+    vendor,
+    architecture,
+    description: description || device,
+    software,
+    subgroupSize: subgroups,
     f16: adapter.features.has("shader-f16"),
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
   };
@@ -31,9 +38,10 @@ export async function adapterInfo(): Promise<AdapterInfo> {
 export async function needGpu(): Promise<GPU> {
   const gpu = await findGpu();
   if (gpu) return gpu;
-  const why = globalThis.isSecureContext === false
-    ? "is off here, because the page was not served over https"
-    : "is missing. Chrome and Edge have it from 113 on, Safari from 26, Firefox from 141 on Windows and 145 on Macs";
+  const why =
+    globalThis.isSecureContext === false
+      ? "is off here, because the page was not served over https"
+      : "is missing. Chrome and Edge have it from 113 on, Safari from 26, Firefox from 141 on Windows and 145 on Macs";
   throw new CappyError("no-webgpu", "WebGPU", why);
 }
 
@@ -54,7 +62,8 @@ export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
     const { requestAdapter } = gpu;
     const value = async (options?: GPURequestAdapterOptions) => addSubgroups(await requestAdapter.call(gpu, options));
     Object.defineProperty(gpu, "requestAdapter", { value, configurable: true });
-    undo = () => before ? Object.defineProperty(gpu, "requestAdapter", before) : Reflect.deleteProperty(gpu, "requestAdapter");
+    undo = () =>
+      before ? Object.defineProperty(gpu, "requestAdapter", before) : Reflect.deleteProperty(gpu, "requestAdapter");
   }
   try {
     return await work();
@@ -69,7 +78,7 @@ function addSubgroups(adapter: GPUAdapter | null): GPUAdapter | null {
   adapter.requestDevice = (descriptor) => {
     // For this one call: from here on the adapter has its prototype's method again.
     Reflect.deleteProperty(adapter, "requestDevice");
-    const requiredFeatures = [...descriptor?.requiredFeatures ?? [], "subgroups" as const];
+    const requiredFeatures = [...(descriptor?.requiredFeatures ?? []), "subgroups" as const];
     return adapter.requestDevice({ ...descriptor, requiredFeatures });
   };
   return adapter;
@@ -86,10 +95,10 @@ let nodeGpu: Promise<GPU> | undefined;
 async function createGpu(): Promise<GPU> {
   // In a variable, because bundlers would look for a package that is named in the import, and pages do not need it.
   const name = ["web", "gpu"].join("");
-  const { create } = await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
+  const { create } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause) => {
     nodeGpu = undefined;
     throw new CappyError("no-webgpu", "WebGPU", "under Node needs the package: npm install webgpu", { cause });
-  }) as { create(options: string[]): GPU };
+  })) as { create(options: string[]): GPU };
   return create([]);
 }
 

@@ -42,8 +42,7 @@ export class CappyRerank extends BaseDocumentCompressor {
     _callbacks?: Callbacks,
   ): Promise<DocumentInterface[]> {
     const { scorer, topN } = this.#options;
-    const texts = eachText(documents, "must have a string in `pageContent`", (document) =>
-      document?.pageContent);
+    const texts = eachText(documents, "must have a string in `pageContent`", (document) => document?.pageContent);
     const ranked = await rankTexts(scorer, { query, texts, topN }, this.#options);
     return ranked.map(({ index, score, truncated }) => {
       const document = documents[index] as DocumentInterface;

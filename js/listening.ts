@@ -6,7 +6,9 @@ import type { LoadProgress } from "./types.js";
 const INTERVAL = 100;
 
 /** Calls a listener with how far scoring is, not too often. */
-export function seldom<P extends { done: number; total: number }>(listener: (progress: P) => void): (progress: P) => void {
+export function seldom<P extends { done: number; total: number }>(
+  listener: (progress: P) => void,
+): (progress: P) => void {
   let last = -Infinity;
   return (progress) => {
     const now = performance.now();
@@ -26,7 +28,8 @@ export function forward(listener: (progress: LoadProgress) => void): (progress: 
   return (progress) => {
     const { phase, bytes, total } = progress;
     const before = best.get(phase);
-    if (before && (bytes < before.bytes || total < before.total || bytes * before.total <= before.bytes * total)) return;
+    if (before && (bytes < before.bytes || total < before.total || bytes * before.total <= before.bytes * total))
+      return;
     const now = performance.now();
     if (bytes < total) {
       if (now - last < INTERVAL) return;

@@ -63,7 +63,7 @@ export function withKernel<T>(
   open: (subgroupSize: number) => Promise<T>,
 ): Promise<T> {
   const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
-  return withGlobals(() => size > 0 ? withSubgroups(() => open(size)) : open(0));
+  return withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0)));
 }
 
 /** Sums up the progress of single files. */

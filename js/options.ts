@@ -10,14 +10,27 @@ const CALL: Kinds = { signal: "signal", onProgress: "function" };
 
 /** The options of `probe`. */
 export const SOURCE: Kinds = {
-  endpoint: "string", revision: "string", headers: "object", fetch: "function", cache: "boolean",
-  checkFreshness: "boolean", sha256: "object", assets: "any",
+  endpoint: "string",
+  revision: "string",
+  headers: "object",
+  fetch: "function",
+  cache: "boolean",
+  checkFreshness: "boolean",
+  sha256: "object",
+  assets: "any",
 };
 
 /** The options of `Scorer.load`. */
 export const LOAD: Kinds = {
-  ...SOURCE, ...CALL, device: ["auto", "gpu", "cpu"], cpuWeights: ["auto", "i16", "i8"],
-  dtype: ["auto", "f16", "f32", "q8", "q4"], batchTokens: "number", kernel: "string", worker: "boolean", adaptation: "any",
+  ...SOURCE,
+  ...CALL,
+  device: ["auto", "gpu", "cpu"],
+  cpuWeights: ["auto", "i16", "i8"],
+  dtype: ["auto", "f16", "f32", "q8", "q4"],
+  batchTokens: "number",
+  kernel: "string",
+  worker: "boolean",
+  adaptation: "any",
 };
 
 /** The options of `score`, `logits`, `stream`. */
@@ -28,22 +41,33 @@ export const RANK: Kinds = { ...CALL, topK: "number" };
 
 /** Throws `input` naming the first option that `call` does not know, or whose value it cannot use. */
 export function checkOptions(options: unknown, kinds: Kinds, call: string): void {
-  if (typeof options !== "object" || options === null) throw new CappyError("input", "options", `of ${call} must be an object`);
+  if (typeof options !== "object" || options === null)
+    throw new CappyError("input", "options", `of ${call} must be an object`);
   for (const [name, value] of Object.entries(options)) {
     const kind = Object.hasOwn(kinds, name) ? kinds[name]! : undefined;
     if (!kind) throw new CappyError("input", name, `is no option of ${call}; ${closest(name, Object.keys(kinds))}`);
     if (value === undefined || kind === "any") continue;
     if (typeof kind === "object") {
       if (!kind.includes(value)) throw new CappyError("input", name, `is ${shown(value)}; ${closest(value, kind)}`);
-    } else if (kind === "signal" ? typeof value?.addEventListener !== "function" : typeof value !== kind || value === null) {
-      throw new CappyError("input", name, `is ${shown(value)}; it must be a ${kind === "signal" ? "AbortSignal" : kind}`);
+    } else if (
+      kind === "signal" ? typeof value?.addEventListener !== "function" : typeof value !== kind || value === null
+    ) {
+      throw new CappyError(
+        "input",
+        name,
+        `is ${shown(value)}; it must be a ${kind === "signal" ? "AbortSignal" : kind}`,
+      );
     }
   }
 }
 
 /** A value for a message. */
 export function shown(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : typeof value === "object" && value ? "an object" : String(value);
+  return typeof value === "string"
+    ? JSON.stringify(value.slice(0, 80))
+    : typeof value === "object" && value
+      ? "an object"
+      : String(value);
 }
 
 /** The option that `name` may be a misspelling of, and all options that there are. */

@@ -5,11 +5,7 @@ import type { Candidate, Ranked, RankOptions } from "./types.js";
 /** What the adapters need of a `Scorer`: candidates in, the same candidates out, best first. */
 export interface Ranker {
   /** Scores every candidate as a response to `instruction`; in the order of `bestFirst`. */
-  rank<C extends Candidate>(
-    instruction: string,
-    candidates: readonly C[],
-    options?: RankOptions,
-  ): Promise<Ranked<C>[]>;
+  rank<C extends Candidate>(instruction: string, candidates: readonly C[], options?: RankOptions): Promise<Ranked<C>[]>;
 }
 
 /** The options of every adapter. */
@@ -64,15 +60,12 @@ export function checkTopN(topN: number | undefined): void {
 /** The texts of documents that are strings or have a `text`. Throws `input` naming the first without. */
 export function textsOf(documents: readonly unknown[]): string[] {
   return eachText(documents, "must be a string or have a string in `text`", (document) =>
-    typeof document === "string" ? document : (document as { text?: unknown } | null | undefined)?.text);
+    typeof document === "string" ? document : (document as { text?: unknown } | null | undefined)?.text,
+  );
 }
 
 /** What `textOf` finds in each document. Throws `input` with `rule`, naming the first without a string. */
-export function eachText<D>(
-  documents: readonly D[],
-  rule: string,
-  textOf: (document: D) => unknown,
-): string[] {
+export function eachText<D>(documents: readonly D[], rule: string, textOf: (document: D) => unknown): string[] {
   if (!Array.isArray(documents)) {
     throw new CappyError("input", "documents", "must be an array");
   }

@@ -19,12 +19,13 @@ export const patience = { pingMs: 5_000, silent: 4 };
 const MOST_DEATHS = 3;
 const DEATHS_WITHIN_MS = 60_000;
 
-const WORKER_HINT = "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, "
-  + "is it sent with Cross-Origin-Embedder-Policy, too?";
+const WORKER_HINT =
+  "Is it there, does the page's Content-Security-Policy allow it (worker-src) and, in a page with COEP, " +
+  "is it sent with Cross-Origin-Embedder-Policy, too?";
 const WORKER_FALSE = "The option worker: false goes without one";
 
 type NumberedRequest = Extract<ToWorker, { type: "load" | "score" }>;
-type Request = NumberedRequest extends infer R ? R extends NumberedRequest ? Omit<R, "id"> : never : never;
+type Request = NumberedRequest extends infer R ? (R extends NumberedRequest ? Omit<R, "id"> : never) : never;
 
 interface Call {
   request: Request;
@@ -142,14 +143,18 @@ export class RemoteEngine {
     try {
       worker = startWorker(this.#script, this.#load.options.assets);
     } catch (cause) {
-      throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WORKER_FALSE}`, { cause });
+      throw new CappyError("worker", "worker.js", `could not be started: ${messageOf(cause)}. ${WORKER_FALSE}`, {
+        cause,
+      });
     }
     this.#worker = worker;
     // Events of a worker that was replaced are ignored.
     const on = <E extends Event>(type: string, act: (event: E) => void) =>
       worker.addEventListener(type, (event) => this.#worker === worker && act(event as E));
     on("message", ({ data }: MessageEvent<FromWorker>) => this.#receive(data));
-    on("error", (event: ErrorEvent) => this.#died(event.message || `could not be loaded. ${WORKER_HINT} ${WORKER_FALSE}`));
+    on("error", (event: ErrorEvent) =>
+      this.#died(event.message || `could not be loaded. ${WORKER_HINT} ${WORKER_FALSE}`),
+    );
     on("messageerror", () => this.#died("sent what cannot be read"));
   }
 
@@ -255,4 +260,3 @@ export class RemoteEngine {
     this.#host?.stopAll();
   }
 }
-

@@ -52,7 +52,12 @@ export interface Reranker {
 }
 
 const KNOWN = {
-  query: "any", documents: "any", topN: "any", model: "string", returnDocuments: "boolean", signal: "signal",
+  query: "any",
+  documents: "any",
+  topN: "any",
+  model: "string",
+  returnDocuments: "boolean",
+  signal: "signal",
 } as const;
 
 /** A reranker with the shape of Cohere's and Jina's, over a loaded `Scorer`. */

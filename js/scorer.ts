@@ -12,8 +12,19 @@ import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
 import { asCappyError, toCappyError } from "./thrown.js";
 import type {
-  AdaptationSource, Adapted, AdaptOptions, Candidate, Info, KeptAdaptation, Lesson, LoadOptions,
-  ModelSource, Ranked, RankOptions, Scored, ScoreOptions,
+  AdaptationSource,
+  Adapted,
+  AdaptOptions,
+  Candidate,
+  Info,
+  KeptAdaptation,
+  Lesson,
+  LoadOptions,
+  ModelSource,
+  Ranked,
+  RankOptions,
+  Scored,
+  ScoreOptions,
 } from "./types.js";
 
 /** `using` disposes of it, where that exists. */
@@ -142,22 +153,24 @@ export class Scorer {
    *   does not fit the model, and what `load` throws
    */
   apply(adaptation?: AdaptationSource): Promise<void> {
-    return asCappyError(() => this.#queue.run(async () => {
-      this.info();
-      const engine = await openEngine(this.#origin, adaptation, {});
-      const before = [...this.#engines];
-      this.#engines.push(engine);
-      try {
-        before.at(-1)!.info();
-      } catch (error) {
-        engine.dispose();
-        throw error;
-      }
-      void Promise.allSettled(this.#calls).then(() => {
-        for (const old of before) old.dispose();
-        this.#engines.splice(0, this.#engines.indexOf(engine));
-      });
-    }));
+    return asCappyError(() =>
+      this.#queue.run(async () => {
+        this.info();
+        const engine = await openEngine(this.#origin, adaptation, {});
+        const before = [...this.#engines];
+        this.#engines.push(engine);
+        try {
+          before.at(-1)!.info();
+        } catch (error) {
+          engine.dispose();
+          throw error;
+        }
+        void Promise.allSettled(this.#calls).then(() => {
+          for (const old of before) old.dispose();
+          this.#engines.splice(0, this.#engines.indexOf(engine));
+        });
+      }),
+    );
   }
 
   /** What was loaded and how it runs. */
@@ -189,25 +202,32 @@ export class Scorer {
     let over = false;
     let failure: unknown;
     let done = 0;
-    const work = this.#engine.score(instruction, texts, {
-      signal: stop.signal,
-      onProgress: ({ first, scores }) => {
-        ready.push(scores);
-        done = first + scores.length;
-        report?.({ done, total: texts.length });
+    const work = this.#engine
+      .score(instruction, texts, {
+        signal: stop.signal,
+        onProgress: ({ first, scores }) => {
+          ready.push(scores);
+          done = first + scores.length;
+          report?.({ done, total: texts.length });
+          wake();
+        },
+      })
+      .catch((error) => {
+        failure = naming(error, done);
+      })
+      .finally(() => {
+        over = true;
+        this.#calls.delete(work);
         wake();
-      },
-    }).catch((error) => { failure = naming(error, done); }).finally(() => {
-      over = true;
-      this.#calls.delete(work);
-      wake();
-    });
+      });
     this.#calls.add(work);
     try {
       for (;;) {
         while (ready.length > 0) yield ready.shift()!;
         if (over) break;
-        await new Promise<void>((resolve) => { wake = resolve; });
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
       }
       if (failure !== undefined) throw failure;
     } finally {
@@ -261,14 +281,19 @@ function isolated<P>(listener: (progress: P) => void): (progress: P) => void {
     try {
       listener(progress);
     } catch (error) {
-      queueMicrotask(() => { throw error; });
+      queueMicrotask(() => {
+        throw error;
+      });
     }
   };
 }
 
 /** Whether there are workers to load a model in. A worker itself does not start another one. */
 function hasWorkers(assets: string | undefined): boolean {
-  return typeof Worker === "function" && typeof document === "object" || isNode() && scriptFile("worker.js", assets) !== undefined;
+  return (
+    (typeof Worker === "function" && typeof document === "object") ||
+    (isNode() && scriptFile("worker.js", assets) !== undefined)
+  );
 }
 
 /** The options, checked, in a form that can be sent to a worker. */

@@ -20,7 +20,8 @@ let policy: { createScriptURL(address: string): string } | undefined;
 export function startWorker({ path, open }: WorkerScript, assets: string | undefined): Worker {
   if (isNode()) return startThread(path, assets);
   const Plain = Worker;
-  const start = (address: string | URL, options?: WorkerOptions) => new Plain(trusted(reachable(address, options)), options);
+  const start = (address: string | URL, options?: WorkerOptions) =>
+    new Plain(trusted(reachable(address, options)), options);
   if (assets) return start(new URL(path, assets), { type: "module", name: path });
   try {
     // Replaced only while `open` runs, to learn the worker's address, which a bundler may have written.
@@ -49,8 +50,9 @@ function reachable(address: string | URL, options?: WorkerOptions): string {
 
 function trusted(address: string): string {
   try {
-    policy ??= (globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): typeof policy } })
-      .trustedTypes?.createPolicy("cappy-web", { createScriptURL: (same: string) => same });
+    policy ??= (
+      globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): typeof policy } }
+    ).trustedTypes?.createPolicy("cappy-web", { createScriptURL: (same: string) => same });
   } catch {
     // The page does not allow a policy of this name. Its default policy may let the address pass.
   }

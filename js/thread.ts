@@ -19,7 +19,9 @@ export function startThread(path: string, assets: string | undefined): Worker {
   const address = scriptFile(path, assets);
   if (!address) throw new Error("is missing");
   const thread = new Thread(address);
-  const worker: Pick<Worker, "postMessage" | "terminate"> & { addEventListener(type: string, listener: (event: object) => void): void } = {
+  const worker: Pick<Worker, "postMessage" | "terminate"> & {
+    addEventListener(type: string, listener: (event: object) => void): void;
+  } = {
     postMessage: (message: unknown, transfer?: unknown) => thread.postMessage(message, transfer as []),
     addEventListener(type, listener) {
       thread.on(type, (what: unknown) => listener(type === "message" ? { data: what } : { message: messageOf(what) }));

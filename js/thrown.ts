@@ -37,8 +37,10 @@ export function plainError(thrown: unknown): PlainError {
 
 /** The same for an error that a `CappyError` will have as its cause. */
 export function plainCause(thrown: unknown, depth = MOST_CAUSES): PlainCause {
-  const under = thrown instanceof Error && thrown.cause !== undefined && depth > 0
-    ? { cause: plainCause(thrown.cause, depth - 1) } : {};
+  const under =
+    thrown instanceof Error && thrown.cause !== undefined && depth > 0
+      ? { cause: plainCause(thrown.cause, depth - 1) }
+      : {};
   if (thrown instanceof CappyError) {
     const { code, atFault, what } = thrown;
     return { code, atFault, what, ...under, ...(thrown instanceof Slower && { micros: thrown.micros }) };
@@ -51,8 +53,7 @@ export function toCappyError(thrown: unknown): CappyError {
   if (thrown instanceof CappyError) return thrown;
   if (isPlainError(thrown)) {
     const { code, atFault, what, cause, micros } = thrown;
-    // Rust writes the time into the text as long as its errors have no field for it.
-    if (atFault === "pace") return new Slower(micros ?? Number.parseInt(what, 10));
+    if (micros !== undefined) return new Slower(micros);
     return new CappyError(code, atFault, what, cause && { cause: toCause(cause) });
   }
   return new CappyError("gpu", "cappy", `stopped unexpectedly: ${messageOf(thrown)}`, { cause: thrown });
@@ -89,9 +90,10 @@ export async function part<T>(file: string, load: () => Promise<T>): Promise<T> 
   try {
     return await load();
   } catch (cause) {
-    const why = "ServiceWorkerGlobalScope" in globalThis
-      ? "needs import(), which service workers lack; use cappy-web in a page or a worker for this"
-      : `could not be loaded: ${messageOf(cause)}`;
+    const why =
+      "ServiceWorkerGlobalScope" in globalThis
+        ? "needs import(), which service workers lack; use cappy-web in a page or a worker for this"
+        : `could not be loaded: ${messageOf(cause)}`;
     throw new CappyError("network", file, why, { cause });
   }
 }

@@ -217,8 +217,16 @@ export interface KeptModel {
  */
 export type Lesson =
   | { readonly instruction: string; readonly response: string; readonly label: number }
-  | { readonly instruction: string; readonly references: string | readonly string[]; readonly samples?: readonly string[] }
-  | { readonly instruction: string; readonly chosen: string | readonly string[]; readonly rejected: string | readonly string[] };
+  | {
+      readonly instruction: string;
+      readonly references: string | readonly string[];
+      readonly samples?: readonly string[];
+    }
+  | {
+      readonly instruction: string;
+      readonly chosen: string | readonly string[];
+      readonly rejected: string | readonly string[];
+    };
 
 /** Which part of a model is trained: the head alone, adapters of low rank and the head, or everything. */
 export type Depth = "head" | "lora" | "full";

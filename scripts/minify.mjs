@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { minify } from "terser";
 
 const folder = process.argv[2];
-for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) if (name.endsWith("_bg.wasm")) renumberImports(join(folder, name));
+for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" }))
+  if (name.endsWith("_bg.wasm")) renumberImports(join(folder, name));
 for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
   if (!name.endsWith(".js")) continue;
   const file = join(folder, name);

@@ -25,26 +25,58 @@ try {
 /** What cargo-about finds. */
 function collect(product, { package: name, targets, features }) {
   const out = join(scratch, `${product}.json`);
-  execFileSync("cargo", [
-    "about", "generate", "--manifest-path", `crates/${name.replace("cappy-", "")}/Cargo.toml`, "--locked", "--offline", "--fail", "--config", "notices/about.toml", "--format", "json", "--output-file", out,
-    "--no-default-features", "--features", features.join(" "), ...targets.flatMap((target) => ["--target", target]),
-  ], { cwd: root, stdio: "inherit" });
+  execFileSync(
+    "cargo",
+    [
+      "about",
+      "generate",
+      "--manifest-path",
+      `crates/${name.replace("cappy-", "")}/Cargo.toml`,
+      "--locked",
+      "--offline",
+      "--fail",
+      "--config",
+      "notices/about.toml",
+      "--format",
+      "json",
+      "--output-file",
+      out,
+      "--no-default-features",
+      "--features",
+      features.join(" "),
+      ...targets.flatMap((target) => ["--target", target]),
+    ],
+    { cwd: root, stdio: "inherit" },
+  );
   return JSON.parse(readFileSync(out, "utf8"));
 }
 
 function text({ title }, { crates, licenses }) {
-  const packages = crates.map(({ package: { name, version, repository, manifest_path }, license }) =>
-    ({ name, version, repository, license, folder: dirname(manifest_path) })).filter(({ name }) => !/^cappy(-|$)/.test(name));
-  const lines = packages.map(({ name, version, license, repository }) =>
-    `${name} ${version}: ${license}${repository ? `, ${repository}` : ""}`);
+  const packages = crates
+    .map(({ package: { name, version, repository, manifest_path }, license }) => ({
+      name,
+      version,
+      repository,
+      license,
+      folder: dirname(manifest_path),
+    }))
+    .filter(({ name }) => !/^cappy(-|$)/.test(name));
+  const lines = packages.map(
+    ({ name, version, license, repository }) => `${name} ${version}: ${license}${repository ? `, ${repository}` : ""}`,
+  );
   const parts = [
     heading(title, "="),
-    "Cappy itself is under the Apache License 2.0. It contains the Rust crates that are listed here, unchanged,\n"
-      + "and the Rust standard library (MIT or Apache-2.0, https://github.com/rust-lang/rust). The source of each\n"
-      + "crate is at the address beside it. Where a crate offers a choice of licences, the text that is used follows.",
-    heading("Crates", "-"), [...new Set(lines)].sort().join("\n"),
+    "Cappy itself is under the Apache License 2.0. It contains the Rust crates that are listed here, unchanged,\n" +
+      "and the Rust standard library (MIT or Apache-2.0, https://github.com/rust-lang/rust). The source of each\n" +
+      "crate is at the address beside it. Where a crate offers a choice of licences, the text that is used follows.",
+    heading("Crates", "-"),
+    [...new Set(lines)].sort().join("\n"),
     ...notices(packages),
-    ...grouped(licenses).flatMap(({ name, users, text }) => [heading(name, "-"), `For ${[...users].sort().join(", ")}.`, text.trim()]),
+    ...grouped(licenses).flatMap(({ name, users, text }) => [
+      heading(name, "-"),
+      `For ${[...users].sort().join(", ")}.`,
+      text.trim(),
+    ]),
   ];
   return `${parts.join("\n\n")}\n`.replaceAll("\r", "");
 }
@@ -55,8 +87,14 @@ function heading(words, line) {
 
 /** Files that a crate's licence wants to be passed on with it. */
 function notices(packages) {
-  return packages.flatMap(({ name, version, folder }) => readdirSync(folder).filter((file) => /^NOTICE/i.test(file))
-    .flatMap((file) => [heading(`${file} of ${name} ${version}`, "-"), readFileSync(join(folder, file), "utf8").trim()]));
+  return packages.flatMap(({ name, version, folder }) =>
+    readdirSync(folder)
+      .filter((file) => /^NOTICE/i.test(file))
+      .flatMap((file) => [
+        heading(`${file} of ${name} ${version}`, "-"),
+        readFileSync(join(folder, file), "utf8").trim(),
+      ]),
+  );
 }
 
 /** Each text once, with the crates that it is for. Copies of the Apache License differ in their line breaks and examples. */
@@ -67,9 +105,15 @@ function grouped(licenses) {
     if (users.length === 0) continue;
     // Without a file of the crate's own this is the licence's form, with a gap for the names.
     const owners = users.flatMap(({ authors }) => authors);
-    const filled = source_path || id === "Apache-2.0" ? text
-      : text.replace(/^Copyright \(c\).*$/m, `Copyright (c) ${[...new Set(owners)].join(", ") || "the authors"}`);
-    const words = filled.toLowerCase().replaceAll("https:", "http:").replace(/[^a-z0-9]+/g, " ").trim();
+    const filled =
+      source_path || id === "Apache-2.0"
+        ? text
+        : text.replace(/^Copyright \(c\).*$/m, `Copyright (c) ${[...new Set(owners)].join(", ") || "the authors"}`);
+    const words = filled
+      .toLowerCase()
+      .replaceAll("https:", "http:")
+      .replace(/[^a-z0-9]+/g, " ")
+      .trim();
     const [, apache] = /^(apache license version 2 0.*? end of terms and conditions)/.exec(words) ?? [];
     const key = `${id} ${apache ?? words}`;
     const group = groups.get(key) ?? { name, users: new Set(), text: filled };

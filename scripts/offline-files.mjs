@@ -9,7 +9,8 @@ const files = readdirSync(site, { recursive: true, withFileTypes: true })
   .map((entry) => join(entry.parentPath, entry.name).slice(join(site, "/").length).replaceAll("\\", "/"));
 
 /** What a page loads only when it is asked for more, or what no page loads. */
-const others = /\.d\.ts$|\.txt$|^sw\.js$|^bench|^cappy-bench\/|^models\/|^cappy-web\/(adapt|families)\/|^cappy-web\/(rerank|ai-sdk|langchain)\.js$/;
+const others =
+  /\.d\.ts$|\.txt$|^sw\.js$|^bench|^cappy-bench\/|^models\/|^cappy-web\/(adapt|families)\/|^cappy-web\/(rerank|ai-sdk|langchain)\.js$/;
 const ofCpu = /^cappy-web\/cpu\//;
 // Its WebAssembly alone: what calls it is loaded before it is known what computes.
 const ofGpu = /^cappy-web\/wasm\/.*\.wasm$/;
@@ -20,7 +21,8 @@ const lists = {
   gpu: needed.filter((name) => ofGpu.test(name)),
   cpu: needed.filter((name) => ofCpu.test(name)),
 };
-for (const [name, list] of Object.entries(lists)) if (list.length === 0) throw new Error(`nothing is needed for ${name}: is the site built?`);
+for (const [name, list] of Object.entries(lists))
+  if (list.length === 0) throw new Error(`nothing is needed for ${name}: is the site built?`);
 
 const worker = join(site, "sw.js");
 const [before, after, ...rest] = readFileSync(worker, "utf8").split("{ all: [], gpu: [], cpu: [] }");

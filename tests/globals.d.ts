@@ -6,11 +6,45 @@ export {};
 
 declare global {
   // What harness.mjs of tests/web puts into its page, and what single tests put there.
-  var cappy: any, instruction: any, candidates: any, failure: any, sleep: any, scorer: any, loader: any, wasm: any, Scorer: any;
-  var lots: any, expected: any, scoring: any, begun: any, devices: any, doomed: any, withheld: any, workers: any, messages: any, requests: any;
-  var asked: any, stopped: any, started: any, warned: any, fakeLoads: any, fakeDisposed: any, fakeLessons: any, made: any, devicesMade: any;
+  var cappy: any,
+    instruction: any,
+    candidates: any,
+    failure: any,
+    sleep: any,
+    scorer: any,
+    loader: any,
+    wasm: any,
+    Scorer: any;
+  var lots: any,
+    expected: any,
+    scoring: any,
+    begun: any,
+    devices: any,
+    doomed: any,
+    withheld: any,
+    workers: any,
+    messages: any,
+    requests: any;
+  var asked: any,
+    stopped: any,
+    started: any,
+    warned: any,
+    fakeLoads: any,
+    fakeDisposed: any,
+    fakeLessons: any,
+    made: any,
+    devicesMade: any;
   // What the harness of tests/extension and its tests put into pages.
-  var client: any, states: any, score: any, openPort: any, port: any, engine: any, under: any, keep: any, fast: any, background: any;
+  var client: any,
+    states: any,
+    score: any,
+    openPort: any,
+    port: any,
+    engine: any,
+    under: any,
+    keep: any,
+    fast: any,
+    background: any;
   var fixture: any, keys: any, make: any, pwned: any, reached: any;
   // Firefox's own, in its privileged pages.
   var ChromeUtils: any;

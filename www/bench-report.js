@@ -69,16 +69,29 @@ const ms = (/** @type {number} */ seconds) => (seconds * 1e3).toFixed(3);
  * @param {Report} report
  * @returns {[term: string, value: string][]}
  */
-export function factsOf({ adapter, dtype, shape, parameters, gpu_bytes, load_seconds, first_seconds, workloads, ...report }) {
+export function factsOf({
+  adapter,
+  dtype,
+  shape,
+  parameters,
+  gpu_bytes,
+  load_seconds,
+  first_seconds,
+  workloads,
+  ...report
+}) {
   const { multiply_add, multiply_add_stored, copy } = report.peaks;
   return [
     ["Adapter", adapter.device_type === "cpu" ? `${adapter.name} (software)` : adapter.name],
     ["Shaders", dtype],
     ["Model", `${shape}, ${inMillions(parameters)} parameters, ${inBytes(gpu_bytes)}`],
-    ...workloads.map(({ name, pairs, tokens, seconds, tokens_per_second }) => /** @type {[string, string]} */ ([
-      pairs === 1 ? `One pair, ${tokens} tokens` : `A ${name} of ${pairs} pairs, ${tokens} tokens`,
-      `${inSeconds(seconds)}, ${Math.round(tokens_per_second).toLocaleString("en")} tokens a second`,
-    ])),
+    ...workloads.map(
+      ({ name, pairs, tokens, seconds, tokens_per_second }) =>
+        /** @type {[string, string]} */ ([
+          pairs === 1 ? `One pair, ${tokens} tokens` : `A ${name} of ${pairs} pairs, ${tokens} tokens`,
+          `${inSeconds(seconds)}, ${Math.round(tokens_per_second).toLocaleString("en")} tokens a second`,
+        ]),
+    ),
     ["First batch, with compilation", inSeconds(first_seconds)],
     ["Weights made and loaded", inSeconds(load_seconds)],
     ["Peak, f32 in registers", `${three(multiply_add.best)} GFLOP/s`],
@@ -94,29 +107,43 @@ export function factsOf({ adapter, dtype, shape, parameters, gpu_bytes, load_sec
 export function tablesOf({ workloads, scaling, weights_read_seconds, weight_bytes }) {
   const made = workloads.map(({ name, pairs, tokens, seconds, gflops, share, kernels }) => {
     const sum = kernels.reduce((all, kernel) => all + kernel.seconds, 0);
-    const reading = pairs === 1
-      ? ` ${three(seconds / weights_read_seconds)} times as long as reading the weights (${inBytes(weight_bytes)}) once.`
-      : "";
+    const reading =
+      pairs === 1
+        ? ` ${three(seconds / weights_read_seconds)} times as long as reading the weights (${inBytes(weight_bytes)}) once.`
+        : "";
     return section(
       pairs === 1 ? `One pair of ${tokens} tokens, by kernel` : `A ${name} of ${pairs} pairs, by kernel`,
       `${three(gflops)} GFLOP/s, ${percent(share)} of the peak for f16 numbers.${reading}`,
       ["Step", "Runs", "ms", "Time", "GFLOP/s", "GB/s", "Bound by", "Reached"],
       kernels.map((kernel) => [
-        kernel.label, String(kernel.dispatches), ms(kernel.seconds), percent(kernel.seconds / sum),
-        kernel.gflops.toFixed(1), kernel.gbytes_per_second.toFixed(2), kernel.bound, percent(kernel.share),
+        kernel.label,
+        String(kernel.dispatches),
+        ms(kernel.seconds),
+        percent(kernel.seconds / sum),
+        kernel.gflops.toFixed(1),
+        kernel.gbytes_per_second.toFixed(2),
+        kernel.bound,
+        percent(kernel.share),
       ]),
     );
   });
   if (!scaling) return made;
   const { batch_tokens, sets, largest_difference, mixed_difference } = scaling;
-  return [...made, section(
-    "By the number of candidates",
-    `64 tokens each on average, in batches of up to ${batch_tokens} tokens. A token takes up to ${percent(largest_difference)} longer in one set than in another; in sets of mixed length ${percent(mixed_difference)} longer than in sets of equal length.`,
-    ["Candidates", "Lengths", "Tokens", "ms", "µs a token"],
-    sets.map((set) => [
-      String(set.candidates), set.mixed ? "mixed" : "equal", String(set.tokens), ms(set.seconds), set.microseconds_per_token.toFixed(2),
-    ]),
-  )];
+  return [
+    ...made,
+    section(
+      "By the number of candidates",
+      `64 tokens each on average, in batches of up to ${batch_tokens} tokens. A token takes up to ${percent(largest_difference)} longer in one set than in another; in sets of mixed length ${percent(mixed_difference)} longer than in sets of equal length.`,
+      ["Candidates", "Lengths", "Tokens", "ms", "µs a token"],
+      sets.map((set) => [
+        String(set.candidates),
+        set.mixed ? "mixed" : "equal",
+        String(set.tokens),
+        ms(set.seconds),
+        set.microseconds_per_token.toFixed(2),
+      ]),
+    ),
+  ];
 }
 
 /**
@@ -135,11 +162,13 @@ function section(title, note, heads, rows) {
   scroller.ariaLabel = title;
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  head.append(...heads.map((text) => {
-    const cell = withText("th", text);
-    cell.setAttribute("scope", "col");
-    return cell;
-  }));
+  head.append(
+    ...heads.map((text) => {
+      const cell = withText("th", text);
+      cell.setAttribute("scope", "col");
+      return cell;
+    }),
+  );
   const body = table.createTBody();
   for (const [first = "", ...rest] of rows) {
     const row = body.insertRow();

@@ -14,7 +14,10 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i
 const send = (message) => postMessage(message);
 
 addEventListener("message", (/** @type {MessageEvent<Ask>} */ { data }) => {
-  measure(data).then((report) => send({ report }), (thrown) => send({ error: plainError(thrown) }));
+  measure(data).then(
+    (report) => send({ report }),
+    (thrown) => send({ error: plainError(thrown) }),
+  );
 });
 
 /**
@@ -29,7 +32,11 @@ async function measure({ shape, dtype, scaling }) {
   const { vendor, architecture, description, device, isFallbackAdapter } = adapter.info;
   const software = SOFTWARE.test([vendor, architecture, description, device].join(" ")) || isFallbackAdapter === true;
   await init().catch((cause) => {
-    throw { code: "network", atFault: "cappy_adapt_bg.wasm", what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}` };
+    throw {
+      code: "network",
+      atFault: "cappy_adapt_bg.wasm",
+      what: `could not be loaded: ${cause instanceof Error ? cause.message : cause}`,
+    };
   });
   const report = await bench(shape, dtype, scaling, software, (step, share) => send({ step, share }));
   // A browser tells wgpu nothing about the adapter.
@@ -43,6 +50,11 @@ async function measure({ shape, dtype, scaling }) {
  * @returns {PlainError}
  */
 function plainError(thrown) {
-  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "what" in thrown) return /** @type {PlainError} */ (thrown);
-  return { code: "gpu", atFault: "cappy", what: `stopped unexpectedly: ${thrown instanceof Error ? thrown.message : thrown}` };
+  if (typeof thrown === "object" && thrown !== null && "code" in thrown && "what" in thrown)
+    return /** @type {PlainError} */ (thrown);
+  return {
+    code: "gpu",
+    atFault: "cappy",
+    what: `stopped unexpectedly: ${thrown instanceof Error ? thrown.message : thrown}`,
+  };
 }

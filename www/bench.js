@@ -89,7 +89,9 @@ async function inWorker(ask) {
       running = { end: () => resolve(null) };
       worker.addEventListener("error", (event) => {
         event.preventDefault();
-        reject(new CappyError({ code: "worker", atFault: "bench-worker.js", what: event.message || "could not be started" }));
+        reject(
+          new CappyError({ code: "worker", atFault: "bench-worker.js", what: event.message || "could not be started" }),
+        );
       });
       worker.addEventListener("message", (/** @type {MessageEvent<FromWorker>} */ { data }) => {
         if ("report" in data) resolve(data.report);
@@ -151,9 +153,9 @@ function draw(report) {
   fillFacts(byId("facts", HTMLElement), factsOf(report));
   byId("tables", HTMLElement).replaceChildren(...tablesOf(report));
   byId("timer", HTMLElement).textContent =
-    "Kernels are timed by repeating each of them for a tenth of a second or more, because browsers round the GPU's own timestamps. "
-    + "“Reached” is the time that the bound allows as a share of the time taken; caches may lift it above 100%. "
-    + `Learning that the GPU is done takes this browser ${inSeconds(report.wait_seconds)}.`;
+    "Kernels are timed by repeating each of them for a tenth of a second or more, because browsers round the GPU's own timestamps. " +
+    "“Reached” is the time that the bound allows as a share of the time taken; caches may lift it above 100%. " +
+    `Learning that the GPU is done takes this browser ${inSeconds(report.wait_seconds)}.`;
   byId("json", HTMLTextAreaElement).hidden = true;
   byId("results", HTMLElement).hidden = false;
   announce("Results are there.");

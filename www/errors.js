@@ -49,7 +49,10 @@ const WORDS = {
     "Check the spelling. A hub id is owner/name, with @revision after it if need be.",
     "A model needs config.json, tokenizer.json and its weights (model.safetensors or pytorch_model.bin).",
   ],
-  config: ["This model is of another kind", "cappy runs RoBERTa, XLM-RoBERTa, BERT and DistilBERT models for sequence classification."],
+  config: [
+    "This model is of another kind",
+    "cappy runs RoBERTa, XLM-RoBERTa, BERT and DistilBERT models for sequence classification.",
+  ],
   tokenizer: ["The tokenizer does not fit the model", "Check that tokenizer.json belongs to this model and is whole."],
   checkpoint: [
     "The file of weights is broken",
@@ -102,7 +105,13 @@ export function explain(error) {
 }
 
 /** For each place of errors the element that gets the focus when the error is gone. */
-const NEIGHBOURS = { "model-error": "change-model", "source-error": "source", "ranking-error": "rank", "bench-error": "start", "teach-error": "teach" };
+const NEIGHBOURS = {
+  "model-error": "change-model",
+  "source-error": "source",
+  "ranking-error": "rank",
+  "bench-error": "start",
+  "teach-error": "teach",
+};
 
 /**
  * Shows an error with a button to try again.

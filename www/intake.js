@@ -77,7 +77,9 @@ function offerTasks(editor, tasks, from) {
     );
   };
   select.replaceChildren(
-    ...tasks.map(({ instruction }, at) => withText("option", `${at + 1}: ${instruction?.trim().slice(0, 60) ?? "(no instruction)"}`)),
+    ...tasks.map(({ instruction }, at) =>
+      withText("option", `${at + 1}: ${instruction?.trim().slice(0, 60) ?? "(no instruction)"}`),
+    ),
   );
   select.onchange = take;
   line.hidden = tasks.length < 2;

@@ -22,7 +22,10 @@ export function parseJsonLines(text) {
   /** @type {Problem[]} */
   const problems = [];
   // Some editors begin a file with a byte order mark.
-  for (const [at, line] of text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/).entries()) {
+  for (const [at, line] of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r\n|\n|\r/)
+    .entries()) {
     if (line.trim() === "") continue;
     try {
       const { instruction, candidates } = readLine(JSON.parse(line));

@@ -23,14 +23,17 @@ export const KEPT_AS = `the demo page ${new URL(".", import.meta.url).pathname}`
  * @returns {Lesson[]}
  */
 export function lessonsOf(marks) {
-  return [...marks].flatMap(/** @returns {Lesson[]} */ ([instruction, texts]) => {
-    const of = (/** @type {boolean | undefined} */ right) => [...texts].filter(([, answer]) => answer.right === right);
-    const others = of(undefined).map(([response, { score }]) => ({ instruction, response, label: score }));
-    const [chosen, rejected] = [of(true), of(false)].map((answers) => answers.map(([text]) => text));
-    if (chosen?.length && rejected?.length) return [{ instruction, chosen, rejected }, ...others];
-    const marked = [...of(true), ...of(false)];
-    return [...marked.map(([response, { right }]) => ({ instruction, response, label: right ? 1 : 0 })), ...others];
-  });
+  return [...marks].flatMap(
+    /** @returns {Lesson[]} */ ([instruction, texts]) => {
+      const of = (/** @type {boolean | undefined} */ right) =>
+        [...texts].filter(([, answer]) => answer.right === right);
+      const others = of(undefined).map(([response, { score }]) => ({ instruction, response, label: score }));
+      const [chosen, rejected] = [of(true), of(false)].map((answers) => answers.map(([text]) => text));
+      if (chosen?.length && rejected?.length) return [{ instruction, chosen, rejected }, ...others];
+      const marked = [...of(true), ...of(false)];
+      return [...marked.map(([response, { right }]) => ({ instruction, response, label: right ? 1 : 0 })), ...others];
+    },
+  );
 }
 
 /**
@@ -53,7 +56,10 @@ export function readLessons() {
  */
 export function keepLessons(model, marks) {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ model, marks: Array.from(marks, ([instruction, texts]) => [instruction, [...texts]]) }));
+    localStorage.setItem(
+      KEY,
+      JSON.stringify({ model, marks: Array.from(marks, ([instruction, texts]) => [instruction, [...texts]]) }),
+    );
   } catch {
     // The storage may be full or switched off. Then what was learned is lost when the page is closed.
   }

@@ -18,24 +18,30 @@ const editor = new TaskEditor(() => {
 });
 /** @type {AbortController | null} stops the ranking that goes on */
 let ranking = null;
-const model = new ModelPanel(() => {
-  showWhetherRankable();
-  teach.modelChanged();
-}, () => view.markStale("model"));
+const model = new ModelPanel(
+  () => {
+    showWhetherRankable();
+    teach.modelChanged();
+  },
+  () => view.markStale("model"),
+);
 const teach = new TeachPanel(() => model.scorer, rank);
 
 setUpIntake(editor);
 setUpExamples();
 setUpKeys();
-dropped((files) => {
-  if (files.some(({ name }) => /(^config\.json|\.safetensors|\.bin|\.index\.json)$/.test(name))) {
-    void model.loadFiles(files);
-  } else if (files.length === 1 && files[0]) {
-    void takeFile(editor, files[0]);
-  } else {
-    editor.say("Nothing was read: drop one file of JSON lines at a time, or all files of a model.");
-  }
-}, (error) => editor.say(`The folder could not be read: ${error instanceof Error ? error.message : error}`));
+dropped(
+  (files) => {
+    if (files.some(({ name }) => /(^config\.json|\.safetensors|\.bin|\.index\.json)$/.test(name))) {
+      void model.loadFiles(files);
+    } else if (files.length === 1 && files[0]) {
+      void takeFile(editor, files[0]);
+    } else {
+      editor.say("Nothing was read: drop one file of JSON lines at a time, or all files of a model.");
+    }
+  },
+  (error) => editor.say(`The folder could not be read: ${error instanceof Error ? error.message : error}`),
+);
 rankButton.addEventListener("click", () => void rank());
 byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
 showWhetherRankable();

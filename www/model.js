@@ -137,7 +137,13 @@ export class ModelPanel {
     if (!wish.typed) this.#open(false);
     try {
       const cappy = await thePackage();
-      if (typeof wish.source === "string" && !(await this.#agreed(wish, wish.source, signal, () => { found = true; }))) return;
+      if (
+        typeof wish.source === "string" &&
+        !(await this.#agreed(wish, wish.source, signal, () => {
+          found = true;
+        }))
+      )
+        return;
       const { held } = this.#weights;
       // The demo model's server also has it in fewer bits, which is a smaller download. Other models are rounded while they load.
       const demo = wish.source === undefined ? DEMO_IN[held] : undefined;
@@ -298,7 +304,13 @@ function stoppable(work, signal) {
  */
 function shortly({ adapter, device, dtype, weights, parameters }) {
   const where = `Runs on ${whereOf(adapter, device)}`;
-  return [where, adapterName(adapter), dtype, `weights in ${NAMES[weights]}`, `${inMillions(parameters)} parameters`].join(" · ");
+  return [
+    where,
+    adapterName(adapter),
+    dtype,
+    `weights in ${NAMES[weights]}`,
+    `${inMillions(parameters)} parameters`,
+  ].join(" · ");
 }
 
 /**
@@ -320,7 +332,19 @@ function adapterName({ vendor, architecture, description }) {
  * @param {Info} info
  * @returns {[string, string][]}
  */
-function factsOf({ adapter, device, dtype, weights, note, parameters, fileBytes, gpuBytes, format, maxTokens, worker }) {
+function factsOf({
+  adapter,
+  device,
+  dtype,
+  weights,
+  note,
+  parameters,
+  fileBytes,
+  gpuBytes,
+  format,
+  maxTokens,
+  worker,
+}) {
   /** @type {[string, string][]} */
   const facts = [
     ["Adapter", adapterName(adapter)],

@@ -164,7 +164,11 @@ export class RankingView {
 
   async #copyJson() {
     const rows = this.#ranked.map(({ result: { candidate, score, text, truncated } }, at) => ({
-      rank: at + 1, index: candidate.place, score, text, truncated,
+      rank: at + 1,
+      index: candidate.place,
+      score,
+      text,
+      truncated,
     }));
     const json = JSON.stringify(rows, null, 2);
     try {
@@ -198,8 +202,5 @@ function makeRow({ text, score, truncated, candidate }) {
  */
 function slide(row, by) {
   if (by === 0) return;
-  row.animate(
-    { transform: [`translateY(${by}px)`, "none"] },
-    { duration: 320, easing: "cubic-bezier(.2, .7, .2, 1)" },
-  );
+  row.animate({ transform: [`translateY(${by}px)`, "none"] }, { duration: 320, easing: "cubic-bezier(.2, .7, .2, 1)" });
 }

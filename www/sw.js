@@ -24,8 +24,11 @@ scope.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil
 
 // The page sends the device when its first model is loaded, so that only the files for that device are cached.
 scope.addEventListener("message", (/** @type {any} */ event) => {
-  event.waitUntil(keepAll([...FILES.all, ...FILES[/** @type {"gpu" | "cpu"} */ (event.data.device)]])
-    .then(() => event.source?.postMessage({ stored: true })));
+  event.waitUntil(
+    keepAll([...FILES.all, ...FILES[/** @type {"gpu" | "cpu"} */ (event.data.device)]]).then(() =>
+      event.source?.postMessage({ stored: true }),
+    ),
+  );
 });
 
 scope.addEventListener("fetch", (/** @type {any} */ event) => {
@@ -46,11 +49,13 @@ function plain(url) {
 /** @param {string[]} files */
 async function keepAll(files) {
   const cache = await caches.open(CACHE);
-  await Promise.all(files.map(async (file) => {
-    const url = folder + file;
-    // The page has just fetched most of them, so the browser's own cache may still have them.
-    if (!(await cache.match(url))) await keep(cache, url, await fetch(url, { cache: "force-cache" }));
-  }));
+  await Promise.all(
+    files.map(async (file) => {
+      const url = folder + file;
+      // The page has just fetched most of them, so the browser's own cache may still have them.
+      if (!(await cache.match(url))) await keep(cache, url, await fetch(url, { cache: "force-cache" }));
+    }),
+  );
 }
 
 /** @param {any} event */
@@ -63,7 +68,12 @@ async function answer(event) {
     if (request.method === "GET") {
       const copy = response.clone();
       // Where there is no space for the cache, the page works with a network.
-      event.waitUntil(caches.open(CACHE).then((cache) => keep(cache, url, copy)).catch(() => {}));
+      event.waitUntil(
+        caches
+          .open(CACHE)
+          .then((cache) => keep(cache, url, copy))
+          .catch(() => {}),
+      );
     }
     return response;
   } catch (error) {

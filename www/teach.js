@@ -124,7 +124,8 @@ export class TeachPanel {
     const text = this.#ranked.find(({ candidate }) => candidate.place === place)?.text;
     if (text === undefined) return;
     const right = button.dataset.mark === "right";
-    const answers = this.#marks.get(this.#instruction) ?? /** @type {Map<string, import("./lessons.js").Answer>} */ (new Map());
+    const answers =
+      this.#marks.get(this.#instruction) ?? /** @type {Map<string, import("./lessons.js").Answer>} */ (new Map());
     for (const { text, score } of this.#ranked) if (!answers.has(text)) answers.set(text, { score });
     const answer = answers.get(text) ?? { score: 0 };
     // Pressing a mark again removes it.
@@ -173,7 +174,11 @@ export class TeachPanel {
     if (keep) keepLessons(scorer.info().model, this.#marks);
     try {
       const adapted = await scorer.adapt(lessonsOf(this.#marks), {
-        depth, ...SETTINGS[depth], heldOut: 0, keep, signal: stop.signal,
+        depth,
+        ...SETTINGS[depth],
+        heldOut: 0,
+        keep,
+        signal: stop.signal,
         onProgress: ({ step, steps, loss }) => {
           this.#bar.max = steps;
           this.#bar.value = step;
@@ -185,10 +190,14 @@ export class TeachPanel {
       await this.#use(scorer, adapted);
       this.#learned = adapted;
       const { steps } = adapted.history;
-      this.#say(`Learned from ${counted(this.#marks.size, "task")} in ${counted(steps.length, "step")}, ${inSeconds((performance.now() - began) / 1000)}.`);
+      this.#say(
+        `Learned from ${counted(this.#marks.size, "task")} in ${counted(steps.length, "step")}, ${inSeconds((performance.now() - began) / 1000)}.`,
+      );
     } catch (error) {
       if (stop.signal.aborted || codeOf(error) === "aborted") {
-        this.#say(keep ? "Stopped. Teach goes on from there, as long as the marks stay." : "Stopped. The model is as it was.");
+        this.#say(
+          keep ? "Stopped. Teach goes on from there, as long as the marks stay." : "Stopped. The model is as it was.",
+        );
       } else {
         showError("teach-error", error, () => void this.#run());
       }
@@ -207,7 +216,7 @@ export class TeachPanel {
     hideError("teach-error");
     const undo = scorer.info().adaptation !== "";
     try {
-      await this.#use(scorer, undo ? undefined : this.#learned ?? undefined);
+      await this.#use(scorer, undo ? undefined : (this.#learned ?? undefined));
       this.#say(undo ? "Undone: the model is as it was." : "The model uses what it learned.");
     } catch (error) {
       showError("teach-error", error, () => void this.#turn());
@@ -268,7 +277,8 @@ export class TeachPanel {
     const rows = [...this.#marks].map(([instruction, texts], at) => {
       const row = document.createElement("li");
       row.className = "lesson";
-      const of = (/** @type {boolean} */ right) => [...texts.values()].filter((answer) => answer.right === right).length;
+      const of = (/** @type {boolean} */ right) =>
+        [...texts.values()].filter((answer) => answer.right === right).length;
       const name = withText("p", instruction.length > 120 ? `${instruction.slice(0, 119)}…` : instruction);
       name.dir = "auto";
       name.append(withText("span", ` ${of(true)} right, ${of(false)} wrong`));
@@ -283,7 +293,10 @@ export class TeachPanel {
     this.#lessons.replaceChildren(...rows);
     byId("lessons-none", HTMLElement).hidden = rows.length > 0;
     byId("teaching", HTMLElement).hidden = this.#stop === null;
-    this.#teach.setAttribute("aria-disabled", String(this.#stop !== null || rows.length === 0 || this.#scorer() === null));
+    this.#teach.setAttribute(
+      "aria-disabled",
+      String(this.#stop !== null || rows.length === 0 || this.#scorer() === null),
+    );
     const applied = Boolean(this.#scorer()?.info().adaptation);
     this.#undo.hidden = this.#stop !== null || !(applied || this.#learned);
     this.#undo.textContent = applied ? "Undo" : "Use what it learned";

@@ -64,13 +64,19 @@ export class WeightsChoice {
     this.#lookUps += 1;
     const mine = this.#lookUps;
     try {
-      const costs = await Promise.all(ALL.map((held) => {
-        const demo = source === undefined ? DEMO_IN[held] : undefined;
-        return held === "auto" || demo ? probe(demo ?? source, demo ? { cache: false } : options) : null;
-      }));
+      const costs = await Promise.all(
+        ALL.map((held) => {
+          const demo = source === undefined ? DEMO_IN[held] : undefined;
+          return held === "auto" || demo ? probe(demo ?? source, demo ? { cache: false } : options) : null;
+        }),
+      );
       if (mine !== this.#lookUps) return;
       // The demo model is not stored: each load requests it from this page's server.
-      if (source === undefined) this.#show(costs.map((cost) => cost && { ...cost, download: cost.bytes }), DEMO);
+      if (source === undefined)
+        this.#show(
+          costs.map((cost) => cost && { ...cost, download: cost.bytes }),
+          DEMO,
+        );
       else this.#show(costs, ROUNDED);
     } catch {
       // When the model is loaded, it shows its error in full.

@@ -57,10 +57,12 @@ export class Referee {
     const several = this.expected.scores[workload].length > 1;
     if (several && this.last.get(key) === scores.join()) throw new Error(`${where}: the scores of the texts before`);
     this.last.set(key, scores.join());
-    const distance = ({ scores: expected }, bound, what) => this.distance(scores, expected[workload], variant, bound, `${where}: ${what}`);
+    const distance = ({ scores: expected }, bound, what) =>
+      this.distance(scores, expected[workload], variant, bound, `${where}: ${what}`);
     const error = distance(this.expected, BOUNDS[precision], "scores");
     const rounded = this.rounded[dtype];
-    const own = rounded && distance(rounded, OWN_BOUNDS[contestant.device ?? "gpu"], `scores of its weights in ${dtype}`);
+    const own =
+      rounded && distance(rounded, OWN_BOUNDS[contestant.device ?? "gpu"], `scores of its weights in ${dtype}`);
     return { seconds, error, own };
   }
 
@@ -71,7 +73,8 @@ export class Referee {
     const error = Math.max(...scores.map((score, i) => Math.abs(score - wanted[i]))) / this.expected.deviation;
     const bound = least * (DEEP[this.shape] ?? 1);
     // Written so that NaN is refused.
-    if (!(error <= bound)) throw new Error(`${what} are wrong by ${error} of their standard deviation; ${bound} is allowed`);
+    if (!(error <= bound))
+      throw new Error(`${what} are wrong by ${error} of their standard deviation; ${bound} is allowed`);
     return error;
   }
 
@@ -80,13 +83,17 @@ export class Referee {
    * compiles pipelines for the shape at hand. Gives `{ workload: { name: { samples, ... } } }`.
    */
   async interleave(contestants, workloads, rounds) {
-    let entries = workloads.flatMap((workload) => contestants.map((contestant) => ({ contestant, workload, samples: [] })));
+    let entries = workloads.flatMap((workload) =>
+      contestants.map((contestant) => ({ contestant, workload, samples: [] })),
+    );
     for (const entry of entries) {
       const { name } = entry.contestant;
       try {
         const { seconds, error, own } = await this.run(entry.contestant, entry.workload, 0);
         Object.assign(entry, { warmUp: seconds, error, own });
-        say(`${this.shape} ${entry.workload} ${name}: ${seconds.toFixed(3)} s with compilation, error ${error.toFixed(4)}`);
+        say(
+          `${this.shape} ${entry.workload} ${name}: ${seconds.toFixed(3)} s with compilation, error ${error.toFixed(4)}`,
+        );
       } catch (error) {
         // One of theirs that cannot do it is left out by name; the others can still be measured.
         if (isOurs(name)) throw error;
@@ -114,7 +121,13 @@ export class Referee {
     }
     for (const { contestant, workload, warmUp, error, own, samples } of entries) {
       (results[workload] ??= {})[contestant.name] = {
-        median: median(samples), min: Math.min(...samples), max: Math.max(...samples), warmUp, error, own, samples,
+        median: median(samples),
+        min: Math.min(...samples),
+        max: Math.max(...samples),
+        warmUp,
+        error,
+        own,
+        samples,
       };
     }
     return results;
@@ -153,6 +166,7 @@ export const isOurs = (name) => name.startsWith("ours");
 
 /** `[name, run]` of whoever is fastest, ours aside. */
 export function bestOfTheirs(runs) {
-  return Object.entries(runs).filter(([name, { refused }]) => !isOurs(name) && !refused)
+  return Object.entries(runs)
+    .filter(([name, { refused }]) => !isOurs(name) && !refused)
     .toSorted(([, a], [, b]) => a.median - b.median)[0];
 }

@@ -66,7 +66,9 @@ async function theirs({ module, model, provider, threads, options }) {
     async score({ batch: { shape, input_ids, attention_mask, position_ids } }) {
       const tensor = (data) => new ort.Tensor("int64", data, shape);
       const { logits } = await session.run({
-        input_ids: tensor(input_ids), attention_mask: tensor(attention_mask), position_ids: tensor(position_ids),
+        input_ids: tensor(input_ids),
+        attention_mask: tensor(attention_mask),
+        position_ids: tensor(position_ids),
       });
       return logits.data;
     },
@@ -77,8 +79,8 @@ async function theirs({ module, model, provider, threads, options }) {
 /** Rows padded to the longest, as their users do it. */
 function batchOf(ids) {
   const longest = Math.max(...ids.map((row) => row.length));
-  const fill = (of) => BigInt64Array.from(
-    ids.flatMap((row) => Array.from({ length: longest }, (_, i) => BigInt(of(row, i)))));
+  const fill = (of) =>
+    BigInt64Array.from(ids.flatMap((row) => Array.from({ length: longest }, (_, i) => BigInt(of(row, i)))));
   return {
     shape: [ids.length, longest],
     input_ids: fill((row, i) => row[i] ?? PAD),

@@ -14,7 +14,10 @@ const THREADS = 2;
 export async function cpuContestants({ root, site, shape, dtypes, cappy, python, oursAlone }) {
   const folder = join(root, "target/peers", shape);
   const contestants = [];
-  if (existsSync(cappy)) contestants.push(...["gpu", "cpu"].flatMap((device) => dtypes.map((dtype) => native(cappy, folder, device, dtype))));
+  if (existsSync(cappy))
+    contestants.push(
+      ...["gpu", "cpu"].flatMap((device) => dtypes.map((dtype) => native(cappy, folder, device, dtype))),
+    );
   else say(`no ${cappy}: ours natively is left out; cargo build --release makes it`);
   if (oursAlone) return contestants;
   for (const precision of ["fp32", "q8"]) contestants.push(wasm(site, shape, precision));
@@ -33,12 +36,19 @@ function native(cappy, folder, device, dtype) {
   let workloads;
   let program;
   const methods = {
-    prepare: async ({ address }) => { workloads = await (await fetch(address)).json(); },
+    prepare: async ({ address }) => {
+      workloads = await (await fetch(address)).json();
+    },
     async enter() {
       const begin = performance.now();
-      program = openProgram(cappy, ["score", "--model", model, "--device", device, "--dtype", rounded ? dtype : "auto"], {
-        env: lavapipe(), read: (line) => ({ result: JSON.parse(line) }),
-      });
+      program = openProgram(
+        cappy,
+        ["score", "--model", model, "--device", device, "--dtype", rounded ? dtype : "auto"],
+        {
+          env: lavapipe(),
+          read: (line) => ({ result: JSON.parse(line) }),
+        },
+      );
       // It has no other sign that the model is loaded.
       await methods.run({ workload: "W2", variant: 0 });
       return { seconds: (performance.now() - begin) / 1000 };
@@ -55,15 +65,22 @@ function native(cappy, folder, device, dtype) {
   };
   return {
     name: `ours${rounded ? `, ${dtype}` : ""}, native ${device === "gpu" ? "on lavapipe" : "without a GPU"}`,
-    dtype, device, precision: rounded ? `ours ${dtype}` : "ours",
-    call: (method, argument) => methods[method](argument), close: () => program?.close(),
+    dtype,
+    device,
+    precision: rounded ? `ours ${dtype}` : "ours",
+    call: (method, argument) => methods[method](argument),
+    close: () => program?.close(),
   };
 }
 
 function wasm(site, shape, precision) {
   const host = openPlainNode();
   return {
-    name: `onnxruntime-web wasm ${precision}, ${THREADS} threads`, kind: "theirs", precision, provider: "wasm", threads: THREADS,
+    name: `onnxruntime-web wasm ${precision}, ${THREADS} threads`,
+    kind: "theirs",
+    precision,
+    provider: "wasm",
+    threads: THREADS,
     module: host.module("node_modules/onnxruntime-web/dist/ort.node.min.mjs"),
     model: `${site.url}/target/peers/${shape}/plain-${precision}.onnx`,
     call: (method, argument) => (method === "memory" ? host.memory() : host.call(method, argument)),
@@ -75,8 +92,10 @@ function torch(python, folder, precision) {
   const script = new URL("torch_cpu.py", import.meta.url).pathname;
   const program = openProgram(python, [script, folder, precision, String(THREADS)]);
   return {
-    name: `PyTorch ${precision}, ${THREADS} threads`, precision,
-    call: (method, argument) => (method === "memory" ? program.peakBytes() : program.send(JSON.stringify({ method, argument }))),
+    name: `PyTorch ${precision}, ${THREADS} threads`,
+    precision,
+    call: (method, argument) =>
+      method === "memory" ? program.peakBytes() : program.send(JSON.stringify({ method, argument })),
     close: program.close,
   };
 }

@@ -18,17 +18,24 @@ export function openProgram(command, args, { env = {}, read = JSON.parse } = {})
   // Vulkan drivers want a private folder, and bare machines have none.
   const home = mkdtempSync(join(tmpdir(), "cappy-peers-"));
   const child = spawn(command, args, {
-    env: { ...process.env, XDG_RUNTIME_DIR: home, ...env }, stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, XDG_RUNTIME_DIR: home, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
   });
   let complaints = "";
-  child.stderr.on("data", (text) => { complaints = (complaints + text).slice(-4000); });
+  child.stderr.on("data", (text) => {
+    complaints = (complaints + text).slice(-4000);
+  });
   const waiting = [];
-  const ended = new Promise((resolve) => child.on("close", (code) => {
-    rmSync(home, { recursive: true, force: true });
-    for (const { reject } of waiting.splice(0)) reject(new Error(`${command} ended with ${code}: ${complaints}`));
-    resolve(undefined);
-  }));
-  child.on("error", (error) => { complaints += error.message; });
+  const ended = new Promise((resolve) =>
+    child.on("close", (code) => {
+      rmSync(home, { recursive: true, force: true });
+      for (const { reject } of waiting.splice(0)) reject(new Error(`${command} ended with ${code}: ${complaints}`));
+      resolve(undefined);
+    }),
+  );
+  child.on("error", (error) => {
+    complaints += error.message;
+  });
   child.stdin.on("error", () => {});
   createInterface({ input: child.stdout }).on("line", (line) => {
     const { resolve, reject } = waiting.shift();
@@ -37,11 +44,12 @@ export function openProgram(command, args, { env = {}, read = JSON.parse } = {})
     else resolve(result);
   });
   return {
-    send: (line) => new Promise((resolve, reject) => {
-      if (child.exitCode !== null) reject(new Error(`${command} has ended: ${complaints}`));
-      waiting.push({ resolve, reject });
-      child.stdin.write(`${line}\n`);
-    }),
+    send: (line) =>
+      new Promise((resolve, reject) => {
+        if (child.exitCode !== null) reject(new Error(`${command} has ended: ${complaints}`));
+        waiting.push({ resolve, reject });
+        child.stdin.write(`${line}\n`);
+      }),
     /** The most memory that it has had, where Linux keeps count. */
     peakBytes() {
       try {
@@ -71,9 +79,11 @@ function openNode(args, env) {
 async function openPage(open, site, env) {
   const host = await open(site, env);
   return {
-    call: (method, argument) => host.page.evaluate(
-      async ([method, argument]) => (await import("/bench/peers/contestants.mjs"))[method](argument),
-      [method, argument]),
+    call: (method, argument) =>
+      host.page.evaluate(
+        async ([method, argument]) => (await import("/bench/peers/contestants.mjs"))[method](argument),
+        [method, argument],
+      ),
     module: (path) => `${site.url}/${path}`,
     close: host.close,
   };
@@ -108,7 +118,9 @@ function openNodes() {
     return nodes.get(threads);
   };
   return {
-    inNode: true, call: (threads) => node(threads).call, module: node().module,
+    inNode: true,
+    call: (threads) => node(threads).call,
+    module: node().module,
     close: () => Promise.all([...nodes.values()].map(({ close }) => close())),
   };
 }

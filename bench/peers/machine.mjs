@@ -9,7 +9,9 @@ import { firefoxPath } from "../../tests/web/hosts.mjs";
 /** The first line that a program prints, or nothing where it does not run. */
 function says(command, ...args) {
   try {
-    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim().split("\n")[0];
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] })
+      .trim()
+      .split("\n")[0];
   } catch {
     return undefined;
   }

@@ -10,7 +10,8 @@ if (process.argv[2] === "gpu") {
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals, { Window: function Window() {} });
   Object.defineProperty(globalThis, "navigator", {
-    value: { gpu: create([]), userAgent: "node", hardwareConcurrency: 2 }, configurable: true,
+    value: { gpu: create([]), userAgent: "node", hardwareConcurrency: 2 },
+    configurable: true,
   });
   acceptSharedMemory(globalThis.GPUQueue.prototype);
   sleepEveryTurn();

@@ -8,8 +8,13 @@ import { isOurs } from "./contest.mjs";
 const PANEL = { width: 300, height: 250, left: 56, top: 46, gap: 30, bottom: 76 };
 // Told apart without colour, too: by the shape of the mark and by dashes.
 const STYLES = [
-  { colour: "blue", dash: "" }, { colour: "orange", dash: "5 3" }, { colour: "green", dash: "2 3" },
-  { colour: "purple", dash: "8 3 2 3" }, { colour: "grey", dash: "1 3" }, { colour: "red", dash: "3 1" }, { colour: "teal", dash: "12 3" },
+  { colour: "blue", dash: "" },
+  { colour: "orange", dash: "5 3" },
+  { colour: "green", dash: "2 3" },
+  { colour: "purple", dash: "8 3 2 3" },
+  { colour: "grey", dash: "1 3" },
+  { colour: "red", dash: "3 1" },
+  { colour: "teal", dash: "12 3" },
 ];
 
 // GitHub shows an SVG as an image: it cannot know the page's colours, but it does know light and dark.
@@ -25,7 +30,9 @@ const CSS = `
 
 /** What one host measured of the mini shape: `{ name: [[real tokens, seconds], ...] }`, from few tokens to many. */
 function series({ shapes }) {
-  const cases = Object.values(shapes.mini?.cases ?? {}).filter(({ runs }) => runs).toSorted((a, b) => a.realTokens - b.realTokens);
+  const cases = Object.values(shapes.mini?.cases ?? {})
+    .filter(({ runs }) => runs)
+    .toSorted((a, b) => a.realTokens - b.realTokens);
   const lines = {};
   for (const { realTokens, runs } of cases) {
     for (const [name, { median }] of Object.entries(runs)) if (median) (lines[name] ??= []).push([realTokens, median]);
@@ -46,7 +53,9 @@ const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`)
 
 /** Both axes are logarithmic: time that follows tokens is a line that rises by one decade a decade. */
 export function plot({ hosts }) {
-  const panels = Object.values(hosts).filter((host) => host.adapter).map((host) => ({ title: host.title, lines: series(host) }))
+  const panels = Object.values(hosts)
+    .filter((host) => host.adapter)
+    .map((host) => ({ title: host.title, lines: series(host) }))
     .filter(({ lines }) => Object.keys(lines).length > 0);
   const points = panels.flatMap(({ lines }) => Object.values(lines).flat());
   if (points.length === 0) return "";
@@ -54,7 +63,10 @@ export function plot({ hosts }) {
   /** @returns {[low: number, high: number]} */
   const range = (of) => [Math.min(...points.map(of)) / 1.2, Math.max(...points.map(of)) * 1.2];
   const [tokens, times] = [range(([x]) => x), range(([, y]) => y)];
-  const scale = ([low, high], length) => (value) => (length * Math.log(value / low)) / Math.log(high / low);
+  const scale =
+    ([low, high], length) =>
+    (value) =>
+      (length * Math.log(value / low)) / Math.log(high / low);
   const [x, y] = [scale(tokens, PANEL.width), scale(times, PANEL.height)];
   const width = PANEL.left + panels.length * (PANEL.width + PANEL.gap);
   const legendTop = PANEL.top + PANEL.height + PANEL.bottom - 24;
@@ -64,8 +76,11 @@ export function plot({ hosts }) {
   const body = panels.map(({ title, lines }, i) => {
     const at = `<g transform="translate(${PANEL.left + i * (PANEL.width + PANEL.gap)} ${PANEL.top})">`;
     const grid = [
-      ...ticks(...tokens, [1, 2, 5]).map((tick) => `<path class="grid" d="M${x(tick).toFixed(1)} 0V${PANEL.height}"/>` +
-        `<text x="${x(tick).toFixed(1)}" y="${PANEL.height + 18}" text-anchor="middle">${tick}</text>`),
+      ...ticks(...tokens, [1, 2, 5]).map(
+        (tick) =>
+          `<path class="grid" d="M${x(tick).toFixed(1)} 0V${PANEL.height}"/>` +
+          `<text x="${x(tick).toFixed(1)}" y="${PANEL.height + 18}" text-anchor="middle">${tick}</text>`,
+      ),
       ...ticks(...times, [1, 2, 5]).map((tick) => {
         const up = (PANEL.height - y(tick)).toFixed(1);
         const label = i === 0 ? `<text x="-8" y="${Number(up) + 4}" text-anchor="end">${tick} s</text>` : "";
@@ -85,8 +100,10 @@ export function plot({ hosts }) {
   const legend = names.map((name, i) => {
     const { colour, dash } = style(name);
     const y = legendTop + i * 18;
-    return `<path class="line ${colour}" stroke-dasharray="${dash}" d="M${PANEL.left} ${y}h36"/>${mark(name, PANEL.left + 18, y, colour)}` +
-      `<text x="${PANEL.left + 46}" y="${y + 4}">${escaped(name)}</text>`;
+    return (
+      `<path class="line ${colour}" stroke-dasharray="${dash}" d="M${PANEL.left} ${y}h36"/>${mark(name, PANEL.left + 18, y, colour)}` +
+      `<text x="${PANEL.left + 46}" y="${y + 4}">${escaped(name)}</text>`
+    );
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img">
 <title>Time to score against tokens, 4 layers of 256: ours and onnxruntime-web</title>

@@ -14,7 +14,10 @@ function processes() {
     try {
       const line = readFileSync(`/proc/${pid}/stat`, "utf8");
       const fields = line.slice(line.lastIndexOf(")") + 2).split(" ");
-      found.set(Number(pid), { parent: Number(fields[1]), seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND });
+      found.set(Number(pid), {
+        parent: Number(fields[1]),
+        seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND,
+      });
     } catch {
       // It has ended meanwhile.
     }

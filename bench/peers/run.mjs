@@ -34,24 +34,43 @@ const HELP = `npm run bench:peers -- [OPTION...]
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const CPU = "CPU, each in a process of its own";
 const WASM_TITLES = {
-  "wasm-node": "Node, WebAssembly", "wasm-firefox": "Firefox, WebAssembly", "wasm-chromium": "Chromium, WebAssembly",
+  "wasm-node": "Node, WebAssembly",
+  "wasm-firefox": "Firefox, WebAssembly",
+  "wasm-chromium": "Chromium, WebAssembly",
 };
 const MODELS = join(ROOT, "target/peers");
 /** Both of onnxruntime-web's WebGPU backends: `webgpu` is the new one, `jsep` the one before. */
 const BACKENDS = { webgpu: "ort.webgpu.min.mjs", jsep: "ort.all.min.mjs" };
 const GRAPHS = ["plain", "fused"];
 /** Where nobody has a GPU, theirs by threads. A page that is not isolated gives one. */
-const THEIRS_IN_WASM = { "wasm-node": [["q8", 1], ["q8", 2], ["fp32", 1]], others: [["q8", 1], ["fp32", 1]] };
+const THEIRS_IN_WASM = {
+  "wasm-node": [
+    ["q8", 1],
+    ["q8", 2],
+    ["fp32", 1],
+  ],
+  others: [
+    ["q8", 1],
+    ["fp32", 1],
+  ],
+};
 const LEAD_IN_WASM = 1.5;
 /** How much slower than their best the others may be and still go on; at base only the best does. */
 const LEAD = { mini: 1.5, base: 1, large: 1 };
 
 const { values: options } = parseArgs({
   options: {
-    hosts: { type: "string" }, shapes: { type: "string" }, workloads: { type: "string" },
-    dtypes: { type: "string", default: "f16,q8,q4" }, ours: { type: "boolean" },
-    scaling: { type: "boolean" }, rounds: { type: "string", default: "5" }, longest: { type: "string", default: "300" },
-    "no-first": { type: "boolean" }, help: { type: "boolean" }, out: { type: "string", default: join(MODELS, "results.json") },
+    hosts: { type: "string" },
+    shapes: { type: "string" },
+    workloads: { type: "string" },
+    dtypes: { type: "string", default: "f16,q8,q4" },
+    ours: { type: "boolean" },
+    scaling: { type: "boolean" },
+    rounds: { type: "string", default: "5" },
+    longest: { type: "string", default: "300" },
+    "no-first": { type: "boolean" },
+    help: { type: "boolean" },
+    out: { type: "string", default: join(MODELS, "results.json") },
     cappy: { type: "string", default: join(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "release/cappy") },
     python: { type: "string", default: "python3" },
   },
@@ -68,14 +87,22 @@ const rounds = Number(options.rounds);
 const longest = Number(options.longest);
 
 if (!existsSync(join(ROOT, "dist/index.js"))) throw new Error("dist/ is missing: run scripts/build-web");
-if (!existsSync(join(MODELS, "workloads.json"))) throw new Error("target/peers/ is missing: run bench/peers/make_models.py");
+if (!existsSync(join(MODELS, "workloads.json")))
+  throw new Error("target/peers/ is missing: run bench/peers/make_models.py");
 const sizes = JSON.parse(readFileSync(join(MODELS, "workloads.json"), "utf8"));
 const scaling = Object.keys(sizes).filter((name) => /^(mixed|equal)/.test(name));
 
 const site = await serve(ROOT);
 const busyCores = await otherWork();
-if (busyCores > 0.2) say(`other work keeps ${busyCores.toFixed(1)} cores busy: times will be too long, and unevenly so`);
-const results = { ...machine(ROOT), busyCores, mode: options.scaling ? "scaling" : "peers", downloads: downloads(ROOT), hosts: {} };
+if (busyCores > 0.2)
+  say(`other work keeps ${busyCores.toFixed(1)} cores busy: times will be too long, and unevenly so`);
+const results = {
+  ...machine(ROOT),
+  busyCores,
+  mode: options.scaling ? "scaling" : "peers",
+  downloads: downloads(ROOT),
+  hosts: {},
+};
 
 /** After every piece, so that what was measured is not lost when something fails. */
 function save() {
@@ -88,7 +115,11 @@ function save() {
 
 /** What a shape is measured at. */
 function workloadsOf(shape) {
-  const usual = { mini: ["W2", "W4", "S2", "S4", "S8", "W1", "W3"], base: ["W2", "W4", "W1", "W3"], large: ["W2", "W4"] }[shape];
+  const usual = {
+    mini: ["W2", "W4", "S2", "S4", "S8", "W1", "W3"],
+    base: ["W2", "W4", "W1", "W3"],
+    large: ["W2", "W4"],
+  }[shape];
   return options.workloads ? usual.filter((name) => options.workloads.split(",").includes(name)) : usual;
 }
 
@@ -96,10 +127,14 @@ function workloadsOf(shape) {
 function oursAt(shape) {
   return dtypes.map((dtype) => {
     const folder = dtype === "f16" ? "model" : `model-${dtype}`;
-    if (!existsSync(join(MODELS, shape, folder))) throw new Error(`target/peers/${shape}/${folder} is missing: run bench/peers/make_models.py`);
+    if (!existsSync(join(MODELS, shape, folder)))
+      throw new Error(`target/peers/${shape}/${folder} is missing: run bench/peers/make_models.py`);
     return {
-      name: dtype === "f16" ? "ours" : `ours, ${dtype}`, kind: "ours", dtype,
-      precision: dtype === "f16" ? "ours" : `ours ${dtype}`, model: `${site.url}/target/peers/${shape}/${folder}`,
+      name: dtype === "f16" ? "ours" : `ours, ${dtype}`,
+      kind: "ours",
+      dtype,
+      precision: dtype === "f16" ? "ours" : `ours ${dtype}`,
+      model: `${site.url}/target/peers/${shape}/${folder}`,
     };
   });
 }
@@ -108,12 +143,20 @@ function oursAt(shape) {
 function contestantsOf(host, shape, f16) {
   const precision = f16 ? "fp16" : "fp32";
   const ours = oursAt(shape).map((entry) => ({ ...entry, module: host.module("dist/index.js") }));
-  const theirs = Object.entries(BACKENDS).flatMap(([backend, file]) => GRAPHS.map((graph) => ({
-    name: `onnxruntime-web ${backend}, ${graph}`, kind: "theirs", precision, provider: "webgpu",
-    module: host.module(`node_modules/onnxruntime-web/dist/${file}`),
-    model: `${site.url}/target/peers/${shape}/${graph}-${precision}.onnx`,
-  })));
-  return [...ours, ...(options.scaling || options.ours ? [] : theirs)].map((contestant) => ({ ...contestant, call: host.call }));
+  const theirs = Object.entries(BACKENDS).flatMap(([backend, file]) =>
+    GRAPHS.map((graph) => ({
+      name: `onnxruntime-web ${backend}, ${graph}`,
+      kind: "theirs",
+      precision,
+      provider: "webgpu",
+      module: host.module(`node_modules/onnxruntime-web/dist/${file}`),
+      model: `${site.url}/target/peers/${shape}/${graph}-${precision}.onnx`,
+    })),
+  );
+  return [...ours, ...(options.scaling || options.ours ? [] : theirs)].map((contestant) => ({
+    ...contestant,
+    call: host.call,
+  }));
 }
 
 /** Ours and theirs in a host without a GPU. */
@@ -121,15 +164,24 @@ function wasmContestantsOf(hostName, host, shape) {
   const folder = `${site.url}/target/peers/${shape}`;
   // Without the option it would compute with 16-bit integers, whatever was rounded before.
   const ours = oursAt(shape).map((entry) => ({
-    ...entry, device: "cpu", module: host.module("dist/index.js"),
+    ...entry,
+    device: "cpu",
+    module: host.module("dist/index.js"),
     options: { cache: false, device: "cpu", dtype: entry.dtype === "f16" ? "auto" : entry.dtype },
   }));
   const theirs = (THEIRS_IN_WASM[hostName] ?? THEIRS_IN_WASM.others).map(([precision, threads]) => ({
-    name: `onnxruntime-web wasm ${precision}, ${threads} thread${threads > 1 ? "s" : ""}`, kind: "theirs", precision, threads, provider: "wasm",
+    name: `onnxruntime-web wasm ${precision}, ${threads} thread${threads > 1 ? "s" : ""}`,
+    kind: "theirs",
+    precision,
+    threads,
+    provider: "wasm",
     module: host.module(`node_modules/onnxruntime-web/dist/ort.${host.inNode ? "node" : "wasm"}.min.mjs`),
     model: `${folder}/plain-${precision}.onnx`,
   }));
-  return [...ours, ...(options.ours ? [] : theirs)].map((contestant) => ({ ...contestant, call: host.call(contestant.threads) }));
+  return [...ours, ...(options.ours ? [] : theirs)].map((contestant) => ({
+    ...contestant,
+    call: host.call(contestant.threads),
+  }));
 }
 
 const prepare = (call) => call("prepare", { address: `${site.url}/target/peers/workloads.json` });
@@ -154,7 +206,7 @@ async function measureOnGpu(name, shape, into) {
   const host = await open(site);
   let contestants;
   try {
-    const adapter = results.hosts[name].adapter = await host.call("adapter");
+    const adapter = (results.hosts[name].adapter = await host.call("adapter"));
     contestants = contestantsOf(host, shape, adapter.f16);
     // One of theirs takes 3 GB there, so it has to be the one that was best before.
     if (shape === "large") {
@@ -197,7 +249,9 @@ async function firstRun(open, contestant, referee) {
     const load = (await enter(here)).seconds;
     const score = (await referee.run(here, "W2", 0)).seconds;
     const peakBytes = await host.memory?.();
-    say(`${referee.shape} first run, ${contestant.name}: ${load.toFixed(2)} s to load, ${score.toFixed(2)} s to the first score`);
+    say(
+      `${referee.shape} first run, ${contestant.name}: ${load.toFixed(2)} s to load, ${score.toFixed(2)} s to the first score`,
+    );
     return { load, score, total: load + score, peakBytes };
   } finally {
     await host.close();
@@ -213,8 +267,17 @@ async function measureInWasm(name, shape, into) {
       await prepare(contestant.call);
       into.contestants[contestant.name] = (await enter(contestant)).info;
     }
-    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes,
-      { rounds, longest, lead: LEAD_IN_WASM }, (workload, result) => { into.cases[workload] = result; save(); });
+    await contest(
+      refereeOf(shape),
+      contestants,
+      workloadsOf(shape),
+      sizes,
+      { rounds, longest, lead: LEAD_IN_WASM },
+      (workload, result) => {
+        into.cases[workload] = result;
+        save();
+      },
+    );
   } finally {
     await host.close();
   }
@@ -231,8 +294,10 @@ async function measureOnCpu(shape, into) {
       say(`${shape} ${contestant.name}: loaded in ${seconds.toFixed(2)} s`);
     }
     const limits = { rounds, longest, lead: Infinity };
-    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes, limits,
-      (workload, result) => { into.cases[workload] = result; save(); });
+    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes, limits, (workload, result) => {
+      into.cases[workload] = result;
+      save();
+    });
     for (const { name, call } of contestants) into.contestants[name].peakBytes = await call("memory");
   } finally {
     for (const { close } of contestants) await close();
@@ -241,11 +306,11 @@ async function measureOnCpu(shape, into) {
 
 try {
   for (const name of hostNames) {
-    const { title } = results.hosts[name] = { title: hosts[name]?.title ?? WASM_TITLES[name] ?? CPU, shapes: {} };
+    const { title } = (results.hosts[name] = { title: hosts[name]?.title ?? WASM_TITLES[name] ?? CPU, shapes: {} });
     for (const shape of shapes) {
       say(`${title}, ${shape}`);
       /** @type {any} */
-      const into = results.hosts[name].shapes[shape] = { contestants: {}, cases: {}, first: {} };
+      const into = (results.hosts[name].shapes[shape] = { contestants: {}, cases: {}, first: {} });
       try {
         if (name === "cpu") await measureOnCpu(shape, into);
         else if (name in wasmHosts) await measureInWasm(name, shape, into);

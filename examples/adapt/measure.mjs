@@ -39,8 +39,11 @@ const cappy = process.env.CAPPY ?? join(root, "target/release/cappy");
 async function native() {
   const folder = await mkdtemp(join(tmpdir(), "cappy-adapt-"));
   const score = async (...model) => {
-    const { stdout } = await run(cappy,
-      ["eval", "classification", "--device", "gpu", "--json", ...model, join(root, "examples/adapt/test.jsonl")], { maxBuffer: 1 << 28 });
+    const { stdout } = await run(
+      cappy,
+      ["eval", "classification", "--device", "gpu", "--json", ...model, join(root, "examples/adapt/test.jsonl")],
+      { maxBuffer: 1 << 28 },
+    );
     const { datasets } = JSON.parse(stdout);
     return DATASETS.map((name) => datasets.find((dataset) => dataset.name === name).values.scorer);
   };
@@ -50,8 +53,24 @@ async function native() {
       const [file, out] = [join(folder, "train.jsonl"), join(folder, depth)];
       await writeFile(file, `${train.slice(0, count).join("\n")}\n`);
       const begin = performance.now();
-      const { stdout } = await run(cappy, ["adapt", "--json", "--train", file, "--out", out, "--depth", depth,
-        "--learning-rate", String(rate), "--epochs", String(epochs)], { maxBuffer: 1 << 28 });
+      const { stdout } = await run(
+        cappy,
+        [
+          "adapt",
+          "--json",
+          "--train",
+          file,
+          "--out",
+          out,
+          "--depth",
+          depth,
+          "--learning-rate",
+          String(rate),
+          "--epochs",
+          String(epochs),
+        ],
+        { maxBuffer: 1 << 28 },
+      );
       const seconds = (performance.now() - begin) / 1000;
       const after = await score(depth === "full" ? "--model" : "--adapter", out);
       await rm(out, { recursive: true });
@@ -69,13 +88,18 @@ async function inPage({ lessons, options, test }) {
   const { Scorer } = await import("/dist/index.js");
   const scorer = await Scorer.load();
   const begin = performance.now();
-  const adapted = lessons && await scorer.adapt(lessons, options);
+  const adapted = lessons && (await scorer.adapt(lessons, options));
   const seconds = (performance.now() - begin) / 1000;
   if (adapted) await scorer.apply(adapted);
   const scores = [];
   for (let at = 0; at < test.length; at += 4) {
     const question = test.slice(at, at + 4);
-    scores.push(...await scorer.score(question[0].instruction, question.map(({ response }) => response)));
+    scores.push(
+      ...(await scorer.score(
+        question[0].instruction,
+        question.map(({ response }) => response),
+      )),
+    );
   }
   scorer.dispose();
   return { seconds, scores, steps: adapted?.history.steps.length };
@@ -109,7 +133,9 @@ const counts = Object.keys(EPOCHS).filter((count) => !chosen.some((word) => word
 const percent = (shares) => shares.map((share) => `${(100 * share).toFixed(0)}%`).join(" | ");
 const host = await (where === "native" ? native() : browser(where));
 try {
-  console.log(`| depth | examples | steps | time | ${DATASETS.join(" | ")} |\n| --- | ---: | ---: | ---: | ---: | ---: |`);
+  console.log(
+    `| depth | examples | steps | time | ${DATASETS.join(" | ")} |\n| --- | ---: | ---: | ---: | ---: | ---: |`,
+  );
   console.log(`| none | | | | ${percent(host.before)} |`);
   for (const depth of depths) {
     for (const count of counts) {

@@ -36,7 +36,12 @@ function onState(state: EngineState): void {
 }
 
 // Nothing to do when it is idle: Firefox ends the page by itself.
-const host = new EngineHost({ settings: readSettings().then(forEngine), onState, onTaught: storeTaught, onIdle: () => {} });
+const host = new EngineHost({
+  settings: readSettings().then(forEngine),
+  onState,
+  onTaught: storeTaught,
+  onIdle: () => {},
+});
 
 const platform: Platform = {
   async ensureEngine(settings) {

@@ -25,7 +25,8 @@ async function sync(): Promise<void> {
   const registered = new Set((await chrome.scripting.getRegisteredContentScripts()).map(({ id }) => id));
   for (const site of SITES) {
     const id = `site-${site.id}`;
-    const wanted = on && !sitesOff.includes(site.id) && await chrome.permissions.contains({ origins: [...site.matches] });
+    const wanted =
+      on && !sitesOff.includes(site.id) && (await chrome.permissions.contains({ origins: [...site.matches] }));
     if (wanted && !registered.has(id)) {
       await chrome.scripting.registerContentScripts([{ id, js: [FILE], matches: [...site.matches] }]);
       await enter(site.matches);

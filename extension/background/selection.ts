@@ -19,7 +19,12 @@ export async function createMenu(): Promise<void> {
 }
 
 /** From the menu. Browsers pass on the text, but without its line breaks, so it is read from the page if possible. */
-export async function useFromMenu(use: Use, info: chrome.contextMenus.OnClickData, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
+export async function useFromMenu(
+  use: Use,
+  info: chrome.contextMenus.OnClickData,
+  tab: chrome.tabs.Tab | undefined,
+  platform: Platform,
+): Promise<void> {
   const exact = await selectedText(tab, info.frameId).catch(() => "");
   await collect(use, exact || info.selectionText || "", tab, platform);
 }
@@ -49,9 +54,11 @@ async function selectedText(tab: chrome.tabs.Tab | undefined, frameId?: number):
 let queue: Promise<void> = Promise.resolve();
 
 function collect(use: Use, text: string, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
-  queue = queue.then(() => (tab?.incognito ? sendToPanel(use, text.trim(), tab.windowId) : add(use, text.trim(), platform))).catch(async (error: unknown) => {
-    await showBriefly("!", error instanceof Error ? error.message : String(error), true);
-  });
+  queue = queue
+    .then(() => (tab?.incognito ? sendToPanel(use, text.trim(), tab.windowId) : add(use, text.trim(), platform)))
+    .catch(async (error: unknown) => {
+      await showBriefly("!", error instanceof Error ? error.message : String(error), true);
+    });
   return queue;
 }
 
@@ -73,6 +80,7 @@ async function add(use: Use, text: string, platform: Platform): Promise<void> {
     if (!(await platform.isPanelOpen())) await showBriefly("✓", "the selected text is the instruction now");
   } else {
     await writeCollection({ instruction, answers: [...answers, { id: crypto.randomUUID(), text }] });
-    if (!(await platform.isPanelOpen())) await showBriefly(String(answers.length + 1), "answers collected in the panel");
+    if (!(await platform.isPanelOpen()))
+      await showBriefly(String(answers.length + 1), "answers collected in the panel");
   }
 }

@@ -2,7 +2,14 @@
 import * as v from "valibot";
 import { isOurPage, isOurs } from "../engine/trust.js";
 import {
-  type Answer, type EngineSettings, type StoredValue, type Known, type PageSettings, ToBackground, type ToContent, VERSION,
+  type Answer,
+  type EngineSettings,
+  type StoredValue,
+  type Known,
+  type PageSettings,
+  ToBackground,
+  type ToContent,
+  VERSION,
 } from "../messages.js";
 import { forEngine, forPage, storeTaught, onSettings, readSettings } from "../settings.js";
 import { store } from "./store.js";
@@ -32,7 +39,9 @@ export function start(platform: Platform): void {
     const { success, output: message } = v.safeParse(ToBackground, raw);
     if (!success || !isOurs(sender)) return;
     const answer = answerTo(message, sender, platform);
-    answer.then(respond, (error: unknown) => respond({ ok: false, message: error instanceof Error ? error.message : String(error) }));
+    answer.then(respond, (error: unknown) =>
+      respond({ ok: false, message: error instanceof Error ? error.message : String(error) }),
+    );
     // The answer comes later.
     return true;
   });
@@ -43,12 +52,17 @@ export function start(platform: Platform): void {
 
   chrome.commands.onCommand.addListener((command, tab) => {
     if (isUse(command)) void useFromKey(command, tab, platform);
-    else if (command === "open-panel") platform.openPanel(tab).catch(() => showBriefly("?", "the panel could not be opened here", true));
+    else if (command === "open-panel")
+      platform.openPanel(tab).catch(() => showBriefly("?", "the panel could not be opened here", true));
     else if (command === "focus-badge") void focusBadge(tab);
   });
 }
 
-async function answerTo(message: ToBackground, sender: chrome.runtime.MessageSender, platform: Platform): Promise<Reply> {
+async function answerTo(
+  message: ToBackground,
+  sender: chrome.runtime.MessageSender,
+  platform: Platform,
+): Promise<Reply> {
   switch (message.type) {
     case "ensure-engine":
       await platform.ensureEngine(forEngine(await readSettings()));

@@ -24,13 +24,15 @@ export const store: Store = {
     await queue;
     return (await readFrom(DATABASE, name)) ?? null;
   },
-  write: (name, fields) => queued(async () => {
-    notify(name, await changeIn(DATABASE, name, (before) => ({ ...(before as object | undefined), ...fields })));
-  }),
-  deleteAll: () => queued(async () => {
-    await deleteDatabase(DATABASE);
-    for (const name of STORED) notify(name, null);
-  }),
+  write: (name, fields) =>
+    queued(async () => {
+      notify(name, await changeIn(DATABASE, name, (before) => ({ ...(before as object | undefined), ...fields })));
+    }),
+  deleteAll: () =>
+    queued(async () => {
+      await deleteDatabase(DATABASE);
+      for (const name of STORED) notify(name, null);
+    }),
   onChange(listener) {
     listeners.add(listener);
     return () => listeners.delete(listener);

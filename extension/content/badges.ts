@@ -53,21 +53,31 @@ export class Badges {
     this.#retry = retry;
     const options = { capture: true, passive: true, signal: this.#removed.signal };
     for (const type of ["scroll", "transitionend", "load"]) addEventListener(type, () => this.place(), options);
-    addEventListener("resize", () => {
-      for (const badge of this.#badges.values()) badge.shift = undefined;
-      this.place();
-    }, options);
+    addEventListener(
+      "resize",
+      () => {
+        for (const badge of this.#badges.values()) badge.shift = undefined;
+        this.place();
+      },
+      options,
+    );
     // A click elsewhere closes the note. Clicks that the page's script makes are ignored.
-    addEventListener("pointerdown", (event) => {
-      if (event.isTrusted && event.target !== this.#host.element) this.#note.close(false);
-    }, options);
+    addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.isTrusted && event.target !== this.#host.element) this.#note.close(false);
+      },
+      options,
+    );
   }
 
   /** Shows these badges, in this order, and no others. */
   show(items: readonly Item[], style: PageSettings["badge"], state: EngineState | undefined): void {
     this.#host.stay();
     this.#state = state;
-    const wanted = items.map((item) => ({ item, shown: pieces(item.view, style) })).filter(({ shown }) => shown.length > 0);
+    const wanted = items
+      .map((item) => ({ item, shown: pieces(item.view, style) }))
+      .filter(({ shown }) => shown.length > 0);
     const shownAnswers = new Set(wanted.map(({ item }) => item.answer));
     for (const answer of this.#badges.keys()) if (!shownAnswers.has(answer)) this.#drop(answer);
     let before: Element | null = null;
@@ -103,7 +113,9 @@ export class Badges {
   /** Moves the focus to the first badge in sight, or to the next one. */
   focusNext(): void {
     this.#placeNow();
-    const inSight = [...this.#badges.values()].filter(({ spot }) => !spot.hidden).sort((a, b) => byPlace(a.spot, b.spot));
+    const inSight = [...this.#badges.values()]
+      .filter(({ spot }) => !spot.hidden)
+      .sort((a, b) => byPlace(a.spot, b.spot));
     const at = inSight.findIndex(({ spot }) => spot.contains(this.#host.focused));
     inSight[(at + 1) % inSight.length]?.button.focus({ preventScroll: true });
   }
@@ -129,7 +141,17 @@ export class Badges {
     spot.append(button);
     button.setAttribute("aria-expanded", "false");
     button.setAttribute("aria-haspopup", "dialog");
-    const badge = { spot, button, thumbs: undefined, item, shows: "", themed: false, width: 0, shift: undefined, covered: false };
+    const badge = {
+      spot,
+      button,
+      thumbs: undefined,
+      item,
+      shows: "",
+      themed: false,
+      width: 0,
+      shift: undefined,
+      covered: false,
+    };
     button.addEventListener("click", () => {
       if (this.#note.badge === button) this.#note.close(true);
       else this.#note.open(button, this.#contentOf(badge));
@@ -180,7 +202,11 @@ export class Badges {
   #placeNow(): void {
     const frame = new Frame();
     const found = [...this.#badges.values()].map((badge) => {
-      const { item: { answer }, width, themed } = badge;
+      const {
+        item: { answer },
+        width,
+        themed,
+      } = badge;
       const place = frame.above(answer, { width, height: HEIGHT });
       return { badge, place, dark: place && !themed ? isDark(answer) : undefined };
     });
@@ -231,7 +257,8 @@ export class Badges {
 
   #press({ item, thumbs }: Badge, liked: boolean | undefined): void {
     const isMeant = thumbs !== undefined && this.#seen.plainly(thumbs.element);
-    if (thumbs) thumbs.element.title = isMeant ? "" : "Not counted: something lay over the thumbs, or they had just moved.";
+    if (thumbs)
+      thumbs.element.title = isMeant ? "" : "Not counted: something lay over the thumbs, or they had just moved.";
     if (isMeant) item.opinion?.press(liked);
     else this.say("This thumb was not counted: something lay over it, or it had just moved.");
   }
@@ -248,14 +275,18 @@ export class Badges {
     if (open.length === 0 || hits.isSpent) return;
     this.#host.seenThrough(() => {
       for (const { badge, place } of open) {
-        if (!hits.isSpent) badge.shift = hits.shiftOf(badge.item.answer, place!, { width: badge.width, height: HEIGHT });
+        if (!hits.isSpent)
+          badge.shift = hits.shiftOf(badge.item.answer, place!, { width: badge.width, height: HEIGHT });
       }
     });
   }
 }
 
 function dress(badge: Badge, shown: [name: string, text: string][]): void {
-  const { button, item: { view } } = badge;
+  const {
+    button,
+    item: { view },
+  } = badge;
   const label = sentence(view);
   const shows = JSON.stringify([label, shown]);
   if (badge.shows === shows) return;
@@ -266,12 +297,14 @@ function dress(badge: Badge, shown: [name: string, text: string][]): void {
   button.className = `badge ${view.kind}`;
   button.classList.toggle("best", view.kind === "ranked" && view.best);
   button.classList.toggle("changing", view.kind === "ranked" && view.changing);
-  button.replaceChildren(...shown.map(([name, text]) => {
-    const piece = document.createElement("span");
-    piece.className = name;
-    piece.textContent = text;
-    return piece;
-  }));
+  button.replaceChildren(
+    ...shown.map(([name, text]) => {
+      const piece = document.createElement("span");
+      piece.className = name;
+      piece.textContent = text;
+      return piece;
+    }),
+  );
 }
 
 /** The order from top to bottom, and then from left to right. */

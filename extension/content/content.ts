@@ -53,10 +53,14 @@ function run(): Running {
   const receive = (message: unknown, sender: chrome.runtime.MessageSender, answer: (report: unknown) => void) => {
     if (!isOurPage(sender) || !v.is(ToContent, message)) return;
     switch (message.type) {
-      case "report": return answer(session?.report() ?? reportOf(adapter));
-      case "settings": return apply(message.settings);
-      case "focus-badge": return session?.focusNext();
-      case "leave": return message.host === undefined || message.host === location.hostname ? leave() : undefined;
+      case "report":
+        return answer(session?.report() ?? reportOf(adapter));
+      case "settings":
+        return apply(message.settings);
+      case "focus-badge":
+        return session?.focusNext();
+      case "leave":
+        return message.host === undefined || message.host === location.hostname ? leave() : undefined;
     }
   };
 

@@ -18,7 +18,7 @@ function lightnessOf(color: string): number | undefined {
   const [main = "", alpha = "1"] = color.slice(name.length + 1, -1).split("/");
   const numbers = main.replaceAll(",", " ").trim().split(/\s+/);
   // Older forms have the alpha as a fourth number: rgba(0, 0, 0, 0).
-  const opacity = numberOf(name.startsWith("rgb") ? numbers[3] ?? alpha : alpha, 1);
+  const opacity = numberOf(name.startsWith("rgb") ? (numbers[3] ?? alpha) : alpha, 1);
   if (color === "transparent" || !(opacity > 0.5)) return undefined;
   if (name.startsWith("rgb")) return luma(numbers.slice(0, 3).map((part) => numberOf(part, 255) / 255));
   if (name === "color") return luma(numbers.slice(1, 4).map((part) => numberOf(part, 1)));

@@ -30,14 +30,19 @@ export interface Group {
  * answer follow, because the page may show another answer in its place later.
  */
 export function groupsOf(
-  reading: Reading, texts: Texts, { others, alone }: { others: (key: string) => number; alone: boolean },
+  reading: Reading,
+  texts: Texts,
+  { others, alone }: { others: (key: string) => number; alone: boolean },
 ): { groups: Group[]; left: number } {
   const { gathered, looked } = gather(reading, texts);
   const isOne = ({ key, newestFirst }: Gathered) => newestFirst.length + others(key) < 2;
   let left = reading.answers.length - looked;
   let room = MOST_ON_PAGE;
   const groups: Group[] = [];
-  for (const { key, instruction, newestFirst } of [...gathered.filter((group) => !isOne(group)), ...gathered.filter(isOne)]) {
+  for (const { key, instruction, newestFirst } of [
+    ...gathered.filter((group) => !isOne(group)),
+    ...gathered.filter(isOne),
+  ]) {
     const one = newestFirst.length < 2;
     if (one && !alone) continue;
     const chosen = newestFirst.slice(0, Math.min(room, MOST_IN_GROUP));
@@ -87,6 +92,6 @@ function groupOf(prompt: Element | undefined, texts: Texts, gathered: Map<string
   if (!instruction) return undefined;
   const key = texts.nameOf(prompt);
   let group = gathered.get(key);
-  if (!group) gathered.set(key, group = { key, instruction, newestFirst: [] });
+  if (!group) gathered.set(key, (group = { key, instruction, newestFirst: [] }));
   return group;
 }

@@ -54,7 +54,10 @@ export class Opinions {
   async #ask(instruction: string, answers: readonly Named[]): Promise<void> {
     const before = answers.map(({ print }) => this.#known.get(print));
     try {
-      const liked = await askOpinions(instruction, answers.map(({ text }) => text));
+      const liked = await askOpinions(
+        instruction,
+        answers.map(({ text }) => text),
+      );
       answers.forEach(({ print }, at) => {
         // Unless a thumb was pressed meanwhile, which is newer.
         if (this.#known.get(print) === before[at]) this.#set(print, liked[at]);

@@ -36,7 +36,12 @@ export class Frame {
   constructor() {
     const { clientWidth, clientHeight } = document.documentElement;
     // In a page without a doctype the root is as high as its content.
-    this.#viewport = { left: 0, top: 0, right: clientWidth, bottom: Math.min(clientHeight || innerHeight, innerHeight) };
+    this.#viewport = {
+      left: 0,
+      top: 0,
+      right: clientWidth,
+      bottom: Math.min(clientHeight || innerHeight, innerHeight),
+    };
   }
 
   /** The place of a badge of this size, or nothing if the answer's corner is out of sight. */
@@ -44,9 +49,12 @@ export class Frame {
     const box = answer.getBoundingClientRect();
     if (box.bottom < 0 || box.top > this.#viewport.bottom || box.width === 0 || box.height === 0) return undefined;
     const clip = this.#clipOf(answer.parentElement);
-    const seen = box.top >= clip.top - 1 && box.top <= clip.bottom - ENOUGH &&
+    const seen =
+      box.top >= clip.top - 1 &&
+      box.top <= clip.bottom - ENOUGH &&
       // On the last bit of an answer that is scrolled aside, a badge would seem to belong to its neighbour.
-      box.right <= clip.right + ENOUGH && box.right - clip.left >= Math.min(size.width, box.width);
+      box.right <= clip.right + ENOUGH &&
+      box.right - clip.left >= Math.min(size.width, box.width);
     if (!seen) return undefined;
     return {
       x: Math.max(Math.min(box.right, clip.right) - size.width, clip.left),
@@ -131,7 +139,9 @@ export class Hits {
 
 function common(a: Box, b: Box): Box {
   return {
-    left: Math.max(a.left, b.left), top: Math.max(a.top, b.top),
-    right: Math.min(a.right, b.right), bottom: Math.min(a.bottom, b.bottom),
+    left: Math.max(a.left, b.left),
+    top: Math.max(a.top, b.top),
+    right: Math.min(a.right, b.right),
+    bottom: Math.min(a.bottom, b.bottom),
   };
 }

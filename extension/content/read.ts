@@ -46,8 +46,11 @@ export function readPage({ prompt, answer, turn, aside, reversed }: SiteAdapter)
 }
 
 function firstLayer(layers: readonly string[], asides: readonly Element[]): string | undefined {
-  return layers.find((selector) => asides.length === 0 ? document.querySelector(selector)
-    : [...document.querySelectorAll(selector)].some((element) => !isIn(asides, element)));
+  return layers.find((selector) =>
+    asides.length === 0
+      ? document.querySelector(selector)
+      : [...document.querySelectorAll(selector)].some((element) => !isIn(asides, element)),
+  );
 }
 
 function isIn(asides: readonly Element[], element: Element): boolean {
@@ -114,6 +117,7 @@ function above(element: Element, selector: string): Element | null {
 
 function childOf(list: Element, element: Element): Element {
   let child = element;
-  for (let parent = own(child).parentElement; parent && parent !== list; parent = own(child).parentElement) child = parent;
+  for (let parent = own(child).parentElement; parent && parent !== list; parent = own(child).parentElement)
+    child = parent;
   return child;
 }

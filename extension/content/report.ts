@@ -10,7 +10,11 @@ export function reportOf(adapter: SiteAdapter): PageReport {
   const reading = readPage(adapter);
   const { groups, left } = groupsOf(reading, new Texts(adapter.ignore), { others: () => 0, alone: false });
   return {
-    adapter: adapter.id, prompts: reading.prompts.length, answers: reading.answers.length,
-    ranked: groups.filter(({ shown }) => shown.length > 1).length, left, problem: "",
+    adapter: adapter.id,
+    prompts: reading.prompts.length,
+    answers: reading.answers.length,
+    ranked: groups.filter(({ shown }) => shown.length > 1).length,
+    left,
+    problem: "",
   };
 }

@@ -99,7 +99,9 @@ export class Scores {
     if (this.#problem || this.#closed.signal.aborted) return undefined;
     for (const { instruction, answers } of this.#wishes) {
       // Equal answers have equal fingerprints, and are requested once.
-      const lacking = new Map(answers.filter(({ print }) => !this.#scores.has(print)).map((answer) => [answer.print, answer]));
+      const lacking = new Map(
+        answers.filter(({ print }) => !this.#scores.has(print)).map((answer) => [answer.print, answer]),
+      );
       if (lacking.size > 0) return { instruction, answers: [...lacking.values()].slice(0, MOST_ASKED) };
     }
     return undefined;
@@ -107,13 +109,17 @@ export class Scores {
 
   async #score({ instruction, answers }: Wish): Promise<void> {
     try {
-      await this.#client.score(instruction, answers.map(({ text }) => text), {
-        signal: this.#closed.signal,
-        onScored: (first, scores) => {
-          scores.forEach((score, index) => this.#add(answers[first + index], score));
-          this.#changed();
+      await this.#client.score(
+        instruction,
+        answers.map(({ text }) => text),
+        {
+          signal: this.#closed.signal,
+          onScored: (first, scores) => {
+            scores.forEach((score, index) => this.#add(answers[first + index], score));
+            this.#changed();
+          },
         },
-      });
+      );
       // Otherwise an engine that says it is done without scores would get the same request for ever.
       if (answers.some(({ print }) => !this.#scores.has(print))) this.#problem = "The engine left answers out.";
     } catch (error) {

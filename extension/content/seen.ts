@@ -12,13 +12,18 @@ const LOOK_EVERY = 100;
 export class Seen {
   /** Since when each visible element has been visible in its place. */
   readonly #since = new WeakMap<Element, number>();
-  readonly #observer = new IntersectionObserver((entries) => {
-    // Firefox has no `isVisible`, and so cannot say what lies over an element.
-    for (const { target, isIntersecting, isVisible = isIntersecting } of entries as (IntersectionObserverEntry & { isVisible?: boolean })[]) {
-      if (!isVisible) this.#since.delete(target);
-      else if (!this.#since.has(target)) this.#since.set(target, performance.now());
-    }
-  }, { trackVisibility: true, delay: LOOK_EVERY } as IntersectionObserverInit);
+  readonly #observer = new IntersectionObserver(
+    (entries) => {
+      // Firefox has no `isVisible`, and so cannot say what lies over an element.
+      for (const { target, isIntersecting, isVisible = isIntersecting } of entries as (IntersectionObserverEntry & {
+        isVisible?: boolean;
+      })[]) {
+        if (!isVisible) this.#since.delete(target);
+        else if (!this.#since.has(target)) this.#since.set(target, performance.now());
+      }
+    },
+    { trackVisibility: true, delay: LOOK_EVERY } as IntersectionObserverInit,
+  );
 
   watch(element: Element): void {
     this.#observer.observe(element);

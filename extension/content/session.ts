@@ -61,7 +61,8 @@ export class Session {
    * site, which an empty page does not show at first.
    */
   constructor(
-    adapter: SiteAdapter, settings: PageSettings,
+    adapter: SiteAdapter,
+    settings: PageSettings,
     { gone, recognised }: { gone: () => void; recognised: (adapter: SiteAdapter) => void },
   ) {
     this.#adapter = adapter;
@@ -79,12 +80,16 @@ export class Session {
       look: () => this.#look(),
     });
     this.#switchThumbs();
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden || !this.#opinions) return;
-      // Lessons may have been deleted in the meantime, in the options.
-      this.#opinions.refresh();
-      this.#watch.soon(0);
-    }, { signal: this.#ended.signal });
+    document.addEventListener(
+      "visibilitychange",
+      () => {
+        if (document.hidden || !this.#opinions) return;
+        // Lessons may have been deleted in the meantime, in the options.
+        this.#opinions.refresh();
+        this.#watch.soon(0);
+      },
+      { signal: this.#ended.signal },
+    );
     this.#interval = setInterval(() => {
       if (!isThere()) this.#gone();
       else if (!document.hidden) this.#badges.place();
@@ -141,22 +146,32 @@ export class Session {
     const page = location.pathname + location.search;
     const reading = readPage(this.#adapter);
     const { groups, left } = groupsOf(reading, this.#texts, {
-      others: (key) => this.#variants.besides(key, page).length, alone: this.#adapter.identity !== undefined,
+      others: (key) => this.#variants.besides(key, page).length,
+      alone: this.#adapter.identity !== undefined,
     });
     const seen = groups.map((group) => this.#rankingOf(group, page, now)).reverse();
     this.#rankings = seen.filter(({ tracks, variants }) => tracks.length + variants.length >= 2);
     this.#report = {
-      adapter: this.#adapter.id, prompts: reading.prompts.length, answers: reading.answers.length,
-      ranked: this.#rankings.length, left, problem: "",
+      adapter: this.#adapter.id,
+      prompts: reading.prompts.length,
+      answers: reading.answers.length,
+      ranked: this.#rankings.length,
+      left,
+      problem: "",
     };
     // The newest first, because the user waits for those.
-    this.#scores.want(this.#rankings.toReversed().map(({ group, tracks, variants }) => ({
-      instruction: group.instruction,
-      answers: [...tracks.flatMap((track) => this.#tracks.due(track, now) ?? []), ...variants],
-    })));
-    this.#opinions?.want(this.#rankings.map(({ group, tracks }) => ({
-      instruction: group.instruction, answers: tracks.filter(({ settled }) => settled),
-    })));
+    this.#scores.want(
+      this.#rankings.toReversed().map(({ group, tracks, variants }) => ({
+        instruction: group.instruction,
+        answers: [...tracks.flatMap((track) => this.#tracks.due(track, now) ?? []), ...variants],
+      })),
+    );
+    this.#opinions?.want(
+      this.#rankings.map(({ group, tracks }) => ({
+        instruction: group.instruction,
+        answers: tracks.filter(({ settled }) => settled),
+      })),
+    );
     this.#show();
     const next = Math.min(...seen.flatMap(({ tracks }) => tracks.map((track) => this.#tracks.wait(track, now))));
     if (next < Infinity) this.#watch.soon(next);
@@ -178,14 +193,22 @@ export class Session {
     const { state, problem } = this.#scores;
     const items = this.#rankings.flatMap((ranking) => {
       const { group, tracks, variants } = ranking;
-      const rated = [...tracks.map((track) => this.#rate(track)), ...variants.map(({ print }) => ({ score: this.#scores.of(print), changing: false }))];
+      const rated = [
+        ...tracks.map((track) => this.#rate(track)),
+        ...variants.map(({ print }) => ({ score: this.#scores.of(print), changing: false })),
+      ];
       const views = viewsOf(rated, state, problem);
       const answers = group.shown.map(({ anchor }) => anchor);
       const first = views.findIndex((view) => view.kind === "ranked" && view.best);
       this.#announce(ranking, rated, first);
-      return answers.map((answer, index): Item => ({
-        answer, view: views[index]!, best: answers[first], opinion: this.#opinionOf(group, tracks[index]!),
-      }));
+      return answers.map(
+        (answer, index): Item => ({
+          answer,
+          view: views[index]!,
+          best: answers[first],
+          opinion: this.#opinionOf(group, tracks[index]!),
+        }),
+      );
     });
     this.#badges.show(items, this.#settings.badge, state);
   }
@@ -226,9 +249,15 @@ export class Session {
     this.#announced.set(group.key, result);
     dropOldest(this.#announced, MOST_ANNOUNCED);
     const where = best < tracks.length ? `Answer ${best + 1}` : "An answer that is not shown";
-    this.#announcements.push(`${rated.length} answers ranked. ${where} is the best, with a score of ${inShort(rated[best]!.score!.score)}.`);
+    this.#announcements.push(
+      `${rated.length} answers ranked. ${where} is the best, with a score of ${inShort(rated[best]!.score!.score)}.`,
+    );
     this.#announceTimer ??= setTimeout(() => {
-      this.#badges.say(this.#announcements.length === 1 ? this.#announcements[0]! : `The answers to ${this.#announcements.length} prompts are ranked.`);
+      this.#badges.say(
+        this.#announcements.length === 1
+          ? this.#announcements[0]!
+          : `The answers to ${this.#announcements.length} prompts are ranked.`,
+      );
       this.#announcements = [];
       this.#announceTimer = undefined;
     }, ANNOUNCE_MS);

@@ -53,7 +53,16 @@ export class Tracks {
     const print = same ? track!.print : fingerprint(`${key}\n${text}`);
     if (!track || track.identity !== identity) {
       track = {
-        key, identity, print, text, changedAt: now, dueAt: now, settled: false, changed: false, interim: undefined, score: undefined,
+        key,
+        identity,
+        print,
+        text,
+        changedAt: now,
+        dueAt: now,
+        settled: false,
+        changed: false,
+        interim: undefined,
+        score: undefined,
       };
       this.#tracks.set(parts[0], track);
     } else if (!same) {
@@ -107,6 +116,8 @@ export class Tracks {
     if (this.#adapter.running && document.querySelector(this.#adapter.running)) return true;
     if (!this.#streaming) return false;
     const around = (this.#adapter.turn && parts[0].closest(this.#adapter.turn)) || parts[0];
-    return [around, ...parts].some((element) => own(element).matches(this.#streaming) || own(element).querySelector(this.#streaming));
+    return [around, ...parts].some(
+      (element) => own(element).matches(this.#streaming) || own(element).querySelector(this.#streaming),
+    );
   }
 }

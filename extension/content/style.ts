@@ -2,7 +2,9 @@
 
 /** The colours of `www/palette.css`, as CSS declarations. The page decides between light and dark, not the browser. */
 const declarations = (colors: Readonly<Record<string, string>>) =>
-  Object.entries(colors).map(([name, color]) => `  ${name}: ${color};`).join("\n");
+  Object.entries(colors)
+    .map(([name, color]) => `  ${name}: ${color};`)
+    .join("\n");
 
 export const STYLE = `
 :host {

@@ -5,15 +5,60 @@ import { own } from "./own.js";
 
 /** Elements whose text is not part of what people read. */
 const SKIPPED = new Set([
-  "annotation", "audio", "canvas", "iframe", "input", "math-field", "noscript", "object", "script", "select", "style",
-  "svg", "template", "textarea", "video",
+  "annotation",
+  "audio",
+  "canvas",
+  "iframe",
+  "input",
+  "math-field",
+  "noscript",
+  "object",
+  "script",
+  "select",
+  "style",
+  "svg",
+  "template",
+  "textarea",
+  "video",
 ]);
 
 /** Elements that begin a new line. */
 const BLOCKS = new Set([
-  "address", "article", "aside", "blockquote", "br", "dd", "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption",
-  "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre",
-  "section", "summary", "table", "tr", "ul",
+  "address",
+  "article",
+  "aside",
+  "blockquote",
+  "br",
+  "dd",
+  "details",
+  "dialog",
+  "div",
+  "dl",
+  "dt",
+  "fieldset",
+  "figcaption",
+  "figure",
+  "footer",
+  "form",
+  "h1",
+  "h2",
+  "h3",
+  "h4",
+  "h5",
+  "h6",
+  "header",
+  "hr",
+  "li",
+  "main",
+  "nav",
+  "ol",
+  "p",
+  "pre",
+  "section",
+  "summary",
+  "table",
+  "tr",
+  "ul",
 ]);
 
 /** The most nodes that are visited for one text, because a page may have a megabyte of empty elements. */
@@ -49,8 +94,12 @@ function itself<T extends Node>(node: T): T {
 }
 
 function isRead(element: Element, ignore: string): boolean {
-  return !SKIPPED.has(element.localName) && element.getAttribute("aria-hidden") !== "true" &&
-    !(ignore && element.matches(ignore)) && element.checkVisibility({ visibilityProperty: true });
+  return (
+    !SKIPPED.has(element.localName) &&
+    element.getAttribute("aria-hidden") !== "true" &&
+    !(ignore && element.matches(ignore)) &&
+    element.checkVisibility({ visibilityProperty: true })
+  );
 }
 
 function isBlock(node: Node): boolean {
@@ -70,7 +119,8 @@ class Lines {
     // One node may be a megabyte.
     const data = node.substringData(0, 4 * MOST_CHARACTERS);
     const parent = node.parentElement;
-    const isPreserved = data.includes("\n") && parent && /^(pre|break-spaces)/.test(getComputedStyle(parent).whiteSpace);
+    const isPreserved =
+      data.includes("\n") && parent && /^(pre|break-spaces)/.test(getComputedStyle(parent).whiteSpace);
     if (isPreserved) {
       this.#write(data);
       return;
@@ -111,7 +161,10 @@ export class Texts {
   /** The text of all parts together. */
   of(parts: readonly Element[]): string {
     if (parts.length === 1) return this.#one(parts[0]!).text;
-    const text = parts.map((part) => this.#one(part).text).filter(Boolean).join("\n");
+    const text = parts
+      .map((part) => this.#one(part).text)
+      .filter(Boolean)
+      .join("\n");
     return text.slice(0, MOST_CHARACTERS);
   }
 
@@ -134,7 +187,7 @@ export class Texts {
 
   #one(element: Element): { text: string; name?: string } {
     let one = this.#cache.get(element);
-    if (!one) this.#cache.set(element, one = { text: textOf(element, this.#ignore) });
+    if (!one) this.#cache.set(element, (one = { text: textOf(element, this.#ignore) }));
     return one;
   }
 }

@@ -38,7 +38,8 @@ export class Variants {
   besides(key: string, page: string, shown: readonly { identity: string; print: string }[] = []): Variant[] {
     const identities = new Set(shown.map(({ identity }) => identity));
     const prints = new Set(shown.map(({ print }) => print));
-    return [...this.#byPrompt.get(key)?.values() ?? []].filter((variant) =>
-      variant.page === page && !identities.has(variant.identity) && !prints.has(variant.print));
+    return [...(this.#byPrompt.get(key)?.values() ?? [])].filter(
+      (variant) => variant.page === page && !identities.has(variant.identity) && !prints.has(variant.print),
+    );
   }
 }

@@ -3,16 +3,16 @@ import type { EngineState, Score } from "../messages.js";
 
 export type View =
   | {
-    kind: "ranked";
-    rank: number;
-    of: number;
-    score: Score;
-    best: boolean;
-    /** The answer is still being written, or was edited and has not been scored anew. */
-    changing: boolean;
-    /** Other answers have no score yet. */
-    soFar: boolean;
-  }
+      kind: "ranked";
+      rank: number;
+      of: number;
+      score: Score;
+      best: boolean;
+      /** The answer is still being written, or was edited and has not been scored anew. */
+      changing: boolean;
+      /** Other answers have no score yet. */
+      soFar: boolean;
+    }
   | { kind: "waiting"; of: number }
   | { kind: "loading"; phase: "download" | "load"; percent: number | undefined }
   | { kind: "failed"; message: string };

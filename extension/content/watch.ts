@@ -30,7 +30,10 @@ export class Watch {
       this.soon(0);
     });
     this.#observer.observe(document, {
-      subtree: true, childList: true, characterData: true, attributes: true,
+      subtree: true,
+      childList: true,
+      characterData: true,
+      attributes: true,
       attributeFilter: [...new Set([...ATTRIBUTES, ...attributes])],
     });
     this.#rootObserver = new MutationObserver(retheme);

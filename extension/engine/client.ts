@@ -5,7 +5,15 @@
  */
 import * as v from "valibot";
 import {
-  type Answer, cut, type EngineState, MOST_ANSWERS, MOST_SCORES, type Score, type Teaching, ToBackground, VERSION,
+  type Answer,
+  cut,
+  type EngineState,
+  MOST_ANSWERS,
+  MOST_SCORES,
+  type Score,
+  type Teaching,
+  ToBackground,
+  VERSION,
 } from "../messages.js";
 import { Connection, EngineError, type Listeners, type Listening, type Request } from "./connection.js";
 import { isOurPage } from "./trust.js";
@@ -82,7 +90,10 @@ class Client implements EngineClient {
       for (let start = 0; start < answers.length; start += MOST_ANSWERS) {
         const part = answers.slice(start, start + MOST_ANSWERS).map(cut);
         const fromStart = (first: number, scores: Score[]) => onScored(start + first, scores);
-        await this.#call({ type: "score", instruction: cut(instruction), answers: part }, { signal, onScored: fromStart });
+        await this.#call(
+          { type: "score", instruction: cut(instruction), answers: part },
+          { signal, onScored: fromStart },
+        );
       }
     } finally {
       this.#scoring -= 1;

@@ -1,10 +1,21 @@
 /** One port to the engine, and the calls that go through it. */
 import * as v from "valibot";
-import { ENGINE_PORT, type EngineState, FromEngine, type Score, type Teaching, type ToEngine, VERSION } from "../messages.js";
+import {
+  ENGINE_PORT,
+  type EngineState,
+  FromEngine,
+  type Score,
+  type Teaching,
+  type ToEngine,
+  VERSION,
+} from "../messages.js";
 
 /** A call that failed, with the code of the package's errors, or `engine` where the engine went away. */
 export class EngineError extends Error {
-  constructor(readonly code: string, message: string) {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
     super(message);
     this.name = "EngineError";
   }
@@ -12,7 +23,7 @@ export class EngineError extends Error {
 
 type Numbered = Exclude<ToEngine, { type: "cancel" }>;
 /** What can be asked of the engine. */
-export type Request = Numbered extends infer R ? R extends Numbered ? Omit<R, "v" | "id"> : never : never;
+export type Request = Numbered extends infer R ? (R extends Numbered ? Omit<R, "v" | "id"> : never) : never;
 /** How a call is stopped, and what is called with its scores meanwhile. */
 export interface Listening {
   signal?: AbortSignal | undefined;
@@ -74,7 +85,7 @@ export class Connection {
   /** Makes a call, and resolves when the engine says that it is done. */
   call(request: Request, { signal, onScored }: Listening): Promise<void> {
     return new Promise((resolve, reject) => {
-      const id = this.#lastId += 1;
+      const id = (this.#lastId += 1);
       const end = (then: () => void) => {
         this.#calls.delete(id);
         signal?.removeEventListener("abort", stop);

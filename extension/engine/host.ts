@@ -4,7 +4,15 @@
  */
 import * as v from "valibot";
 import {
-  ENGINE_PORT, type EngineSettings, type EngineState, type FromEngine, MOST_SCORES, type Score, type Taught, type Teaching, ToEngine,
+  ENGINE_PORT,
+  type EngineSettings,
+  type EngineState,
+  type FromEngine,
+  MOST_SCORES,
+  type Score,
+  type Taught,
+  type Teaching,
+  ToEngine,
   VERSION,
 } from "../messages.js";
 import { Failure, failureOf, Model } from "./model.js";
@@ -37,15 +45,24 @@ export class EngineHost {
 
   constructor({ settings, onState, onTaught, onIdle }: HostOptions) {
     let before: EngineState["phase"] | undefined;
-    const publish = throttled<EngineState>(STATE_EVERY, ({ phase }) => phase, (state) => {
-      for (const port of this.#ports) send(port, { v: VERSION, type: "state", state });
-      if (state.phase !== "ready" || before !== "ready") onState(state);
-      before = state.phase;
-    });
+    const publish = throttled<EngineState>(
+      STATE_EVERY,
+      ({ phase }) => phase,
+      (state) => {
+        for (const port of this.#ports) send(port, { v: VERSION, type: "state", state });
+        if (state.phase !== "ready" || before !== "ready") onState(state);
+        before = state.phase;
+      },
+    );
     this.#model = new Model(publish, onIdle);
-    const onTeaching = throttled<Teaching>(STATE_EVERY, ({ phase }) => phase, (teaching) => {
-      for (const port of this.#ports) if (isOurPage(port.sender)) send(port, { v: VERSION, type: "teaching", teaching });
-    });
+    const onTeaching = throttled<Teaching>(
+      STATE_EVERY,
+      ({ phase }) => phase,
+      (teaching) => {
+        for (const port of this.#ports)
+          if (isOurPage(port.sender)) send(port, { v: VERSION, type: "teaching", teaching });
+      },
+    );
     this.#teacher = new Teacher(this.#model, { onTeaching, onTaught });
     // Settings that came in the meantime are newer.
     this.#settings = settings.then((first) => {
@@ -76,7 +93,8 @@ export class EngineHost {
     const leave = () => {
       this.#ports.delete(port);
       // A model that is being loaded goes on loading when the popup that asked for it closes.
-      for (const { type, stop } of running.values()) if (type === "score") stop.abort(new Failure("aborted", "Nobody listens"));
+      for (const { type, stop } of running.values())
+        if (type === "score") stop.abort(new Failure("aborted", "Nobody listens"));
     };
     port.onDisconnect.addListener(leave);
     port.onMessage.addListener((raw: unknown) => {
@@ -90,12 +108,16 @@ export class EngineHost {
       } else {
         const stop = new AbortController();
         const busy = [...running.values()].filter(({ type }) => type === "score").length >= MOST_SCORES;
-        const work = busy ? Promise.reject(new Failure("busy", `${MOST_SCORES} requests are under way`)) : this.#run(port, output, stop.signal);
+        const work = busy
+          ? Promise.reject(new Failure("busy", `${MOST_SCORES} requests are under way`))
+          : this.#run(port, output, stop.signal);
         running.set(output.id, { type: output.type, stop });
-        work.then(
-          () => send(port, { v: VERSION, type: "done", id: output.id }),
-          (error) => send(port, { v: VERSION, type: "failed", id: output.id, ...failureOf(error) }),
-        ).finally(() => running.delete(output.id));
+        work
+          .then(
+            () => send(port, { v: VERSION, type: "done", id: output.id }),
+            (error) => send(port, { v: VERSION, type: "failed", id: output.id, ...failureOf(error) }),
+          )
+          .finally(() => running.delete(output.id));
       }
     });
     this.#ports.add(port);
@@ -103,7 +125,11 @@ export class EngineHost {
     if (isPage) send(port, { v: VERSION, type: "teaching", teaching: this.#teacher.teaching });
   }
 
-  async #run(port: chrome.runtime.Port, request: Exclude<ToEngine, { type: "cancel" }>, signal: AbortSignal): Promise<void> {
+  async #run(
+    port: chrome.runtime.Port,
+    request: Exclude<ToEngine, { type: "cancel" }>,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#settings;
     signal.throwIfAborted();
     switch (request.type) {
@@ -120,7 +146,11 @@ export class EngineHost {
     }
   }
 
-  async #score(port: chrome.runtime.Port, { id, instruction, answers }: Extract<ToEngine, { type: "score" }>, signal: AbortSignal): Promise<void> {
+  async #score(
+    port: chrome.runtime.Port,
+    { id, instruction, answers }: Extract<ToEngine, { type: "score" }>,
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#model.use(signal, async (scorer) => {
       let ready = 0;
       let first = 0;

@@ -6,7 +6,10 @@ import { pickedFiles } from "./folder.js";
 
 /** A request that failed, with a code of the package's errors or of the engine's own. */
 export class Failure extends Error {
-  constructor(readonly code: string, message: string) {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
     super(message);
   }
 }
@@ -56,8 +59,12 @@ export class Model {
   configure(settings: EngineSettings): void {
     const before = this.#settings;
     this.#settings = settings;
-    const same = before && before.dtype === settings.dtype && before.device === settings.device && before.adaptation === settings.adaptation
-      && JSON.stringify(before.model) === JSON.stringify(settings.model);
+    const same =
+      before &&
+      before.dtype === settings.dtype &&
+      before.device === settings.device &&
+      before.adaptation === settings.adaptation &&
+      JSON.stringify(before.model) === JSON.stringify(settings.model);
     if (before && !same) this.#discard(new Failure("changed", "Another model was chosen meanwhile"));
     this.#rest();
   }
@@ -102,13 +109,27 @@ export class Model {
     clearTimeout(this.#idle);
     const { model, adaptation, dtype, device } = this.#settings!;
     const stop = new AbortController();
-    const held: Held = { name: nameOf(model), adaptation, stop, loading: undefined!, scorer: undefined, waiting: 0, working: 0 };
+    const held: Held = {
+      name: nameOf(model),
+      adaptation,
+      stop,
+      loading: undefined!,
+      scorer: undefined,
+      waiting: 0,
+      working: 0,
+    };
     this.#held = held;
     this.#publish({ phase: "load", model: held.name, bytes: 0, total: 0 });
     const onProgress = ({ phase, bytes, total }: LoadProgress) => {
       if (this.#held === held && !held.scorer) this.#publish({ phase, model: held.name, bytes, total });
     };
-    held.loading = open(model, { signal: stop.signal, dtype, device, onProgress, ...(adaptation && { adaptation }) }).then(
+    held.loading = open(model, {
+      signal: stop.signal,
+      dtype,
+      device,
+      onProgress,
+      ...(adaptation && { adaptation }),
+    }).then(
       (scorer) => {
         if (stop.signal.aborted) scorer.dispose();
         stop.signal.throwIfAborted();
@@ -149,7 +170,14 @@ export class Model {
     const dtype = weights === "f16" ? path : weights;
     const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`.trim();
     this.#publish({
-      phase: "ready", model: held.name, adaptation: held.adaptation, dtype, adapter: name, gpuBytes, maxTokens, working: held.working,
+      phase: "ready",
+      model: held.name,
+      adaptation: held.adaptation,
+      dtype,
+      adapter: name,
+      gpuBytes,
+      maxTokens,
+      working: held.working,
     });
     this.#rest();
   }
@@ -206,10 +234,15 @@ async function open(model: ModelChoice, options: NonNullable<Parameters<typeof S
 
 async function sourceOf(model: ModelChoice): Promise<ModelSource | undefined> {
   switch (model.kind) {
-    case "embedded": return undefined;
-    case "large": return "btan2/cappy-large";
-    case "hub": return model.id;
-    case "url": return model.url;
-    case "folder": return pickedFiles(model.name);
+    case "embedded":
+      return undefined;
+    case "large":
+      return "btan2/cappy-large";
+    case "hub":
+      return model.id;
+    case "url":
+      return model.url;
+    case "folder":
+      return pickedFiles(model.name);
   }
 }

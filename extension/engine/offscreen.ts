@@ -1,6 +1,14 @@
 /** Chrome: the engine in the offscreen document. There it has no access to the settings, so the background sends them. */
 import * as v from "valibot";
-import { type Answer, EngineSettings, type EngineState, type Taught, type ToBackground, ToOffscreen, VERSION } from "../messages.js";
+import {
+  type Answer,
+  EngineSettings,
+  type EngineState,
+  type Taught,
+  type ToBackground,
+  ToOffscreen,
+  VERSION,
+} from "../messages.js";
 import { EngineHost } from "./host.js";
 import { isOurPage } from "./trust.js";
 

@@ -68,7 +68,10 @@ export class Teacher {
     // An error of teaching must not count as a failure of the model, which others may be using.
     let outcome: { taught: Taught } | { error: unknown } | undefined;
     await this.#model.use(signal, async (scorer, model) => {
-      outcome = await this.#run(scorer, model, lessons, signal).then((taught) => ({ taught }), (error: unknown) => ({ error }));
+      outcome = await this.#run(scorer, model, lessons, signal).then(
+        (taught) => ({ taught }),
+        (error: unknown) => ({ error }),
+      );
     });
     if (!outcome || "error" in outcome) throw outcome?.error;
     return outcome.taught;
@@ -81,7 +84,8 @@ export class Teacher {
     let heldOut: number | null = null;
     try {
       const history = await adapt(scorer, lessons, {
-        signal, keep: name,
+        signal,
+        keep: name,
         heldOut: instructions < FEWEST_TO_HOLD_OUT ? 0 : HELD_OUT,
         onProgress: ({ step, steps, loss, heldOut: error }) => {
           heldOut = error ?? heldOut;

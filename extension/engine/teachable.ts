@@ -3,9 +3,11 @@ import type { Lesson as AnyLesson, Scorer } from "cappy-web";
 import type { Taught } from "../messages.js";
 
 /** What a model learns from thumbs, in the form of the lines that `cappy adapt --train` reads. */
-export type Lesson = AnyLesson & (
-  | { instruction: string; response: string; label: number }
-  | { instruction: string; chosen: string[]; rejected: string[] });
+export type Lesson = AnyLesson &
+  (
+    | { instruction: string; response: string; label: number }
+    | { instruction: string; chosen: string[]; rejected: string[] }
+  );
 
 /** How far teaching is. */
 interface Step {
@@ -22,7 +24,8 @@ interface Step {
  * `keep`, and returns how it went. The scorer itself scores as before.
  */
 export async function adapt(
-  scorer: Scorer, lessons: readonly Lesson[],
+  scorer: Scorer,
+  lessons: readonly Lesson[],
   options: { heldOut: number; keep: string; signal: AbortSignal; onProgress: (step: Step) => void },
 ): Promise<Pick<Taught, "steps" | "before" | "after">> {
   const { history } = await scorer.adapt(lessons, { depth: "head", seed: 0, ...options });

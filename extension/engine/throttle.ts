@@ -2,7 +2,11 @@
  * A listener that is called with the latest value at most every `ms`; when a value is of another kind than the one
  * before, it is called at once.
  */
-export function throttled<T>(ms: number, kindOf: (value: T) => unknown, listener: (value: T) => void): (value: T) => void {
+export function throttled<T>(
+  ms: number,
+  kindOf: (value: T) => unknown,
+  listener: (value: T) => void,
+): (value: T) => void {
   let kind: unknown;
   let waiting: { value: T } | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -4,7 +4,14 @@ import { cut, Known, MOST_ANSWERS, type ToBackground, VERSION } from "../message
 
 /** Stores a thumb that was pressed; `undefined` takes it back. Fails where it was not stored. */
 export async function sendOpinion(instruction: string, answer: string, liked: boolean | undefined): Promise<void> {
-  await send({ v: VERSION, to: "background", type: "opinion", instruction: cut(instruction), answer: cut(answer), liked: liked ?? null });
+  await send({
+    v: VERSION,
+    to: "background",
+    type: "opinion",
+    instruction: cut(instruction),
+    answer: cut(answer),
+    liked: liked ?? null,
+  });
 }
 
 /** The opinions of answers to an instruction, in the order of the answers. */
@@ -12,7 +19,10 @@ export async function askOpinions(instruction: string, answers: readonly string[
   const all: (boolean | undefined)[] = [];
   for (let start = 0; start < answers.length; start += MOST_ANSWERS) {
     const part = answers.slice(start, start + MOST_ANSWERS).map(cut);
-    const { liked } = v.parse(Known, await send({ v: VERSION, to: "background", type: "opinions", instruction: cut(instruction), answers: part }));
+    const { liked } = v.parse(
+      Known,
+      await send({ v: VERSION, to: "background", type: "opinions", instruction: cut(instruction), answers: part }),
+    );
     all.push(...liked.map((one) => one ?? undefined));
   }
   return all;

@@ -35,7 +35,10 @@ const encoder = new TextEncoder();
  * replaces it, and `undefined` removes it.
  */
 export function withOpinion(
-  opinions: readonly Opinion[], instruction: string, response: string, liked: boolean | undefined,
+  opinions: readonly Opinion[],
+  instruction: string,
+  response: string,
+  liked: boolean | undefined,
 ): Opinion[] {
   const others = opinions.filter((one) => one.instruction !== instruction || one.response !== response);
   return within(liked === undefined ? others : [...others, { instruction, response, liked }]);
@@ -52,8 +55,14 @@ function within(opinions: readonly Opinion[]): Opinion[] {
 }
 
 /** The opinions of answers to an instruction, in the order of the answers. */
-export function likedOf(opinions: readonly Opinion[], instruction: string, responses: readonly string[]): (boolean | undefined)[] {
-  const known = new Map(opinions.filter((one) => one.instruction === instruction).map(({ response, liked }) => [response, liked]));
+export function likedOf(
+  opinions: readonly Opinion[],
+  instruction: string,
+  responses: readonly string[],
+): (boolean | undefined)[] {
+  const known = new Map(
+    opinions.filter((one) => one.instruction === instruction).map(({ response, liked }) => [response, liked]),
+  );
   return responses.map((response) => known.get(response));
 }
 

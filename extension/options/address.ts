@@ -4,7 +4,20 @@ import type { ModelChoice } from "../messages.js";
 const HUB = "https://huggingface.co";
 
 /** The first parts of the hub's paths that are not the owners of models. */
-const NOT_MODELS = ["api", "blog", "collections", "datasets", "docs", "join", "login", "models", "organizations", "papers", "settings", "spaces"];
+const NOT_MODELS = [
+  "api",
+  "blog",
+  "collections",
+  "datasets",
+  "docs",
+  "join",
+  "login",
+  "models",
+  "organizations",
+  "papers",
+  "settings",
+  "spaces",
+];
 
 /** The model that a text names; `undefined` where it names none. */
 export function modelNamed(text: string): ModelChoice | undefined {

@@ -5,7 +5,10 @@ import { coded } from "../ui/errors.js";
  * Calls `take` with the files that are dropped anywhere on the page. Of a folder, these are the files directly in it,
  * with the folder's name. Calls `fail` with the error where it cannot be read.
  */
-export function onDropped(take: (files: File[], folder: string | undefined) => void, fail: (error: unknown) => void): void {
+export function onDropped(
+  take: (files: File[], folder: string | undefined) => void,
+  fail: (error: unknown) => void,
+): void {
   const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
     if (hasFiles(event)) event.preventDefault();
@@ -23,9 +26,11 @@ export function onDropped(take: (files: File[], folder: string | undefined) => v
 
 async function read(dropped: { file: File | null }[], [folder, another]: FileSystemDirectoryEntry[]): Promise<File[]> {
   if (!folder) return dropped.flatMap(({ file }) => file ?? []);
-  if (another || dropped.length > 1) throw coded("input", "several things were dropped: drop one folder, or files without folders");
+  if (another || dropped.length > 1)
+    throw coded("input", "several things were dropped: drop one folder, or files without folders");
   const files = await filesIn(folder);
-  if (files.length === 0) throw coded("input", `${folder.name} has no files of its own: drop the folder with the model's files`);
+  if (files.length === 0)
+    throw coded("input", `${folder.name} has no files of its own: drop the folder with the model's files`);
   return files;
 }
 
@@ -37,7 +42,8 @@ async function filesIn(folder: FileSystemDirectoryEntry): Promise<File[]> {
     const entries = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
     if (entries.length === 0) return files;
     for (const entry of entries) {
-      if (entry.isFile) files.push(await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)));
+      if (entry.isFile)
+        files.push(await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject)));
     }
   }
 }

@@ -6,7 +6,12 @@ import { bytesIn, entries } from "./opfs.js";
 /** The file that is copied last: a folder without it was not copied completely. */
 const CONFIG = "config.json";
 const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
-const WEIGHTS = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+const WEIGHTS = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
+];
 
 /** Other files beside these that say how to read them, such as `tokenizer_config.json`, and their largest size in bytes. */
 const BESIDE = /^(?!.*\.index\.json$).*\.(json|txt|model)$/;
@@ -65,13 +70,20 @@ export async function planOf(chosen: readonly File[], dropped?: string): Promise
     if (BESIDE.test(name) && size <= MOST_BESIDE && !wanted.includes(name)) wanted.push(name);
   }
   const files = wanted.flatMap((name) => here.get(name) ?? []);
-  return { name: safe(dropped ?? home.split("/").at(-1)!), files, bytes: files.reduce((sum, { size }) => sum + size, 0), missing };
+  return {
+    name: safe(dropped ?? home.split("/").at(-1)!),
+    files,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    missing,
+  };
 }
 
 /** The model's own folder: the one that was chosen, or else the only one below it that holds a model. */
 function homeIn(chosen: readonly File[]): string {
   const depth = (folder: string) => folder.split("/").length;
-  const homes = [...new Set(chosen.filter(({ name }) => name === CONFIG).map(folderOf))].sort((a, b) => depth(a) - depth(b));
+  const homes = [...new Set(chosen.filter(({ name }) => name === CONFIG).map(folderOf))].sort(
+    (a, b) => depth(a) - depth(b),
+  );
   const [first, second] = homes;
   if (first === undefined) return folderOf(chosen[0]!);
   if (second !== undefined && depth(first) > 1 && depth(second) === depth(first)) {
@@ -82,7 +94,12 @@ function homeIn(chosen: readonly File[]): string {
 
 /** `name` with only those characters that the storage and the settings allow. */
 export function safe(name: string): string {
-  return name.replace(/[^\w.-]+/g, "-").replace(/^[.-]+|-+$/g, "").slice(0, 100) || "model";
+  return (
+    name
+      .replace(/[^\w.-]+/g, "-")
+      .replace(/^[.-]+|-+$/g, "")
+      .slice(0, 100) || "model"
+  );
 }
 
 /**
@@ -101,13 +118,14 @@ export async function copyFolder(
   const picked = await root.getDirectoryHandle(PICKED, { create: true });
   const folder = await picked.getDirectoryHandle(name, { create: true });
   let done = 0;
-  const count = () => new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform(chunk, out) {
-      done += chunk.length;
-      onProgress(done);
-      out.enqueue(chunk);
-    },
-  });
+  const count = () =>
+    new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform(chunk, out) {
+        done += chunk.length;
+        onProgress(done);
+        out.enqueue(chunk);
+      },
+    });
   try {
     for (const file of [...files].sort((a, b) => Number(a.name === CONFIG) - Number(b.name === CONFIG))) {
       const out = await (await folder.getFileHandle(file.name, { create: true })).createWritable();

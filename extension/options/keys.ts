@@ -9,8 +9,16 @@ interface Commands {
 export async function showKeys(): Promise<void> {
   onClick("change-keys", () => void change());
   const commands = await chrome.commands.getAll();
-  const rows = commands.filter(({ description }) => description).map(({ description, shortcut }) =>
-    make("div", {}, make("dt", {}, description!), make("dd", {}, ...(shortcut ? [make("kbd", {}, shortcut)] : ["not set"]))));
+  const rows = commands
+    .filter(({ description }) => description)
+    .map(({ description, shortcut }) =>
+      make(
+        "div",
+        {},
+        make("dt", {}, description!),
+        make("dd", {}, ...(shortcut ? [make("kbd", {}, shortcut)] : ["not set"])),
+      ),
+    );
   byId("keys", HTMLElement).replaceChildren(...rows);
 }
 

@@ -52,7 +52,7 @@ export class LessonsView {
   }
 
   async #refresh(): Promise<void> {
-    const refresh = this.#refreshes += 1;
+    const refresh = (this.#refreshes += 1);
     const lessons = lessonsOf(await readOpinions()).reverse();
     if (refresh !== this.#refreshes) return;
     this.#part.hidden = lessons.length === 0 && !this.#learned;
@@ -64,18 +64,34 @@ export class LessonsView {
   }
 
   #row(lesson: Lesson, number: number): HTMLElement {
-    const remove = button("Delete", () => void this.#do(() => this.#delete(lesson)), { className: "quiet", label: `Delete lesson ${number}` });
-    const [liked, disliked] = "label" in lesson
-      ? lesson.label === 1 ? [[lesson.response], []] : [[], [lesson.response]]
-      : [lesson.chosen, lesson.rejected];
-    return make("li", { className: "lesson" },
-      make("div", { className: "line" }, make("p", { className: "grow", dir: "auto" }, short(lesson.instruction)), remove),
-      ...liked.map((text) => answer("Liked", text)), ...disliked.map((text) => answer("Not liked", text)));
+    const remove = button("Delete", () => void this.#do(() => this.#delete(lesson)), {
+      className: "quiet",
+      label: `Delete lesson ${number}`,
+    });
+    const [liked, disliked] =
+      "label" in lesson
+        ? lesson.label === 1
+          ? [[lesson.response], []]
+          : [[], [lesson.response]]
+        : [lesson.chosen, lesson.rejected];
+    return make(
+      "li",
+      { className: "lesson" },
+      make(
+        "div",
+        { className: "line" },
+        make("p", { className: "grow", dir: "auto" }, short(lesson.instruction)),
+        remove,
+      ),
+      ...liked.map((text) => answer("Liked", text)),
+      ...disliked.map((text) => answer("Not liked", text)),
+    );
   }
 
   async #delete(lesson: Lesson): Promise<void> {
     await changeOpinions((opinions) => withoutLesson(opinions, lesson));
-    this.#status.textContent = "Deleted the lesson. What was learned from it stays until you forget it, or teach again.";
+    this.#status.textContent =
+      "Deleted the lesson. What was learned from it stays until you forget it, or teach again.";
     // The button that was pressed is gone.
     this.#title.focus();
   }
@@ -112,7 +128,12 @@ export class LessonsView {
 }
 
 function answer(opinion: string, text: string): HTMLElement {
-  return make("p", { className: "small", dir: "auto" }, make("span", { className: "opinion" }, `${opinion}: `), short(text));
+  return make(
+    "p",
+    { className: "small", dir: "auto" },
+    make("span", { className: "opinion" }, `${opinion}: `),
+    short(text),
+  );
 }
 
 function short(text: string): string {

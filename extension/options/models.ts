@@ -18,15 +18,24 @@ export class ModelChooser {
   readonly #url = byId("url", HTMLInputElement);
 
   /** @param onStored called after something was stored or deleted */
-  constructor(readonly engine: EngineClient, readonly model: ModelView, readonly onStored: () => void) {
+  constructor(
+    readonly engine: EngineClient,
+    readonly model: ModelView,
+    readonly onStored: () => void,
+  ) {
     onClick("use-embedded", () => void model.use({ kind: "embedded" }));
-    onClick("use-large", () =>
-      void askToDownload(byId("large-cost", HTMLElement), LARGE, () => void this.#use({ kind: "large" })));
+    onClick(
+      "use-large",
+      () => void askToDownload(byId("large-cost", HTMLElement), LARGE, () => void this.#use({ kind: "large" })),
+    );
     byId("url-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#lookUp();
     });
-    for (const [buttonId, inputId] of [["pick-folder", "folder-input"], ["pick-files", "files-input"]] as const) {
+    for (const [buttonId, inputId] of [
+      ["pick-folder", "folder-input"],
+      ["pick-files", "files-input"],
+    ] as const) {
       const input = byId(inputId, HTMLInputElement);
       onClick(buttonId, () => input.click());
       input.addEventListener("change", () => {
@@ -48,7 +57,8 @@ export class ModelChooser {
     for (const kind of KINDS) byId(`choice-${kind}`, HTMLElement).classList.toggle("in-use", kind === used);
     byId("use-embedded", HTMLElement).hidden = model.kind === "embedded";
     byId("use-large", HTMLElement).hidden = model.kind === "large";
-    if (used === "url" && this.#url.value === "") this.#url.value = model.kind === "hub" ? model.id : model.kind === "url" ? model.url : "";
+    if (used === "url" && this.#url.value === "")
+      this.#url.value = model.kind === "hub" ? model.id : model.kind === "url" ? model.url : "";
     void this.#listFolders(model.kind === "folder" ? model.name : "");
   }
 
@@ -60,9 +70,15 @@ export class ModelChooser {
   #lookUp(): void {
     const problem = byId("url-problem", HTMLElement);
     const model = modelNamed(this.#url.value.trim());
-    problem.textContent = model ? "" : "Write an id of the hub, such as owner/name, or a whole address, with https:// at its start.";
+    problem.textContent = model
+      ? ""
+      : "Write an id of the hub, such as owner/name, or a whole address, with https:// at its start.";
     if (!model) return this.#url.focus();
-    const remote = { source: model.kind === "hub" ? model.id : (model as { url: string }).url, model, name: nameOf(model) };
+    const remote = {
+      source: model.kind === "hub" ? model.id : (model as { url: string }).url,
+      model,
+      name: nameOf(model),
+    };
     void askToDownload(byId("url-cost", HTMLElement), remote, () => void this.#use(remote.model));
   }
 
@@ -73,7 +89,11 @@ export class ModelChooser {
 
   #row({ name, bytes, complete }: Folder, used: boolean): HTMLElement {
     const words = [inBytes(bytes), ...(complete ? [] : ["not complete"]), ...(used ? ["in use"] : [])];
-    const row = make("li", { className: "folder" }, make("p", {}, `${name} `, make("span", { className: "muted small" }, words.join(", "))));
+    const row = make(
+      "li",
+      { className: "folder" },
+      make("p", {}, `${name} `, make("span", { className: "muted small" }, words.join(", "))),
+    );
     if (complete && !used) {
       row.append(button("Use", () => void this.#use({ kind: "folder", name }), { label: `Use the folder ${name}` }));
     }
@@ -97,18 +117,40 @@ export class ModelChooser {
     }
     const taken = new Set((await pickedFolders()).map(({ name }) => name));
     const title = make("h3", { tabIndex: -1 }, `Copy ${inBytes(plan.bytes)} into this browser?`);
-    const name = make("input", { type: "text", id: "folder-name", value: plan.name, maxLength: 100, spellcheck: false });
+    const name = make("input", {
+      type: "text",
+      id: "folder-name",
+      value: plan.name,
+      maxLength: 100,
+      spellcheck: false,
+    });
     const replaces = make("p", { className: "warning small", role: "status" });
-    const check = () => { replaces.textContent = taken.has(safe(name.value)) ? "This replaces the folder of this name." : ""; };
+    const check = () => {
+      replaces.textContent = taken.has(safe(name.value)) ? "This replaces the folder of this name." : "";
+    };
     name.addEventListener("input", check);
     check();
     const list = plan.files.map((file) => make("li", {}, `${file.name}, ${inBytes(file.size)}`));
-    const copy = button("Copy and use", () => void this.#copy({ ...plan, name: safe(name.value) }), { className: "primary" });
-    this.#plan.replaceChildren(make("div", { className: "notice", role: "group", ariaLabel: "Copy a model" },
-      title, make("ul", { className: "small" }, ...list),
-      make("label", { htmlFor: "folder-name" }, "Its name here"), name, replaces,
-      make("div", { className: "row" }, copy, button("Not now", () => this.#plan.replaceChildren())),
-    ));
+    const copy = button("Copy and use", () => void this.#copy({ ...plan, name: safe(name.value) }), {
+      className: "primary",
+    });
+    this.#plan.replaceChildren(
+      make(
+        "div",
+        { className: "notice", role: "group", ariaLabel: "Copy a model" },
+        title,
+        make("ul", { className: "small" }, ...list),
+        make("label", { htmlFor: "folder-name" }, "Its name here"),
+        name,
+        replaces,
+        make(
+          "div",
+          { className: "row" },
+          copy,
+          button("Not now", () => this.#plan.replaceChildren()),
+        ),
+      ),
+    );
     title.focus();
   }
 
@@ -117,7 +159,9 @@ export class ModelChooser {
     const bar = make("progress", { ariaLabel: "Copying the model", max: plan.bytes, value: 0 });
     const words = make("p", { className: "small numbers" }, `Copying ${counted(plan.files.length, "file")}`);
     const cancel = button("Cancel", () => stop.abort(), { label: "Cancel copying the model" });
-    this.#plan.replaceChildren(make("div", { className: "notice" }, words, bar, make("div", { className: "row" }, cancel)));
+    this.#plan.replaceChildren(
+      make("div", { className: "notice" }, words, bar, make("div", { className: "row" }, cancel)),
+    );
     cancel.focus();
     try {
       // The loaded model may be reading the folder that is replaced.
@@ -134,7 +178,8 @@ export class ModelChooser {
       await this.#use({ kind: "folder", name: plan.name });
     } catch (error) {
       this.#plan.replaceChildren();
-      if (isAbort(error)) this.#plan.append(make("p", { className: "muted", role: "status" }, "Cancelled. Nothing was stored."));
+      if (isAbort(error))
+        this.#plan.append(make("p", { className: "muted", role: "status" }, "Cancelled. Nothing was stored."));
       else this.#error.replaceChildren(errorBox(error, () => void this.#copy(plan)));
       this.onStored();
     }

@@ -1,7 +1,9 @@
 /** The extension's files in the origin private file system. A file that another page deletes meanwhile is ignored. */
 
 /** The entries of a folder. */
-export async function entries(folder: FileSystemDirectoryHandle): Promise<(FileSystemFileHandle | FileSystemDirectoryHandle)[]> {
+export async function entries(
+  folder: FileSystemDirectoryHandle,
+): Promise<(FileSystemFileHandle | FileSystemDirectoryHandle)[]> {
   const found: (FileSystemFileHandle | FileSystemDirectoryHandle)[] = [];
   const look = async () => {
     for await (const entry of folder.values()) found.push(entry as FileSystemFileHandle | FileSystemDirectoryHandle);
@@ -14,7 +16,10 @@ export async function entries(folder: FileSystemDirectoryHandle): Promise<(FileS
 export async function bytesIn(folder: FileSystemDirectoryHandle): Promise<number> {
   let bytes = 0;
   for (const entry of await entries(folder)) {
-    bytes += entry instanceof FileSystemFileHandle ? ((await entry.getFile().catch(unlessGone))?.size ?? 0) : await bytesIn(entry);
+    bytes +=
+      entry instanceof FileSystemFileHandle
+        ? ((await entry.getFile().catch(unlessGone))?.size ?? 0)
+        : await bytesIn(entry);
   }
   return bytes;
 }

@@ -80,5 +80,7 @@ async function save(change: Partial<Settings>): Promise<void> {
   await changeSettings(change);
   const toast = byId("saved", HTMLElement);
   toast.textContent = "Saved";
-  setTimeout(() => { toast.textContent = ""; }, SHOWN);
+  setTimeout(() => {
+    toast.textContent = "";
+  }, SHOWN);
 }

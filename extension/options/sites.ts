@@ -36,7 +36,11 @@ export class SitesView {
     change.dataset.key = `${site.id} permission`;
     const head = make("div", { className: "row" }, make("h3", {}, site.name), change);
     const row = make("li", { className: "site" }, head);
-    const hosts = make("p", { className: "muted small" }, `${listed(hostsOf(site))} · ${allowed ? "allowed" : "not allowed"}`);
+    const hosts = make(
+      "p",
+      { className: "muted small" },
+      `${listed(hostsOf(site))} · ${allowed ? "allowed" : "not allowed"}`,
+    );
     row.append(hosts);
     if (allowed) {
       const toggle = make("input", { type: "checkbox", className: "toggle", role: "switch", checked: on });
@@ -50,11 +54,16 @@ export class SitesView {
   /** The row of a host that the user allowed in the popup. */
   #ownRow(pattern: string): HTMLElement {
     const host = hostOf(pattern);
-    const back = button("Withdraw", () => this.#ask(() => withdraw({ matches: [pattern] })), { label: `Withdraw the permission for ${host}` });
+    const back = button("Withdraw", () => this.#ask(() => withdraw({ matches: [pattern] })), {
+      label: `Withdraw the permission for ${host}`,
+    });
     back.dataset.key = `${pattern} permission`;
-    return make("li", { className: "site" },
+    return make(
+      "li",
+      { className: "site" },
       make("div", { className: "row" }, make("h3", {}, host), back),
-      make("p", { className: "muted small" }, `${pattern.split(":")[0]}, any port · allowed`));
+      make("p", { className: "muted small" }, `${pattern.split(":")[0]}, any port · allowed`),
+    );
   }
 
   #switch(site: SiteAdapter, on: boolean): Promise<void> {

@@ -32,16 +32,30 @@ export class StoredView {
   async refresh(): Promise<void> {
     // While something is deleted, reading could create parts of it anew.
     if (this.#working) return;
-    const refresh = this.#refreshes += 1;
+    const refresh = (this.#refreshes += 1);
     const stored = await takeStock();
     if (refresh !== this.#refreshes) return;
     const { usage, quota } = stored;
     this.#list.replaceChildren(...this.#rows(stored));
-    byId("space", HTMLElement).textContent = usage === undefined || quota === undefined ? ""
-      : `The browser counts ${inBytes(usage)} in all, and grants ${inBytes(quota)}.`;
+    byId("space", HTMLElement).textContent =
+      usage === undefined || quota === undefined
+        ? ""
+        : `The browser counts ${inBytes(usage)} in all, and grants ${inBytes(quota)}.`;
   }
 
-  #rows({ settings, instruction, answers, ranking, lessons, taught, models, problem, folders, tuningBytes, origins }: Stored): HTMLElement[] {
+  #rows({
+    settings,
+    instruction,
+    answers,
+    ranking,
+    lessons,
+    taught,
+    models,
+    problem,
+    folders,
+    tuningBytes,
+    origins,
+  }: Stored): HTMLElement[] {
     const collected = [...(instruction ? ["the instruction"] : []), ...(answers ? [counted(answers, "answer")] : [])];
     const rows = [
       line("Settings", settings ? "changed" : "as they came"),
@@ -53,20 +67,39 @@ export class StoredView {
     ];
     if (origins.length > 0) rows.push(line("Sites that you allowed", listed(origins.map(hostOf))));
     for (const { model, bytes, complete } of models) {
-      rows.push(line(model, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(model, async () => {
-        const { model: choice } = await readSettings();
-        const used = choice.kind === "large" ? LARGE.source : choice.kind === "hub" ? choice.id : choice.kind === "url" ? choice.url : "";
-        // The names of stored models have no query, and an address may have one.
-        await this.#stopUsing(used.split("?")[0] === model);
-        await (await import("cappy-web")).deleteKept(model);
-      })));
+      rows.push(
+        line(
+          model,
+          inBytes(bytes) + (complete ? "" : ", not complete"),
+          this.#deleteButton(model, async () => {
+            const { model: choice } = await readSettings();
+            const used =
+              choice.kind === "large"
+                ? LARGE.source
+                : choice.kind === "hub"
+                  ? choice.id
+                  : choice.kind === "url"
+                    ? choice.url
+                    : "";
+            // The names of stored models have no query, and an address may have one.
+            await this.#stopUsing(used.split("?")[0] === model);
+            await (await import("cappy-web")).deleteKept(model);
+          }),
+        ),
+      );
     }
     for (const { name, bytes, complete } of folders) {
-      rows.push(line(`Folder ${name}`, inBytes(bytes) + (complete ? "" : ", not complete"), this.#deleteButton(`folder ${name}`, async () => {
-        const { model: choice } = await readSettings();
-        await this.#stopUsing(choice.kind === "folder" && choice.name === name);
-        await deleteFolder(name);
-      })));
+      rows.push(
+        line(
+          `Folder ${name}`,
+          inBytes(bytes) + (complete ? "" : ", not complete"),
+          this.#deleteButton(`folder ${name}`, async () => {
+            const { model: choice } = await readSettings();
+            await this.#stopUsing(choice.kind === "folder" && choice.name === name);
+            await deleteFolder(name);
+          }),
+        ),
+      );
     }
     if (problem) rows.push(line("Models that cannot be listed", problem));
     else if (models.length + folders.length === 0) rows.push(line("Models", "none but the embedded one"));
@@ -81,10 +114,15 @@ export class StoredView {
   }
 
   #deleteButton(what: string, act: () => Promise<void>): HTMLElement {
-    return button("Delete", () => void this.#do(async () => {
-      await act();
-      this.#deleted.textContent = `Deleted ${what}.`;
-    }), { className: "quiet", label: `Delete ${what}` });
+    return button(
+      "Delete",
+      () =>
+        void this.#do(async () => {
+          await act();
+          this.#deleted.textContent = `Deleted ${what}.`;
+        }),
+      { className: "quiet", label: `Delete ${what}` },
+    );
   }
 
   async #confirm(): Promise<void> {
@@ -104,9 +142,10 @@ export class StoredView {
       const before = inPhrases(await takeStock());
       await deleteAll(this.engine);
       const left = inPhrases(await takeStock());
-      this.#deleted.textContent = left.length === 0
-        ? `Deleted: ${listed(before)}. Nothing is stored any more.`
-        : `Some things could not be deleted: ${listed(left)}.`;
+      this.#deleted.textContent =
+        left.length === 0
+          ? `Deleted: ${listed(before)}. Nothing is stored any more.`
+          : `Some things could not be deleted: ${listed(left)}.`;
     });
   }
 
@@ -127,5 +166,11 @@ export class StoredView {
 }
 
 function line(what: string, value: string, ...controls: HTMLElement[]): HTMLElement {
-  return make("li", {}, make("span", { className: "grow" }, what), make("span", { className: "muted numbers" }, value), ...controls);
+  return make(
+    "li",
+    {},
+    make("span", { className: "grow" }, what),
+    make("span", { className: "muted numbers" }, value),
+    ...controls,
+  );
 }

@@ -42,10 +42,12 @@ export async function takeStock(): Promise<Stored> {
   const cappy = await packageFolder();
   let problem = "";
   // A broken storage cannot be listed, but it can be deleted.
-  const models = await (cappy || await caches.has(PACKAGE) ? storedModels() : Promise.resolve([])).catch((error: unknown) => {
-    problem = String(error);
-    return [];
-  });
+  const models = await (cappy || (await caches.has(PACKAGE)) ? storedModels() : Promise.resolve([])).catch(
+    (error: unknown) => {
+      problem = String(error);
+      return [];
+    },
+  );
   const tuning = cappy && (await entries(cappy)).find(({ name }) => name === TUNING);
   return {
     settings: (await readStored("settings")) !== null,
@@ -54,18 +56,30 @@ export async function takeStock(): Promise<Stored> {
     ranking: (await readStored("ranking")) !== null,
     lessons: lessonsOf(await readOpinions()).length,
     taught: (await readSettings()).taught.map(({ model }) => model),
-    models, problem,
+    models,
+    problem,
     folders: await pickedFolders(),
     tuningBytes: tuning instanceof FileSystemDirectoryHandle ? await bytesIn(tuning) : 0,
     origins: await grantedOrigins(),
-    usage, quota,
+    usage,
+    quota,
   };
 }
 
 /** What is stored, as short phrases. */
-export function inPhrases(
-  { settings, instruction, answers, ranking, lessons, taught, models, problem, folders, tuningBytes, origins }: Stored,
-): string[] {
+export function inPhrases({
+  settings,
+  instruction,
+  answers,
+  ranking,
+  lessons,
+  taught,
+  models,
+  problem,
+  folders,
+  tuningBytes,
+  origins,
+}: Stored): string[] {
   const modelBytes = [...models, ...folders].reduce((sum, { bytes }) => sum + bytes, 0);
   const count = models.length + folders.length;
   return [

@@ -18,7 +18,10 @@ export class Draft {
    * @param now returns what is written in the panel
    * @param show replaces it
    */
-  constructor(readonly now: () => Collection, readonly show: (collection: Collection) => void) {
+  constructor(
+    readonly now: () => Collection,
+    readonly show: (collection: Collection) => void,
+  ) {
     onCollection((theirs) => this.#merge(theirs));
     // A side panel may be closed at any time without warning.
     addEventListener("pagehide", () => this.flush());

@@ -20,12 +20,17 @@ import { RowThumbs } from "./thumbs.js";
 import { TaskEditor } from "./task.js";
 
 const engine = engineClient();
-const model = new ModelView(byId("model", HTMLElement), engine, { retry: () => (failed ? void rank() : void model.load()) });
+const model = new ModelView(byId("model", HTMLElement), engine, {
+  retry: () => (failed ? void rank() : void model.load()),
+});
 const thumbs = new RowThumbs();
 const results = new ResultsView();
 const teach = new TeachView(byId("teach", HTMLElement), engine);
 const task = new TaskEditor(changed);
-const draft = new Draft(() => task.state, (collection) => task.show(collection));
+const draft = new Draft(
+  () => task.state,
+  (collection) => task.show(collection),
+);
 
 /** The ranking that is shown, as soon as it is finished. */
 let ranking: Ranking | undefined;
@@ -46,7 +51,10 @@ const bar = byId("bar", HTMLProgressElement);
 
 onClick("open-options", () => void chrome.runtime.openOptionsPage());
 onClick("use-embedded", () => void model.use({ kind: "embedded" }));
-onClick("use-large", () => void askToDownload(byId("cost", HTMLElement), LARGE, () => void model.use({ kind: "large" })));
+onClick(
+  "use-large",
+  () => void askToDownload(byId("cost", HTMLElement), LARGE, () => void model.use({ kind: "large" })),
+);
 offerPasting((texts) => {
   task.add(texts);
   announce(`Added ${counted(texts.length, "answer")}`);
@@ -69,7 +77,10 @@ async function start(): Promise<void> {
   const own = await ownWindow();
   isPrivate = own.isPrivate;
   byId("private", HTMLElement).hidden = !isPrivate;
-  if (isPrivate) onCollected(own.windowId, ({ as, text }) => (as === "answer" ? task.add([text]) : task.show({ ...task.state, instruction: text })));
+  if (isPrivate)
+    onCollected(own.windowId, ({ as, text }) =>
+      as === "answer" ? task.add([text]) : task.show({ ...task.state, instruction: text }),
+    );
   else void draft.open();
   applySettings(await readSettings());
   if (isPrivate) return;
@@ -109,10 +120,12 @@ function compare(): void {
   const ordered = inOrder(ranking.answers);
   const several = ordered.length > 1;
   const asked = state.instruction === ranking.instruction;
-  const marks = new Map(ordered.flatMap(({ id, text, score }, at): [string, string][] => {
-    if (!asked || now.get(id) !== text) return [];
-    return [[id, `${several && at === 0 ? "Best" : `Rank ${at + 1}`} · ${inShort(score)}`]];
-  }));
+  const marks = new Map(
+    ordered.flatMap(({ id, text, score }, at): [string, string][] => {
+      if (!asked || now.get(id) !== text) return [];
+      return [[id, `${several && at === 0 ? "Best" : `Rank ${at + 1}`} · ${inShort(score)}`]];
+    }),
+  );
   const best = ordered[0]?.id;
   task.mark(marks, several && best !== undefined && marks.has(best) ? best : undefined);
   results.number(state.answers);
@@ -120,43 +133,55 @@ function compare(): void {
 
 function whyStale(ranking: Ranking, state: Collection): string {
   if (!isOf(ranking, state)) return "The instruction or the answers have changed since this ranking.";
-  if (ranking.model !== nameOf(model.choice)) return `Another model has been chosen since this ranking: ${nameOf(model.choice)}.`;
-  if (ranking.adaptation !== adaptation) return "What the model has learned, or whether it is used, has changed since this ranking.";
+  if (ranking.model !== nameOf(model.choice))
+    return `Another model has been chosen since this ranking: ${nameOf(model.choice)}.`;
+  if (ranking.adaptation !== adaptation)
+    return "What the model has learned, or whether it is used, has changed since this ranking.";
   return "";
 }
 
 async function rank(): Promise<void> {
   if (running) return;
   const { instruction, answers } = withoutBlankRows(task.state);
-  const missing = instruction.trim() === "" ? "Write the instruction first." : answers.length === 0 ? "Add an answer first." : "";
+  const missing =
+    instruction.trim() === "" ? "Write the instruction first." : answers.length === 0 ? "Add an answer first." : "";
   if (missing) {
     status.textContent = missing;
     task.focus();
     return;
   }
   draft.flush();
-  const stop = running = new AbortController();
+  const stop = (running = new AbortController());
   const began = performance.now();
   const scores: Score[] = [];
-  const scored = () => answers.slice(0, scores.length).map((answer, at): RankedAnswer => ({ ...answer, ...scores[at]! }));
+  const scored = () =>
+    answers.slice(0, scores.length).map((answer, at): RankedAnswer => ({ ...answer, ...scores[at]! }));
   ranking = undefined;
   failed = undefined;
   begin(answers.length);
   try {
-    await engine.score(instruction, answers.map(({ text }) => text), {
-      signal: stop.signal,
-      onScored: (first, part) => {
-        // Where the engine begins anew, the scores begin anew, too.
-        scores.splice(first, scores.length, ...part);
-        results.show(scored(), false);
-        results.number(task.state.answers);
-        progress(scores.length, answers.length);
-        if (first === 0) results.reveal();
+    await engine.score(
+      instruction,
+      answers.map(({ text }) => text),
+      {
+        signal: stop.signal,
+        onScored: (first, part) => {
+          // Where the engine begins anew, the scores begin anew, too.
+          scores.splice(first, scores.length, ...part);
+          results.show(scored(), false);
+          results.number(task.state.answers);
+          progress(scores.length, answers.length);
+          if (first === 0) results.reveal();
+        },
       },
-    });
+    );
     const { dtype, adaptation } = model.state.phase === "ready" ? model.state : { dtype: "", adaptation: "" };
     ranking = {
-      instruction, answers: scored(), model: nameOf(model.choice), adaptation, dtype,
+      instruction,
+      answers: scored(),
+      model: nameOf(model.choice),
+      adaptation,
+      dtype,
       seconds: (performance.now() - began) / 1000,
     };
     finish(ranking);

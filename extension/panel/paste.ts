@@ -9,7 +9,9 @@ export function offerPasting(add: (texts: string[]) => void): void {
   const area = byId("paste-text", HTMLTextAreaElement);
   const count = byId("paste-count", HTMLElement);
   const answers = () => split(area.value, new FormData(form).get("split") === "one");
-  const showCount = () => { count.textContent = counted(answers().length, "answer"); };
+  const showCount = () => {
+    count.textContent = counted(answers().length, "answer");
+  };
   onClick("paste-several", () => {
     dialog.returnValue = "";
     dialog.showModal();

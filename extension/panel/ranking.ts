@@ -40,17 +40,30 @@ export function inOrder(answers: readonly RankedAnswer[]): RankedAnswer[] {
 export function isOf(ranking: Pick<Ranking, "instruction" | "answers">, collection: Collection): boolean {
   const { instruction, answers } = withoutBlankRows(collection);
   const ranked = new Map(ranking.answers.map(({ id, text }) => [id, text]));
-  return instruction === ranking.instruction && answers.length === ranked.size
-    && answers.every(({ id, text }) => ranked.get(id) === text);
+  return (
+    instruction === ranking.instruction &&
+    answers.length === ranked.size &&
+    answers.every(({ id, text }) => ranked.get(id) === text)
+  );
 }
 
 /** The ranking as a numbered list in Markdown, with scores. */
-export function asMarkdown({ instruction, answers, model }: Pick<Ranking, "instruction" | "answers" | "model">): string {
-  const quoted = instruction.trim().split("\n").map((line) => `> ${line}`.trimEnd());
+export function asMarkdown({
+  instruction,
+  answers,
+  model,
+}: Pick<Ranking, "instruction" | "answers" | "model">): string {
+  const quoted = instruction
+    .trim()
+    .split("\n")
+    .map((line) => `> ${line}`.trimEnd());
   const items = inOrder(answers).flatMap(({ text, score }, at) => {
     const number = `${at + 1}.`;
     const indent = " ".repeat(number.length + 1);
-    const lines = text.trim().split("\n").map((line) => (indent + line).trimEnd());
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => (indent + line).trimEnd());
     return ["", `${number} **${score.toFixed(4)}**`, "", ...lines];
   });
   return [...quoted, ...items, "", `Ranked by ${model}.`, ""].join("\n");

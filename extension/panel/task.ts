@@ -31,7 +31,10 @@ export class TaskEditor {
 
   /** The present content. */
   get state(): Collection {
-    const answers = this.#rows().map((row) => ({ id: row.dataset.id!, text: part(row, "textarea", HTMLTextAreaElement).value }));
+    const answers = this.#rows().map((row) => ({
+      id: row.dataset.id!,
+      text: part(row, "textarea", HTMLTextAreaElement).value,
+    }));
     return { instruction: this.#instruction.value, answers };
   }
 
@@ -54,11 +57,13 @@ export class TaskEditor {
 
   /** Adds answers after those that are there. */
   add(texts: readonly string[]): void {
-    this.#list.append(...texts.map((text) => {
-      const row = makeRow(crypto.randomUUID());
-      part(row, "textarea", HTMLTextAreaElement).value = text;
-      return row;
-    }));
+    this.#list.append(
+      ...texts.map((text) => {
+        const row = makeRow(crypto.randomUUID());
+        part(row, "textarea", HTMLTextAreaElement).value = text;
+        return row;
+      }),
+    );
     this.#offerUndo("", null);
     this.#changed();
   }

@@ -51,10 +51,13 @@ export class RowThumbs {
 
   async #refresh(): Promise<void> {
     if (this.#made.size === 0) return;
-    const refresh = this.#refreshes += 1;
+    const refresh = (this.#refreshes += 1);
     const all = [...this.#made];
     try {
-      const liked = await askOpinions(this.#instruction, all.map(([{ text }]) => text));
+      const liked = await askOpinions(
+        this.#instruction,
+        all.map(([{ text }]) => text),
+      );
       if (refresh === this.#refreshes) all.forEach(([, thumbs], at) => thumbs.show(liked[at]));
     } catch {
       // Learning was switched off meanwhile, which is handled elsewhere.

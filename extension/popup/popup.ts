@@ -62,7 +62,7 @@ async function look({ on, sitesOff }: Settings): Promise<Page> {
 }
 
 async function draw(): Promise<void> {
-  const drawing = drawings += 1;
+  const drawing = (drawings += 1);
   switchAll.checked = settings.on;
   const page = await look(settings);
   const text = JSON.stringify(page);
@@ -86,15 +86,21 @@ function partsOf(page: Page): HTMLElement[] {
         : button(`Always show badges on ${host}`, () => act(() => allowAndEnter(place)));
       if (!report) {
         return [
-          make("p", { className: "muted" }, "Cappy does not know this address. It can look for answers on this page once, or always on this host, where you run Open WebUI or LibreChat yourself."),
-          button("Rank answers on this page", () => act(rankHere), { className: "primary" }), always,
+          make(
+            "p",
+            { className: "muted" },
+            "Cappy does not know this address. It can look for answers on this page once, or always on this host, where you run Open WebUI or LibreChat yourself.",
+          ),
+          button("Rank answers on this page", () => act(rankHere), { className: "primary" }),
+          always,
           ...alternatives(true),
         ];
       }
       return [
         ...found(report),
         ...(report.ranked === 0 ? alternatives(true) : []),
-        ...(allowed ? [] : [button("Take the badges off this page", () => act(async () => leave(tab!.id!)))]), always,
+        ...(allowed ? [] : [button("Take the badges off this page", () => act(async () => leave(tab!.id!)))]),
+        always,
       ];
     }
     case "site": {
@@ -113,7 +119,8 @@ function partsOf(page: Page): HTMLElement[] {
       if (!on) return [line];
       if (!report) {
         return [
-          line, make("p", { className: "muted" }, "This page was open before. Badges come when it is loaded anew, or now:"),
+          line,
+          make("p", { className: "muted" }, "This page was open before. Badges come when it is loaded anew, or now:"),
           button("Show badges now", () => act(async () => enter(tab!.id!)), { className: "primary" }),
         ];
       }
@@ -126,10 +133,14 @@ function partsOf(page: Page): HTMLElement[] {
 function found({ answers, prompts, ranked, left, problem }: PageReport): HTMLElement[] {
   const lines: HTMLElement[] = [];
   const what = `${counted(answers, "answer")} to ${counted(prompts, "prompt")}`;
-  if (ranked > 0) lines.push(make("p", {}, `${what}; ${ranked === 1 ? "1 prompt has" : `${ranked} prompts have`} badges.`));
+  if (ranked > 0)
+    lines.push(make("p", {}, `${what}; ${ranked === 1 ? "1 prompt has" : `${ranked} prompts have`} badges.`));
   else if (answers > 0) lines.push(make("p", {}, `${what}. No prompt has two answers to compare yet.`));
   else lines.push(make("p", {}, "No answers were found on this page."));
-  if (left > 0) lines.push(make("p", { className: "warning" }, `${counted(left, "answer")} more are not ranked: too many for one page.`));
+  if (left > 0)
+    lines.push(
+      make("p", { className: "warning" }, `${counted(left, "answer")} more are not ranked: too many for one page.`),
+    );
   if (problem) lines.push(make("p", { className: "warning" }, problem));
   return lines;
 }
@@ -138,7 +149,9 @@ function found({ answers, prompts, ranked, left, problem }: PageReport): HTMLEle
 function alternatives(selecting: boolean): HTMLElement[] {
   const list = make("ul", { className: "muted small" });
   if (selecting) {
-    list.append(make("li", {}, "Select text, open its context menu, and choose “Use as instruction” or “Add as answer”."));
+    list.append(
+      make("li", {}, "Select text, open its context menu, and choose “Use as instruction” or “Add as answer”."),
+    );
   }
   list.append(make("li", {}, "Paste answers into the side panel."));
   return [make("p", { className: "muted small" }, selecting ? "Two other ways:" : "Another way:"), list];
@@ -151,7 +164,8 @@ async function rankHere(): Promise<void> {
 
 async function allowAndEnter(place: Place, site?: string): Promise<void> {
   if (!(await allow(place))) return;
-  if (settings.sitesOff.some((id) => id === site)) await changeSettings({ sitesOff: settings.sitesOff.filter((id) => id !== site) });
+  if (settings.sitesOff.some((id) => id === site))
+    await changeSettings({ sitesOff: settings.sitesOff.filter((id) => id !== site) });
   await enter(tab!.id!);
 }
 
@@ -169,7 +183,9 @@ function showPanel(): void {
 /** Does what a button is for, and shows what went wrong. */
 function act(work: () => Promise<unknown>): void {
   failure.replaceChildren();
-  work().catch(fail).finally(() => void draw());
+  work()
+    .catch(fail)
+    .finally(() => void draw());
 }
 
 function fail(error: unknown): void {

@@ -11,10 +11,7 @@ export const claude: SiteAdapter = {
   id: "claude",
   name: "Claude",
   matches: ["https://claude.ai/*"],
-  prompt: [
-    '[data-testid="user-message"]',
-    "[data-user-message-bubble]",
-  ],
+  prompt: ['[data-testid="user-message"]', "[data-user-message-bubble]"],
   answer: [
     '[data-is-streaming]:not(:has([data-testid="user-message"]))',
     '[data-testid="assistant-message"]',
@@ -22,9 +19,14 @@ export const claude: SiteAdapter = {
   ],
   turn: '[data-testid="transcript-row"], [role="feed"] [role="article"]',
   ignore: [
-    "button", '[role="status"]', '[role="group"]', ".sr-only", '[data-testid*="thinking"]',
+    "button",
+    '[role="status"]',
+    '[role="group"]',
+    ".sr-only",
+    '[data-testid*="thinking"]',
     // Thoughts that were opened, and what is shown beside the chat.
-    "[data-timeline-text]", '[class~="group/artifact-block"]',
+    "[data-timeline-text]",
+    '[class~="group/artifact-block"]',
     '[data-testid="message-actions"]',
   ],
   identity: ["[data-turn-key]"],

@@ -29,7 +29,12 @@ export const generic: SiteAdapter = {
   ],
   reversed: 'ol, ul, [role="log"], [role="feed"], [role="list"]',
   ignore: [
-    "button", '[role="button"]', '[role="status"]', '[role="toolbar"]', ".sr-only", ".visually-hidden",
+    "button",
+    '[role="button"]',
+    '[role="status"]',
+    '[role="toolbar"]',
+    ".sr-only",
+    ".visually-hidden",
     '[data-message-part-type="reasoning"]',
   ],
   identity: ["[data-message-id]", "[data-id]"],

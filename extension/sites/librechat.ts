@@ -12,7 +12,13 @@ export const librechat: SiteAdapter = {
   prompt: [".user-turn .message-content"],
   answer: [".agent-turn .message-content"],
   turn: ".sibling-content-group > div, .message-render",
-  ignore: ["button", '[data-testid="sibling-header"]', '[data-testid="message-text-editor"]', ".tabular-nums", ".sr-only"],
+  ignore: [
+    "button",
+    '[data-testid="sibling-header"]',
+    '[data-testid="message-text-editor"]',
+    ".tabular-nums",
+    ".sr-only",
+  ],
   // An attribute first: the value that counts is that of the id.
   identity: ["[id].message-render"],
   streaming: [".result-streaming"],

@@ -28,7 +28,10 @@ export const lmarena: SiteAdapter = {
   turn: ':has(> .sticky .truncate), [class*="basis-"], [role="group"][aria-roledescription="slide"]',
   reversed: "ol",
   ignore: [
-    "button", "details", ".sticky", ".sr-only",
+    "button",
+    "details",
+    ".sticky",
+    ".sr-only",
     // "Thought for …" is a button, and what it opens stands behind it.
     "button[aria-controls] + *",
     // The head of a block of code, with the language's name.

@@ -13,7 +13,14 @@ export const qwen: SiteAdapter = {
   answer: [".response-message-content.phase-answer", ".qwen-chat-message-assistant"],
   // Two to choose from stand in a box each.
   turn: ".response-message-box, .qwen-chat-message-assistant",
-  ignore: ["button", '[role="button"]', ".phase-thinking", ".smrm-card__prefer-btn", ".monaco-editor .margin", ".sr-only"],
+  ignore: [
+    "button",
+    '[role="button"]',
+    ".phase-thinking",
+    ".smrm-card__prefer-btn",
+    ".monaco-editor .margin",
+    ".sr-only",
+  ],
   streaming: ['[aria-busy="true"]'],
   settleMs: 2000,
 };

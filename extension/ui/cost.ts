@@ -43,11 +43,19 @@ export async function askToDownload(box: HTMLElement, remote: Remote, agreed: ()
   });
   if (!cost || current.get(box) !== asked) return;
   const title = make("h3", { tabIndex: -1 }, titleOf(cost, name));
-  const yes = button(cost.download > 0 ? "Download and use" : "Use it", () => {
-    close();
-    agreed();
-  }, { className: "primary" });
-  notice.replaceChildren(title, factList(factsOf(cost, dtype)), ...advice(cost, source, dtype).map((line) => make("p", { className: "small" }, line)));
+  const yes = button(
+    cost.download > 0 ? "Download and use" : "Use it",
+    () => {
+      close();
+      agreed();
+    },
+    { className: "primary" },
+  );
+  notice.replaceChildren(
+    title,
+    factList(factsOf(cost, dtype)),
+    ...advice(cost, source, dtype).map((line) => make("p", { className: "small" }, line)),
+  );
   if (isTooMuch(cost)) {
     notice.append(make("p", { className: "warning" }, "The browser grants less storage than this needs. It may fail."));
   }
@@ -62,7 +70,9 @@ const BITS = { f16: "in 16 bits", f32: "in 16 bits", q8: "in 8 bits", q4: "in 4 
 
 function titleOf({ bytes, download }: Cost, name: string): string {
   if (download === 0) return `${name} is stored here already`;
-  return download < bytes ? `Download the rest of ${name}: ${inBytes(download)}?` : `Download ${inBytes(download)} for ${name}?`;
+  return download < bytes
+    ? `Download the rest of ${name}: ${inBytes(download)}?`
+    : `Download ${inBytes(download)} for ${name}?`;
 }
 
 function factsOf({ bytes, download, gpuBytes, gpuBytesAs, quota }: Cost, dtype: Settings["dtype"]): [string, string][] {
@@ -76,11 +86,17 @@ function factsOf({ bytes, download, gpuBytes, gpuBytesAs, quota }: Cost, dtype: 
 }
 
 function advice({ bytes, download, gpuBytesAs }: Cost, source: string, dtype: Settings["dtype"]): string[] {
-  const others = gpuBytesAs && dtype !== "auto"
-    ? [`Its weights will be held ${BITS[dtype]}. Of graphics memory they take ${inBytes(gpuBytesAs.f16)} in 16 bits, ${inBytes(gpuBytesAs.q8)} in 8 and ${inBytes(gpuBytesAs.q4)} in 4: see Weights in the options. The download stays the same.`]
-    : [];
+  const others =
+    gpuBytesAs && dtype !== "auto"
+      ? [
+          `Its weights will be held ${BITS[dtype]}. Of graphics memory they take ${inBytes(gpuBytesAs.f16)} in 16 bits, ${inBytes(gpuBytesAs.q8)} in 8 and ${inBytes(gpuBytesAs.q4)} in 4: see Weights in the options. The download stays the same.`,
+        ]
+      : [];
   if (download === 0) return ["Nothing is downloaded. Loading it takes a moment.", ...others];
-  const resume = download < bytes ? "The download goes on where it stopped." : "A download that is cut off goes on later where it stopped.";
+  const resume =
+    download < bytes
+      ? "The download goes on where it stopped."
+      : "A download that is cut off goes on later where it stopped.";
   return [`It comes from ${hostOf(source)} and is stored in this browser. ${resume}`, ...others];
 }
 

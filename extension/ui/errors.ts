@@ -19,7 +19,8 @@ const BROWSERS =
 const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: string, ...advice: string[]]> = {
   engine: ["The model's process ended", "The browser may have ended it to save memory. Trying again starts it anew."],
   "no-webgpu": [
-    "This browser has no WebGPU", BROWSERS,
+    "This browser has no WebGPU",
+    BROWSERS,
     "On Linux, Chrome may want chrome://flags/#enable-unsafe-webgpu to be switched on, and Firefox dom.webgpu.enabled.",
   ],
   "no-adapter": [
@@ -44,27 +45,41 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
     "Check the connection and the address. What was downloaded before is not lost.",
     "A server of your own must allow others to read from it: Access-Control-Allow-Origin (CORS).",
   ],
-  unauthorized: ["The server does not let you in", "This extension sends no password or token. Choose a model that is open to all."],
+  unauthorized: [
+    "The server does not let you in",
+    "This extension sends no password or token. Choose a model that is open to all.",
+  ],
   "not-found": [
     "There is no such model, or a file of it is missing",
     "A model needs config.json, tokenizer.json and weights: model.safetensors or pytorch_model.bin.",
   ],
-  config: ["This model is of another kind", "Only RoBERTa, XLM-RoBERTa, BERT and DistilBERT models for sequence classification can be used."],
+  config: [
+    "This model is of another kind",
+    "Only RoBERTa, XLM-RoBERTa, BERT and DistilBERT models for sequence classification can be used.",
+  ],
   tokenizer: ["The tokenizer does not fit the model", "Check that tokenizer.json belongs to this model and is whole."],
-  checkpoint: ["The file of weights is broken", "It may have been cut short. Delete the model in the options and fetch it again."],
+  checkpoint: [
+    "The file of weights is broken",
+    "It may have been cut short. Delete the model in the options and fetch it again.",
+  ],
   integrity: ["A file is not the one that was expected", "Delete the model in the options and fetch it again."],
   io: ["A file could not be read or stored", "It may have been changed or moved. Try again, or choose it anew."],
   input: ["This cannot be used", "The message below says what is wrong with it."],
   "device-lost": ["The graphics device went away, twice", "The driver may have restarted. Try again."],
   gpu: ["The graphics adapter failed", "Try again. If it stays, update the browser and the graphics driver."],
-  "not-finite": ["A score came out as no number", "The model or the driver is at fault. Try another model, or weights that are read as f32: see the options."],
+  "not-finite": [
+    "A score came out as no number",
+    "The model or the driver is at fault. Try another model, or weights that are read as f32: see the options.",
+  ],
   worker: ["The background worker stopped", "Try again. If it stays, the device may lack memory."],
   disposed: ["The model was unloaded", "Trying again loads it anew."],
 };
 
 /** The stable code of an error; empty where it has none. */
 export function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : "";
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string"
+    ? error.code
+    : "";
 }
 
 /** Whether the user stopped the work, which is not shown as an error. */
@@ -78,7 +93,8 @@ export function explain(error: unknown): { title: string; advice: string[]; tech
   const [title, ...advice] = Object.hasOwn(WORDS, code)
     ? WORDS[code as keyof typeof WORDS]
     : ["Something went wrong", "Try again. If it stays, close and open this page."];
-  const message = typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
+  const message =
+    typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
   return { title: title!, advice, technical: code ? `${code}: ${message}` : message };
 }
 

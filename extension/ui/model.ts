@@ -33,9 +33,18 @@ export class ModelView {
   readonly #retry: () => void;
 
   /** @param retry what the button below an error does, in place of loading the model again */
-  constructor(root: HTMLElement, readonly engine: EngineClient, { retry }: { retry?: () => void } = {}) {
+  constructor(
+    root: HTMLElement,
+    readonly engine: EngineClient,
+    { retry }: { retry?: () => void } = {},
+  ) {
     this.#retry = retry ?? (() => void this.load());
-    root.append(make("div", {}, this.#name, this.#status, this.#note), this.#bar, make("div", { className: "row" }, this.#cancel), this.#error);
+    root.append(
+      make("div", {}, this.#name, this.#status, this.#note),
+      this.#bar,
+      make("div", { className: "row" }, this.#cancel),
+      this.#error,
+    );
     engine.onState((state) => this.#show(state));
     const chosen = ({ model }: { model: ModelChoice }) => {
       this.#choice = model;
@@ -135,11 +144,14 @@ export class ModelView {
   #words(): string {
     const state = this.#shown();
     switch (state.phase) {
-      case "idle": return "Not loaded. It loads by itself when something is ranked.";
-      case "failed": return state.model === nameOf(this.#choice) ? "" : state.model;
+      case "idle":
+        return "Not loaded. It loads by itself when something is ranked.";
+      case "failed":
+        return state.model === nameOf(this.#choice) ? "" : state.model;
       case "ready":
         return [phaseOf(state), state.dtype, state.adapter, `${inBytes(state.gpuBytes)} of graphics memory`]
-          .filter(Boolean).join(" · ");
+          .filter(Boolean)
+          .join(" · ");
       default: {
         const amount = state.total > 0 ? [`${inBytes(state.bytes)} of ${inBytes(state.total)}`] : [];
         return [phaseOf(state), ...amount, ...this.#rate.words(state.bytes, state.total)].join(" · ");

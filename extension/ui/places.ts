@@ -42,7 +42,10 @@ export function hostsOf({ matches }: Place): string[] {
 
 /** The host of a match pattern. */
 export function hostOf(pattern: string): string {
-  return pattern.replace(/^[^:]*:\/\//, "").replace(/\/.*$/, "").replace(/^\*\./, "");
+  return pattern
+    .replace(/^[^:]*:\/\//, "")
+    .replace(/\/.*$/, "")
+    .replace(/^\*\./, "");
 }
 
 /** Opens the side panel. To be called in the event of a click, before any `await`. */

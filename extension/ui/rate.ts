@@ -21,6 +21,9 @@ export class Rate {
     if (at - first.at < 500 || bytes <= first.bytes) return [];
     const rate = (bytes - first.bytes) / ((at - first.at) / 1000);
     const left = (total - bytes) / rate;
-    return [`${inBytes(rate)}/s`, ...(left >= 1 ? [`${left < 60 ? `${Math.ceil(left)} s` : inSeconds(left)} left`] : [])];
+    return [
+      `${inBytes(rate)}/s`,
+      ...(left >= 1 ? [`${left < 60 ? `${Math.ceil(left)} s` : inSeconds(left)} left`] : []),
+    ];
   }
 }

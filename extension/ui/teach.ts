@@ -19,18 +19,31 @@ export class TeachView {
   readonly #result = make("p", { className: "small numbers" });
   readonly #use = make("input", { type: "checkbox", className: "toggle", role: "switch" });
   readonly #forget = button("Forget what it learned", () => void this.#do(() => this.#forgetIt()));
-  readonly #learned = make("div", { className: "stack" },
+  readonly #learned = make(
+    "div",
+    { className: "stack" },
     this.#result,
     make("label", { className: "switch" }, make("span", {}, "Use what it learned"), this.#use),
-    make("div", { className: "row" }, this.#forget));
+    make("div", { className: "row" }, this.#forget),
+  );
   readonly #error = make("div", { role: "alert" });
   #settings: Settings | undefined;
   #teaching: Teaching = { phase: "idle" };
   #lessons = 0;
 
-  constructor(readonly root: HTMLElement, readonly engine: EngineClient) {
+  constructor(
+    readonly root: HTMLElement,
+    readonly engine: EngineClient,
+  ) {
     root.hidden = true;
-    root.append(this.#about, make("div", { className: "row" }, this.#teach, this.#cancel), this.#bar, this.#status, this.#error, this.#learned);
+    root.append(
+      this.#about,
+      make("div", { className: "row" }, this.#teach, this.#cancel),
+      this.#bar,
+      this.#status,
+      this.#error,
+      this.#learned,
+    );
     this.#use.addEventListener("change", () => void changeSettings({ useLearned: this.#use.checked }));
     engine.onTeaching((teaching) => this.#update(teaching));
     onOpinions(() => void this.#count());
@@ -80,9 +93,10 @@ export class TeachView {
     const { phase } = this.#teaching;
     const running = phase === "running";
     const name = this.#settings ? nameOf(this.#settings.model) : "";
-    this.#about.textContent = this.#lessons === 0
-      ? "No lessons yet. Press thumbs beside answers, best up and down for the same prompt."
-      : `${counted(this.#lessons, "lesson")} to learn from. Teaching adjusts the last layer of ${lower(name)}, here on this device.`;
+    this.#about.textContent =
+      this.#lessons === 0
+        ? "No lessons yet. Press thumbs beside answers, best up and down for the same prompt."
+        : `${counted(this.#lessons, "lesson")} to learn from. Teaching adjusts the last layer of ${lower(name)}, here on this device.`;
     // Not `disabled`, which would take the focus away.
     this.#teach.ariaDisabled = String(running || this.#lessons === 0);
     if (!running && document.activeElement === this.#cancel) this.#teach.focus();
@@ -130,9 +144,10 @@ export class TeachView {
 /** The result of teaching, in sentences. */
 function inWords({ lessons, steps, before, after, at }: Taught): string {
   const when = new Date(at).toLocaleDateString();
-  const error = before === null || after === null
-    ? "Too few lessons to hold some out and tell whether it helps."
-    : `Error on lessons held out: ${before.toFixed(4)} before, ${after.toFixed(4)} after.${after < before ? "" : " It did not help."}`;
+  const error =
+    before === null || after === null
+      ? "Too few lessons to hold some out and tell whether it helps."
+      : `Error on lessons held out: ${before.toFixed(4)} before, ${after.toFixed(4)} after.${after < before ? "" : " It did not help."}`;
   return `Learned from ${counted(lessons, "lesson")} in ${counted(steps, "step")} on ${when}. ${error}`;
 }
 

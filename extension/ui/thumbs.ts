@@ -1,7 +1,8 @@
 /** A thumb up and a thumb down beside an answer: on pages of the extension, and beside badges. */
 
 const SVG = "http://www.w3.org/2000/svg";
-const HAND = "M5.3 7.2 8.1 2c1 0 1.7.9 1.5 1.9l-.5 2.6h3.3c.9 0 1.6.9 1.4 1.8l-.9 4.1c-.1.6-.7 1.1-1.3 1.1H5.3zM2.4 7.2h2.9v6.3H2.4z";
+const HAND =
+  "M5.3 7.2 8.1 2c1 0 1.7.9 1.5 1.9l-.5 2.6h3.3c.9 0 1.6.9 1.4 1.8l-.9 4.1c-.1.6-.7 1.1-1.3 1.1H5.3zM2.4 7.2h2.9v6.3H2.4z";
 
 /** Each thumb: its meaning, its names, and by how many degrees the drawing is rotated. */
 const THUMBS = [
@@ -47,7 +48,13 @@ export class Thumbs {
 function hand(angle: number): SVGElement {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
-  for (const [name, value] of Object.entries({ viewBox: "0 0 16 16", width: "14", height: "14", "aria-hidden": "true", focusable: "false" })) {
+  for (const [name, value] of Object.entries({
+    viewBox: "0 0 16 16",
+    width: "14",
+    height: "14",
+    "aria-hidden": "true",
+    focusable: "false",
+  })) {
     svg.setAttribute(name, value);
   }
   path.setAttribute("d", HAND);

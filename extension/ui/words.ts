@@ -30,11 +30,16 @@ export function listed(things: readonly string[]): string {
 /** What a chosen model is called. */
 export function nameOf(choice: ModelChoice): string {
   switch (choice.kind) {
-    case "embedded": return "The embedded model";
-    case "large": return "Cappy-large";
-    case "hub": return choice.id;
-    case "url": return withoutSecrets(choice.url);
-    case "folder": return `Folder ${choice.name}`;
+    case "embedded":
+      return "The embedded model";
+    case "large":
+      return "Cappy-large";
+    case "hub":
+      return choice.id;
+    case "url":
+      return withoutSecrets(choice.url);
+    case "folder":
+      return `Folder ${choice.name}`;
   }
 }
 
@@ -47,11 +52,16 @@ function withoutSecrets(url: string): string {
 /** The phase of the engine, in a word or two. */
 export function phaseOf(state: EngineState): string {
   switch (state.phase) {
-    case "idle": return "Not loaded";
-    case "download": return "Downloading";
-    case "load": return "Loading onto the graphics adapter";
-    case "ready": return "Ready";
-    case "failed": return "Failed";
+    case "idle":
+      return "Not loaded";
+    case "download":
+      return "Downloading";
+    case "load":
+      return "Loading onto the graphics adapter";
+    case "ready":
+      return "Ready";
+    case "failed":
+      return "Failed";
   }
 }
 

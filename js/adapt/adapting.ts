@@ -21,13 +21,25 @@ const EPOCHS = { head: 30, lora: 10, full: 3 };
 
 /** The options that are numbers, and which of them are whole. */
 const NUMBERS: Record<string, "whole" | "any"> = {
-  rank: "whole", alpha: "any", learningRate: "any", batch: "whole", epochs: "whole", size: "whole",
-  heldOut: "any", patience: "whole", seed: "whole", memory: "any",
+  rank: "whole",
+  alpha: "any",
+  learningRate: "any",
+  batch: "whole",
+  epochs: "whole",
+  size: "whole",
+  heldOut: "any",
+  patience: "whole",
+  seed: "whole",
+  memory: "any",
 };
 
 const OPTIONS = {
   ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, "number" as const])),
-  depth: Object.keys(EPOCHS), keep: "string", signal: "signal", onPlan: "function", onProgress: "function",
+  depth: Object.keys(EPOCHS),
+  keep: "string",
+  signal: "signal",
+  onPlan: "function",
+  onProgress: "function",
 } as const;
 
 /** The largest checkpoint that a page can make, in bytes: it is in memory several times while it is made. */
@@ -78,9 +90,12 @@ function refuse(error: unknown): never {
 }
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
-  const { name, files } = typeof adaptation === "string" ? await readResult(adaptation)
-    : Symbol.iterator in adaptation ? { name: "picked files", files: [...adaptation] }
-    : adaptation;
+  const { name, files } =
+    typeof adaptation === "string"
+      ? await readResult(adaptation)
+      : Symbol.iterator in adaptation
+        ? { name: "picked files", files: [...adaptation] }
+        : adaptation;
   const has = (wanted: string) => files.some((file) => file.name === wanted);
   const isAdapter = has("adapter_model.safetensors");
   if (!isAdapter && !has("model.safetensors")) {
@@ -91,13 +106,20 @@ async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
 }
 
 /** The options with their defaults. Here only what Rust does not check is checked. */
-function settingsOf(wanted: Omit<AdaptOptions, "keep" | keyof TrainingListeners>, { parameters, labels }: Info): Settings {
+function settingsOf(
+  wanted: Omit<AdaptOptions, "keep" | keyof TrainingListeners>,
+  { parameters, labels }: Info,
+): Settings {
   const { depth = "head", epochs, size, ...rest } = wanted;
   for (const [option, value] of Object.entries({ epochs, size, ...rest })) {
     const kind = NUMBERS[option];
     const fits = kind === "whole" ? Number.isSafeInteger(value) : Number.isFinite(value);
     if (value !== undefined && !(fits && value >= 0)) {
-      throw new CappyError("input", option, `is ${String(value)}; it must be a ${kind === "whole" ? "whole " : ""}number, 0 or more`);
+      throw new CappyError(
+        "input",
+        option,
+        `is ${String(value)}; it must be a ${kind === "whole" ? "whole " : ""}number, 0 or more`,
+      );
     }
   }
   if (depth === "full" && 4 * parameters > MOST_BYTES) {

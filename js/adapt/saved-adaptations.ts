@@ -140,16 +140,24 @@ export async function readResult(name: string): Promise<Adapted> {
   const folder = [FOLDER, safeName(name)];
   const meta = store && (await readMeta(store, folder));
   if (!meta?.result) {
-    const state = meta ? "was not finished; adapt again with the same lessons and options to go on" : "is not kept here";
+    const state = meta
+      ? "was not finished; adapt again with the same lessons and options to go on"
+      : "is not kept here";
     throw new CappyError("not-found", `the adaptation "${name}"`, state);
   }
   const files: File[] = [];
   for (const file of meta.result.files) {
     const read = await readFile(store!, folder, file);
-    if (!read) throw new CappyError("io", `the adaptation "${name}"`, `${file.name} is damaged; delete it and adapt again`);
+    if (!read)
+      throw new CappyError("io", `the adaptation "${name}"`, `${file.name} is damaged; delete it and adapt again`);
     files.push(new File([read.bytes], read.name));
   }
-  const { model, depth, plan, result: { history } } = meta;
+  const {
+    model,
+    depth,
+    plan,
+    result: { history },
+  } = meta;
   return { name, model, depth, plan, history, files };
 }
 
@@ -164,7 +172,11 @@ async function readMeta(store: PieceStore, folder: readonly string[]): Promise<M
 }
 
 /** A file as it was stored; `undefined` where a piece of it is missing or short. */
-async function readFile(store: PieceStore, folder: string[], { name, size, item }: StoredFile): Promise<PlainFile | undefined> {
+async function readFile(
+  store: PieceStore,
+  folder: string[],
+  { name, size, item }: StoredFile,
+): Promise<PlainFile | undefined> {
   const bytes = new Uint8Array(size);
   for (let at = 0; at < size; at += PIECE) {
     const piece = await guard(name, store.get([...folder, `${item}.${at / PIECE}`]));

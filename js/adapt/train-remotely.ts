@@ -28,11 +28,15 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Tr
   const send = (message: ToTrainer, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   try {
     return await new Promise<Result>((resolve, reject) => {
-      signal?.addEventListener("abort", () => {
-        send({ type: "abort" });
-        const late = setTimeout(() => reject(abortedError(signal, "adapting")), PATIENCE_MS);
-        end.signal.addEventListener("abort", () => clearTimeout(late));
-      }, { signal: end.signal });
+      signal?.addEventListener(
+        "abort",
+        () => {
+          send({ type: "abort" });
+          const late = setTimeout(() => reject(abortedError(signal, "adapting")), PATIENCE_MS);
+          end.signal.addEventListener("abort", () => clearTimeout(late));
+        },
+        { signal: end.signal },
+      );
       const died = (why: string) => reject(new CappyError("worker", "train-worker.js", why));
       worker.addEventListener("error", ({ message }) => died(message || "could not be loaded"));
       worker.addEventListener("messageerror", () => died("sent what cannot be read"));

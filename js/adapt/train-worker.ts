@@ -18,7 +18,10 @@ async function run(job: Job): Promise<void> {
       onPlan: (plan) => send({ type: "plan", plan }),
       onProgress: (progress) => send({ type: "step", progress }),
     });
-    scope.postMessage({ type: "trained", result }, result.files.map(({ bytes }) => bytes.buffer));
+    scope.postMessage(
+      { type: "trained", result },
+      result.files.map(({ bytes }) => bytes.buffer),
+    );
   } catch (thrown) {
     send({ type: "failed", error: plainError(thrown) });
   }

@@ -43,14 +43,30 @@ async function run(job: Job, listeners: TrainingListeners, saved: SavedAdaptatio
     const kernel = kernelFor(adapter, job.options.kernel);
     // The tuning that scoring uses, because another choice of kernels would sum in another order.
     const tuning = kernel === undefined ? await rememberedTuning(adapter) : undefined;
-    const planned = (found: RustPlan) => listeners.onPlan?.(plan = planOf(found));
-    adaptation = await withKernel(kernel, adapter, (subgroups) => WasmAdaptation.load(
-      files, job.lessons, job.settings, job.options.dtype ?? "auto", state?.kept.batch_tokens ?? job.options.batchTokens,
-      kernel, tuning, subgroups, planned, () => {}));
+    const planned = (found: RustPlan) => listeners.onPlan?.((plan = planOf(found)));
+    adaptation = await withKernel(kernel, adapter, (subgroups) =>
+      WasmAdaptation.load(
+        files,
+        job.lessons,
+        job.settings,
+        job.options.dtype ?? "auto",
+        state?.kept.batch_tokens ?? job.options.batchTokens,
+        kernel,
+        tuning,
+        subgroups,
+        planned,
+        () => {},
+      ),
+    );
     plan ??= planOf(adaptation.plan() as RustPlan);
     const about = { model: files.description, depth: job.settings.depth, job: mark, plan };
     if (state) await resume(adaptation, state);
-    await takeSteps(adaptation, plan, listeners, saved && (async () => saved.putState(about, await stateOf(adaptation!))));
+    await takeSteps(
+      adaptation,
+      plan,
+      listeners,
+      saved && (async () => saved.putState(about, await stateOf(adaptation!))),
+    );
     const history = historyOf(adaptation.history() as RustHistory);
     const made = await filesOf(adaptation, job);
     await saved?.putResult(about, history, made);
@@ -91,7 +107,7 @@ async function takeSteps(
   };
   try {
     for (;;) {
-      const step = await adaptation.step(() => signal?.aborted === true) as RustStep | null;
+      const step = (await adaptation.step(() => signal?.aborted === true)) as RustStep | null;
       if (!step) return;
       taken = step.step;
       report(step);
@@ -106,7 +122,9 @@ async function takeSteps(
 
 async function stateOf(adaptation: WasmAdaptation): Promise<State> {
   let kept: unknown;
-  const numbers = await fileOf("model.safetensors", async (write) => { kept = await adaptation.writeState(write); });
+  const numbers = await fileOf("model.safetensors", async (write) => {
+    kept = await adaptation.writeState(write);
+  });
   return { kept: kept as State["kept"], numbers };
 }
 
@@ -114,9 +132,10 @@ async function stateOf(adaptation: WasmAdaptation): Promise<State> {
 async function resume(adaptation: WasmAdaptation, { kept, numbers }: State): Promise<void> {
   const folder: ModelFiles = {
     description: "the kept state",
-    open: async (name) => name === numbers.name
-      ? openFileAtHand(name, numbers.bytes.length, async (start, end) => numbers.bytes.slice(start, end))
-      : null,
+    open: async (name) =>
+      name === numbers.name
+        ? openFileAtHand(name, numbers.bytes.length, async (start, end) => numbers.bytes.slice(start, end))
+        : null,
   };
   try {
     await adaptation.resume(kept, folder);
@@ -130,17 +149,23 @@ async function resume(adaptation: WasmAdaptation, { kept, numbers }: State): Pro
 async function filesOf(adaptation: WasmAdaptation, { settings: { depth }, base }: Job): Promise<PlainFile[]> {
   if (depth === "full") {
     const weights = await fileOf("model.safetensors", (write) => adaptation.writeCheckpoint(write));
-    const beside = await adaptation.smallFiles() as [string, Uint8Array<ArrayBuffer>][];
+    const beside = (await adaptation.smallFiles()) as [string, Uint8Array<ArrayBuffer>][];
     return [weights, ...beside.map(([name, bytes]) => ({ name, bytes }))];
   }
   const weights = await fileOf("adapter_model.safetensors", (write) => adaptation.writeAdapter(write));
   // An adapter of the head alone has no settings, and none that `peft` knows.
   if (depth === "head") return [weights];
-  return [weights, { name: "adapter_config.json", bytes: new TextEncoder().encode(adaptation.adapterConfig(base ?? undefined)) }];
+  return [
+    weights,
+    { name: "adapter_config.json", bytes: new TextEncoder().encode(adaptation.adapterConfig(base ?? undefined)) },
+  ];
 }
 
 /** One file of the pieces that Rust writes. */
-async function fileOf(name: string, make: (write: (piece: Uint8Array<ArrayBuffer>) => void) => Promise<void>): Promise<PlainFile> {
+async function fileOf(
+  name: string,
+  make: (write: (piece: Uint8Array<ArrayBuffer>) => void) => Promise<void>,
+): Promise<PlainFile> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   await make((piece) => pieces.push(piece));
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));

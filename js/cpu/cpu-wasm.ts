@@ -6,8 +6,18 @@ export { compete, Sha256, WasmScorer };
 
 /** What stands for the adapter, as there is none. */
 export const cpu: AdapterInfo = {
-  vendor: "", architecture: "", description: "CPU", software: true, f16: false, subgroupSize: 0, maxBindingBytes: 0,
+  vendor: "",
+  architecture: "",
+  description: "CPU",
+  software: true,
+  f16: false,
+  subgroupSize: 0,
+  maxBindingBytes: 0,
 };
 
 /** Compiles the module that computes without a GPU, once. */
-export const startWasm = starter(init, "cpu/wasm/cappy_cpu_bg.wasm", () => new URL("./wasm/cappy_cpu_bg.wasm", import.meta.url));
+export const startWasm = starter(
+  init,
+  "cpu/wasm/cappy_cpu_bg.wasm",
+  () => new URL("./wasm/cappy_cpu_bg.wasm", import.meta.url),
+);

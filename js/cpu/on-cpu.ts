@@ -60,8 +60,13 @@ async function open(
   const { options } = origin;
   const { dtype } = options;
   const quantised = dtype === "q8" || dtype === "q4";
-  const forShaders = options.kernel !== undefined ? "kernel" : dtype !== undefined && dtype !== "auto" && !quantised ? "dtype" : undefined;
+  const forShaders =
+    options.kernel !== undefined
+      ? "kernel"
+      : dtype !== undefined && dtype !== "auto" && !quantised
+        ? "dtype"
+        : undefined;
   if (forShaders) throw new CappyError("input", forShaders, "is for shaders, and the CPU runs none");
-  const onCpu = { ...options, dtype: options.cpuWeights ?? (quantised ? "i8" as const : undefined), why, rival };
+  const onCpu = { ...options, dtype: options.cpuWeights ?? (quantised ? ("i8" as const) : undefined), why, rival };
   return openBuild(BUILDS.cpu, origin, onCpu, listening);
 }

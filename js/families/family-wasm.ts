@@ -4,4 +4,8 @@ import init, { Sha256, WasmScorer } from "./wasm/cappy_families.js";
 export { Sha256, WasmScorer };
 
 /** Compiles the module for XLM-RoBERTa, BERT and DistilBERT, once. */
-export const startWasm = starter(init, "families/wasm/cappy_families_bg.wasm", () => new URL("./wasm/cappy_families_bg.wasm", import.meta.url));
+export const startWasm = starter(
+  init,
+  "families/wasm/cappy_families_bg.wasm",
+  () => new URL("./wasm/cappy_families_bg.wasm", import.meta.url),
+);

@@ -20,7 +20,10 @@ export class MemoryStore implements PieceStore {
   }
 
   async list(path: readonly string[]): Promise<Entry[]> {
-    return entriesBelow(path, [...this.#items].map(([key, bytes]) => [key.split("/"), bytes.length]));
+    return entriesBelow(
+      path,
+      [...this.#items].map(([key, bytes]) => [key.split("/"), bytes.length]),
+    );
   }
 }
 

@@ -21,8 +21,12 @@ const IN_MEMORY = 16 * 1024 * 1024;
 
 /** Files with more about a model. Many models do not have them. */
 const OPTIONAL = [
-  "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-  "modules.json", "config_sentence_transformers.json", "sentence_bert_config.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "modules.json",
+  "config_sentence_transformers.json",
+  "sentence_bert_config.json",
 ];
 
 /** A model's files, opened. */
@@ -124,7 +128,7 @@ class Opener {
     try {
       return await (this.store ? this.#openCached(name, url, this.store) : this.#openFresh(name, url));
     } catch (error) {
-      if (OPTIONAL.includes(name) && await this.#lacks(error)) return null;
+      if (OPTIONAL.includes(name) && (await this.#lacks(error))) return null;
       throw error;
     }
   }
@@ -138,7 +142,7 @@ class Opener {
     const { code, cause } = error as CappyError;
     if (code !== "unauthorized" && !(code === "network" && cause instanceof TypeError)) return false;
     const config = this.folder.url("config.json");
-    return config !== null && await this.#http.look("config.json", config).then(Boolean, () => false);
+    return config !== null && (await this.#http.look("config.json", config).then(Boolean, () => false));
   }
 
   async #openCached(name: string, url: string, store: PieceStore): Promise<OpenFile | null> {

@@ -13,7 +13,7 @@ export type PlainSource = string | SentFile[] | undefined;
 
 /** Files in that form. */
 export function sendable(files: Iterable<File | SentFile>): SentFile[] {
-  return Array.from(files, (file) => "file" in file ? file : { file, path: file.webkitRelativePath || file.name });
+  return Array.from(files, (file) => ("file" in file ? file : { file, path: file.webkitRelativePath || file.name }));
 }
 
 /**
@@ -47,8 +47,7 @@ export function pickedFiles(files: Iterable<File | SentFile>): { name: string; o
     open(name) {
       const file = byName.get(name) ?? byName.get(name.slice(name.lastIndexOf("/") + 1));
       if (!file) return null;
-      const read = async (start: number, end: number) =>
-        new Uint8Array(await file.slice(start, end).arrayBuffer());
+      const read = async (start: number, end: number) => new Uint8Array(await file.slice(start, end).arrayBuffer());
       return openFileAtHand(name, file.size, read);
     },
   };

@@ -41,14 +41,22 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
   let gpuBytes = 0;
   for (const part of parts) {
     gpuBytes += part.name.endsWith(".safetensors")
-      ? await numbersInSafetensors(part) * 2
-      : part.size / bytesPerNumber(await json(config)) * 2;
+      ? (await numbersInSafetensors(part)) * 2
+      : (part.size / bytesPerNumber(await json(config))) * 2;
   }
   files.push(...parts);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const cached = files.reduce((sum, file) => sum + file.cachedBytes, 0);
   const gpuBytesAs = bytesAs(((await json(config)) ?? {}) as Record<string, number>);
-  return { model: model.description, bytes, download: bytes - cached, gpuBytes, gpuBytesAs, weights: weights.name, quota };
+  return {
+    model: model.description,
+    bytes,
+    download: bytes - cached,
+    gpuBytes,
+    gpuBytesAs,
+    weights: weights.name,
+    quota,
+  };
 }
 
 /** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
@@ -58,8 +66,8 @@ function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
   const layers = (config.num_hidden_layers ?? config.n_layers)!;
   // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
   const held = (layer: number, head: number, word: number) =>
-    layers * (layer * (4 * hidden + 2 * inner) * hidden + 18 * hidden + 2 * inner)
-    + (head * hidden + word * config.vocab_size! + 2 * config.max_position_embeddings!) * hidden;
+    layers * (layer * (4 * hidden + 2 * inner) * hidden + 18 * hidden + 2 * inner) +
+    (head * hidden + word * config.vocab_size! + 2 * config.max_position_embeddings!) * hidden;
   const [f16, q8, q4] = [held(2, 2, 2), held(17 / 16, 17 / 16, 1), held(17 / 32, 17 / 16, 1)];
   return f16 ? { f16, q8, q4 } : null;
 }
@@ -116,7 +124,10 @@ async function numbersInSafetensors(file: OpenFile): Promise<number> {
   const start = await file.peek(0, 8);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
   if (length > Math.min(MOST, file.size - 8)) throw broken(`says its header has ${length} bytes`);
-  const header = parse(file.name, await file.peek(8, 8 + length)) as Record<string, { shape?: unknown; dtype?: unknown }>;
+  const header = parse(file.name, await file.peek(8, 8 + length)) as Record<
+    string,
+    { shape?: unknown; dtype?: unknown }
+  >;
   let numbers = 0;
   for (const [name, tensor] of Object.entries(header ?? {})) {
     if (name === "__metadata__") continue;
@@ -145,8 +156,11 @@ function parse(name: string, bytes: Uint8Array): unknown {
   try {
     const text = new TextDecoder().decode(bytes);
     // Python writes constants that JSON does not have.
-    return JSON.parse(name !== "config.json" ? text
-      : text.replace(/"(?:[^"\\]+|\\.)*"|-?(?:NaN|Infinity)/gs, (found) => (found.startsWith('"') ? found : "null")));
+    return JSON.parse(
+      name !== "config.json"
+        ? text
+        : text.replace(/"(?:[^"\\]+|\\.)*"|-?(?:NaN|Infinity)/gs, (found) => (found.startsWith('"') ? found : "null")),
+    );
   } catch (cause) {
     throw new CappyError(name === "config.json" ? "config" : "checkpoint", name, "is not JSON", { cause });
   }

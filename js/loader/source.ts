@@ -66,7 +66,10 @@ export function isPicked(source: ModelSource | PlainSource): source is Iterable<
 /** The address of the folder with a copy of this package, with a slash at its end. */
 export function assetsAt(assets: string | URL): string {
   try {
-    return new URL(wholeAddress(String(assets)).replace(/\/*$/, "/"), globalThis.document?.baseURI ?? globalThis.location?.href).href;
+    return new URL(
+      wholeAddress(String(assets)).replace(/\/*$/, "/"),
+      globalThis.document?.baseURI ?? globalThis.location?.href,
+    ).href;
   } catch (cause) {
     throw new CappyError("input", "assets", `${assets} is not an address of a folder`, { cause });
   }

@@ -9,7 +9,9 @@ import { tinyModel } from "../web/tiny-model.mjs";
 import { openChromium, until } from "./harness.mjs";
 
 const ADDRESS = "https://chatgpt.com/c/1";
-const PAGE = { body: `<!doctype html><meta charset="utf-8"><title>chat</title><p id="text">First line<br>Second line</p>` };
+const PAGE = {
+  body: `<!doctype html><meta charset="utf-8"><title>chat</title><p id="text">First line<br>Second line</p>`,
+};
 
 const CHATGPT = ["https://chatgpt.com/*"];
 
@@ -24,20 +26,36 @@ before(async () => {
 after(() => host?.close());
 afterEach(() => assert.deepEqual(host.complaints.splice(0), []));
 
-const ensure = (count) => page.evaluate((count) => Promise.all(Array.from({ length: count }, () =>
-  chrome.runtime.sendMessage({ v: 1, to: "background", type: "ensure-engine" }))), count);
-const score = (answers) => page.evaluate(async (answers) => {
-  const scores = [];
-  await client.score("Which animal barks?", answers, { onScored: (_, batch) => scores.push(...batch.map((one) => one.score)) });
-  return scores;
-}, answers);
+const ensure = (count) =>
+  page.evaluate(
+    (count) =>
+      Promise.all(
+        Array.from({ length: count }, () =>
+          chrome.runtime.sendMessage({ v: 1, to: "background", type: "ensure-engine" }),
+        ),
+      ),
+    count,
+  );
+const score = (answers) =>
+  page.evaluate(async (answers) => {
+    const scores = [];
+    await client.score("Which animal barks?", answers, {
+      onScored: (_, batch) => scores.push(...batch.map((one) => one.score)),
+    });
+    return scores;
+  }, answers);
 
 /** Runs a function as a content script of the page at `ADDRESS`; `world` may be that of the page itself. */
-const inTab = (act, world = "ISOLATED") => host.worker(`async (url, world) => {
+const inTab = (act, world = "ISOLATED") =>
+  host.worker(
+    `async (url, world) => {
   const [{ id }] = await chrome.tabs.query({ url });
   const [{ result, error }] = await chrome.scripting.executeScript({ target: { tabId: id }, world, func: ${act} });
   return result;
-}`, `${ADDRESS}*`, world);
+}`,
+    `${ADDRESS}*`,
+    world,
+  );
 
 /**
  * Presses a key of the extension, and returns the arguments of the calls of `api` that were made before
@@ -46,18 +64,22 @@ const inTab = (act, world = "ISOLATED") => host.worker(`async (url, world) => {
  */
 const pressing = async (api, command) => {
   await host.worker(async (url) => ([globalThis.tab] = await chrome.tabs.query({ url })), `${ADDRESS}*`);
-  return host.worker((api, command) => {
-    const [area, name] = api.split(".");
-    const original = chrome[area][name];
-    const calls = [];
-    chrome[area][name] = async (asked) => {
-      calls.push(asked);
-      return true;
-    };
-    chrome.commands.onCommand.dispatch(command, globalThis.tab);
-    chrome[area][name] = original;
-    return calls;
-  }, api, command);
+  return host.worker(
+    (api, command) => {
+      const [area, name] = api.split(".");
+      const original = chrome[area][name];
+      const calls = [];
+      chrome[area][name] = async (asked) => {
+        calls.push(asked);
+        return true;
+      };
+      chrome.commands.onCommand.dispatch(command, globalThis.tab);
+      chrome[area][name] = original;
+      return calls;
+    },
+    api,
+    command,
+  );
 };
 
 describe("the engine's document", () => {
@@ -126,13 +148,19 @@ test("the toolbar shows how far a model is loaded, and failures", async () => {
 });
 
 describe("content scripts", () => {
-  const registered = () => host.worker(async () => (await chrome.scripting?.getRegisteredContentScripts())?.map(({ id }) => id).sort());
-  const is = (wanted) => until(async () => JSON.stringify(await registered()) === JSON.stringify(wanted), { what: `${wanted}` });
+  const registered = () =>
+    host.worker(async () => (await chrome.scripting?.getRegisteredContentScripts())?.map(({ id }) => id).sort());
+  const is = (wanted) =>
+    until(async () => JSON.stringify(await registered()) === JSON.stringify(wanted), { what: `${wanted}` });
   /** Whether a content script answers in the page. */
-  const isThere = () => host.worker(async (url) => {
-    const [{ id }] = await chrome.tabs.query({ url });
-    return chrome.tabs.sendMessage(id, { v: 1, to: "content", type: "report" }).then((report) => report?.adapter === "chatgpt", () => false);
-  }, `${ADDRESS}*`);
+  const isThere = () =>
+    host.worker(async (url) => {
+      const [{ id }] = await chrome.tabs.query({ url });
+      return chrome.tabs.sendMessage(id, { v: 1, to: "content", type: "report" }).then(
+        (report) => report?.adapter === "chatgpt",
+        () => false,
+      );
+    }, `${ADDRESS}*`);
 
   test("content scripts are registered where the user agreed, and run in pages that are open already", async () => {
     assert.ok(!(await registered())?.length, "nothing without permission");
@@ -171,7 +199,8 @@ describe("messages of content scripts", () => {
   before(() => host.grant(CHATGPT));
 
   /** What the engine answers to messages through one port, until it is quiet or cut. */
-  const say = (...messages) => inTab(`() => new Promise((resolve) => {
+  const say = (...messages) =>
+    inTab(`() => new Promise((resolve) => {
     const port = chrome.runtime.connect({ name: "cappy-engine-1" });
     const heard = [];
     port.onMessage.addListener(({ type, state, code }) => {
@@ -200,22 +229,28 @@ describe("messages of content scripts", () => {
     "to load": { v: 1, type: "load", id: 1 },
     "to unload": { v: 1, type: "unload", id: 1 },
     "what nobody knows": { v: 1, type: "eval", id: 1, code: "1" },
-    "nothing": null,
+    nothing: null,
   };
   for (const [what, message] of Object.entries(wrong)) {
     test(`a content script may not send ${what}`, async () => assert.deepEqual(await say(message), ["cut"]));
   }
 
-  test("a content script may not use the number of a request twice", async () => assert.deepEqual((await say(fine, fine)).at(-1), "cut"));
+  test("a content script may not use the number of a request twice", async () =>
+    assert.deepEqual((await say(fine, fine)).at(-1), "cut"));
 
   test("a content script cannot change settings or the toolbar", async () => {
     const state = { phase: "failed", model: "x", code: "x", message: "x" };
     const settings = { model: { kind: "url", url: "https://example.org/" }, dtype: "f32", idleMinutes: 1440 };
-    const answers = await inTab(`() => Promise.all(${JSON.stringify([
-      { v: 1, to: "background", type: "engine-state", state },
-      { v: 1, to: "background", type: "engine-settings" },
-    ])}.map((message) => chrome.runtime.sendMessage(message)))`);
-    assert.deepEqual(answers.map(({ ok, idleMinutes }) => [ok, idleMinutes]), Array(2).fill([false, undefined]));
+    const answers = await inTab(
+      `() => Promise.all(${JSON.stringify([
+        { v: 1, to: "background", type: "engine-state", state },
+        { v: 1, to: "background", type: "engine-settings" },
+      ])}.map((message) => chrome.runtime.sendMessage(message)))`,
+    );
+    assert.deepEqual(
+      answers.map(({ ok, idleMinutes }) => [ok, idleMinutes]),
+      Array(2).fill([false, undefined]),
+    );
     // Nobody answers this one.
     await inTab(`() => Promise.race([
       chrome.runtime.sendMessage(${JSON.stringify({ v: 1, to: "offscreen", type: "configure", settings })}).catch(() => {}),
@@ -223,15 +258,21 @@ describe("messages of content scripts", () => {
     ])`);
     assert.equal(await host.badge(), "");
     assert.equal((await score(["a dog"])).length, 1, "the embedded model is still there");
-    const told = await page.evaluate(() => new Promise((resolve) => {
-      const port = chrome.runtime.connect({ name: "cappy-engine-1" });
-      port.onMessage.addListener(({ state }) => resolve(state.model));
-    }));
+    const told = await page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          const port = chrome.runtime.connect({ name: "cappy-engine-1" });
+          port.onMessage.addListener(({ state }) => resolve(state.model));
+        }),
+    );
     assert.equal(told, "The embedded model");
   });
 
   test("the page itself cannot send messages to the extension", async () => {
-    const ways = await inTab(`() => [typeof chrome?.runtime?.connect, typeof chrome?.runtime?.sendMessage, typeof globalThis.browser]`, "MAIN");
+    const ways = await inTab(
+      `() => [typeof chrome?.runtime?.connect, typeof chrome?.runtime?.sendMessage, typeof globalThis.browser]`,
+      "MAIN",
+    );
     assert.deepEqual(ways, ["undefined", "undefined", "undefined"]);
   });
 });
@@ -241,16 +282,23 @@ describe("selected text", () => {
 
   const collection = async () => (await host.kept()).collection;
   const select = () => site.evaluate(() => getSelection().selectAllChildren(document.querySelector("#text")));
-  const act = (event, ...args) => host.worker(`async (url, args) => {
+  const act = (event, ...args) =>
+    host.worker(
+      `async (url, args) => {
     const [tab] = await chrome.tabs.query({ url });
     chrome.${event}.dispatch(...args, tab);
-  }`, `${ADDRESS}*`, args);
+  }`,
+      `${ADDRESS}*`,
+      args,
+    );
   const menu = (menuItemId, selectionText) => act("contextMenus.onClicked", { menuItemId, selectionText, frameId: 0 });
 
   test("selected text comes from the menu with its line breaks, where the browser lets the extension read it", async () => {
     await select();
     await menu("use-as-instruction", "First line Second line");
-    await until(async () => (await collection())?.instruction === "First line\nSecond line", { what: "the instruction" });
+    await until(async () => (await collection())?.instruction === "First line\nSecond line", {
+      what: "the instruction",
+    });
     assert.equal(await host.badge(), "✓");
     await site.evaluate(() => getSelection().removeAllRanges());
     await Promise.all([menu("add-as-answer", "one answer"), menu("add-as-answer", "and another")]);
@@ -268,16 +316,22 @@ describe("selected text", () => {
     assert.match(await host.worker(() => chrome.action.getTitle({})), /no selected text/);
     await select();
     assert.deepEqual(await pressing("permissions.request", "add-as-answer"), [{ permissions: ["scripting"] }]);
-    await until(async () => (await collection()).answers.at(-1).text === "First line\nSecond line", { what: "the answer" });
-    await until(async () => (await host.worker(() => chrome.action.getTitle({}))) === "Cappy", { what: "the title to be as before" });
+    await until(async () => (await collection()).answers.at(-1).text === "First line\nSecond line", {
+      what: "the answer",
+    });
+    await until(async () => (await host.worker(() => chrome.action.getTitle({}))) === "Cappy", {
+      what: "the title to be as before",
+    });
   });
 
   test("selected text has two items in the menu, and keys are suggested for all commands", async () => {
     const commands = await host.worker(() => chrome.commands.getAll());
     const keys = Object.fromEntries(commands.map(({ name, shortcut }) => [name, shortcut]));
-    for (const name of ["use-as-instruction", "add-as-answer", "open-panel", "focus-badge"]) assert.match(keys[name], /^Alt\+Shift\+\w$/, name);
+    for (const name of ["use-as-instruction", "add-as-answer", "open-panel", "focus-badge"])
+      assert.match(keys[name], /^Alt\+Shift\+\w$/, name);
     // An item that is not there cannot be changed.
-    for (const id of ["use-as-instruction", "add-as-answer"]) await host.worker((id) => chrome.contextMenus.update(id, { enabled: true }), id);
+    for (const id of ["use-as-instruction", "add-as-answer"])
+      await host.worker((id) => chrome.contextMenus.update(id, { enabled: true }), id);
     await assert.rejects(host.worker(() => chrome.contextMenus.update("other", { enabled: true })));
   });
 });

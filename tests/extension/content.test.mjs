@@ -7,10 +7,18 @@ import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tel
 import { openChromium, sleep, until } from "./harness.mjs";
 
 const HOSTS = [
-  "https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://lmarena.ai/*", "https://arena.ai/*",
-  "https://grok.com/*", "https://chat.deepseek.com/*", "https://chat.qwen.ai/*", "https://aistudio.google.com/*",
+  "https://chatgpt.com/*",
+  "https://claude.ai/*",
+  "https://gemini.google.com/*",
+  "https://lmarena.ai/*",
+  "https://arena.ai/*",
+  "https://grok.com/*",
+  "https://chat.deepseek.com/*",
+  "https://chat.qwen.ai/*",
+  "https://aistudio.google.com/*",
   // Where people host what they use themselves.
-  "http://chat.home.lan/*", "http://127.0.0.1/*",
+  "http://chat.home.lan/*",
+  "http://127.0.0.1/*",
 ];
 const BARKS = "Name the animal that barks.";
 const EGG = "How do I boil an egg for breakfast?";
@@ -32,11 +40,19 @@ after(() => host?.close());
 
 /** What the engine itself says, to compare badges with. */
 function scores(instruction, answers) {
-  return client.evaluate(async ([instruction, answers]) => {
-    const all = [];
-    await client.score(instruction, answers, { onScored: (first, scores) => scores.forEach((one, at) => { all[first + at] = one.score; }) });
-    return all;
-  }, [instruction, answers]);
+  return client.evaluate(
+    async ([instruction, answers]) => {
+      const all = [];
+      await client.score(instruction, answers, {
+        onScored: (first, scores) =>
+          scores.forEach((one, at) => {
+            all[first + at] = one.score;
+          }),
+      });
+      return all;
+    },
+    [instruction, answers],
+  );
 }
 
 /** Opens a fixture for the length of a test. */
@@ -59,8 +75,22 @@ const PAGES = [
   ["https://claude.ai/chat/1", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
   ["https://claude.ai/chat/1?layout=plain", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
   ["https://gemini.google.com/app/1", "gemini.html", [[BARKS, ["duck", "dog"], 1]]],
-  ["https://lmarena.ai/c/1", "lmarena.html", [[BARKS, ["dog", "cow"], 0], [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1]]],
-  ["https://arena.ai/c/1", "lmarena.html", [[BARKS, ["dog", "cow"], 0], [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1]]],
+  [
+    "https://lmarena.ai/c/1",
+    "lmarena.html",
+    [
+      [BARKS, ["dog", "cow"], 0],
+      [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1],
+    ],
+  ],
+  [
+    "https://arena.ai/c/1",
+    "lmarena.html",
+    [
+      [BARKS, ["dog", "cow"], 0],
+      [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1],
+    ],
+  ],
   ["https://grok.com/c/1", "grok.html", [[EGG, [NOON, EIGHT], 1]]],
   ["https://grok.com/c/1?layout=classes", "grok.html", [[EGG, [NOON, EIGHT], 1]]],
   ["https://chat.deepseek.com/a/1", "deepseek.html", [[EGG, [NOON, EIGHT], 1]]],
@@ -69,8 +99,11 @@ const PAGES = [
   ["http://chat.home.lan:3000/c/1", "openwebui.html", [[EGG, [NOON, EIGHT], 1]]],
   ["http://127.0.0.1:3080/c/1", "librechat.html", [[EGG, [NOON, EIGHT], 1]]],
   // The user asks for badges on these.
-  ...["", "?layout=copilot", "?layout=lechat"].map((layout) =>
-    [`https://example.org/eggs${layout}`, "generic.html", [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]]]),
+  ...["", "?layout=copilot", "?layout=lechat"].map((layout) => [
+    `https://example.org/eggs${layout}`,
+    "generic.html",
+    [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]],
+  ]),
 ];
 
 for (const [url, name, prompts] of /** @type {[string, string, [string, string[], number][]][]} */ (PAGES)) {
@@ -81,9 +114,18 @@ for (const [url, name, prompts] of /** @type {[string, string, [string, string[]
     for (const [prompt, answers, best] of prompts) {
       const own = found.splice(0, answers.length);
       const expected = await scores(prompt, answers);
-      assert.deepEqual(own.map(({ score }) => score.toFixed(2)), expected.map((score) => score.toFixed(2).replace(/^-0\.00$/, "0.00")));
-      assert.deepEqual(own.map(({ rank }) => rank), expected.map((score) => 1 + expected.filter((other) => other > score).length));
-      assert.deepEqual(own.map(({ best }) => best), expected.map((_, index) => index === best));
+      assert.deepEqual(
+        own.map(({ score }) => score.toFixed(2)),
+        expected.map((score) => score.toFixed(2).replace(/^-0\.00$/, "0.00")),
+      );
+      assert.deepEqual(
+        own.map(({ rank }) => rank),
+        expected.map((score) => 1 + expected.filter((other) => other > score).length),
+      );
+      assert.deepEqual(
+        own.map(({ best }) => best),
+        expected.map((_, index) => index === best),
+      );
       const { score, said, shows } = own[best];
       assert.equal(said, `Rank 1 of ${answers.length}, score ${score.toFixed(2)}, the best`);
       assert.equal(shows, `★#1${score.toFixed(2)}`);
@@ -134,11 +176,17 @@ test("answers are ranked when they do not change any more, and only then", async
   const page = await open(t, "https://chatgpt.com/c/4", "chatgpt.html");
   await ranked(page, 2);
   await engine.asked();
-  const done = page.evaluate((prompt) => fixture.streamPair(prompt, ["A cow says moo and does not bark", "dog"], 220), BARKS);
-  const during = await until(async () => {
-    const all = await badges(page);
-    return all.length === 4 && all;
-  }, { what: "badges while answers are written" });
+  const done = page.evaluate(
+    (prompt) => fixture.streamPair(prompt, ["A cow says moo and does not bark", "dog"], 220),
+    BARKS,
+  );
+  const during = await until(
+    async () => {
+      const all = await badges(page);
+      return all.length === 4 && all;
+    },
+    { what: "badges while answers are written" },
+  );
   assert.match(during[2].said, /^One of 2 answers, not scored yet$/);
   assert.equal(during[2].shows, "…");
   await done;
@@ -146,13 +194,17 @@ test("answers are ranked when they do not change any more, and only then", async
   const found = await ranked(page, 4);
   assert.deepEqual(byBest(found.slice(2)), [2, "best"]);
   assert.deepEqual((await engine.asked()).toSorted(), ["A cow says moo and does not bark", "dog"], "each is sent once");
-  await until(async () => /2 answers ranked. Answer 2 is the best/.test(await spoken(page)), { what: "the words for a screen reader" });
+  await until(async () => /2 answers ranked. Answer 2 is the best/.test(await spoken(page)), {
+    what: "the words for a screen reader",
+  });
   await page.evaluate((prompt) => {
     fixture.prompt(prompt);
     fixture.pair("It says woof.", "It says woof.");
     document.querySelector(".scroller").scrollTop = 1e6;
   }, "What does a dog say?");
-  await until(async () => (await badges(page)).filter(({ best }) => best).length === 4, { what: "a shared first place" });
+  await until(async () => (await badges(page)).filter(({ best }) => best).length === 4, {
+    what: "a shared first place",
+  });
   assert.deepEqual(await engine.asked(), ["It says woof."], "equal answers are sent once");
 });
 
@@ -166,8 +218,15 @@ test("an answer that is edited is scored again", async (t) => {
   await until(async () => (await badges(page))[0]?.changing, { what: "a badge that says so", ms: 3000 });
   const edited = await ranked(page, 2);
   const expected = await scores(BREAD, ["A baker bakes bread. Bakers bake it in our town.", "A baker bakes bread."]);
-  assert.deepEqual(edited.map(({ score }) => score.toFixed(2)), expected.map((score) => score.toFixed(2)));
-  assert.deepEqual(await engine.asked(), ["A baker bakes bread. Bakers bake it in our town."], "only what is new is sent");
+  assert.deepEqual(
+    edited.map(({ score }) => score.toFixed(2)),
+    expected.map((score) => score.toFixed(2)),
+  );
+  assert.deepEqual(
+    await engine.asked(),
+    ["A baker bakes bread. Bakers bake it in our town."],
+    "only what is new is sent",
+  );
   await page.evaluate(() => fixture.edit(0, "A baker bakes bread."));
   await until(async () => byBest(await badges(page)).join() === "best,best", { what: "a shared first place" });
   assert.deepEqual(await engine.asked(), []);
@@ -179,10 +238,14 @@ test("regenerated answers that were seen before stay in the ranking", async (t) 
     fixture.prompt(prompt);
     fixture.show = fixture.pager(["cow", "dog", "duck"]);
   }, BARKS);
-  const only = async (of, rank) => until(async () => {
-    const all = await badges(page);
-    return all.length === 3 && all[2].of === of && all[2].rank === rank && !/so far/.test(all[2].said) && all[2];
-  }, { what: `rank ${rank} of ${of}` });
+  const only = async (of, rank) =>
+    until(
+      async () => {
+        const all = await badges(page);
+        return all.length === 3 && all[2].of === of && all[2].rank === rank && !/so far/.test(all[2].said) && all[2];
+      },
+      { what: `rank ${rank} of ${of}` },
+    );
   await ranked(page, 2);
   await sleep(1500);
   assert.equal((await badges(page)).length, 2, "one answer alone has no badge");
@@ -207,7 +270,13 @@ test("ChatGPT's keys: another answer in the same place is not an edit, and one t
   }, BARKS);
   await sleep(2500);
   await page.evaluate(() => fixture.regenerate("dog"));
-  await until(async () => { const last = (await badges(page)).at(-1); return last?.of === 2 && last.best; }, { what: "the answer before to stay in the ranking" });
+  await until(
+    async () => {
+      const last = (await badges(page)).at(-1);
+      return last?.of === 2 && last.best;
+    },
+    { what: "the answer before to stay in the ranking" },
+  );
 
   const list = await open(t, "https://chatgpt.com/c/21?layout=list", "chatgpt.html");
   await ranked(list, 2);
@@ -236,7 +305,13 @@ test("on LMArena the header of a block of code is not read, and its code is", as
   await engine.asked();
   await page.evaluate(() => fixture.battle("Write one line.", ["Here:", "print(1)"], ["So:", "print(2)"]));
   await until(() => tell(host, page, "report").then(({ ranked }) => ranked === 3), { what: "the battle" });
-  const asked = await until(async () => { const all = await engine.asked(); return all.length > 0 && all; }, { what: "the answers to be sent" });
+  const asked = await until(
+    async () => {
+      const all = await engine.asked();
+      return all.length > 0 && all;
+    },
+    { what: "the answers to be sent" },
+  );
   assert.deepEqual(asked, ["Here:\nprint(1)", "So:\nprint(2)"]);
 });
 
@@ -257,10 +332,12 @@ test("on LMArena no answer is finished as long as the site shows that one is bei
 test("on Open WebUI columns that are buttons keep their badges, also when they are drawn again", async (t) => {
   const page = await open(t, "http://chat.home.lan:8080/c/2", "openwebui.html");
   const before = await ranked(page, 2);
-  const corners = await page.evaluate(() => [...document.querySelectorAll(".columns .words")].slice(-2).map((words) => {
-    const { right, top } = words.getBoundingClientRect();
-    return { right, top };
-  }));
+  const corners = await page.evaluate(() =>
+    [...document.querySelectorAll(".columns .words")].slice(-2).map((words) => {
+      const { right, top } = words.getBoundingClientRect();
+      return { right, top };
+    }),
+  );
   for (const [at, { right, y, height }] of before.entries()) {
     assert.ok(Math.abs(right - corners[at].right) < 2, "at the right end of its column");
     assert.ok(Math.abs(y + height - corners[at].top) <= 4, "above the words, not on them");
@@ -268,7 +345,10 @@ test("on Open WebUI columns that are buttons keep their badges, also when they a
   await engine.asked();
   await page.evaluate(() => fixture.redraw());
   await sleep(2500);
-  assert.deepEqual((await ranked(page, 2)).map(({ said }) => said), before.map(({ said }) => said));
+  assert.deepEqual(
+    (await ranked(page, 2)).map(({ said }) => said),
+    before.map(({ said }) => said),
+  );
   assert.deepEqual(await engine.asked(), [], "known words are not scored again");
   await page.evaluate((prompt) => fixture.pause(prompt, ["dog", "cow"], 4000), BARKS);
   assert.deepEqual(await engine.asked(), [], "not before the buttons come");
@@ -276,8 +356,17 @@ test("on Open WebUI columns that are buttons keep their badges, also when they a
 });
 
 test("a page that is empty at first is recognised when it has content", async (t) => {
-  const page = await open(t, "http://chat.home.lan/c/3", { body: "<!doctype html><title>Loading</title><main></main>" });
-  await until(() => tell(host, page, "report").then(({ adapter }) => adapter === "generic", () => false), { what: "the content script" });
+  const page = await open(t, "http://chat.home.lan/c/3", {
+    body: "<!doctype html><title>Loading</title><main></main>",
+  });
+  await until(
+    () =>
+      tell(host, page, "report").then(
+        ({ adapter }) => adapter === "generic",
+        () => false,
+      ),
+    { what: "the content script" },
+  );
   await page.setContent((await fixtureFile("openwebui.html")).replace("<!doctype html>", ""));
   await ranked(page, 2);
   assert.equal((await tell(host, page, "report")).adapter, "openwebui");
@@ -296,7 +385,10 @@ test("the badges of a host are removed when its permission is withdrawn", async 
 
 test("colours follow the page, whatever the browser prefers", async (t) => {
   const page = await open(t, "https://arena.ai/c/2", "lmarena.html");
-  assert.deepEqual((await ranked(page, 4)).map(({ dark }) => dark), [false, false, false, false]);
+  assert.deepEqual(
+    (await ranked(page, 4)).map(({ dark }) => dark),
+    [false, false, false, false],
+  );
   await page.emulateMedia({ colorScheme: "dark" });
   await sleep(300);
   assert.equal((await badges(page))[0].dark, false);
@@ -306,7 +398,12 @@ test("colours follow the page, whatever the browser prefers", async (t) => {
   await page.evaluate(() => fixture.setDark(false));
   await until(async () => (await badges(page)).every(({ dark }) => !dark), { what: "light badges" });
   // A page that paints nothing shows the browser's own canvas, and colours may be written in other ways.
-  for (const [color, dark] of [["oklch(0.2 0.02 200)", true], ["lab(95 0 0)", false], ["color(srgb 0.1 0.1 0.1)", true], ["rgb(255 255 255 / 0.9)", false]]) {
+  for (const [color, dark] of [
+    ["oklch(0.2 0.02 200)", true],
+    ["lab(95 0 0)", false],
+    ["color(srgb 0.1 0.1 0.1)", true],
+    ["rgb(255 255 255 / 0.9)", false],
+  ]) {
     await page.evaluate((color) => {
       document.body.style.background = color;
       for (const card of document.querySelectorAll(".card")) card.style.background = color;
@@ -323,48 +420,70 @@ test("badges can be used by keyboard alone", async (t) => {
     addEventListener("keydown", ({ key }) => keys.push(key));
   });
   await tell(host, page, "focus-badge");
-  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false]);
+  assert.deepEqual(
+    (await badges(page)).map(({ focused }) => focused),
+    [true, false],
+  );
   await page.keyboard.press("Enter");
   assert.match(await note(page), /^Rank 2 of 2\n[^]*Score -?0\.\d{4}[^]*, f32, on .*[^]*Go to the best answer/);
   await page.keyboard.press("Escape");
   assert.equal(await note(page), undefined);
-  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false], "the focus is given back");
+  assert.deepEqual(
+    (await badges(page)).map(({ focused }) => focused),
+    [true, false],
+    "the focus is given back",
+  );
   await page.keyboard.press("Space");
   // The first control of the note leads to the best answer.
   await page.keyboard.press("Enter");
   await until(async () => (await badges(page))[1].focused, { what: "the focus on the best" });
   assert.equal(await note(page), undefined);
   await tell(host, page, "focus-badge");
-  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [true, false], "after the last comes the first");
+  assert.deepEqual(
+    (await badges(page)).map(({ focused }) => focused),
+    [true, false],
+    "after the last comes the first",
+  );
   await page.keyboard.press("Tab");
-  assert.deepEqual((await badges(page)).map(({ focused }) => focused), [false, true]);
+  assert.deepEqual(
+    (await badges(page)).map(({ focused }) => focused),
+    [false, true],
+  );
   assert.deepEqual(await page.evaluate(() => keys), [], "the page does not hear keys that are pressed on badges");
 });
 
 test("badges move with their answers and hide with them", async (t) => {
   const page = await open(t, "https://arena.ai/c/3", "lmarena.html");
   const before = await ranked(page, 4);
-  await page.evaluate(() => { document.querySelector(".scroller").scrollTop = 0; document.querySelector("ol").style.paddingTop = "60px"; });
+  await page.evaluate(() => {
+    document.querySelector(".scroller").scrollTop = 0;
+    document.querySelector("ol").style.paddingTop = "60px";
+  });
   await until(async () => (await badges(page))[0].y === before[0].y + 44, { what: "badges further down" });
-  await page.evaluate(() => document.body.append(make("div", { id: "dialog", style: "position: fixed; inset: 0 50% 0 0; background: gray" })));
+  await page.evaluate(() =>
+    document.body.append(make("div", { id: "dialog", style: "position: fixed; inset: 0 50% 0 0; background: gray" })),
+  );
   await until(async () => (await badges(page)).length === 2, { what: "badges of covered answers to hide" });
   await page.evaluate(() => document.querySelector("#dialog").remove());
   await until(async () => (await badges(page)).length === 4, { what: "badges to come back" });
   // On a phone the second card is beside the screen.
   await page.setViewportSize({ width: 375, height: 700 });
   await until(async () => (await badges(page)).length === 2, { what: "badges of cards in sight" });
-  await page.evaluate(() => { document.querySelectorAll(".cards")[1].scrollLeft = 1000; });
+  await page.evaluate(() => {
+    document.querySelectorAll(".cards")[1].scrollLeft = 1000;
+  });
   await until(async () => (await badges(page))[0]?.rank === 2, { what: "the badge of the other card" });
   for (const { x, right } of await badges(page)) assert.ok(x >= 0 && right <= 375);
 });
 
 test("nothing of the page is changed, and after badges are switched off nothing is left", async (t) => {
-  const shot = (page) => page.evaluate(() => {
-    const copy = document.documentElement.cloneNode(true);
-    const ours = copy.querySelectorAll("[data-cappy]").length;
-    for (const element of copy.querySelectorAll("[data-cappy]")) element.remove();
-    return { ours, html: copy.outerHTML, focus: document.activeElement.tagName };
-  });
+  const shot = (page) =>
+    page.evaluate(() => {
+      const copy = document.documentElement.cloneNode(true);
+      const ours = copy.querySelectorAll("[data-cappy]").length;
+      for (const element of copy.querySelectorAll("[data-cappy]")) element.remove();
+      return { ours, html: copy.outerHTML, focus: document.activeElement.tagName };
+    });
   await host.settings({ on: false });
   const page = await open(t, "https://chatgpt.com/c/7", "chatgpt.html");
   await sleep(500);
@@ -381,7 +500,10 @@ test("nothing of the page is changed, and after badges are switched off nothing 
   assert.deepEqual(await shot(page), untouched);
   await until(async () => (await engine.ports()) === connected, { what: "the port to close" });
   // Changes are not watched any more.
-  await page.evaluate(() => { fixture.prompt("Again?"); fixture.pair("yes", "no"); });
+  await page.evaluate(() => {
+    fixture.prompt("Again?");
+    fixture.pair("yes", "no");
+  });
   await sleep(1500);
   assert.equal((await shot(page)).ours, 0);
   await host.settings({ sitesOff: [] });
@@ -394,7 +516,9 @@ test("the badge style applies at once", async (t) => {
   await host.settings({ badge: "rank" });
   await until(async () => (await badges(page)).map(({ shows }) => shows).join() === "#2,★#1", { what: "ranks alone" });
   await host.settings({ badge: "best" });
-  await until(async () => (await badges(page)).map(({ shows }) => shows).join() === "★Best", { what: "the best alone" });
+  await until(async () => (await badges(page)).map(({ shows }) => shows).join() === "★Best", {
+    what: "the best alone",
+  });
   await host.settings({ badge: "full" });
   await ranked(page, 2);
 });
@@ -402,24 +526,35 @@ test("the badge style applies at once", async (t) => {
 test("a second injection changes nothing", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/9", "chatgpt.html");
   await ranked(page, 2);
-  await page.evaluate(() => { document.querySelector("[data-cappy]").first = true; });
+  await page.evaluate(() => {
+    document.querySelector("[data-cappy]").first = true;
+  });
   await host.worker(async (url) => {
     const [tab] = await chrome.tabs.query({ url });
     await chrome.scripting.executeScript({ target: { tabId: tab.id }, files: ["content.js"] });
   }, page.url());
-  await page.evaluate(() => { fixture.prompt("Is water wet?"); fixture.pair("yes", "no"); });
+  await page.evaluate(() => {
+    fixture.prompt("Is water wet?");
+    fixture.pair("yes", "no");
+  });
   await ranked(page, 4);
-  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll("[data-cappy]")].map(({ first }) => first)), [true]);
+  assert.deepEqual(
+    await page.evaluate(() => [...document.querySelectorAll("[data-cappy]")].map(({ first }) => first)),
+    [true],
+  );
 });
 
 test("a failure is shown, and can be tried again", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/10", "chatgpt.html");
   await ranked(page, 2);
   await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/no-model/" } });
-  const failed = await until(async () => {
-    const all = await badges(page);
-    return all.length === 2 && all.every(({ shows }) => shows === "!") && all;
-  }, { what: "badges that say that it failed", ms: 20_000 });
+  const failed = await until(
+    async () => {
+      const all = await badges(page);
+      return all.length === 2 && all.every(({ shows }) => shows === "!") && all;
+    },
+    { what: "badges that say that it failed", ms: 20_000 },
+  );
   assert.equal(failed[0].said, "The answers could not be ranked");
   await tell(host, page, "focus-badge");
   await page.keyboard.press("Enter");
@@ -440,13 +575,19 @@ test("a download shows its progress in badges", async () => {
   assert.equal(sentence(view), "Downloading the model, 42%");
   assert.deepEqual(pieces(view, "full"), [["dots", "Model 42%"]]);
   const rated = [0.2, 0.9, undefined].map((score) => ({ score: score && { score, truncated: 0 }, changing: false }));
-  assert.deepEqual(viewsOf(rated, state, "").map(sentence), ["Rank 2 of 3 so far, score 0.20", "Rank 1 of 3 so far, score 0.90", "Downloading the model, 42%"]);
+  assert.deepEqual(viewsOf(rated, state, "").map(sentence), [
+    "Rank 2 of 3 so far, score 0.20",
+    "Rank 1 of 3 so far, score 0.90",
+    "Downloading the model, 42%",
+  ]);
 });
 
 test("when the extension is updated its old badges are removed", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/11", "chatgpt.html");
   await ranked(page, 2);
   assert.deepEqual(host.complaints, []);
-  await host.worker(() => { setTimeout(() => chrome.runtime.reload(), 50); });
+  await host.worker(() => {
+    setTimeout(() => chrome.runtime.reload(), 50);
+  });
   await until(async () => (await page.locator("[data-cappy]").count()) === 0, { what: "badges to vanish", ms: 5000 });
 });

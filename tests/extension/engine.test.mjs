@@ -41,13 +41,20 @@ beforeEach(async () => {
     client.onState((state) => states.push(state));
     globalThis.score = async (instruction, answers, options = {}) => {
       const scores = [];
-      await client.score(instruction, answers, { ...options, onScored: (first, batch) => {
-        for (const [i, { score }] of batch.entries()) scores[first + i] = score;
-        options.onBatch?.(first, batch);
-      } });
+      await client.score(instruction, answers, {
+        ...options,
+        onScored: (first, batch) => {
+          for (const [i, { score }] of batch.entries()) scores[first + i] = score;
+          options.onBatch?.(first, batch);
+        },
+      });
       return scores;
     };
-    globalThis.failure = (work) => work.then((value) => ({ value }), ({ name, code, message }) => ({ name, code, message }));
+    globalThis.failure = (work) =>
+      work.then(
+        (value) => ({ value }),
+        ({ name, code, message }) => ({ name, code, message }),
+      );
     // Messages that no client would send, through a port of their own.
     globalThis.openPort = () => {
       const port = chrome.runtime.connect({ name: "cappy-engine-1" });
@@ -90,27 +97,40 @@ describe("scores", () => {
 
   test("scores come in batches, also of more answers than one request may have, cut where they are too long", async () => {
     const answers = Array.from({ length: 300 }, (_, i) => ANSWERS[i % 4]).concat("long ".repeat(10_000));
-    const got = await page.evaluate(async ([i, answers]) => {
-      let batches = 0;
-      const scores = await score(i, answers, { onBatch: () => (batches += 1) });
-      return { scores, batches };
-    }, [INSTRUCTION, answers]);
+    const got = await page.evaluate(
+      async ([i, answers]) => {
+        let batches = 0;
+        const scores = await score(i, answers, { onBatch: () => (batches += 1) });
+        return { scores, batches };
+      },
+      [INSTRUCTION, answers],
+    );
     const four = await scored();
-    assert.deepEqual(got.scores.slice(0, 300), answers.slice(0, 300).map((_, i) => four[i % 4]));
+    assert.deepEqual(
+      got.scores.slice(0, 300),
+      answers.slice(0, 300).map((_, i) => four[i % 4]),
+    );
     assert.equal(got.scores.length, 301);
     assert.ok(got.batches > 3, `${got.batches} batches`);
   });
 
   test("several clients get scores at the same time, and each sends only as many requests as the engine accepts", async () => {
-    const got = await page.evaluate(async ([i, answers]) => {
-      const order = [];
-      const long = score(i, Array(60).fill(answers).flat()).then(() => order.push("long"));
-      const others = Array.from({ length: 9 }, () => engine.engineClient()).map((other, n) =>
-        other.score(i, answers, { onScored: () => {} }).then(() => order.push(n)).then(() => other.close()));
-      const many = Array.from({ length: 10 }, () => score(i, answers));
-      await Promise.all([long, ...others, ...many]);
-      return { order, many: await Promise.all(many) };
-    }, [INSTRUCTION, ANSWERS]);
+    const got = await page.evaluate(
+      async ([i, answers]) => {
+        const order = [];
+        const long = score(i, Array(60).fill(answers).flat()).then(() => order.push("long"));
+        const others = Array.from({ length: 9 }, () => engine.engineClient()).map((other, n) =>
+          other
+            .score(i, answers, { onScored: () => {} })
+            .then(() => order.push(n))
+            .then(() => other.close()),
+        );
+        const many = Array.from({ length: 10 }, () => score(i, answers));
+        await Promise.all([long, ...others, ...many]);
+        return { order, many: await Promise.all(many) };
+      },
+      [INSTRUCTION, ANSWERS],
+    );
     assert.equal(got.order.length, 10);
     assert.notEqual(got.order[0], "long", "short ones do not wait for the long one");
     assert.equal(new Set(got.many.map(String)).size, 1);
@@ -119,42 +139,60 @@ describe("scores", () => {
 
 describe("requests", () => {
   test("requests beyond four of one port are busy, and the others are served", async () => {
-    const heard = await page.evaluate(async ([instruction, answers]) => {
-      await client.load();
-      const { port, heard } = openPort();
-      for (let id = 1; id <= 6; id += 1) port.postMessage({ v: 1, type: "score", id, instruction, answers });
-      while (heard.filter(({ type }) => type === "done").length < 4) await new Promise((resolve) => setTimeout(resolve, 10));
-      port.disconnect();
-      return heard;
-    }, [INSTRUCTION, ANSWERS]);
+    const heard = await page.evaluate(
+      async ([instruction, answers]) => {
+        await client.load();
+        const { port, heard } = openPort();
+        for (let id = 1; id <= 6; id += 1) port.postMessage({ v: 1, type: "score", id, instruction, answers });
+        while (heard.filter(({ type }) => type === "done").length < 4)
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        port.disconnect();
+        return heard;
+      },
+      [INSTRUCTION, ANSWERS],
+    );
     const failed = heard.filter(({ type }) => type === "failed");
-    assert.deepEqual(failed.map(({ id, code }) => [id, code]), [[5, "busy"], [6, "busy"]]);
+    assert.deepEqual(
+      failed.map(({ id, code }) => [id, code]),
+      [
+        [5, "busy"],
+        [6, "busy"],
+      ],
+    );
   });
 
   test("requests that are cancelled stop, and so do those of a port that is closed", async () => {
-    const got = await page.evaluate(async ([instruction, answers]) => {
-      await client.load();
-      const lots = Array(60).fill(answers).flat();
-      const stopper = new AbortController();
-      let batches = 0;
-      const cancelled = await failure(score(instruction, lots, { signal: stopper.signal, onBatch: () => {
-        batches += 1;
-        stopper.abort();
-      } }));
-      const early = await failure(score(instruction, answers, { signal: AbortSignal.abort() }));
-      // Both would take seconds if they went on.
-      const rests = async () => {
-        const end = Date.now() + 1500;
-        while (states.at(-1).working > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
-        return states.at(-1).working === 0;
-      };
-      const stopped = await rests();
-      const { port, heard } = openPort();
-      port.postMessage({ v: 1, type: "score", id: 7, instruction, answers: lots });
-      while (!heard.some(({ type }) => type === "scored")) await new Promise((resolve) => setTimeout(resolve, 10));
-      port.disconnect();
-      return { cancelled, early, batches, stopped, cut: await rests() };
-    }, [INSTRUCTION, ANSWERS]);
+    const got = await page.evaluate(
+      async ([instruction, answers]) => {
+        await client.load();
+        const lots = Array(60).fill(answers).flat();
+        const stopper = new AbortController();
+        let batches = 0;
+        const cancelled = await failure(
+          score(instruction, lots, {
+            signal: stopper.signal,
+            onBatch: () => {
+              batches += 1;
+              stopper.abort();
+            },
+          }),
+        );
+        const early = await failure(score(instruction, answers, { signal: AbortSignal.abort() }));
+        // Both would take seconds if they went on.
+        const rests = async () => {
+          const end = Date.now() + 1500;
+          while (states.at(-1).working > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+          return states.at(-1).working === 0;
+        };
+        const stopped = await rests();
+        const { port, heard } = openPort();
+        port.postMessage({ v: 1, type: "score", id: 7, instruction, answers: lots });
+        while (!heard.some(({ type }) => type === "scored")) await new Promise((resolve) => setTimeout(resolve, 10));
+        port.disconnect();
+        return { cancelled, early, batches, stopped, cut: await rests() };
+      },
+      [INSTRUCTION, ANSWERS],
+    );
     assert.equal(got.cancelled.name, "AbortError");
     assert.equal(got.early.name, "AbortError");
     assert.equal(got.batches, 1);
@@ -166,16 +204,22 @@ describe("the model", () => {
   test("the model is loaded once, reports its progress, and stops loading when all requests for it are cancelled", async () => {
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
     site.slow = 200;
-    const got = await page.evaluate(async ([instruction, answers]) => {
-      const stopper = new AbortController();
-      const loading = [1, 2].map(() => failure(client.load({ signal: stopper.signal })));
-      for (let left = 200; left > 0 && states.filter(({ phase }) => phase === "download").length < 3; left -= 1) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      stopper.abort();
-      return Promise.all(loading);
-    }, [INSTRUCTION, ANSWERS]);
-    assert.deepEqual(got.map(({ name }) => name), ["AbortError", "AbortError"]);
+    const got = await page.evaluate(
+      async ([instruction, answers]) => {
+        const stopper = new AbortController();
+        const loading = [1, 2].map(() => failure(client.load({ signal: stopper.signal })));
+        for (let left = 200; left > 0 && states.filter(({ phase }) => phase === "download").length < 3; left -= 1) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        stopper.abort();
+        return Promise.all(loading);
+      },
+      [INSTRUCTION, ANSWERS],
+    );
+    assert.deepEqual(
+      got.map(({ name }) => name),
+      ["AbortError", "AbortError"],
+    );
     await phase("idle");
     const states = await page.evaluate(() => states.splice(0));
     const downloads = states.filter(({ phase }) => phase === "download");
@@ -185,12 +229,15 @@ describe("the model", () => {
     // A score that is cancelled keeps the model coming.
     site.log.length = 0;
     site.slow = 50;
-    const cancelled = await page.evaluate(async ([instruction, answers]) => {
-      const stopper = new AbortController();
-      const scoring = failure(score(instruction, answers, { signal: stopper.signal }));
-      setTimeout(() => stopper.abort(), 300);
-      return scoring;
-    }, [INSTRUCTION, ANSWERS]);
+    const cancelled = await page.evaluate(
+      async ([instruction, answers]) => {
+        const stopper = new AbortController();
+        const scoring = failure(score(instruction, answers, { signal: stopper.signal }));
+        setTimeout(() => stopper.abort(), 300);
+        return scoring;
+      },
+      [INSTRUCTION, ANSWERS],
+    );
     assert.equal(cancelled.name, "AbortError");
     await phase("ready");
     await scored();
@@ -200,10 +247,13 @@ describe("the model", () => {
   test("another model scores after the settings change, also for requests under way", async () => {
     const embedded = await scored();
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
-    const changed = await page.evaluate(async ([instruction, answers]) => {
-      await client.load();
-      return { state: states.findLast(({ phase }) => phase === "ready"), scores: await score(instruction, answers) };
-    }, [INSTRUCTION, ANSWERS]);
+    const changed = await page.evaluate(
+      async ([instruction, answers]) => {
+        await client.load();
+        return { state: states.findLast(({ phase }) => phase === "ready"), scores: await score(instruction, answers) };
+      },
+      [INSTRUCTION, ANSWERS],
+    );
     assert.equal(changed.state.model, `${site.url}/m/`);
     assert.equal(changed.state.maxTokens, 32);
     assert.notDeepEqual(changed.scores, embedded);
@@ -215,20 +265,28 @@ describe("the model", () => {
     const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
     await until(async () => (await lastState()).working === 1, { what: "work" });
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
-    assert.deepEqual(await under, lots.map((_, i) => changed.scores[i % 4]));
+    assert.deepEqual(
+      await under,
+      lots.map((_, i) => changed.scores[i % 4]),
+    );
     await host.settings(DEFAULTS);
   });
 
   test("the model of a folder comes from the extension's own storage", async () => {
-    await page.evaluate(async (files) => {
-      const root = await navigator.storage.getDirectory();
-      const folder = await (await root.getDirectoryHandle("picked", { create: true })).getDirectoryHandle("mine", { create: true });
-      for (const [name, base64] of files) {
-        const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-        await writable.write(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
-        await writable.close();
-      }
-    }, Object.entries(model).map(([name, bytes]) => [name, bytes.toString("base64")]));
+    await page.evaluate(
+      async (files) => {
+        const root = await navigator.storage.getDirectory();
+        const folder = await (await root.getDirectoryHandle("picked", { create: true })).getDirectoryHandle("mine", {
+          create: true,
+        });
+        for (const [name, base64] of files) {
+          const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
+          await writable.write(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
+          await writable.close();
+        }
+      },
+      Object.entries(model).map(([name, bytes]) => [name, bytes.toString("base64")]),
+    );
     await host.settings({ model: { kind: "folder", name: "mine" } });
     await page.evaluate(() => client.load());
     assert.equal((await lastState()).maxTokens, 32);
@@ -242,7 +300,12 @@ describe("the model", () => {
     await host.settings({ model: { kind: "url", url: `${site.url}/later/` } });
     const failed = await page.evaluate(([i, a]) => failure(score(i, a)), [INSTRUCTION, ANSWERS]);
     assert.equal(failed.code, "network", failed.message);
-    assert.deepEqual(await lastState(), { phase: "failed", model: `${site.url}/later/`, code: failed.code, message: failed.message });
+    assert.deepEqual(await lastState(), {
+      phase: "failed",
+      model: `${site.url}/later/`,
+      code: failed.code,
+      message: failed.message,
+    });
     assert.equal(await host.badge(), "!");
     for (const [name, bytes] of Object.entries(model)) site.files[`/later/${name}`] = bytes;
     assert.equal((await scored()).length, 4);
@@ -262,12 +325,15 @@ describe("the model", () => {
   test("the model stays loaded as long as there is work, however short the idle time", async () => {
     await host.settings({ idleMinutes: 0.05 });
     const lots = Array(600).fill(ANSWERS).flat();
-    const { stopped, phases } = await page.evaluate(async ([i, a]) => {
-      await client.load();
-      states.length = 0;
-      const stopped = await failure(score(i, a, { signal: AbortSignal.timeout(4500) }));
-      return { stopped, phases: [...new Set(states.map(({ phase }) => phase))] };
-    }, [INSTRUCTION, lots]);
+    const { stopped, phases } = await page.evaluate(
+      async ([i, a]) => {
+        await client.load();
+        states.length = 0;
+        const stopped = await failure(score(i, a, { signal: AbortSignal.timeout(4500) }));
+        return { stopped, phases: [...new Set(states.map(({ phase }) => phase))] };
+      },
+      [INSTRUCTION, lots],
+    );
     assert.equal(stopped.name, "TimeoutError");
     assert.deepEqual(phases, ["ready"]);
   });
@@ -278,14 +344,23 @@ describe("the model", () => {
     await until(async () => (await lastState())?.working === 1, { what: "work" });
     await host.closeOffscreen();
     const scores = await under;
-    assert.deepEqual(scores, lots.map((_, i) => scores[i % 4]));
+    assert.deepEqual(
+      scores,
+      lots.map((_, i) => scores[i % 4]),
+    );
   });
 });
 
 test("states are sent not too often, but a new phase at once, and the last one always", async () => {
-  const { throttled } = await import(`data:text/javascript,${encodeURIComponent(await bundleText("engine/throttle.ts"))}`);
+  const { throttled } = await import(
+    `data:text/javascript,${encodeURIComponent(await bundleText("engine/throttle.ts"))}`
+  );
   const told = [];
-  const tell = throttled(100, ({ phase }) => phase, (state) => told.push(`${state.phase}${state.n}`));
+  const tell = throttled(
+    100,
+    ({ phase }) => phase,
+    (state) => told.push(`${state.phase}${state.n}`),
+  );
   for (let n = 0; n < 50; n += 1) tell({ phase: "a", n });
   assert.deepEqual(told, ["a0"]);
   tell({ phase: "b", n: 50 });
@@ -312,18 +387,23 @@ async function residentBytes() {
 }
 
 test("a thousand rankings do not use up memory", async () => {
-  const heap = () => host.offscreen(() => {
-    globalThis.gc();
-    return performance.memory.usedJSHeapSize;
-  });
-  const rank = (count) => page.evaluate(async ([instruction, answers, count]) => {
-    for (let n = 0; n < count; n += 1) await score(`${instruction} ${n}`, [`${answers[n % 4]} ${n}`]);
-  }, [INSTRUCTION, ANSWERS, count]);
+  const heap = () =>
+    host.offscreen(() => {
+      globalThis.gc();
+      return performance.memory.usedJSHeapSize;
+    });
+  const rank = (count) =>
+    page.evaluate(
+      async ([instruction, answers, count]) => {
+        for (let n = 0; n < count; n += 1) await score(`${instruction} ${n}`, [`${answers[n % 4]} ${n}`]);
+      },
+      [INSTRUCTION, ANSWERS, count],
+    );
   await rank(100);
   const before = { heap: await heap(), resident: await residentBytes() };
   const start = Date.now();
   await rank(1000);
-  const grown = { heap: await heap() - before.heap, resident: await residentBytes() - before.resident };
+  const grown = { heap: (await heap()) - before.heap, resident: (await residentBytes()) - before.resident };
   console.log(`1000 rankings in ${Date.now() - start} ms:`, before, "grown by", grown);
   assert.ok(grown.heap < 300_000, `${grown.heap} bytes more of JavaScript`);
   assert.ok(grown.resident < 50_000_000, `${grown.resident} bytes more in memory`);

@@ -20,14 +20,20 @@ const ID = "cappy@cappy-web";
 const UUID = "7b1f3f6e-3a0c-4f0e-9a53-6a7d1d2b9c10";
 
 const PREFS = {
-  "dom.webgpu.enabled": true, "dom.webgpu.workers.enabled": true,
-  "gfx.webgpu.ignore-blocklist": true, "gfx.webgpu.force-enabled": true,
+  "dom.webgpu.enabled": true,
+  "dom.webgpu.workers.enabled": true,
+  "gfx.webgpu.ignore-blocklist": true,
+  "gfx.webgpu.force-enabled": true,
   "extensions.webextensions.uuids": JSON.stringify({ [ID]: UUID }),
   // Nobody is there to agree.
   "extensions.webextOptionalPermissionPrompts": false,
   // A proxy that is not there, for everything but loopback.
-  "network.proxy.type": 1, "network.proxy.http": "127.0.0.1", "network.proxy.http_port": 9,
-  "network.proxy.ssl": "127.0.0.1", "network.proxy.ssl_port": 9, "network.proxy.no_proxies_on": "127.0.0.1",
+  "network.proxy.type": 1,
+  "network.proxy.http": "127.0.0.1",
+  "network.proxy.http_port": 9,
+  "network.proxy.ssl": "127.0.0.1",
+  "network.proxy.ssl_port": 9,
+  "network.proxy.no_proxies_on": "127.0.0.1",
 };
 
 export async function openFirefox({ idleMs = 30_000 } = {}) {
@@ -54,28 +60,48 @@ export async function openFirefox({ idleMs = 30_000 } = {}) {
       const value = await (${act})(WebExtensionPolicy.getByID("${ID}").extension, ...${JSON.stringify(args)});
       return JSON.stringify(value) ?? "null";
     })()`;
-    const { result } = await connection.send("script.evaluate", { expression, awaitPromise: true, target: { context: chromeWindow } });
+    const { result } = await connection.send("script.evaluate", {
+      expression,
+      awaitPromise: true,
+      target: { context: chromeWindow },
+    });
     if (result.type === "exception") throw new Error(result.exceptionDetails.text);
     return JSON.parse(result.result.value);
   }
 
   const host = {
-    browser, address, privileged,
+    browser,
+    address,
+    privileged,
 
     /** Opens a page of the extension in a tab. Without a path, one that runs nothing by itself. */
     async openPage(path = "manifest.json") {
       const page = await browser.newPage();
       // No event says when such a page is loaded.
-      await connection.send("browsingContext.navigate", { context: /** @type {any} */ (page.mainFrame())._id, url: address(path), wait: "none" });
-      await until(() => page.evaluate(() => document.readyState === "complete" && location.href).then((at) => at === address(path), () => false),
-        { what: path });
+      await connection.send("browsingContext.navigate", {
+        context: /** @type {any} */ (page.mainFrame())._id,
+        url: address(path),
+        wait: "none",
+      });
+      await until(
+        () =>
+          page
+            .evaluate(() => document.readyState === "complete" && location.href)
+            .then(
+              (at) => at === address(path),
+              () => false,
+            ),
+        { what: path },
+      );
       return page;
     },
 
     /** A page of the extension with an engine client in it, as `client`. */
     async openClient() {
       const page = await host.openPage();
-      await page.evaluate(`${await clientScript()}; globalThis.engine = engine; globalThis.client = engine.engineClient();`);
+      await page.evaluate(
+        `${await clientScript()}; globalThis.engine = engine; globalThis.client = engine.engineClient();`,
+      );
       return page;
     },
 
@@ -92,17 +118,26 @@ export async function openFirefox({ idleMs = 30_000 } = {}) {
     },
 
     /** Grants hosts and the permission to run scripts, as if the user had agreed to both. */
-    grant: (origins, permissions = ["scripting"]) => privileged(async (extension, origins, permissions) => {
-      const { ExtensionPermissions } = ChromeUtils.importESModule("resource://gre/modules/ExtensionPermissions.sys.mjs");
-      await ExtensionPermissions.add(extension.id, { permissions, origins, data_collection: [] }, extension);
-    }, origins, permissions),
+    grant: (origins, permissions = ["scripting"]) =>
+      privileged(
+        async (extension, origins, permissions) => {
+          const { ExtensionPermissions } = ChromeUtils.importESModule(
+            "resource://gre/modules/ExtensionPermissions.sys.mjs",
+          );
+          await ExtensionPermissions.add(extension.id, { permissions, origins, data_collection: [] }, extension);
+        },
+        origins,
+        permissions,
+      ),
 
     /** `running`, `stopped`, or on the way. */
     backgroundState: () => privileged((extension) => extension.backgroundState),
 
     /** Ends the event page, as Firefox does with an idle one. */
-    endBackground: () => privileged((extension) =>
-      extension.terminateBackground({ ignoreDevToolsAttached: true, disableResetIdleForTest: true })),
+    endBackground: () =>
+      privileged((extension) =>
+        extension.terminateBackground({ ignoreDevToolsAttached: true, disableResetIdleForTest: true }),
+      ),
 
     async close() {
       await browser.close();

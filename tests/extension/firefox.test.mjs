@@ -18,14 +18,17 @@ before(async () => {
   host = await openFirefox({ idleMs: IDLE_MS });
   page = await host.openClient();
   await page.evaluate(() => {
-    globalThis.keep = (fields) => chrome.runtime.sendMessage({ v: 1, to: "background", type: "store", name: "settings", fields });
+    globalThis.keep = (fields) =>
+      chrome.runtime.sendMessage({ v: 1, to: "background", type: "store", name: "settings", fields });
     globalThis.states = [];
     client.onState((state) => states.push(state));
     globalThis.score = async (instruction, answers) => {
       const scores = [];
-      await client.score(instruction, answers, { onScored: (first, batch) => {
-        for (const [i, { score }] of batch.entries()) scores[first + i] = score;
-      } });
+      await client.score(instruction, answers, {
+        onScored: (first, batch) => {
+          for (const [i, { score }] of batch.entries()) scores[first + i] = score;
+        },
+      });
       return scores;
     };
     // By itself the engine takes the CPU, which is faster here.
@@ -88,41 +91,59 @@ test("a key opens the sidebar", async () => {
 });
 
 /** What the badges of a page say to screen readers. Content scripts of Firefox may look into closed shadow roots. */
-const badges = () => page.evaluate(async (url) => {
-  const [{ id }] = await chrome.tabs.query({ url });
-  const [{ result }] = await chrome.scripting.executeScript({
-    target: { tabId: id },
-    func: () => {
-      const root = document.querySelector("[data-cappy]")?.openOrClosedShadowRoot;
-      return [...root?.querySelectorAll(".badge") ?? []].filter((badge) => !badge.closest("[hidden]")).map((badge) => badge.getAttribute("aria-label"));
-    },
-  });
-  return result;
-}, ADDRESS);
+const badges = () =>
+  page.evaluate(async (url) => {
+    const [{ id }] = await chrome.tabs.query({ url });
+    const [{ result }] = await chrome.scripting.executeScript({
+      target: { tabId: id },
+      func: () => {
+        const root = document.querySelector("[data-cappy]")?.openOrClosedShadowRoot;
+        return [...(root?.querySelectorAll(".badge") ?? [])]
+          .filter((badge) => !badge.closest("[hidden]"))
+          .map((badge) => badge.getAttribute("aria-label"));
+      },
+    });
+    return result;
+  }, ADDRESS);
 
 test("badges rank the answers of a page", async () => {
   await host.grant(["https://chatgpt.com/*"]);
-  await until(() => page.evaluate(async () => (await chrome.scripting?.getRegisteredContentScripts())?.length === 1), { what: "the content script" });
+  await until(() => page.evaluate(async () => (await chrome.scripting?.getRegisteredContentScripts())?.length === 1), {
+    what: "the content script",
+  });
   const site = await host.openSite(ADDRESS, "chatgpt.html");
   // Nothing is drawn in a tab that is not in sight.
   await site.bringToFront();
-  const ranked = await until(async () => {
-    const said = await badges();
-    return said.length === 2 && said.every((label) => /^Rank \d of 2, score/.test(label)) && said;
-  }, { what: "badges" });
+  const ranked = await until(
+    async () => {
+      const said = await badges();
+      return said.length === 2 && said.every((label) => /^Rank \d of 2, score/.test(label)) && said;
+    },
+    { what: "badges" },
+  );
   assert.match(ranked[1], /^Rank 1 of 2, score .*, the best/);
   assert.match(ranked[0], /^Rank 2 of 2, score/);
   assert.equal((await lastState()).dtype, "f16");
   // A page that has taken over the process of its content script cannot read or change what is stored.
-  const kept = () => page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" }));
+  const kept = () =>
+    page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" }));
   const before = await kept();
   const said = await page.evaluate(async (url) => {
     const [{ id }] = await chrome.tabs.query({ url });
     const [{ result }] = await chrome.scripting.executeScript({
       target: { tabId: id },
-      func: async () => [typeof browser.storage, ...await Promise.all([
-        { type: "read-stored", name: "settings" }, { type: "store", name: "settings", fields: { learn: true } }, { type: "delete-stored" },
-      ].map((message) => browser.runtime.sendMessage({ v: 1, to: "background", ...message }).then(({ message }) => message)))],
+      func: async () => [
+        typeof browser.storage,
+        ...(await Promise.all(
+          [
+            { type: "read-stored", name: "settings" },
+            { type: "store", name: "settings", fields: { learn: true } },
+            { type: "delete-stored" },
+          ].map((message) =>
+            browser.runtime.sendMessage({ v: 1, to: "background", ...message }).then(({ message }) => message),
+          ),
+        )),
+      ],
     });
     return result;
   }, ADDRESS);
@@ -136,16 +157,31 @@ test("the event page learns from thumbs, and forgets", async () => {
   const scores = () => page.evaluate(() => score("Which animal barks?", ["a dog", "a train"]));
   const before = await scores();
   await page.evaluate(async () => {
-    for (const [answer, liked] of [["a dog", false], ["a train", true]]) {
+    for (const [answer, liked] of [
+      ["a dog", false],
+      ["a train", true],
+    ]) {
       const { ok } = await chrome.runtime.sendMessage({
-        v: 1, to: "background", type: "opinion", instruction: "Which animal barks?", answer, liked,
+        v: 1,
+        to: "background",
+        type: "opinion",
+        instruction: "Which animal barks?",
+        answer,
+        liked,
       });
       if (!ok) throw new Error("not kept");
     }
     await client.teach();
   });
-  const taught = await page.evaluate(async () => (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" })).value.taught);
-  assert.deepEqual(taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]), [["The embedded model", 1, null, null]]);
+  const taught = await page.evaluate(
+    async () =>
+      (await chrome.runtime.sendMessage({ v: 1, to: "background", type: "read-stored", name: "settings" })).value
+        .taught,
+  );
+  assert.deepEqual(
+    taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]),
+    [["The embedded model", 1, null, null]],
+  );
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
   await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" }));

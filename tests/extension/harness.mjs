@@ -40,20 +40,23 @@ export const clientScript = () => bundleText("engine/client.ts", { format: "iife
 export async function openChromium({ args = [], profile, colorScheme } = {}) {
   const { chromium } = await import("playwright-core");
   const folder = built("chrome");
-  const home = profile ?? await mkdtemp(join(tmpdir(), "cappy-extension-"));
+  const home = profile ?? (await mkdtemp(join(tmpdir(), "cappy-extension-")));
   const context = await chromium.launchPersistentContext(home, {
     executablePath: chromiumPath,
     headless: true,
     colorScheme,
     ignoreDefaultArgs: ["--disable-extensions"],
     args: [
-      ...chromiumArgs, `--disable-extensions-except=${folder}`, `--load-extension=${folder}`,
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", ...args,
+      ...chromiumArgs,
+      `--disable-extensions-except=${folder}`,
+      `--load-extension=${folder}`,
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+      ...args,
     ],
   });
   const complaints = [];
   context.on("weberror", (error) => complaints.push(String(error.error())));
-  const worker = context.serviceWorkers()[0] ?? await context.waitForEvent("serviceworker");
+  const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));
   const id = new URL(worker.url()).host;
   const address = (path) => `chrome-extension://${id}/${path}`;
   const browser = await context.browser().newBrowserCDPSession();
@@ -62,13 +65,17 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     return targetInfos.filter((target) => target.url.startsWith(address("")) && keep(target));
   };
   const workers = () => targets(({ type }) => type === "service_worker");
-  const offscreens = () => targets(({ type, url }) => type === "background_page" && url === address("engine/offscreen.html"));
+  const offscreens = () =>
+    targets(({ type, url }) => type === "background_page" && url === address("engine/offscreen.html"));
   let asking;
 
   /** Says something to the background as a page of the extension does. */
   async function ask(message) {
     asking ??= await host.openPage();
-    const answer = await asking.evaluate((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }), message);
+    const answer = await asking.evaluate(
+      (message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }),
+      message,
+    );
     if (!answer?.ok) throw new Error(`${message.type}: ${answer?.message}`);
     return answer.value;
   }
@@ -78,7 +85,11 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     const { sessionId } = await browser.send("Target.attachToTarget", { targetId, flatten: false });
     try {
       const expression = `(${act})(...${JSON.stringify(args)})`;
-      const message = { id: 1, method: "Runtime.evaluate", params: { expression, awaitPromise: true, returnByValue: true, userGesture: true } };
+      const message = {
+        id: 1,
+        method: "Runtime.evaluate",
+        params: { expression, awaitPromise: true, returnByValue: true, userGesture: true },
+      };
       const answer = new Promise((resolve) => {
         browser.on("Target.receivedMessageFromTarget", function heard(event) {
           const got = JSON.parse(event.message);
@@ -90,7 +101,9 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
       await browser.send("Target.sendMessageToTarget", { sessionId, message: JSON.stringify(message) });
       const { result, error } = await answer;
       if (error || result.exceptionDetails) {
-        throw new Error(error?.message ?? result.exceptionDetails.exception?.description ?? result.exceptionDetails.text);
+        throw new Error(
+          error?.message ?? result.exceptionDetails.exception?.description ?? result.exceptionDetails.text,
+        );
       }
       return result.result.value;
     } finally {
@@ -99,7 +112,11 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
   }
 
   const host = {
-    context, complaints, id, address, browser,
+    context,
+    complaints,
+    id,
+    address,
+    browser,
 
     /** Opens a page of the extension in a tab. Without a path, one that runs nothing by itself. */
     async openPage(path = "manifest.json") {
@@ -111,7 +128,9 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     /** A page of the extension with an engine client in it, as `client`. */
     async openClient() {
       const page = await host.openPage();
-      await page.evaluate(`${await clientScript()}; globalThis.engine = engine; globalThis.client = engine.engineClient();`);
+      await page.evaluate(
+        `${await clientScript()}; globalThis.engine = engine; globalThis.client = engine.engineClient();`,
+      );
       return page;
     },
 
@@ -130,7 +149,9 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
         served.set(origin, new Map());
         await context.route(`${origin}/**`, (route) => {
           const body = served.get(origin).get(route.request().url());
-          return body === undefined ? route.fulfill({ status: 404 }) : route.fulfill({ body, contentType: "text/html; charset=utf-8" });
+          return body === undefined
+            ? route.fulfill({ status: 404 })
+            : route.fulfill({ body, contentType: "text/html; charset=utf-8" });
         });
       }
       served.get(origin).set(url, typeof fixture === "string" ? await textOf(fixture) : fixture.body);
@@ -144,7 +165,10 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
         await page.evaluate(([id, origin]) => chrome.developerPrivate.addHostPermission(id, origin), [id, origin]);
       }
       await page.goto(address("manifest.json"));
-      const granted = await page.evaluate((asked) => chrome.permissions.request(asked), /** @type {chrome.permissions.Permissions} */ ({ permissions, origins }));
+      const granted = await page.evaluate(
+        (asked) => chrome.permissions.request(asked),
+        /** @type {chrome.permissions.Permissions} */ ({ permissions, origins }),
+      );
       await page.close();
       if (!granted) throw new Error(`not granted: ${permissions} ${origins}`);
     },
@@ -180,9 +204,13 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
         await page.evaluate(() => chrome.runtime.sendMessage({}).catch(() => {}));
         await page.close();
       }
-      const [{ targetId }] = await until(async () => (await workers()).length > 0 && workers(), { what: "the service worker" });
+      const [{ targetId }] = await until(async () => (await workers()).length > 0 && workers(), {
+        what: "the service worker",
+      });
       // One that is just being started has nothing in it yet.
-      await until(() => evaluateIn(targetId, () => typeof chrome === "object", []), { what: "the service worker's start" });
+      await until(() => evaluateIn(targetId, () => typeof chrome === "object", []), {
+        what: "the service worker's start",
+      });
       return evaluateIn(targetId, act, args);
     },
 
@@ -225,7 +253,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `test` gives something that is true. */
 export async function until(test, { what = test, ms = 15_000 } = {}) {
-  for (const end = Date.now() + ms; ;) {
+  for (const end = Date.now() + ms; ; ) {
     const value = await test();
     if (value) return value;
     if (Date.now() > end) throw new Error(`waited in vain for ${what}`);

@@ -22,7 +22,7 @@ after(() => host?.close());
 
 /** Opens a page for the length of a test. */
 async function open(t, name = "hostile.html") {
-  const page = await openFixture(host, `https://chatgpt.com/c/${visits += 1}`, name);
+  const page = await openFixture(host, `https://chatgpt.com/c/${(visits += 1)}`, name);
   t.after(() => page.close());
   await until(() => tell(host, page, "report").catch(() => undefined), { what: "the content script" });
   await engine.asked();
@@ -55,11 +55,17 @@ test("of 10,000 answers the newest are ranked and the others counted, and nothin
     await page.evaluate((each) => fixture.many(10_000, each), each);
     // Building and laying out the page is its own affair.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-    await page.evaluate(() => { fixture.rest(); document.querySelector(".scroller").scrollTop = 1e9; });
-    await until(async () => (await tell(host, page, "report")).answers === 10_000, { what: "the answers to be counted" });
+    await page.evaluate(() => {
+      fixture.rest();
+      document.querySelector(".scroller").scrollTop = 1e9;
+    });
+    await until(async () => (await tell(host, page, "report")).answers === 10_000, {
+      what: "the answers to be counted",
+    });
     const report = await tell(host, page, "report");
     assert.deepEqual(report, { adapter: "chatgpt", ...expected, problem: "" });
-    if (each > 1) await until(async () => (await badges(page)).some(({ rank }) => rank), { what: "a ranking", ms: 30_000 });
+    if (each > 1)
+      await until(async () => (await badges(page)).some(({ rank }) => rank), { what: "a ranking", ms: 30_000 });
     // During the ranking something changes all the time.
     await page.evaluate(async () => {
       for (let count = 0; count < 20; count += 1) {
@@ -69,7 +75,7 @@ test("of 10,000 answers the newest are ranked and the others counted, and nothin
     });
     const longest = await page.evaluate(() => fixture.longest());
     assert.ok(longest < LONGEST, `the page stood still for ${longest} ms with ${each} answers to a prompt`);
-    }
+  }
 });
 
 test("answers of a megabyte are read as far as a model reads", async (t) => {
@@ -78,11 +84,17 @@ test("answers of a megabyte are read as far as a model reads", async (t) => {
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   await page.evaluate(() => fixture.rest());
   await until(async () => (await tell(host, page, "report")).ranked === 1, { what: "a ranking" });
-  const asked = await until(async () => {
-    const now = await engine.asked();
-    return now.length > 0 && now;
-  }, { what: "answers to be sent" });
-  assert.deepEqual(asked.map(({ length }) => length <= 20_000), asked.map(() => true));
+  const asked = await until(
+    async () => {
+      const now = await engine.asked();
+      return now.length > 0 && now;
+    },
+    { what: "answers to be sent" },
+  );
+  assert.deepEqual(
+    asked.map(({ length }) => length <= 20_000),
+    asked.map(() => true),
+  );
   assert.ok(asked[0].startsWith("dog dog dog") && asked[1].startsWith("cow moo cow moo"));
   await sleep(1500);
   const longest = await page.evaluate(() => fixture.longest());
@@ -95,21 +107,34 @@ test("an answer that changes for ever is scored now and then, and its badge says
   await page.evaluate(() => fixture.restless());
   await sleep(6000);
   const early = await badges(page);
-  assert.deepEqual(early.map(({ said }) => said.replace(/-?\d+\.\d+/, "0")), ["One of 2 answers, not scored yet", "Rank 1 of 2 so far, score 0"]);
+  assert.deepEqual(
+    early.map(({ said }) => said.replace(/-?\d+\.\d+/, "0")),
+    ["One of 2 answers, not scored yet", "Rank 1 of 2 so far, score 0"],
+  );
   assert.deepEqual(await engine.asked(), ["dog"]);
-  const found = await until(async () => {
-    const all = await badges(page);
-    return all[0]?.rank === 2 && all;
-  }, { what: "a score of what changes", ms: 8000 });
-  assert.deepEqual(found.map(({ changing }) => changing), [true, false]);
+  const found = await until(
+    async () => {
+      const all = await badges(page);
+      return all[0]?.rank === 2 && all;
+    },
+    { what: "a score of what changes", ms: 8000 },
+  );
+  assert.deepEqual(
+    found.map(({ changing }) => changing),
+    [true, false],
+  );
   await sleep(3000);
   assert.equal((await engine.asked()).length, 1, "at most every ten seconds");
-  assert.ok(await page.evaluate(() => fixture.longest()) < LONGEST);
+  assert.ok((await page.evaluate(() => fixture.longest())) < LONGEST);
 });
 
 test("a page that speaks in the extension's name is not heard", async (t) => {
   const page = await open(t);
-  await page.evaluate(() => { fixture.say("user", "Name the animal that barks."); fixture.say("assistant", "cow"); fixture.say("assistant", "dog"); });
+  await page.evaluate(() => {
+    fixture.say("user", "Name the animal that barks.");
+    fixture.say("assistant", "cow");
+    fixture.say("assistant", "dog");
+  });
   await ranked(page, 2);
   // A badge is in its place with the next frame.
   await sleep(300);
@@ -117,20 +142,31 @@ test("a page that speaks in the extension's name is not heard", async (t) => {
   assert.deepEqual((await engine.asked()).toSorted(), ["cow", "dog"]);
   await page.evaluate(() => fixture.forge());
   await sleep(1500);
-  assert.deepEqual((await badges(page)).map(({ said, x, y, width }) => ({ said, x, y, width })),
-    before.map(({ said, x, y, width }) => ({ said, x, y, width })));
+  assert.deepEqual(
+    (await badges(page)).map(({ said, x, y, width }) => ({ said, x, y, width })),
+    before.map(({ said, x, y, width }) => ({ said, x, y, width })),
+  );
   assert.deepEqual(await engine.asked(), []);
   assert.equal(await page.evaluate(() => window.reached), undefined);
   assert.equal(await page.evaluate(() => document.querySelector("html > [data-cappy]").shadowRoot), null);
-  assert.equal(await page.evaluate(() => document.querySelector("html > [data-cappy]").localName.includes("-")), false,
-    "a page is handed the shadow roots of elements that it may define");
+  assert.equal(
+    await page.evaluate(() => document.querySelector("html > [data-cappy]").localName.includes("-")),
+    false,
+    "a page is handed the shadow roots of elements that it may define",
+  );
 });
 
 test("a page that keeps removing the badges wins in the end, and nothing hangs", async (t) => {
   const page = await open(t);
-  await page.evaluate(() => { fixture.say("user", "Name the animal that barks."); fixture.say("assistant", "cow"); fixture.say("assistant", "dog"); });
+  await page.evaluate(() => {
+    fixture.say("user", "Name the animal that barks.");
+    fixture.say("assistant", "cow");
+    fixture.say("assistant", "dog");
+  });
   await ranked(page, 2);
-  await page.evaluate(() => { fixture.times = fixture.evict(); });
+  await page.evaluate(() => {
+    fixture.times = fixture.evict();
+  });
   for (let count = 0; count < 12; count += 1) {
     await page.evaluate((count) => fixture.say("assistant", `cat number ${count}`), count);
     await sleep(300);
@@ -142,7 +178,13 @@ test("a page that keeps removing the badges wins in the end, and nothing hangs",
 test("under the strictest policy badges look as they should", async (t) => {
   const page = await open(t, "csp.html");
   const found = await ranked(page, 2);
-  assert.deepEqual(found.map(({ best, height }) => [best, height]), [[false, 20], [true, 20]]);
+  assert.deepEqual(
+    found.map(({ best, height }) => [best, height]),
+    [
+      [false, 20],
+      [true, 20],
+    ],
+  );
   const look = await inBadges(page, (root) => {
     const style = getComputedStyle(root.querySelector(".best"));
     return [getComputedStyle(root.querySelector(".spot")).position, style.backgroundColor, style.borderRadius];

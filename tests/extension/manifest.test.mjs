@@ -11,12 +11,20 @@ import { built } from "./harness.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const BROWSERS = ["chrome", "firefox"];
-const manifests = Object.fromEntries(await Promise.all(BROWSERS.map(async (browser) =>
-  [browser, JSON.parse(await readFile(join(built(browser), "manifest.json"), "utf8"))])));
+const manifests = Object.fromEntries(
+  await Promise.all(
+    BROWSERS.map(async (browser) => [
+      browser,
+      JSON.parse(await readFile(join(built(browser), "manifest.json"), "utf8")),
+    ]),
+  ),
+);
 
 async function filesOf(browser) {
   const entries = await readdir(built(browser), { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => relative(built(browser), join(entry.parentPath, entry.name)));
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(built(browser), join(entry.parentPath, entry.name)));
 }
 
 test("the manifests ask for these permissions and no others", () => {
@@ -27,15 +35,33 @@ test("the manifests ask for these permissions and no others", () => {
     assert.deepEqual(manifest.optional_permissions, ["scripting"]);
     assert.deepEqual(manifest.optional_host_permissions.toSorted(), [
       // Any host that a person allows, for what people host themselves, and the sites that are known by their address.
-      "http://*/*", "https://*/*", "https://aistudio.google.com/*", "https://arena.ai/*", "https://chat.deepseek.com/*",
-      "https://chat.qwen.ai/*", "https://chatgpt.com/*", "https://claude.ai/*", "https://gemini.google.com/*", "https://grok.com/*",
+      "http://*/*",
+      "https://*/*",
+      "https://aistudio.google.com/*",
+      "https://arena.ai/*",
+      "https://chat.deepseek.com/*",
+      "https://chat.qwen.ai/*",
+      "https://chatgpt.com/*",
+      "https://claude.ai/*",
+      "https://gemini.google.com/*",
+      "https://grok.com/*",
       "https://lmarena.ai/*",
     ]);
     // Ways for pages to reach the extension, and rights by other names.
     for (const key of [
-      "host_permissions", "content_scripts", "web_accessible_resources", "externally_connectable", "devtools_page",
-      "chrome_url_overrides", "declarative_net_request", "nacl_modules", "sandbox", "update_url", "oauth2",
-    ]) assert.ok(!(key in manifest), key);
+      "host_permissions",
+      "content_scripts",
+      "web_accessible_resources",
+      "externally_connectable",
+      "devtools_page",
+      "chrome_url_overrides",
+      "declarative_net_request",
+      "nacl_modules",
+      "sandbox",
+      "update_url",
+      "oauth2",
+    ])
+      assert.ok(!(key in manifest), key);
     assert.equal(manifest.manifest_version, 3);
   }
 });
@@ -51,7 +77,11 @@ test("only code of the package runs", async () => {
     }
     for (const path of (await filesOf(browser)).filter((path) => /^(?!cappy-web).*\.js$/.test(path))) {
       const code = await readFile(join(built(browser), path), "utf8");
-      assert.doesNotMatch(code, /\beval\(|new Function|\.innerHTML|\.outerHTML|insertAdjacentHTML|document\.write/, path);
+      assert.doesNotMatch(
+        code,
+        /\beval\(|new Function|\.innerHTML|\.outerHTML|insertAdjacentHTML|document\.write/,
+        path,
+      );
     }
   }
 });
@@ -64,11 +94,19 @@ test("every file that the manifests name is there, and the version is the packag
     assert.ok(named.length > 8);
     for (const path of named) assert.ok(files.includes(path), `${browser}: ${path}`);
     assert.equal(manifests[browser].version, version);
-    assert.equal(files.some((path) => path.endsWith(".d.ts") || path.endsWith(".ts")), false);
+    assert.equal(
+      files.some((path) => path.endsWith(".d.ts") || path.endsWith(".ts")),
+      false,
+    );
   }
-  assert.ok(!(await filesOf("firefox")).some((path) => path.includes("offscreen")), "Firefox has no offscreen documents");
+  assert.ok(
+    !(await filesOf("firefox")).some((path) => path.includes("offscreen")),
+    "Firefox has no offscreen documents",
+  );
   assert.equal(manifests.firefox.browser_specific_settings.gecko.strict_min_version, "142.0");
-  assert.deepEqual(manifests.firefox.browser_specific_settings.gecko.data_collection_permissions, { required: ["none"] });
+  assert.deepEqual(manifests.firefox.browser_specific_settings.gecko.data_collection_permissions, {
+    required: ["none"],
+  });
 });
 
 /**
@@ -77,7 +115,10 @@ test("every file that the manifests name is there, and the version is the packag
  */
 const KNOWN = [
   [/^https:\/\/huggingface\.co$/, "the hub that models come from"],
-  [/^https:\/\/(aistudio\.google\.com|arena\.ai|chat\.deepseek\.com|chat\.qwen\.ai|chatgpt\.com|claude\.ai|gemini\.google\.com|grok\.com|lmarena\.ai)(\/\*?)?$/, "sites with an adapter"],
+  [
+    /^https:\/\/(aistudio\.google\.com|arena\.ai|chat\.deepseek\.com|chat\.qwen\.ai|chatgpt\.com|claude\.ai|gemini\.google\.com|grok\.com|lmarena\.ai)(\/\*?)?$/,
+    "sites with an adapter",
+  ],
   [/^http:\/\/www\.w3\.org\/(1999\/xhtml|2000\/svg)$/, "the name of a namespace; nothing is fetched from it"],
   [/^https:\/\/example\.org\/my-model\/$/, "an example in an empty field of the options"],
   [/^https:\/\/git-lfs$/, "how files begin that stand for others: loading says so where one is found"],
@@ -94,7 +135,10 @@ test("the build holds only addresses that are known", async () => {
       // As bytes: an address in WebAssembly or in weights would be found as well.
       const text = await readFile(join(built(browser), path), "latin1");
       for (const [address] of text.matchAll(/\b(?:https?|wss?|ftp):\/\/[\w%@:.-]+[\w%@:./*?&=#~+-]*/gi)) {
-        assert.ok(KNOWN.some(([known]) => known.test(address)), `${browser}/${path}: ${address}`);
+        assert.ok(
+          KNOWN.some(([known]) => known.test(address)),
+          `${browser}/${path}: ${address}`,
+        );
       }
     }
   }
@@ -106,7 +150,8 @@ test("the build holds the licences of the bundled packages in their present vers
   const imported = new Set();
   for (const path of sources) {
     const code = await readFile(join(root, "extension", path), "utf8");
-    for (const [, name] of code.matchAll(/^(?:import|export) (?!type\b)[^;]*?from "((?:@[^/"]+\/)?[^./"][^/"]*)/gm)) imported.add(name);
+    for (const [, name] of code.matchAll(/^(?:import|export) (?!type\b)[^;]*?from "((?:@[^/"]+\/)?[^./"][^/"]*)/gm))
+      imported.add(name);
   }
   imported.delete("cappy-web");
   assert.ok(imported.has("valibot"), [...imported].join());
@@ -119,9 +164,11 @@ test("the build holds the licences of the bundled packages in their present vers
       assert.ok(notices.includes(`\n${name} ${version}: ${license}, https://`), name);
       assert.ok(notices.includes((await readFile(join(folder, file), "utf8")).trim()), name);
     }
-    const [ofPackage, web] = await Promise.all([
-      join(built(browser), "cappy-web/THIRD-PARTY-NOTICES.txt"), join(root, "notices/web.txt"),
-    ].map((path) => readFile(path, "utf8")));
+    const [ofPackage, web] = await Promise.all(
+      [join(built(browser), "cappy-web/THIRD-PARTY-NOTICES.txt"), join(root, "notices/web.txt")].map((path) =>
+        readFile(path, "utf8"),
+      ),
+    );
     assert.equal(ofPackage, web);
   }
 });
@@ -146,7 +193,9 @@ test("Mozilla's linter has no errors, and warns of nothing else", async () => {
   const { errors, warnings, notices } = JSON.parse(stdout.slice(stdout.indexOf("{")));
   assert.deepEqual(errors, []);
   assert.deepEqual(notices, []);
-  const unknown = warnings.filter(({ code, file, message }) =>
-    !WARNINGS.some(([known, where, what]) => known === code && where.test(file) && what.test(message)));
+  const unknown = warnings.filter(
+    ({ code, file, message }) =>
+      !WARNINGS.some(([known, where, what]) => known === code && where.test(file) && what.test(message)),
+  );
   assert.deepEqual(unknown, []);
 });

@@ -31,7 +31,10 @@ export async function serveModel(files, port = 0) {
     const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
     const [from, to] = [Number(start ?? 0), end ? Math.min(Number(end) + 1, bytes.length) : bytes.length];
     response.writeHead(start === undefined ? 200 : 206, {
-      "content-type": "application/octet-stream", "content-length": to - from, "accept-ranges": "bytes", etag: '"1"',
+      "content-type": "application/octet-stream",
+      "content-length": to - from,
+      "accept-ranges": "bytes",
+      etag: '"1"',
       ...(start === undefined ? {} : { "content-range": `bytes ${from}-${to - 1}/${bytes.length}` }),
     });
     if (request.method === "HEAD") return response.end();
@@ -56,7 +59,10 @@ export async function serveModel(files, port = 0) {
   }
   function close() {
     go();
-    return new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); });
+    return new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
   }
 }
 
@@ -65,7 +71,9 @@ export function padded(weights, bytes) {
   const length = Number(weights.readBigUInt64LE(0));
   const header = JSON.parse(weights.subarray(8, 8 + length));
   for (const tensor of Object.values(header)) tensor.data_offsets = tensor.data_offsets.map((at) => at + bytes);
-  const json = Buffer.from(JSON.stringify({ padding: { dtype: "F32", shape: [bytes / 4], data_offsets: [0, bytes] }, ...header }));
+  const json = Buffer.from(
+    JSON.stringify({ padding: { dtype: "F32", shape: [bytes / 4], data_offsets: [0, bytes] }, ...header }),
+  );
   const start = Buffer.alloc(8);
   start.writeBigUInt64LE(BigInt(json.length));
   return Buffer.concat([start, json, Buffer.alloc(bytes), weights.subarray(8 + length)]);

@@ -27,16 +27,27 @@ const NAMED = [
   ["https://huggingface.co/btan2/cappy-large/tree/main", hub("btan2/cappy-large")],
   ["https://huggingface.co/btan2/cappy-large/tree/refs%2Fpr%2F1", hub("btan2/cappy-large@refs/pr/1")],
   ["https://huggingface.co/btan2/cappy-large/blob/v2/config.json", hub("btan2/cappy-large@v2")],
-  ["https://huggingface.co/o/n/tree/main/checkpoint-500", url("https://huggingface.co/o/n/resolve/main/checkpoint-500/")],
-  ["https://huggingface.co/o/n/blob/refs%2Fpr%2F1/a%20b/config.json", url("https://huggingface.co/o/n/resolve/refs%2Fpr%2F1/a%20b/")],
+  [
+    "https://huggingface.co/o/n/tree/main/checkpoint-500",
+    url("https://huggingface.co/o/n/resolve/main/checkpoint-500/"),
+  ],
+  [
+    "https://huggingface.co/o/n/blob/refs%2Fpr%2F1/a%20b/config.json",
+    url("https://huggingface.co/o/n/resolve/refs%2Fpr%2F1/a%20b/"),
+  ],
   ["https://huggingface.co/datasets/o/n", url("https://huggingface.co/datasets/o/n")],
   ["https://example.org/my-model/?token=x", url("https://example.org/my-model/?token=x")],
   ["http://127.0.0.1:8000/tree/main", url("http://127.0.0.1:8000/tree/main")],
-  ["", undefined], ["two words", undefined], ["a/b/c", undefined], ["ftp://example.org/m/", undefined], ["file:///m/", undefined],
+  ["", undefined],
+  ["two words", undefined],
+  ["a/b/c", undefined],
+  ["ftp://example.org/m/", undefined],
+  ["file:///m/", undefined],
 ];
 
 describe("a model is named", () => {
-  for (const [text, model] of NAMED) test(`a model is named by “${text}”`, () => assert.deepEqual(modelNamed(text), model));
+  for (const [text, model] of NAMED)
+    test(`a model is named by “${text}”`, () => assert.deepEqual(modelNamed(text), model));
 });
 
 /** A chosen file at a path. */
@@ -46,7 +57,10 @@ function fileAt(path, content = "x") {
   return file;
 }
 const plan = async (paths, ...more) => {
-  const { name, files, missing } = await planOf(paths.map((path) => (typeof path === "string" ? fileAt(path) : path)), ...more);
+  const { name, files, missing } = await planOf(
+    paths.map((path) => (typeof path === "string" ? fileAt(path) : path)),
+    ...more,
+  );
   return { name, files: files.map((file) => file.webkitRelativePath || file.name), missing };
 };
 const OWN = ["config.json", "tokenizer.json", "model.safetensors"];
@@ -60,22 +74,52 @@ describe("a chosen folder", () => {
   });
 
   test("files in folders below a chosen folder do not complete its own files", async () => {
-    assert.deepEqual((await plan(["m/config.json", "m/tokenizer.json", ...at("m/checkpoint-500")])).missing, ["model.safetensors or pytorch_model.bin"]);
-    assert.deepEqual((await plan(["m/config.json", "m/model.safetensors", ...at("m/onnx")])).missing, ["tokenizer.json"]);
+    assert.deepEqual((await plan(["m/config.json", "m/tokenizer.json", ...at("m/checkpoint-500")])).missing, [
+      "model.safetensors or pytorch_model.bin",
+    ]);
+    assert.deepEqual((await plan(["m/config.json", "m/model.safetensors", ...at("m/onnx")])).missing, [
+      "tokenizer.json",
+    ]);
   });
 
   test("a chosen folder with one model in a folder below it is that model, and with several it is an error that names them", async () => {
-    assert.deepEqual(await plan(["runs/README.md", ...at("runs/best")]), { name: "best", files: at("runs/best"), missing: [] });
-    await assert.rejects(plan([...at("runs/checkpoint-500"), ...at("runs/checkpoint-1000")]),
-      { code: "input", message: "the folder holds several models: runs/checkpoint-500, runs/checkpoint-1000. Choose the folder of one of them" });
+    assert.deepEqual(await plan(["runs/README.md", ...at("runs/best")]), {
+      name: "best",
+      files: at("runs/best"),
+      missing: [],
+    });
+    await assert.rejects(plan([...at("runs/checkpoint-500"), ...at("runs/checkpoint-1000")]), {
+      code: "input",
+      message:
+        "the folder holds several models: runs/checkpoint-500, runs/checkpoint-1000. Choose the folder of one of them",
+    });
   });
 
   test("a chosen folder brings the files that say how to read its tokenizer and its head, and no other weights", async () => {
-    const beside = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "config_sentence_transformers.json"];
-    const others = ["README.md", "optimizer.pt", "pytorch_model.bin", "pytorch_model.bin.index.json", "flax_model.msgpack"];
-    assert.deepEqual(await plan([...OWN, ...beside, ...others]), { name: "model", files: [...OWN, ...beside], missing: [] });
+    const beside = [
+      "tokenizer_config.json",
+      "special_tokens_map.json",
+      "added_tokens.json",
+      "config_sentence_transformers.json",
+    ];
+    const others = [
+      "README.md",
+      "optimizer.pt",
+      "pytorch_model.bin",
+      "pytorch_model.bin.index.json",
+      "flax_model.msgpack",
+    ];
+    assert.deepEqual(await plan([...OWN, ...beside, ...others]), {
+      name: "model",
+      files: [...OWN, ...beside],
+      missing: [],
+    });
     for (const vocabulary of [["vocab.txt"], ["sentencepiece.bpe.model"], ["vocab.json", "merges.txt"]]) {
-      assert.deepEqual((await plan(["config.json", "model.safetensors", ...vocabulary])).missing, [], vocabulary.join());
+      assert.deepEqual(
+        (await plan(["config.json", "model.safetensors", ...vocabulary])).missing,
+        [],
+        vocabulary.join(),
+      );
     }
     assert.deepEqual((await plan(["config.json", "model.safetensors", "vocab.json"])).missing, ["tokenizer.json"]);
   });

@@ -8,7 +8,12 @@ import { modelFiles } from "./model-server.mjs";
 export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
 
 export const QUESTION = "Which animal barks?";
-export const ANSWERS = ["A cat purrs and meows.", "The animal that barks is the dog.", "I do not know.", "Blue, mostly on Tuesdays."];
+export const ANSWERS = [
+  "A cat purrs and meows.",
+  "The animal that barks is the dog.",
+  "I do not know.",
+  "Blue, mostly on Tuesdays.",
+];
 
 /** A button by its whole name. */
 export const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -86,15 +91,37 @@ export function setUp() {
 
 /** Every control has a name, ids are unique, and nothing is wider than the narrowest panel. */
 async function checkPage(page) {
-  const nameless = await page.locator("button, input, select, textarea, progress").evaluateAll((all) =>
-    all.filter((each) => each.checkVisibility() && !each.labels?.length && !each.ariaLabel
-      && !each.getAttribute("aria-labelledby") && !each.innerText?.trim()).map((each) => each.outerHTML));
+  const nameless = await page
+    .locator("button, input, select, textarea, progress")
+    .evaluateAll((all) =>
+      all
+        .filter(
+          (each) =>
+            each.checkVisibility() &&
+            !each.labels?.length &&
+            !each.ariaLabel &&
+            !each.getAttribute("aria-labelledby") &&
+            !each.innerText?.trim(),
+        )
+        .map((each) => each.outerHTML),
+    );
   assert.deepEqual(nameless, [], "controls without a name");
   const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
-  assert.deepEqual(ids.filter((id, at) => ids.indexOf(id) !== at), [], "ids that are not unique");
+  assert.deepEqual(
+    ids.filter((id, at) => ids.indexOf(id) !== at),
+    [],
+    "ids that are not unique",
+  );
   await page.setViewportSize({ width: 300, height: 600 });
-  const wide = await page.locator("body *").evaluateAll((all) =>
-    all.filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > 300 && !each.closest(".sr-only, .toast"))
-      .map((each) => each.outerHTML.slice(0, 100)));
+  const wide = await page
+    .locator("body *")
+    .evaluateAll((all) =>
+      all
+        .filter(
+          (each) =>
+            each.checkVisibility() && each.getBoundingClientRect().right > 300 && !each.closest(".sr-only, .toast"),
+        )
+        .map((each) => each.outerHTML.slice(0, 100)),
+    );
   assert.deepEqual(wide, [], "wider than 300 px");
 }

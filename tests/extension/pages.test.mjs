@@ -21,7 +21,10 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   const pages = setUp();
 
   test("a download is shown on every page, can be cancelled, and resumes where it stopped", async () => {
-    const site = await serveModel({ ...pages.files, "model.safetensors": padded(pages.files["model.safetensors"], 12_000_000) });
+    const site = await serveModel({
+      ...pages.files,
+      "model.safetensors": padded(pages.files["model.safetensors"], 12_000_000),
+    });
     site.stall = 6_000_000;
     try {
       await pages.options(async (page) => {
@@ -35,16 +38,26 @@ describe("the popup and the options", { skip: noBrowser }, () => {
         await button(page, "Download and use").click();
         await page.locator("#model", { hasText: /Downloading · [4-6]\.\d+ MB of 1\d\.\d MB/ }).waitFor();
         assert.deepEqual((await pages.settings()).model, { kind: "url", url: site.url });
-        await pages.open("popup/popup.html", async (popup) => {
-          await popup.locator("#model", { hasText: "Downloading" }).waitFor();
-          const { value, max } = await popup.locator("#model progress").evaluate(({ value, max }) => ({ value, max }));
-          assert.ok(value > 4e6 && value < 8e6 && max > 12e6, `${value} of ${max}`);
-          await button(popup, "Cancel loading the model").click();
-          await popup.getByText(`Cancelled. What was downloaded of ${site.url} is kept.`).waitFor();
-          // A call that waited for it, here of the options, uses the embedded model.
-          await popup.locator("#model", { hasText: /^The embedded modelReady/ }).waitFor();
-        }, { stay: true });
-        assert.deepEqual((await pages.settings()).model, { kind: "embedded" }, "or the next ranking would begin the download again");
+        await pages.open(
+          "popup/popup.html",
+          async (popup) => {
+            await popup.locator("#model", { hasText: "Downloading" }).waitFor();
+            const { value, max } = await popup
+              .locator("#model progress")
+              .evaluate(({ value, max }) => ({ value, max }));
+            assert.ok(value > 4e6 && value < 8e6 && max > 12e6, `${value} of ${max}`);
+            await button(popup, "Cancel loading the model").click();
+            await popup.getByText(`Cancelled. What was downloaded of ${site.url} is kept.`).waitFor();
+            // A call that waited for it, here of the options, uses the embedded model.
+            await popup.locator("#model", { hasText: /^The embedded modelReady/ }).waitFor();
+          },
+          { stay: true },
+        );
+        assert.deepEqual(
+          (await pages.settings()).model,
+          { kind: "embedded" },
+          "or the next ranking would begin the download again",
+        );
         await page.locator("#stored li", { hasText: /not complete/ }).waitFor();
         site.asked.length = 0;
         await button(page, "Look up").click();
@@ -66,123 +79,138 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     }
   });
 
-  test("options apply at once, and the engine follows", () => pages.options(async (page) => {
-    // How weights are held is a matter of the GPU, which is slower here, and would not be chosen.
-    await pages.host.settings({ device: "gpu" });
-    await page.locator("#dtype").selectOption("f16");
-    await page.locator("#saved", { hasText: "Saved" }).waitFor();
-    await button(page, "Load now").click();
-    await page.getByRole("heading", { name: "This graphics adapter is too small for the model" }).waitFor();
-    await page.locator("#dtype").selectOption("q4");
-    await page.locator("#dtype-help", { hasText: /A third of the graphics memory.+rounded while they load/ }).waitFor();
-    await button(page, "Load now").click();
-    await page.locator("#model", { hasText: "Ready · q4 · " }).waitFor();
-    await page.locator("#dtype").selectOption("f32");
-    await button(page, "Load now").click();
-    await page.locator("#model", { hasText: /Ready · f32 · .+ of graphics memory/ }).waitFor();
-    await page.locator("#idle").fill("0");
-    await page.keyboard.press("Tab");
-    assert.equal((await pages.settings()).idleMinutes, undefined, "too short");
-    await page.locator("#idle").fill("7");
-    await page.keyboard.press("Tab");
-    await page.getByLabel("Only which answer is best").check();
-    await page.getByLabel("Show badges on pages").uncheck();
-    await until(async () => (await pages.settings()).on === false);
-    const { dtype, idleMinutes, badge } = await pages.settings();
-    assert.deepEqual([dtype, idleMinutes, badge], ["f32", 7, "best"]);
-    // What changes elsewhere is shown.
-    await pages.host.settings({ badge: "rank" });
-    await page.waitForFunction(() => document.querySelector('input[value="rank"]').checked);
-    await button(page, "Put away").click();
-    await page.locator("#model", { hasText: "Not loaded" }).waitFor();
-    const keys = await page.locator("#keys > div").allInnerTexts();
-    assert.ok(keys.some((key) => /Add the selected text as answer\s+Alt\+Shift\+D/.test(key)), keys.join());
-  }));
+  test("options apply at once, and the engine follows", () =>
+    pages.options(async (page) => {
+      // How weights are held is a matter of the GPU, which is slower here, and would not be chosen.
+      await pages.host.settings({ device: "gpu" });
+      await page.locator("#dtype").selectOption("f16");
+      await page.locator("#saved", { hasText: "Saved" }).waitFor();
+      await button(page, "Load now").click();
+      await page.getByRole("heading", { name: "This graphics adapter is too small for the model" }).waitFor();
+      await page.locator("#dtype").selectOption("q4");
+      await page
+        .locator("#dtype-help", { hasText: /A third of the graphics memory.+rounded while they load/ })
+        .waitFor();
+      await button(page, "Load now").click();
+      await page.locator("#model", { hasText: "Ready · q4 · " }).waitFor();
+      await page.locator("#dtype").selectOption("f32");
+      await button(page, "Load now").click();
+      await page.locator("#model", { hasText: /Ready · f32 · .+ of graphics memory/ }).waitFor();
+      await page.locator("#idle").fill("0");
+      await page.keyboard.press("Tab");
+      assert.equal((await pages.settings()).idleMinutes, undefined, "too short");
+      await page.locator("#idle").fill("7");
+      await page.keyboard.press("Tab");
+      await page.getByLabel("Only which answer is best").check();
+      await page.getByLabel("Show badges on pages").uncheck();
+      await until(async () => (await pages.settings()).on === false);
+      const { dtype, idleMinutes, badge } = await pages.settings();
+      assert.deepEqual([dtype, idleMinutes, badge], ["f32", 7, "best"]);
+      // What changes elsewhere is shown.
+      await pages.host.settings({ badge: "rank" });
+      await page.waitForFunction(() => document.querySelector('input[value="rank"]').checked);
+      await button(page, "Put away").click();
+      await page.locator("#model", { hasText: "Not loaded" }).waitFor();
+      const keys = await page.locator("#keys > div").allInnerTexts();
+      assert.ok(
+        keys.some((key) => /Add the selected text as answer\s+Alt\+Shift\+D/.test(key)),
+        keys.join(),
+      );
+    }));
 
-  test("sites are allowed, switched off and withdrawn in the options", () => pages.options(async (page) => {
-    await agreeTo("https://claude.ai/*");
-    await button(page, "Allow Cappy on Claude").click();
-    await page.getByLabel("Show badges on Claude").uncheck();
-    await until(async () => (await pages.settings())?.sitesOff?.includes("claude"));
-    await page.getByLabel("Show badges on Claude").check();
-    await until(async () => (await pages.settings()).sitesOff.length === 0);
-    const granted = () => pages.inPage(async () => (await chrome.permissions.getAll()).origins);
-    assert.deepEqual(await granted(), ["https://claude.ai/*"]);
-    await button(page, "Withdraw the permission for Claude").click();
-    await button(page, "Allow Cappy on Claude").waitFor();
-    assert.deepEqual(await granted(), []);
-  }));
+  test("sites are allowed, switched off and withdrawn in the options", () =>
+    pages.options(async (page) => {
+      await agreeTo("https://claude.ai/*");
+      await button(page, "Allow Cappy on Claude").click();
+      await page.getByLabel("Show badges on Claude").uncheck();
+      await until(async () => (await pages.settings())?.sitesOff?.includes("claude"));
+      await page.getByLabel("Show badges on Claude").check();
+      await until(async () => (await pages.settings()).sitesOff.length === 0);
+      const granted = () => pages.inPage(async () => (await chrome.permissions.getAll()).origins);
+      assert.deepEqual(await granted(), ["https://claude.ai/*"]);
+      await button(page, "Withdraw the permission for Claude").click();
+      await button(page, "Allow Cappy on Claude").waitFor();
+      assert.deepEqual(await granted(), []);
+    }));
 
-  test("a model from a folder is checked, copied and used as it is stored", () => pages.options(async (page) => {
-    await pages.host.settings({ device: "gpu" });
-    const files = {};
-    for (const name of Object.keys(pages.files)) {
-      const at = name === "model.safetensors" ? `q4/${name}` : name;
-      files[name] = await readFile(new URL(`../../models/cappy-mini/${at}`, import.meta.url));
-    }
-    const folder = await mkdtemp(join(tmpdir(), "Möder model "));
-    try {
-      await writeFile(join(folder, "config.json"), files["config.json"]);
-      await page.locator("#folder-input").setInputFiles(folder);
-      await page.locator("#folder-error code", { hasText: "missing: tokenizer.json, model.safetensors or pytorch_model.bin" }).waitFor();
-      for (const [name, bytes] of Object.entries({ ...files, "README.md": "x" })) await writeFile(join(folder, name), bytes);
-      await page.locator("#folder-input").setInputFiles(folder);
-      await page.getByRole("heading", { name: /^Copy \d.+ into this browser\?$/ }).waitFor();
-      assert.match(await page.locator("#folder-name").inputValue(), /^M-der-model-\w+$/);
-      assert.equal(await page.locator("#plan li").count(), 3, "only what the model needs");
-      await page.locator("#folder-name").fill("mine");
-      await slowWrites(page, 300);
-      await button(page, "Copy and use").click();
-      await page.locator("#plan progress").waitFor();
-      await button(page, "Cancel copying the model").click();
-      await page.getByText("Cancelled. Nothing was stored.").waitFor();
-      assert.deepEqual((await inStorage()).picked, {});
-      await slowWrites(page, 0);
-      await page.locator("#files-input").setInputFiles(Object.keys(files).map((name) => join(folder, name)));
-      await page.locator("#folder-name").fill("mine");
-      await button(page, "Copy and use").click();
-      await page.locator("#model", { hasText: /^Folder mineReady · q4/ }).waitFor();
-      assert.deepEqual((await pages.settings()).model, { kind: "folder", name: "mine" });
-      assert.deepEqual((await inStorage()).picked.mine, Object.fromEntries(Object.entries(files).map(([name, { length }]) => [name, length])));
-      await button(page, "Delete folder mine").click();
-      await page.locator("#deleted", { hasText: "Deleted folder mine." }).waitFor();
-      assert.deepEqual((await inStorage()).picked, {});
-      assert.deepEqual((await pages.settings()).model, { kind: "embedded" });
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  }));
-
-  test("of a folder with checkpoints in it, chosen or dropped, its own files are offered", () => pages.options(async (page) => {
-    const folder = await mkdtemp(join(tmpdir(), "with-checkpoints-"));
-    try {
-      await mkdir(join(folder, "checkpoint-500"));
-      for (const [name, bytes] of Object.entries(pages.files)) {
-        await writeFile(join(folder, name), bytes);
-        await writeFile(join(folder, "checkpoint-500", name), "of another model");
+  test("a model from a folder is checked, copied and used as it is stored", () =>
+    pages.options(async (page) => {
+      await pages.host.settings({ device: "gpu" });
+      const files = {};
+      for (const name of Object.keys(pages.files)) {
+        const at = name === "model.safetensors" ? `q4/${name}` : name;
+        files[name] = await readFile(new URL(`../../models/cappy-mini/${at}`, import.meta.url));
       }
-      const offered = async () => {
-        await page.locator("#plan li").nth(2).waitFor();
-        const said = await page.locator("#plan li").allInnerTexts();
-        assert.match(await page.locator("#folder-name").inputValue(), /^with-checkpoints-\w+$/);
-        await button(page, "Not now").click();
-        return said.map((line) => line.split(",")[0]).sort();
-      };
-      const own = Object.keys(pages.files).sort();
-      await page.locator("#folder-input").setInputFiles(folder);
-      assert.deepEqual(await offered(), own);
-      await dropOn(page, folder);
-      assert.deepEqual(await offered(), own);
-      await dropOn(page, join(folder, "checkpoint-500"), folder);
-      await page.locator("#folder-error code", { hasText: "input: several things were dropped" }).waitFor();
-      // Without files of its own.
-      for (const name of own) await rm(join(folder, name));
-      await dropOn(page, folder);
-      await page.locator("#folder-error code", { hasText: /has no files of its own/ }).waitFor();
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  }));
+      const folder = await mkdtemp(join(tmpdir(), "Möder model "));
+      try {
+        await writeFile(join(folder, "config.json"), files["config.json"]);
+        await page.locator("#folder-input").setInputFiles(folder);
+        await page
+          .locator("#folder-error code", { hasText: "missing: tokenizer.json, model.safetensors or pytorch_model.bin" })
+          .waitFor();
+        for (const [name, bytes] of Object.entries({ ...files, "README.md": "x" }))
+          await writeFile(join(folder, name), bytes);
+        await page.locator("#folder-input").setInputFiles(folder);
+        await page.getByRole("heading", { name: /^Copy \d.+ into this browser\?$/ }).waitFor();
+        assert.match(await page.locator("#folder-name").inputValue(), /^M-der-model-\w+$/);
+        assert.equal(await page.locator("#plan li").count(), 3, "only what the model needs");
+        await page.locator("#folder-name").fill("mine");
+        await slowWrites(page, 300);
+        await button(page, "Copy and use").click();
+        await page.locator("#plan progress").waitFor();
+        await button(page, "Cancel copying the model").click();
+        await page.getByText("Cancelled. Nothing was stored.").waitFor();
+        assert.deepEqual((await inStorage()).picked, {});
+        await slowWrites(page, 0);
+        await page.locator("#files-input").setInputFiles(Object.keys(files).map((name) => join(folder, name)));
+        await page.locator("#folder-name").fill("mine");
+        await button(page, "Copy and use").click();
+        await page.locator("#model", { hasText: /^Folder mineReady · q4/ }).waitFor();
+        assert.deepEqual((await pages.settings()).model, { kind: "folder", name: "mine" });
+        assert.deepEqual(
+          (await inStorage()).picked.mine,
+          Object.fromEntries(Object.entries(files).map(([name, { length }]) => [name, length])),
+        );
+        await button(page, "Delete folder mine").click();
+        await page.locator("#deleted", { hasText: "Deleted folder mine." }).waitFor();
+        assert.deepEqual((await inStorage()).picked, {});
+        assert.deepEqual((await pages.settings()).model, { kind: "embedded" });
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    }));
+
+  test("of a folder with checkpoints in it, chosen or dropped, its own files are offered", () =>
+    pages.options(async (page) => {
+      const folder = await mkdtemp(join(tmpdir(), "with-checkpoints-"));
+      try {
+        await mkdir(join(folder, "checkpoint-500"));
+        for (const [name, bytes] of Object.entries(pages.files)) {
+          await writeFile(join(folder, name), bytes);
+          await writeFile(join(folder, "checkpoint-500", name), "of another model");
+        }
+        const offered = async () => {
+          await page.locator("#plan li").nth(2).waitFor();
+          const said = await page.locator("#plan li").allInnerTexts();
+          assert.match(await page.locator("#folder-name").inputValue(), /^with-checkpoints-\w+$/);
+          await button(page, "Not now").click();
+          return said.map((line) => line.split(",")[0]).sort();
+        };
+        const own = Object.keys(pages.files).sort();
+        await page.locator("#folder-input").setInputFiles(folder);
+        assert.deepEqual(await offered(), own);
+        await dropOn(page, folder);
+        assert.deepEqual(await offered(), own);
+        await dropOn(page, join(folder, "checkpoint-500"), folder);
+        await page.locator("#folder-error code", { hasText: "input: several things were dropped" }).waitFor();
+        // Without files of its own.
+        for (const name of own) await rm(join(folder, name));
+        await dropOn(page, folder);
+        await page.locator("#folder-error code", { hasText: /has no files of its own/ }).waitFor();
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    }));
 
   test("deleting everything leaves nothing", async () => {
     await pages.host.grant(["https://claude.ai/*"]);
@@ -194,33 +222,50 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     // As the package does on an adapter that is worth measuring.
     await pages.inPage(async () => {
       const cappy = await (await navigator.storage.getDirectory()).getDirectoryHandle("cappy", { create: true });
-      const out = await (await (await cappy.getDirectoryHandle("tuning", { create: true })).getFileHandle("a", { create: true })).createWritable();
+      const out = await (
+        await (await cappy.getDirectoryHandle("tuning", { create: true })).getFileHandle("a", { create: true })
+      ).createWritable();
       await out.write("kernels");
       await out.close();
     });
-    await pages.options(async (page) => {
-      await page.locator("#dtype").selectOption("f32");
-      await page.locator("#files-input").setInputFiles(Object.entries(pages.files).map(([name, buffer]) => ({ name, mimeType: "", buffer })));
-      await button(page, "Copy and use").click();
-      await page.locator("#model", { hasText: /^Folder modelReady/ }).waitFor();
-      await button(page, "Delete everything").click();
-      const dialog = page.getByRole("dialog", { name: "Delete everything?" });
-      await button(dialog, "Keep it").click();
-      assert.ok((await pages.stored()).collection);
-      await button(page, "Delete everything").click();
-      await button(dialog, "Delete everything").click();
-      const said = page.locator("#deleted", { hasText: "Nothing is stored any more." });
-      await said.waitFor();
-      for (const what of ["the settings", "the instruction", "4 answers", "the last ranking", "1 model (", "measurements", "1 site address"]) {
-        assert.ok((await said.textContent()).includes(what), await said.textContent());
-      }
-    }, { stay: true });
+    await pages.options(
+      async (page) => {
+        await page.locator("#dtype").selectOption("f32");
+        await page
+          .locator("#files-input")
+          .setInputFiles(Object.entries(pages.files).map(([name, buffer]) => ({ name, mimeType: "", buffer })));
+        await button(page, "Copy and use").click();
+        await page.locator("#model", { hasText: /^Folder modelReady/ }).waitFor();
+        await button(page, "Delete everything").click();
+        const dialog = page.getByRole("dialog", { name: "Delete everything?" });
+        await button(dialog, "Keep it").click();
+        assert.ok((await pages.stored()).collection);
+        await button(page, "Delete everything").click();
+        await button(dialog, "Delete everything").click();
+        const said = page.locator("#deleted", { hasText: "Nothing is stored any more." });
+        await said.waitFor();
+        for (const what of [
+          "the settings",
+          "the instruction",
+          "4 answers",
+          "the last ranking",
+          "1 model (",
+          "measurements",
+          "1 site address",
+        ]) {
+          assert.ok((await said.textContent()).includes(what), await said.textContent());
+        }
+      },
+      { stay: true },
+    );
     assert.deepEqual(await inStorage(), {});
     const left = await pages.inPage(async () => {
       const { permissions, origins } = await chrome.permissions.getAll();
       return {
         databases: await indexedDB.databases(),
-        caches: await caches.keys(), origins, scripting: permissions.includes("scripting"),
+        caches: await caches.keys(),
+        origins,
+        scripting: permissions.includes("scripting"),
       };
     });
     assert.deepEqual(left, { databases: [], caches: [], origins: [], scripting: false });
@@ -270,10 +315,13 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     await popupOn(page, async (popup) => {
       await popup.getByText("The browser lets no extension into this page.").waitFor();
       assert.equal(await button(popup, "Rank answers on this page").count(), 0);
-      const panels = () => pages.host.worker(async () => (await chrome.runtime.getContexts({ contextTypes: ["SIDE_PANEL"] })).length);
+      const panels = () =>
+        pages.host.worker(async () => (await chrome.runtime.getContexts({ contextTypes: ["SIDE_PANEL"] })).length);
       assert.equal(await panels(), 0);
       // The popup closes then; here it has to stay.
-      await popup.evaluate(() => { globalThis.close = () => {}; });
+      await popup.evaluate(() => {
+        globalThis.close = () => {};
+      });
       await button(popup, "Open the side panel").click();
       await until(async () => (await panels()) === 1);
     });
@@ -283,13 +331,23 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   test("everything can be reached by keyboard, with the focus in sight", async () => {
     for (const path of ["panel/panel.html", "options/options.html", "popup/popup.html"]) {
       await pages.open(path, async (page) => {
-        const controls = page.locator("button:visible, input:visible:not([type=radio]), select:visible, textarea:visible, input[type=radio]:checked:visible");
-        const missed = new Set(await controls.evaluateAll((all) => all.map((each, at) => { each.dataset.at = at; return at; })));
+        const controls = page.locator(
+          "button:visible, input:visible:not([type=radio]), select:visible, textarea:visible, input[type=radio]:checked:visible",
+        );
+        const missed = new Set(
+          await controls.evaluateAll((all) =>
+            all.map((each, at) => {
+              each.dataset.at = at;
+              return at;
+            }),
+          ),
+        );
         await page.evaluate(() => document.body.focus());
         for (let steps = missed.size + 5; steps > 0 && missed.size > 0; steps -= 1) {
           await page.keyboard.press("Tab");
           const { at, outline } = await page.evaluate(() => ({
-            at: Number(document.activeElement.dataset.at ?? -1), outline: getComputedStyle(document.activeElement).outlineStyle,
+            at: Number(document.activeElement.dataset.at ?? -1),
+            outline: getComputedStyle(document.activeElement).outlineStyle,
           }));
           if (missed.delete(at)) assert.notEqual(outline, "none", `${path}: the focus shows`);
         }
@@ -302,7 +360,10 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   async function agreeTo(origin) {
     const page = await pages.host.context.newPage();
     await page.goto("chrome://extensions");
-    await page.evaluate(([id, origin]) => chrome.developerPrivate.addHostPermission(id, origin), [pages.host.id, origin]);
+    await page.evaluate(
+      ([id, origin]) => chrome.developerPrivate.addHostPermission(id, origin),
+      [pages.host.id, origin],
+    );
     await page.close();
   }
 
@@ -310,7 +371,9 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   async function popupOn(page, act) {
     const last = () => chrome.tabs.query({}).then((tabs) => tabs.sort((a, b) => b.id - a.id)[0]);
     const { id, windowId } = await pages.host.worker(last);
-    const fake = (tab) => { chrome.tabs.query = async () => [tab]; };
+    const fake = (tab) => {
+      chrome.tabs.query = async () => [tab];
+    };
     await pages.open("popup/popup.html", act, { stay: true, prepare: [fake, { id, windowId, url: page.url() }] });
   }
 
@@ -322,21 +385,24 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   }
 
   /** What is in the extension's private files: folders as objects, files as their sizes. */
-  const inStorage = () => pages.inPage(async () => {
-    const look = async (folder) => {
-      const found = {};
-      for await (const [name, entry] of folder) found[name] = entry.kind === "file" ? (await entry.getFile()).size : await look(entry);
-      return found;
-    };
-    return look(await navigator.storage.getDirectory());
-  });
+  const inStorage = () =>
+    pages.inPage(async () => {
+      const look = async (folder) => {
+        const found = {};
+        for await (const [name, entry] of folder)
+          found[name] = entry.kind === "file" ? (await entry.getFile()).size : await look(entry);
+        return found;
+      };
+      return look(await navigator.storage.getDirectory());
+    });
 
   /** Writing a file takes its time in this page. */
-  const slowWrites = (page, ms) => page.evaluate((ms) => {
-    globalThis.fast ??= FileSystemFileHandle.prototype.createWritable;
-    FileSystemFileHandle.prototype.createWritable = async function () {
-      await new Promise((resolve) => setTimeout(resolve, ms));
-      return fast.call(this);
-    };
-  }, ms);
+  const slowWrites = (page, ms) =>
+    page.evaluate((ms) => {
+      globalThis.fast ??= FileSystemFileHandle.prototype.createWritable;
+      FileSystemFileHandle.prototype.createWritable = async function () {
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        return fast.call(this);
+      };
+    }, ms);
 });

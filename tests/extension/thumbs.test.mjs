@@ -14,24 +14,38 @@ const EIGHT = "Put the egg into boiling water and wait about eight minutes.";
 
 /** The thumbs in sight beside badges, from the top and then from the left: which is pressed, and where they are. */
 async function thumbs(page) {
-  const all = await inBadges(page, (root) => [...root.querySelectorAll(".thumbs")].filter((each) => each.checkVisibility()).map((each) => {
-    const [up, down] = [...each.children].map((thumb) => {
-      const { x, y, width, height } = thumb.getBoundingClientRect();
-      return { x: x + width / 2, y: y + height / 2, said: thumb.ariaLabel, pressed: thumb.ariaPressed === "true", focused: root.activeElement === thumb };
-    });
-    return { up, down, role: each.role, name: each.ariaLabel };
-  }));
+  const all = await inBadges(page, (root) =>
+    [...root.querySelectorAll(".thumbs")]
+      .filter((each) => each.checkVisibility())
+      .map((each) => {
+        const [up, down] = [...each.children].map((thumb) => {
+          const { x, y, width, height } = thumb.getBoundingClientRect();
+          return {
+            x: x + width / 2,
+            y: y + height / 2,
+            said: thumb.ariaLabel,
+            pressed: thumb.ariaPressed === "true",
+            focused: root.activeElement === thumb,
+          };
+        });
+        return { up, down, role: each.role, name: each.ariaLabel };
+      }),
+  );
   return (all ?? []).sort((a, b) => a.up.y - b.up.y || a.up.x - b.up.x);
 }
 
-const opinions = (found) => found.map(({ up, down }) => [up.pressed, down.pressed]).map(([up, down]) => (up ? "up" : down ? "down" : "-")).join();
+const opinions = (found) =>
+  found
+    .map(({ up, down }) => [up.pressed, down.pressed])
+    .map(([up, down]) => (up ? "up" : down ? "down" : "-"))
+    .join();
 
 describe("thumbs", { skip: noBrowser }, () => {
   const pages = setUp();
   let visits = 0;
 
   /** A chat with one group of two answers, ranked. */
-  async function chat(t, path = String(visits += 1)) {
+  async function chat(t, path = String((visits += 1))) {
     await pages.host.grant(["https://chatgpt.com/*"]);
     const page = await openFixture(pages.host, `https://chatgpt.com/c/${path}`, "chatgpt.html");
     t.after(() => page.close());
@@ -39,11 +53,16 @@ describe("thumbs", { skip: noBrowser }, () => {
     return page;
   }
 
-  const withThumbs = (page, count = 2) => until(async () => {
-    const found = await thumbs(page);
-    return found.length === count && found;
-  }, { what: `${count} pairs of thumbs` });
-  const show = (page, wanted) => until(async () => opinions(await thumbs(page)) === wanted, { what: `thumbs ${wanted}` });
+  const withThumbs = (page, count = 2) =>
+    until(
+      async () => {
+        const found = await thumbs(page);
+        return found.length === count && found;
+      },
+      { what: `${count} pairs of thumbs` },
+    );
+  const show = (page, wanted) =>
+    until(async () => opinions(await thumbs(page)) === wanted, { what: `thumbs ${wanted}` });
   /** Presses a thumb, no sooner than a person could who sees it. */
   const press = async (page, { x, y }) => {
     await page.mouse.move(x, y);
@@ -54,15 +73,21 @@ describe("thumbs", { skip: noBrowser }, () => {
   /** The lessons as they are exported in the options; nothing where there is no list. */
   async function lessons() {
     let found;
-    await pages.options(async (page) => {
-      await sleep(300);
-      if (!(await button(page, "Export as JSON lines").isVisible())) return;
-      const download = page.waitForEvent("download");
-      await button(page, "Export as JSON lines").click();
-      const file = await download;
-      assert.equal(file.suggestedFilename(), "cappy-lessons.jsonl");
-      found = (await readFile(await file.path(), "utf8")).trimEnd().split("\n").map((line) => JSON.parse(line));
-    }, { stay: true });
+    await pages.options(
+      async (page) => {
+        await sleep(300);
+        if (!(await button(page, "Export as JSON lines").isVisible())) return;
+        const download = page.waitForEvent("download");
+        await button(page, "Export as JSON lines").click();
+        const file = await download;
+        assert.equal(file.suggestedFilename(), "cappy-lessons.jsonl");
+        found = (await readFile(await file.path(), "utf8"))
+          .trimEnd()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+      },
+      { stay: true },
+    );
     return found;
   }
 
@@ -73,7 +98,10 @@ describe("thumbs", { skip: noBrowser }, () => {
     });
     if (settings) await pages.host.settings(settings);
   };
-  const databases = () => pages.inPage(async () => (await indexedDB.databases()).map(({ name }) => name).filter((name) => name !== "cappy-kept"));
+  const databases = () =>
+    pages.inPage(async () =>
+      (await indexedDB.databases()).map(({ name }) => name).filter((name) => name !== "cappy-kept"),
+    );
 
   test("there are no thumbs while learning is off, and nothing is stored", async (t) => {
     await reset();
@@ -86,31 +114,48 @@ describe("thumbs", { skip: noBrowser }, () => {
       await ranked(panel);
       assert.equal(await panel.locator(".thumb").count(), 0);
       assert.equal(await panel.locator("#learning").isVisible(), false);
-      const asked = await panel.evaluate(() => Promise.all([
-        { type: "opinion", instruction: "q", answer: "a", liked: true }, { type: "opinions", instruction: "q", answers: ["a"] },
-      ].map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }))));
+      const asked = await panel.evaluate(() =>
+        Promise.all(
+          [
+            { type: "opinion", instruction: "q", answer: "a", liked: true },
+            { type: "opinions", instruction: "q", answers: ["a"] },
+          ].map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message })),
+        ),
+      );
       assert.deepEqual(asked, Array(2).fill({ ok: false, message: "Learning is switched off" }));
     });
-    await pages.options(async (options) => {
-      assert.equal(await options.getByRole("switch", { name: "Learn from my choices" }).isChecked(), false);
-      assert.match(await options.locator("#learn-help").innerText(), /stays in this browser[^]*1,000 thumbs and 2 MB[^]*until you delete it/);
-      assert.equal(await button(options, "Teach").isVisible(), false);
-      assert.equal(await options.locator("#lessons-part").isVisible(), false);
-    }, { stay: true });
+    await pages.options(
+      async (options) => {
+        assert.equal(await options.getByRole("switch", { name: "Learn from my choices" }).isChecked(), false);
+        assert.match(
+          await options.locator("#learn-help").innerText(),
+          /stays in this browser[^]*1,000 thumbs and 2 MB[^]*until you delete it/,
+        );
+        assert.equal(await button(options, "Teach").isVisible(), false);
+        assert.equal(await options.locator("#lessons-part").isVisible(), false);
+      },
+      { stay: true },
+    );
     assert.deepEqual(await databases(), []);
   });
 
   test("thumbs beside badges store the user's opinion, also one that changes, over a reload of the page", async (t) => {
     await reset();
     const page = await chat(t, "thumbs");
-    await pages.options(async (options) => {
-      await options.getByLabel("Learn from my choices").check();
-      await options.getByText("No lessons yet.").waitFor();
-      assert.equal(await button(options, "Teach").getAttribute("aria-disabled"), "true");
-    }, { stay: true });
+    await pages.options(
+      async (options) => {
+        await options.getByLabel("Learn from my choices").check();
+        await options.getByText("No lessons yet.").waitFor();
+        assert.equal(await button(options, "Teach").getAttribute("aria-disabled"), "true");
+      },
+      { stay: true },
+    );
     await page.bringToFront();
     const [noon, eight] = await withThumbs(page);
-    assert.deepEqual([noon.role, noon.name, noon.up.said, noon.down.said], ["group", "Teach Cappy", "Good answer", "Bad answer"]);
+    assert.deepEqual(
+      [noon.role, noon.name, noon.up.said, noon.down.said],
+      ["group", "Teach Cappy", "Good answer", "Bad answer"],
+    );
     assert.equal(opinions([noon, eight]), "-,-");
     for (const { x, right } of await badges(page)) assert.ok(x >= 0 && right <= 1000);
 
@@ -158,12 +203,19 @@ describe("thumbs", { skip: noBrowser }, () => {
     await show(page, "down,-");
     assert.equal((await thumbs(page))[0].down.focused, true, "the focus stays");
     await tell(pages.host, page, "focus-badge");
-    assert.deepEqual((await badges(page)).map(({ focused }) => focused), [false, true], "the next badge");
+    assert.deepEqual(
+      (await badges(page)).map(({ focused }) => focused),
+      [false, true],
+      "the next badge",
+    );
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await show(page, "down,up");
     // A click that a script makes up.
-    await inBadges(page, (root) => { for (const thumb of root.querySelectorAll(".thumb")) thumb.dispatchEvent(new MouseEvent("click", { bubbles: true })); });
+    await inBadges(page, (root) => {
+      for (const thumb of root.querySelectorAll(".thumb"))
+        thumb.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    });
     await sleep(300);
     assert.equal(opinions(await thumbs(page)), "down,up");
   });
@@ -171,69 +223,94 @@ describe("thumbs", { skip: noBrowser }, () => {
   test("thumbs in the side panel show and change the same opinions", async (t) => {
     await reset({ learn: true });
     const page = await chat(t);
-    await pages.panel(async (panel) => {
-      await write(panel, EGG, [NOON, EIGHT]);
-      await button(panel, "Rank").click();
-      await ranked(panel);
-      const best = panel.locator(".result.best");
-      const good = best.getByRole("button", { name: "Good answer" });
-      assert.equal(await panel.getByRole("button", { name: "Bad answer" }).count(), 2);
-      await good.click();
-      await until(async () => (await good.getAttribute("aria-pressed")) === "true");
-      await panel.getByRole("group", { name: "Teach Cappy" }).last().getByRole("button", { name: "Bad answer" }).focus();
-      await panel.keyboard.press("Enter");
-      await panel.getByText("1 lesson to learn from.").waitFor();
-      await page.bringToFront();
-      // The page looks again when it comes into sight.
-      await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
-      await show(page, "down,up");
-      await press(page, (await thumbs(page))[1].up);
-      await show(page, "down,-");
-      await until(async () => (await good.getAttribute("aria-pressed")) === "false", { what: "the panel to follow" });
-      await pages.host.settings({ learn: false });
-      await until(async () => (await panel.locator(".thumb").count()) === 0);
-      assert.equal(await panel.locator("#learning").isVisible(), false);
-    }, { stay: true });
+    await pages.panel(
+      async (panel) => {
+        await write(panel, EGG, [NOON, EIGHT]);
+        await button(panel, "Rank").click();
+        await ranked(panel);
+        const best = panel.locator(".result.best");
+        const good = best.getByRole("button", { name: "Good answer" });
+        assert.equal(await panel.getByRole("button", { name: "Bad answer" }).count(), 2);
+        await good.click();
+        await until(async () => (await good.getAttribute("aria-pressed")) === "true");
+        await panel
+          .getByRole("group", { name: "Teach Cappy" })
+          .last()
+          .getByRole("button", { name: "Bad answer" })
+          .focus();
+        await panel.keyboard.press("Enter");
+        await panel.getByText("1 lesson to learn from.").waitFor();
+        await page.bringToFront();
+        // The page looks again when it comes into sight.
+        await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+        await show(page, "down,up");
+        await press(page, (await thumbs(page))[1].up);
+        await show(page, "down,-");
+        await until(async () => (await good.getAttribute("aria-pressed")) === "false", { what: "the panel to follow" });
+        await pages.host.settings({ learn: false });
+        await until(async () => (await panel.locator(".thumb").count()) === 0);
+        assert.equal(await panel.locator("#learning").isVisible(), false);
+      },
+      { stay: true },
+    );
   });
 
   test("lessons of thumbs are listed in the options, and deleted one by one, all together, and with everything else", async () => {
     await reset({ learn: true });
-    const keep = (many) => pages.inPage((many) => Promise.all(many.map(([instruction, answer, liked]) =>
-      chrome.runtime.sendMessage({ v: 1, to: "background", type: "opinion", instruction, answer, liked }))), many);
+    const keep = (many) =>
+      pages.inPage(
+        (many) =>
+          Promise.all(
+            many.map(([instruction, answer, liked]) =>
+              chrome.runtime.sendMessage({ v: 1, to: "background", type: "opinion", instruction, answer, liked }),
+            ),
+          ),
+        many,
+      );
     const many = Array.from({ length: 7 }, (_, at) => [`Question ${at}`, `<b>answer</b> ${at}`, at % 2 === 0]);
     assert.deepEqual(await keep([...many, ["Question 6", "worse", false]]), Array(8).fill({ ok: true }));
-    await pages.options(async (page) => {
-      const rows = page.locator(".lesson");
-      await page.getByRole("heading", { name: "7 lessons" }).waitFor();
-      assert.deepEqual((await rows.allInnerTexts()).map((text) => text.split("\n")[0]), [6, 5, 4, 3, 2].map((at) => `Question ${at}`), "the newest first");
-      assert.match(await rows.first().innerText(), /Liked: <b>answer<\/b> 6\s+Not liked: worse/);
-      await button(page, "Show 7").click();
-      await until(async () => (await rows.count()) === 7);
-      await page.locator("#stored", { hasText: /Lessons from your thumbs\s*7/ }).waitFor();
-      await button(page, "Delete lesson 2").click();
-      await page.getByRole("heading", { name: "6 lessons" }).waitFor();
-      await page.getByText("Deleted the lesson.").waitFor();
-      assert.ok(!(await rows.allInnerTexts()).some((text) => text.includes("Question 5")));
-      const all = button(page, "Delete all lessons and what was learned");
-      await all.click();
-      await button(page, "Keep them").click();
-      assert.equal(await rows.count(), 6);
-      await all.click();
-      await button(page, "Delete them").click();
-      await page.getByText("Deleted all lessons, and all that was learned from them.").waitFor();
-      await until(async () => !(await page.locator("#lessons-part").isVisible()));
-    }, { stay: true });
+    await pages.options(
+      async (page) => {
+        const rows = page.locator(".lesson");
+        await page.getByRole("heading", { name: "7 lessons" }).waitFor();
+        assert.deepEqual(
+          (await rows.allInnerTexts()).map((text) => text.split("\n")[0]),
+          [6, 5, 4, 3, 2].map((at) => `Question ${at}`),
+          "the newest first",
+        );
+        assert.match(await rows.first().innerText(), /Liked: <b>answer<\/b> 6\s+Not liked: worse/);
+        await button(page, "Show 7").click();
+        await until(async () => (await rows.count()) === 7);
+        await page.locator("#stored", { hasText: /Lessons from your thumbs\s*7/ }).waitFor();
+        await button(page, "Delete lesson 2").click();
+        await page.getByRole("heading", { name: "6 lessons" }).waitFor();
+        await page.getByText("Deleted the lesson.").waitFor();
+        assert.ok(!(await rows.allInnerTexts()).some((text) => text.includes("Question 5")));
+        const all = button(page, "Delete all lessons and what was learned");
+        await all.click();
+        await button(page, "Keep them").click();
+        assert.equal(await rows.count(), 6);
+        await all.click();
+        await button(page, "Delete them").click();
+        await page.getByText("Deleted all lessons, and all that was learned from them.").waitFor();
+        await until(async () => !(await page.locator("#lessons-part").isVisible()));
+      },
+      { stay: true },
+    );
     assert.deepEqual(await databases(), []);
 
     await keep(many);
-    await pages.options(async (page) => {
-      await page.getByRole("heading", { name: "7 lessons" }).waitFor();
-      await button(page, "Delete everything").click();
-      const dialog = page.getByRole("dialog", { name: "Delete everything?" });
-      assert.match(await dialog.innerText(), /7 lessons/);
-      await button(dialog, "Delete everything").click();
-      await page.locator("#deleted", { hasText: /7 lessons.+Nothing is stored any more/ }).waitFor();
-    }, { stay: true });
+    await pages.options(
+      async (page) => {
+        await page.getByRole("heading", { name: "7 lessons" }).waitFor();
+        await button(page, "Delete everything").click();
+        const dialog = page.getByRole("dialog", { name: "Delete everything?" });
+        assert.match(await dialog.innerText(), /7 lessons/);
+        await button(dialog, "Delete everything").click();
+        await page.locator("#deleted", { hasText: /7 lessons.+Nothing is stored any more/ }).waitFor();
+      },
+      { stay: true },
+    );
     assert.deepEqual(await databases(), []);
     assert.deepEqual(await pages.stored(), {});
   });
@@ -243,8 +320,15 @@ describe("thumbs", { skip: noBrowser }, () => {
     const code = await bundleText("background/opinions.ts", { format: "iife", name: "background" });
     const page = await pages.host.openPage();
     await page.evaluate(`${code}; globalThis.background = background;`);
-    const say = (tab) => page.evaluate((tab) => background.opinion({ type: "opinion", instruction: "q", answer: "a", liked: true },
-      { id: chrome.runtime.id, url: "https://chatgpt.com/c/1", frameId: 0, tab }), { active: true, ...tab });
+    const say = (tab) =>
+      page.evaluate(
+        (tab) =>
+          background.opinion(
+            { type: "opinion", instruction: "q", answer: "a", liked: true },
+            { id: chrome.runtime.id, url: "https://chatgpt.com/c/1", frameId: 0, tab },
+          ),
+        { active: true, ...tab },
+      );
     assert.deepEqual(await say({ incognito: true }), { ok: false, message: "Nothing is kept of private windows" });
     assert.deepEqual(await databases(), []);
     assert.deepEqual(await say({ incognito: false }), { ok: true });
@@ -256,23 +340,38 @@ describe("thumbs", { skip: noBrowser }, () => {
     await reset({ learn: true });
     const said = await pages.inPage(async () => {
       const message = { v: 1, to: "background", type: "opinion", instruction: "q", answer: "a", liked: true };
-      const say = (change) => Promise.race([
-        chrome.runtime.sendMessage({ ...message, ...change }).catch(() => "nobody"),
-        new Promise((resolve) => setTimeout(resolve, 1000, "silence")),
-      ]);
+      const say = (change) =>
+        Promise.race([
+          chrome.runtime.sendMessage({ ...message, ...change }).catch(() => "nobody"),
+          new Promise((resolve) => setTimeout(resolve, 1000, "silence")),
+        ]);
       const wrong = [
-        { liked: 1 }, { liked: undefined }, { answer: "x".repeat(20_001) }, { instruction: 3 }, { more: "x" }, { v: 2 },
-        { type: "opinions" }, { type: "opinions", answer: undefined, liked: undefined, answers: [] },
+        { liked: 1 },
+        { liked: undefined },
+        { answer: "x".repeat(20_001) },
+        { instruction: 3 },
+        { more: "x" },
+        { v: 2 },
+        { type: "opinions" },
+        { type: "opinions", answer: undefined, liked: undefined, answers: [] },
         { type: "taught", taught: { model: "x", name: "../x" } },
       ];
       return Promise.all(wrong.map(say));
     });
-    for (const answer of said) assert.ok(["nobody", "silence"].includes(answer) || answer === undefined, JSON.stringify(answer));
+    for (const answer of said)
+      assert.ok(["nobody", "silence"].includes(answer) || answer === undefined, JSON.stringify(answer));
     assert.deepEqual(await databases(), []);
 
     await pages.inPage(async () => {
       for (let at = 0; at < 1005; at += 1) {
-        await chrome.runtime.sendMessage({ v: 1, to: "background", type: "opinion", instruction: `q ${at}`, answer: "a", liked: true });
+        await chrome.runtime.sendMessage({
+          v: 1,
+          to: "background",
+          type: "opinion",
+          instruction: `q ${at}`,
+          answer: "a",
+          liked: true,
+        });
       }
     });
     const kept = await lessons();

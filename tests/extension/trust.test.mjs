@@ -19,20 +19,30 @@ after(() => host?.close());
 /** Opens a page with badges for the length of a test. */
 /** @param {any} t @param {string | { body: string }} [body] */
 async function open(t, body = "chatgpt.html") {
-  const page = await openFixture(host, `https://chatgpt.com/c/${visits += 1}`, body);
+  const page = await openFixture(host, `https://chatgpt.com/c/${(visits += 1)}`, body);
   t.after(() => page.close());
   return page;
 }
 
 /** Runs a function where the content script of a page runs, as somebody would who has taken its process over. */
-const inScript = (page, act, ...args) => host.worker(`async (url, args) => {
+const inScript = (page, act, ...args) =>
+  host.worker(
+    `async (url, args) => {
   const [tab] = await chrome.tabs.query({ url });
   const [{ result }] = await chrome.scripting.executeScript({ target: { tabId: tab.id }, func: ${act}, args });
   return result;
-}`, page.url(), args);
+}`,
+    page.url(),
+    args,
+  );
 
-const say = (page, messages) => inScript(page, (messages) =>
-  Promise.all(messages.map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }))), messages);
+const say = (page, messages) =>
+  inScript(
+    page,
+    (messages) =>
+      Promise.all(messages.map((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }))),
+    messages,
+  );
 
 test("a content script cannot read or change what is stored", async (t) => {
   await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/secret/?token=hidden" }, badge: "rank" });
@@ -52,16 +62,20 @@ test("a content script cannot read or change what is stored", async (t) => {
   assert.equal(settings.badge, "rank");
   assert.deepEqual(await say(page, [{ type: "ensure-engine" }]), [{ ok: true }]);
   // The engine says what it is at, and not what grants access to a model.
-  const states = await inScript(page, () => new Promise((resolve) => {
-    const port = chrome.runtime.connect({ name: "cappy-engine-1" });
-    const said = [];
-    port.onMessage.addListener((message) => {
-      said.push(message);
-      if (message.type === "failed") resolve(said);
-    });
-    port.onDisconnect.addListener(() => resolve(["nobody listens"]));
-    port.postMessage({ v: 1, type: "score", id: 1, instruction: "q", answers: ["a"] });
-  }));
+  const states = await inScript(
+    page,
+    () =>
+      new Promise((resolve) => {
+        const port = chrome.runtime.connect({ name: "cappy-engine-1" });
+        const said = [];
+        port.onMessage.addListener((message) => {
+          said.push(message);
+          if (message.type === "failed") resolve(said);
+        });
+        port.onDisconnect.addListener(() => resolve(["nobody listens"]));
+        port.postMessage({ v: 1, type: "score", id: 1, instruction: "q", answers: ["a"] });
+      }),
+  );
   assert.match(JSON.stringify(states), /127\.0\.0\.1:9\/secret\//);
   assert.doesNotMatch(JSON.stringify(states), /hidden/);
   await host.settings({ model: { kind: "embedded" }, badge: "full" });
@@ -71,13 +85,28 @@ test("a content script cannot read or change what is stored", async (t) => {
 test("no element of a page switches the content script off or misleads it", async (t) => {
   const text = await fixtureFile("chatgpt.html");
   const names = ["cappyContent", "cappy content script", "Symbol(cappy content script)"];
-  const elements = names.map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`).join("");
+  const elements = names
+    .map((name) => `<div id="${name}"></div><a name="${name}"></a><form name="${name}"></form>`)
+    .join("");
   // Within a form each of these replaces the form's own member.
-  const members = ["parentElement", "parentNode", "closest", "matches", "contains", "getAttribute", "querySelector", "firstChild",
-    "nextSibling", "localName", "checkVisibility", "getBoundingClientRect"];
+  const members = [
+    "parentElement",
+    "parentNode",
+    "closest",
+    "matches",
+    "contains",
+    "getAttribute",
+    "querySelector",
+    "firstChild",
+    "nextSibling",
+    "localName",
+    "checkVisibility",
+    "getBoundingClientRect",
+  ];
   const inputs = members.map((name) => `<input name="${name}" type="hidden">`).join("");
-  const page = await open(t, { body: text
-    .replace("<main", () => `${elements}<form>${inputs}<main`).replace("</main>", "</main></form>") });
+  const page = await open(t, {
+    body: text.replace("<main", () => `${elements}<form>${inputs}<main`).replace("</main>", "</main></form>"),
+  });
   await ranked(page, 2);
   await page.evaluate((inputs) => {
     fixture.prompt("Name the animal that barks.");
@@ -90,15 +119,24 @@ test("no element of a page switches the content script off or misleads it", asyn
     }
   }, inputs);
   const found = await ranked(page, 4);
-  assert.deepEqual(found.slice(2).map(({ best }) => best), [false, true], "the words within a form are read");
+  assert.deepEqual(
+    found.slice(2).map(({ best }) => best),
+    [false, true],
+    "the words within a form are read",
+  );
   // Injected once more, it finds itself.
-  await page.evaluate(() => { document.querySelector("[data-cappy]").first = true; });
+  await page.evaluate(() => {
+    document.querySelector("[data-cappy]").first = true;
+  });
   await host.worker(async (url) => {
     const [tab] = await chrome.tabs.query({ url });
     await chrome.scripting.executeScript({ target: { tabId: tab.id }, files: ["content.js"] });
   }, page.url());
   await sleep(500);
-  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll("html > [data-cappy]")].map(({ first }) => first)), [true]);
+  assert.deepEqual(
+    await page.evaluate(() => [...document.querySelectorAll("html > [data-cappy]")].map(({ first }) => first)),
+    [true],
+  );
 });
 
 describe("forged thumbs", () => {
@@ -124,12 +162,21 @@ describe("forged thumbs", () => {
     const page = await open(t);
     await ranked(page, 2);
     await page.bringToFront();
-    const answers = await say(page, Array.from({ length: 80 }, (_, at) => thumb(`number ${at}`)));
+    const answers = await say(
+      page,
+      Array.from({ length: 80 }, (_, at) => thumb(`number ${at}`)),
+    );
     assert.ok(answers.filter(({ ok }) => ok).length <= 30);
     assert.deepEqual(whys(answers.filter(({ ok }) => !ok)), ["So many thumbs are not pressed within a minute"]);
     // Pages of the extension are not meant.
     const ours = await host.openPage();
-    assert.deepEqual(await ours.evaluate((message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }), thumb("from the panel")), { ok: true });
+    assert.deepEqual(
+      await ours.evaluate(
+        (message) => chrome.runtime.sendMessage({ v: 1, to: "background", ...message }),
+        thumb("from the panel"),
+      ),
+      { ok: true },
+    );
     await ours.close();
   });
 
@@ -137,12 +184,18 @@ describe("forged thumbs", () => {
     const page = await open(t);
     await page.bringToFront();
     await ranked(page, 2);
-    const first = () => inBadges(page, (root) => {
-      const thumbs = root.querySelector(".spot:not([hidden]) .thumbs");
-      if (!thumbs) return undefined;
-      const { x, y, width, height } = thumbs.firstElementChild.getBoundingClientRect();
-      return { x: x + width / 2, y: y + height / 2, title: thumbs.title, pressed: thumbs.firstElementChild.ariaPressed };
-    });
+    const first = () =>
+      inBadges(page, (root) => {
+        const thumbs = root.querySelector(".spot:not([hidden]) .thumbs");
+        if (!thumbs) return undefined;
+        const { x, y, width, height } = thumbs.firstElementChild.getBoundingClientRect();
+        return {
+          x: x + width / 2,
+          y: y + height / 2,
+          title: thumbs.title,
+          pressed: thumbs.firstElementChild.ariaPressed,
+        };
+      });
     const { x, y } = await until(first, { what: "thumbs" });
     await page.mouse.move(x, y);
     await sleep(600);
@@ -152,7 +205,8 @@ describe("forged thumbs", () => {
       cover.id = "cover";
       cover.popover = "manual";
       cover.textContent = "Next page";
-      cover.style.cssText = "position: fixed; inset: 0; width: 100%; height: 100%; pointer-events: none; background: white";
+      cover.style.cssText =
+        "position: fixed; inset: 0; width: 100%; height: 100%; pointer-events: none; background: white";
       document.body.append(cover);
       cover.showPopover();
     });
@@ -163,9 +217,13 @@ describe("forged thumbs", () => {
     await page.evaluate(() => document.querySelector("#cover").remove());
     await sleep(700);
     // The page moves the answer, and its thumbs, away and back under the pointer.
-    await page.evaluate(() => { document.querySelector(".scroller").style.paddingTop = "60px"; });
+    await page.evaluate(() => {
+      document.querySelector(".scroller").style.paddingTop = "60px";
+    });
     await until(async () => (await first()).y > y + 20, { what: "the thumbs to follow" });
-    await page.evaluate(() => { document.querySelector(".scroller").style.paddingTop = ""; });
+    await page.evaluate(() => {
+      document.querySelector(".scroller").style.paddingTop = "";
+    });
     await until(async () => Math.abs((await first()).y - y) < 2, { what: "the thumbs to be back" });
     await page.mouse.click(x, y);
     assert.match((await first()).title, /^Not counted/);
@@ -178,10 +236,12 @@ describe("forged thumbs", () => {
 
 describe("a private window", () => {
   /** In Chrome the panel is the same page in all windows: what differs is the window that it is in. */
-  const privately = [() => {
-    const { getCurrent } = chrome.windows;
-    chrome.windows.getCurrent = async () => ({ ...await getCurrent(), id: 4711, incognito: true });
-  }];
+  const privately = [
+    () => {
+      const { getCurrent } = chrome.windows;
+      chrome.windows.getCurrent = async () => ({ ...(await getCurrent()), id: 4711, incognito: true });
+    },
+  ];
 
   async function panel(t, { isPrivate = false } = {}) {
     const page = await host.context.newPage();
@@ -192,9 +252,14 @@ describe("a private window", () => {
   }
 
   /** As if the menu was used on a page of it. */
-  const select = (menuItemId, selectionText) => host.worker(`(menuItemId, selectionText) => {
+  const select = (menuItemId, selectionText) =>
+    host.worker(
+      `(menuItemId, selectionText) => {
     chrome.contextMenus.onClicked.dispatch({ menuItemId, selectionText }, { incognito: true, windowId: 4711 });
-  }`, menuItemId, selectionText);
+  }`,
+      menuItemId,
+      selectionText,
+    );
 
   test("a private window has a panel that ranks and stores nothing", async (t) => {
     await host.forget();
@@ -245,7 +310,10 @@ describe("a private window", () => {
     await select("use-as-instruction", "a secret question");
     await select("add-as-answer", "a secret");
     await page.locator("#answers textarea").waitFor();
-    assert.deepEqual([await page.locator("#instruction").inputValue(), await page.locator("#answers textarea").inputValue()], ["a secret question", "a secret"]);
+    assert.deepEqual(
+      [await page.locator("#instruction").inputValue(), await page.locator("#answers textarea").inputValue()],
+      ["a secret question", "a secret"],
+    );
     assert.equal(await usual.locator("#answers textarea").count(), 0);
     assert.deepEqual(await host.kept(), {});
   });

@@ -58,8 +58,18 @@ async function inHost({ module, source, jobs, lessons, pairs, options }) {
       other.dispose();
       const { files, ...about } = adapted;
       outcomes.push({
-        ...about, plans, told, unchanged, applied, undone, loaded, info, undoneInfo: scorer.info(),
-        files: await Promise.all(files.map(async (file) => ({ name: file.name, size: file.size, hash: await hex(file) }))),
+        ...about,
+        plans,
+        told,
+        unchanged,
+        applied,
+        undone,
+        loaded,
+        info,
+        undoneInfo: scorer.info(),
+        files: await Promise.all(
+          files.map(async (file) => ({ name: file.name, size: file.size, hash: await hex(file) })),
+        ),
       });
     } catch (error) {
       outcomes.push({ plans, told, code: error.code, message: error.message, kept: await cappy.keptAdaptations() });
@@ -84,24 +94,55 @@ after(async () => {
 /** The golden run's model: random weights, made by the crate, with `out_proj.weight` made smaller. */
 async function makeGoldenModel(folder) {
   await mkdir(folder);
-  await promisify(execFile)("cargo", ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--",
-    "tests/golden/training-texts.json", String(golden.weights_seed), "plain", "tests/golden/tokenizer.json", folder, "f32"],
-    { cwd: root });
+  await promisify(execFile)(
+    "cargo",
+    [
+      "run",
+      "--quiet",
+      "--locked",
+      "--example",
+      "random_checkpoint",
+      "--",
+      "tests/golden/training-texts.json",
+      String(golden.weights_seed),
+      "plain",
+      "tests/golden/tokenizer.json",
+      folder,
+      "f32",
+    ],
+    { cwd: root },
+  );
   const file = join(folder, "model.safetensors");
   const bytes = await readFile(file);
   const begin = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.subarray(8, begin).toString());
   const [from, to] = header["classifier.out_proj.weight"].data_offsets;
-  for (let at = begin + from; at < begin + to; at += 4) bytes.writeFloatLE(bytes.readFloatLE(at) * golden.out_scale, at);
+  for (let at = begin + from; at < begin + to; at += 4)
+    bytes.writeFloatLE(bytes.readFloatLE(at) * golden.out_scale, at);
   await writeFile(file, bytes);
 }
 
 const inPage = (opened) => (args) => opened.page.evaluate(inHost, { module: "/dist/index.js", ...args });
 const HOSTS = [
-  { name: "Chromium", dtype: "f32", open: async () => { const opened = await openChromium(site); return { ...opened, run: inPage(opened) }; } },
-  { name: "Firefox", dtype: "f16", open: async () => { const opened = await openFirefox(site); return { ...opened, run: inPage(opened) }; } },
   {
-    name: "Node", dtype: "f16",
+    name: "Chromium",
+    dtype: "f32",
+    open: async () => {
+      const opened = await openChromium(site);
+      return { ...opened, run: inPage(opened) };
+    },
+  },
+  {
+    name: "Firefox",
+    dtype: "f16",
+    open: async () => {
+      const opened = await openFirefox(site);
+      return { ...opened, run: inPage(opened) };
+    },
+  },
+  {
+    name: "Node",
+    dtype: "f16",
     open: async () => {
       const opened = await openNode();
       const module = new URL("../../dist/index.js", import.meta.url).href;
@@ -141,8 +182,14 @@ function ended({ code, message, ...outcome }, before, { steps }) {
   const { plans, told, history, plan } = outcome;
   assert.deepEqual(plans, [plan]);
   assert.equal(plan.steps, steps);
-  assert.deepEqual(told.map(({ step }) => step), Array.from({ length: steps }, (_, at) => at + 1));
-  assert.deepEqual(told.map(({ steps: _, ...step }) => step), history.steps);
+  assert.deepEqual(
+    told.map(({ step }) => step),
+    Array.from({ length: steps }, (_, at) => at + 1),
+  );
+  assert.deepEqual(
+    told.map(({ steps: _, ...step }) => step),
+    history.steps,
+  );
   const fell = losses(outcome);
   assert.ok(fell.at(-1) < 0.8 * fell[0], `the loss falls: ${fell}`);
   assert.deepEqual(outcome.unchanged, before, "training leaves the scorer alone");
@@ -155,63 +202,103 @@ function ended({ code, message, ...outcome }, before, { steps }) {
 for (const { name, dtype, open } of HOSTS) {
   describe(name, () => {
     let host;
-    before(async () => { host = await open(); });
+    before(async () => {
+      host = await open();
+    });
     after(() => host?.close());
     const run = (jobs, lessons = examples, options = {}, source = undefined) =>
       host.run({ source, jobs, lessons, pairs, options });
 
     // SwiftShader is slow, and these are about the package rather than the adapter.
-    const inOthers = (...args) => { if (name !== "Chromium") test(...args); };
+    const inOthers = (...args) => {
+      if (name !== "Chromium") test(...args);
+    };
 
-    test(`${name}: the head and adapters learn, and an adaptation is applied and removed`, { timeout: 300_000 }, async (t) => {
-      const { before, outcomes: [head, lora] } = await run([HEAD, LORA]);
+    test(`${name}: the head and adapters learn, and an adaptation is applied and removed`, {
+      timeout: 300_000,
+    }, async (t) => {
+      const {
+        before,
+        outcomes: [head, lora],
+      } = await run([HEAD, LORA]);
       ended(head, before, { steps: 20 });
       t.diagnostic(`head: loss ${losses(head)[0]} to ${losses(head).at(-1)}`);
-      assert.deepEqual(head.files.map(({ name }) => name), ["adapter_model.safetensors"]);
+      assert.deepEqual(
+        head.files.map(({ name }) => name),
+        ["adapter_model.safetensors"],
+      );
       ended(lora, before, { steps: 6 });
-      assert.deepEqual(lora.files.map(({ name }) => name), ["adapter_model.safetensors", "adapter_config.json"]);
+      assert.deepEqual(
+        lora.files.map(({ name }) => name),
+        ["adapter_model.safetensors", "adapter_config.json"],
+      );
       assert.deepEqual([head.info.dtype, lora.info.dtype], [dtype, dtype]);
     });
 
     test(`${name}: a whole model learns as in PyTorch`, { timeout: 300_000 }, async () => {
-      const { before, outcomes: [full] } = await run([GOLDEN], examples, { cache: false }, `${site.url}/random/texts`);
+      const {
+        before,
+        outcomes: [full],
+      } = await run([GOLDEN], examples, { cache: false }, `${site.url}/random/texts`);
       near(before, golden.before, BOUND, "score before");
       near(losses(full), golden.losses, BOUND, "loss");
       ended(full, before, { steps: golden.losses.length });
       near(full.applied, golden.after, BOUND, "score after");
       const names = full.files.map(({ name }) => name);
-      for (const name of ["model.safetensors", "config.json", "tokenizer.json"]) assert.ok(names.includes(name), `${names}`);
+      for (const name of ["model.safetensors", "config.json", "tokenizer.json"])
+        assert.ok(names.includes(name), `${names}`);
     });
 
     inOthers(`${name}: the same on the page's own thread, to the bit`, { timeout: 300_000 }, async () => {
-      const { outcomes: [here] } = await run([HEAD], examples, { worker: false });
-      const { outcomes: [there] } = await run([HEAD]);
+      const {
+        outcomes: [here],
+      } = await run([HEAD], examples, { worker: false });
+      const {
+        outcomes: [there],
+      } = await run([HEAD]);
       assert.equal(here.code, undefined, here.message);
       assert.deepEqual(here.files, there.files);
       assert.deepEqual(here.applied, there.applied);
     });
 
-    inOthers(`${name}: a held-out part ends training early and decides which weights are the result`, { timeout: 300_000 }, async () => {
-      const lessons = [...examples, { instruction: "Shout the word: garden", chosen: "(garden)", rejected: ["GARDEN!"] }];
-      const { before, outcomes: [outcome] } = await run([{ ...HEAD, heldOut: 0.2, patience: 1, seed: 2, epochs: 40 }], lessons);
-      assert.equal(outcome.code, undefined, outcome.message);
-      const { history: { heldOutBefore, best, steps, stoppedEarly } } = outcome;
-      assert.ok(outcome.plan.heldOut > 0);
-      assert.equal(typeof heldOutBefore, "number");
-      const checked = steps.filter(({ heldOut }) => heldOut !== null);
-      assert.ok(checked.length > 0);
-      const least = Math.min(heldOutBefore, ...checked.map(({ heldOut }) => heldOut));
-      assert.equal(best === 0 ? heldOutBefore : steps[best - 1].heldOut, least);
-      assert.equal(stoppedEarly, steps.length < outcome.plan.steps);
-      if (best === 0) near(outcome.applied, before, 2e-3, "the model as it was");
-    });
+    inOthers(
+      `${name}: a held-out part ends training early and decides which weights are the result`,
+      { timeout: 300_000 },
+      async () => {
+        const lessons = [
+          ...examples,
+          { instruction: "Shout the word: garden", chosen: "(garden)", rejected: ["GARDEN!"] },
+        ];
+        const {
+          before,
+          outcomes: [outcome],
+        } = await run([{ ...HEAD, heldOut: 0.2, patience: 1, seed: 2, epochs: 40 }], lessons);
+        assert.equal(outcome.code, undefined, outcome.message);
+        const {
+          history: { heldOutBefore, best, steps, stoppedEarly },
+        } = outcome;
+        assert.ok(outcome.plan.heldOut > 0);
+        assert.equal(typeof heldOutBefore, "number");
+        const checked = steps.filter(({ heldOut }) => heldOut !== null);
+        assert.ok(checked.length > 0);
+        const least = Math.min(heldOutBefore, ...checked.map(({ heldOut }) => heldOut));
+        assert.equal(best === 0 ? heldOutBefore : steps[best - 1].heldOut, least);
+        assert.equal(stoppedEarly, steps.length < outcome.plan.steps);
+        if (best === 0) near(outcome.applied, before, 2e-3, "the model as it was");
+      },
+    );
 
     inOthers(`${name}: wrong options and lessons are named`, { timeout: 300_000 }, async () => {
       /** @type {[object, string, RegExp][]} */
       const bad = [
-        [{ depth: "some" }, "input", /^depth: /], [{ rank: 1.5 }, "input", /^rank: /], [{ depth: "lora", rank: 0 }, "input", /^rank: /],
-        [{ epochs: -1 }, "input", /^epochs: /], [{ learningRate: 0 }, "input", /^learning rate: /], [{ rate: 3 }, "input", /^rate: /],
-        [{ memory: 1000 }, "out-of-memory", /^memory: /], [{ keep: "" }, "input", /^keep: /],
+        [{ depth: "some" }, "input", /^depth: /],
+        [{ rank: 1.5 }, "input", /^rank: /],
+        [{ depth: "lora", rank: 0 }, "input", /^rank: /],
+        [{ epochs: -1 }, "input", /^epochs: /],
+        [{ learningRate: 0 }, "input", /^learning rate: /],
+        [{ rate: 3 }, "input", /^rate: /],
+        [{ memory: 1000 }, "out-of-memory", /^memory: /],
+        [{ keep: "" }, "input", /^keep: /],
         [{ learningRate: 1e30, epochs: 5, depth: "full", heldOut: 0 }, "not-finite", /./],
       ];
       const { outcomes } = await run(bad.map(([options]) => options));
@@ -220,10 +307,15 @@ for (const { name, dtype, open } of HOSTS) {
         assert.match(outcomes[at].message, message);
       }
       for (const [lessons, message] of /** @type {[any, RegExp][]} */ ([
-        [[examples[0], { instruction: "x" }], /^lessons\[1\]: has neither/], [[3], /^lessons\[0\]: /], [[], /^the training set: /],
-        [[{ instruction: "x", chosen: "a", rejected: "a" }], /^lessons\[0\]: both chose and rejected/], [{}, /^lessons: are not a list/],
+        [[examples[0], { instruction: "x" }], /^lessons\[1\]: has neither/],
+        [[3], /^lessons\[0\]: /],
+        [[], /^the training set: /],
+        [[{ instruction: "x", chosen: "a", rejected: "a" }], /^lessons\[0\]: both chose and rejected/],
+        [{}, /^lessons: are not a list/],
       ])) {
-        const { outcomes: [outcome] } = await run([HEAD], lessons);
+        const {
+          outcomes: [outcome],
+        } = await run([HEAD], lessons);
         assert.equal(outcome.code, "input");
         assert.match(outcome.message, message);
       }
@@ -231,25 +323,37 @@ for (const { name, dtype, open } of HOSTS) {
 
     if (name === "Node") {
       test("Node: without storage nothing can be stored, and the error says so", async () => {
-        const { outcomes: [outcome], kept } = await run([{ ...HEAD, keep: "mine" }]);
+        const {
+          outcomes: [outcome],
+          kept,
+        } = await run([{ ...HEAD, keep: "mine" }]);
         assert.deepEqual([outcome.code, kept], ["io", []]);
       });
-      test("Node: the native command scores the same by the adapter's files", { timeout: 600_000 }, async (t) => nativeToo(t));
+      test("Node: the native command scores the same by the adapter's files", { timeout: 600_000 }, async (t) =>
+        nativeToo(t),
+      );
       return;
     }
 
     test(`${name}: a stopped run resumes to the same bits, also after a reload`, { timeout: 300_000 }, async () => {
       for (const job of [{ ...HEAD, heldOut: 0.3, patience: 0 }, LORA]) {
         const keep = `a name / with "everything" ${job.depth}`;
-        const { outcomes: [whole] } = await run([job]);
+        const {
+          outcomes: [whole],
+        } = await run([job]);
         assert.equal(whole.code, undefined, whole.message);
-        const { outcomes: [stopped] } = await run([{ ...job, keep, stopAfter: 3 }]);
+        const {
+          outcomes: [stopped],
+        } = await run([{ ...job, keep, stopAfter: 3 }]);
         assert.equal(stopped.code, "aborted", stopped.message);
         const [found] = stopped.kept.filter(({ name }) => name === keep);
         assert.deepEqual([found.complete, found.depth, found.resumable.steps], [false, job.depth, whole.plan.steps]);
         assert.ok(found.resumable.step >= 3 && found.resumable.step < whole.plan.steps, `${found.resumable.step}`);
         await host.page.reload();
-        const { outcomes: [resumed], kept } = await run([{ ...job, keep }]);
+        const {
+          outcomes: [resumed],
+          kept,
+        } = await run([{ ...job, keep }]);
         assert.equal(resumed.code, undefined, resumed.message);
         assert.deepEqual(resumed.files, whole.files);
         assert.deepEqual(resumed.history, whole.history);
@@ -259,21 +363,24 @@ for (const { name, dtype, open } of HOSTS) {
         assert.ok(after.bytes > whole.files[0].size);
 
         await host.page.reload();
-        const { byName, gone, left, deleted } = await host.page.evaluate(async ({ keep, pairs }) => {
-          const cappy = await import("/dist/index.js");
-          const scorer = await cappy.Scorer.load(undefined, { adaptation: keep });
-          const byName = [];
-          for (const [instruction, response] of pairs) byName.push(await scorer.score(instruction, response));
-          const deleted = scorer.info().adaptation;
-          await cappy.deleteAdaptation(keep);
-          const gone = await scorer.apply(keep).catch(({ code, message }) => ({ code, message }));
-          // What is in the GPU's memory stays.
-          await scorer.score("still", "there");
-          const left = (await cappy.keptAdaptations()).map(({ name }) => name);
-          const models = (await cappy.keptModels()).length;
-          scorer.dispose();
-          return { byName, gone, left: [...left, models], deleted };
-        }, { keep, pairs });
+        const { byName, gone, left, deleted } = await host.page.evaluate(
+          async ({ keep, pairs }) => {
+            const cappy = await import("/dist/index.js");
+            const scorer = await cappy.Scorer.load(undefined, { adaptation: keep });
+            const byName = [];
+            for (const [instruction, response] of pairs) byName.push(await scorer.score(instruction, response));
+            const deleted = scorer.info().adaptation;
+            await cappy.deleteAdaptation(keep);
+            const gone = await scorer.apply(keep).catch(({ code, message }) => ({ code, message }));
+            // What is in the GPU's memory stays.
+            await scorer.score("still", "there");
+            const left = (await cappy.keptAdaptations()).map(({ name }) => name);
+            const models = (await cappy.keptModels()).length;
+            scorer.dispose();
+            return { byName, gone, left: [...left, models], deleted };
+          },
+          { keep, pairs },
+        );
         assert.deepEqual(byName, whole.applied);
         assert.equal(deleted, keep);
         assert.equal(gone.code, "not-found");
@@ -285,8 +392,12 @@ for (const { name, dtype, open } of HOSTS) {
       const keep = "one name";
       await run([{ ...HEAD, keep, stopAfter: 2 }]);
       const fewer = examples.slice(0, 6);
-      const { outcomes: [fresh] } = await run([{ ...HEAD, keep }], fewer);
-      const { outcomes: [plain] } = await run([HEAD], fewer);
+      const {
+        outcomes: [fresh],
+      } = await run([{ ...HEAD, keep }], fewer);
+      const {
+        outcomes: [plain],
+      } = await run([HEAD], fewer);
       assert.equal(fresh.code, undefined, fresh.message);
       assert.deepEqual(fresh.files, plain.files);
       await host.page.evaluate(async () => {
@@ -311,16 +422,23 @@ async function nativeToo(t) {
   await run("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "cli"], { cwd: root });
   const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
   const command = run(cappy, ["score", "--device", "gpu", "--adapter", folder]);
-  command.child.stdin.end(examples.map(({ instruction, response }) => JSON.stringify({ instruction, response })).join("\n"));
+  command.child.stdin.end(
+    examples.map(({ instruction, response }) => JSON.stringify({ instruction, response })).join("\n"),
+  );
   const { stdout } = await command;
-  const native = stdout.trim().split("\n").map((line) => JSON.parse(line).score);
+  const native = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).score);
   const own = [];
   for (const [instruction, response] of pairs) own.push(await scorer.score(instruction, response));
   near(native, own, MINI_BOUND, "score");
   scorer.dispose();
 }
 
-test("a lost device comes back with what was applied, under a strict policy and without a worker", { timeout: 120_000 }, async () => {
+test("a lost device comes back with what was applied, under a strict policy and without a worker", {
+  timeout: 120_000,
+}, async () => {
   const host = await startPackage();
   try {
     const page = await host.open({
@@ -339,18 +457,22 @@ test("a lost device comes back with what was applied, under a strict policy and 
       const outcomes = [];
       for (const worker of [true, false]) {
         const scorer = await cappy.Scorer.load("/m/", { device: "gpu", cache: false, worker });
-        const before = [...await scorer.score(instruction, candidates)];
+        const before = [...(await scorer.score(instruction, candidates))];
         const under = scorer.score(instruction, Array(6).fill(candidates).flat());
         const adapted = await scorer.adapt(lessons, options);
         const long = scorer.score(instruction, Array(6).fill(candidates).flat());
         await scorer.apply(adapted);
-        const applied = [...await scorer.score(instruction, candidates)];
-        const unmixed = [...await under, ...await long];
+        const applied = [...(await scorer.score(instruction, candidates))];
+        const unmixed = [...(await under), ...(await long)];
         for (const device of devices) device.destroy();
-        const again = [...await scorer.score(instruction, candidates)];
+        const again = [...(await scorer.score(instruction, candidates))];
         outcomes.push({
-          before, applied, again, unmixed: unmixed.every((score, at) => score === before[at % before.length]),
-          losses: scorer.info().losses, adaptation: scorer.info().adaptation,
+          before,
+          applied,
+          again,
+          unmixed: unmixed.every((score, at) => score === before[at % before.length]),
+          losses: scorer.info().losses,
+          adaptation: scorer.info().adaptation,
         });
         scorer.dispose();
         outcomes.at(-1).after = await failure(scorer.apply(adapted));

@@ -14,10 +14,16 @@ const site = process.env.CAPPY_SITE;
 const skip = !chromiumPath ? "no Chromium; set CHROME_PATH" : !site ? "CAPPY_SITE is not set" : false;
 
 /** Where `value` has a number that is not finite and positive: zero may stand in `zeros`. */
-function oddNumbers(value, path = "", zeros = ["subgroup_size", "flops", "gflops", "share", "gbytes_per_second", "largest_difference", "mixed_difference"]) {
+function oddNumbers(
+  value,
+  path = "",
+  zeros = ["subgroup_size", "flops", "gflops", "share", "gbytes_per_second", "largest_difference", "mixed_difference"],
+) {
   if (typeof value === "number") {
     const name = path.split(".").findLast((part) => !/^\d+$/.test(part));
-    return Number.isFinite(value) && (value > 0 || (value === 0 && zeros.includes(name))) ? [] : [`${path} is ${value}`];
+    return Number.isFinite(value) && (value > 0 || (value === 0 && zeros.includes(name)))
+      ? []
+      : [`${path} is ${value}`];
   }
   if (value === null) return path === ".scaling" ? [] : [`${path} is null`];
   if (typeof value !== "object") return [];
@@ -26,7 +32,9 @@ function oddNumbers(value, path = "", zeros = ["subgroup_size", "flops", "gflops
 
 test("odd numbers are found", () => {
   assert.deepEqual(oddNumbers({ a: [1, NaN], b: { flops: 0, tokens: 0 }, c: null, scaling: null }), [
-    ".a.1 is NaN", ".b.tokens is 0", ".c is null",
+    ".a.1 is NaN",
+    ".b.tokens is 0",
+    ".c is null",
   ]);
 });
 
@@ -52,66 +60,88 @@ describe("the bench page", { skip }, () => {
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
     context.on("request", (request) => {
-      if (!request.url().startsWith(server.url) && !request.url().startsWith("blob:")) complaints.push(`request to ${request.url()}`);
+      if (!request.url().startsWith(server.url) && !request.url().startsWith("blob:"))
+        complaints.push(`request to ${request.url()}`);
     });
     try {
       await page.goto(`${server.url}bench.html`);
       await act(page);
-      assert.deepEqual(complaints.filter((text) => !expected.some((each) => text.includes(each))), []);
+      assert.deepEqual(
+        complaints.filter((text) => !expected.some((each) => text.includes(each))),
+        [],
+      );
     } finally {
       await context.close();
     }
   }
 
-  test("the bench page measures the mini shape, stays alive meanwhile, and gives numbers that can be", { timeout: 240_000 }, () =>
-    open(async (page) => {
-      await page.locator("#start").click();
-      await page.waitForFunction(() => document.querySelector("#bar").value > 0.1, null, { timeout: 60_000 });
-      // Frames keep coming: the work is in a worker.
-      const longest = await page.evaluate(async () => {
-        let last = performance.now(), longest = 0;
-        while (last < performance.now() + 1 && longest < 5000) {
-          await new Promise((resolve) => requestAnimationFrame(resolve));
-          longest = Math.max(longest, performance.now() - last);
-          last = performance.now();
-          if (document.querySelector("#running").hidden || document.querySelector("#bar").value > 0.7) break;
-        }
-        return longest;
-      });
-      assert.ok(longest < 1000, `a frame took ${longest} ms`);
-      await page.locator("#results").or(page.locator("#bench-error h3")).waitFor({ timeout: 150_000 });
-      assert.equal(await page.locator("#bench-error").innerText(), "");
+  test(
+    "the bench page measures the mini shape, stays alive meanwhile, and gives numbers that can be",
+    { timeout: 240_000 },
+    () =>
+      open(
+        async (page) => {
+          await page.locator("#start").click();
+          await page.waitForFunction(() => document.querySelector("#bar").value > 0.1, null, { timeout: 60_000 });
+          // Frames keep coming: the work is in a worker.
+          const longest = await page.evaluate(async () => {
+            let last = performance.now(),
+              longest = 0;
+            while (last < performance.now() + 1 && longest < 5000) {
+              await new Promise((resolve) => requestAnimationFrame(resolve));
+              longest = Math.max(longest, performance.now() - last);
+              last = performance.now();
+              if (document.querySelector("#running").hidden || document.querySelector("#bar").value > 0.7) break;
+            }
+            return longest;
+          });
+          assert.ok(longest < 1000, `a frame took ${longest} ms`);
+          await page.locator("#results").or(page.locator("#bench-error h3")).waitFor({ timeout: 150_000 });
+          assert.equal(await page.locator("#bench-error").innerText(), "");
 
-      await page.locator("#copy").click();
-      await page.locator("#status", { hasText: "Copied." }).waitFor();
-      const copied = await page.evaluate(() => navigator.clipboard.readText());
-      const downloading = page.waitForEvent("download");
-      await page.locator("#download").click();
-      const download = await downloading;
-      assert.match(download.suggestedFilename(), /^cappy-bench-mini-f(16|32)\.json$/);
-      assert.equal((await readFile(await download.path(), "utf8")).trim(), copied.trim());
+          await page.locator("#copy").click();
+          await page.locator("#status", { hasText: "Copied." }).waitFor();
+          const copied = await page.evaluate(() => navigator.clipboard.readText());
+          const downloading = page.waitForEvent("download");
+          await page.locator("#download").click();
+          const download = await downloading;
+          assert.match(download.suggestedFilename(), /^cappy-bench-mini-f(16|32)\.json$/);
+          assert.equal((await readFile(await download.path(), "utf8")).trim(), copied.trim());
 
-      const report = JSON.parse(copied);
-      assert.deepEqual(oddNumbers(report), []);
-      assert.equal(report.cappy_bench, 1);
-      assert.equal(report.shape, "mini");
-      assert.equal(report.kernel_timer, "repeats");
-      assert.match(report.adapter.name, /swiftshader/i);
-      assert.equal(report.parameters, 5_454_593);
-      assert.deepEqual(report.workloads.map(({ name, pairs, tokens }) => [name, pairs, tokens]), [["batch", 2, 256], ["one pair", 1, 128]]);
-      for (const { name, seconds, samples, kernels, gflops, flops, share } of report.workloads) {
-        assert.ok(samples.length >= 3, name);
-        assert.ok(Math.abs(gflops - flops / seconds / 1e9) < 1e-6 * gflops, name);
-        // More than the peak is possible: it has one tile, and kernels may suit a software adapter better.
-        assert.ok(share > 0 && share < 10, `${name} at ${share} of the peak`);
-        assert.equal(kernels.reduce((sum, kernel) => sum + kernel.flops, 0), flops, name);
-        // Each alone takes about as long as all of them one after the other.
-        const sum = kernels.reduce((all, kernel) => all + kernel.seconds, 0);
-        assert.ok(sum > 0.3 * seconds && sum < 3 * seconds, `${name}: kernels ${sum} s, together ${seconds} s`);
-      }
-      const rows = await page.locator("#tables table").first().locator("tbody tr").count();
-      assert.equal(rows, report.workloads[0].kernels.length);
-    }, { permissions: ["clipboard-read", "clipboard-write"] }));
+          const report = JSON.parse(copied);
+          assert.deepEqual(oddNumbers(report), []);
+          assert.equal(report.cappy_bench, 1);
+          assert.equal(report.shape, "mini");
+          assert.equal(report.kernel_timer, "repeats");
+          assert.match(report.adapter.name, /swiftshader/i);
+          assert.equal(report.parameters, 5_454_593);
+          assert.deepEqual(
+            report.workloads.map(({ name, pairs, tokens }) => [name, pairs, tokens]),
+            [
+              ["batch", 2, 256],
+              ["one pair", 1, 128],
+            ],
+          );
+          for (const { name, seconds, samples, kernels, gflops, flops, share } of report.workloads) {
+            assert.ok(samples.length >= 3, name);
+            assert.ok(Math.abs(gflops - flops / seconds / 1e9) < 1e-6 * gflops, name);
+            // More than the peak is possible: it has one tile, and kernels may suit a software adapter better.
+            assert.ok(share > 0 && share < 10, `${name} at ${share} of the peak`);
+            assert.equal(
+              kernels.reduce((sum, kernel) => sum + kernel.flops, 0),
+              flops,
+              name,
+            );
+            // Each alone takes about as long as all of them one after the other.
+            const sum = kernels.reduce((all, kernel) => all + kernel.seconds, 0);
+            assert.ok(sum > 0.3 * seconds && sum < 3 * seconds, `${name}: kernels ${sum} s, together ${seconds} s`);
+          }
+          const rows = await page.locator("#tables table").first().locator("tbody tr").count();
+          assert.equal(rows, report.workloads[0].kernels.length);
+        },
+        { permissions: ["clipboard-read", "clipboard-write"] },
+      ),
+  );
 
   test("the bench page stops at once, by button and by key, and can start again", () =>
     open(async (page) => {
@@ -148,15 +178,22 @@ describe("the bench page", { skip }, () => {
       await page.locator("#running").waitFor();
       await page.locator("#stop").click();
     });
-    await open(async (page) => {
-      await page.route("**/cappy_adapt_bg.wasm", (route) => route.fulfill({ status: 404 }));
-      await page.locator("#start").click();
-      await page.locator("#bench-error code", { hasText: "could not be loaded" }).waitFor();
-    }, {}, ["404", "WebAssembly", "wasm"]);
+    await open(
+      async (page) => {
+        await page.route("**/cappy_adapt_bg.wasm", (route) => route.fulfill({ status: 404 }));
+        await page.locator("#start").click();
+        await page.locator("#bench-error code", { hasText: "could not be loaded" }).waitFor();
+      },
+      {},
+      ["404", "WebAssembly", "wasm"],
+    );
     await open(async (page) => {
       await page.route("**/bench-worker.js", async (route) => {
         const response = await route.fetch();
-        await route.fulfill({ response, body: `Object.defineProperty(navigator, "gpu", { value: undefined });${await response.text()}` });
+        await route.fulfill({
+          response,
+          body: `Object.defineProperty(navigator, "gpu", { value: undefined });${await response.text()}`,
+        });
       });
       await page.locator("#start").click();
       await page.locator("#bench-error h3", { hasText: "This browser has no WebGPU" }).waitFor();
@@ -164,13 +201,28 @@ describe("the bench page", { skip }, () => {
   });
 
   test("the bench page fits 320 px, and every control has a name", () =>
-    open(async (page) => {
-      await page.getByRole("radio", { name: /large/ }).check();
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
-      const nameless = await page.locator("button, input, select, textarea, progress").evaluateAll((all) =>
-        all.filter((each) => !each.labels?.length && !each.ariaLabel && !each.getAttribute("aria-labelledby") && !each.innerText?.trim() && each.checkVisibility()).map(({ id }) => id));
-      assert.deepEqual(nameless, []);
-      const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
-      assert.equal(new Set(ids).size, ids.length, "ids are unique");
-    }, { viewport: { width: 320, height: 640 } }));
+    open(
+      async (page) => {
+        await page.getByRole("radio", { name: /large/ }).check();
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+        const nameless = await page
+          .locator("button, input, select, textarea, progress")
+          .evaluateAll((all) =>
+            all
+              .filter(
+                (each) =>
+                  !each.labels?.length &&
+                  !each.ariaLabel &&
+                  !each.getAttribute("aria-labelledby") &&
+                  !each.innerText?.trim() &&
+                  each.checkVisibility(),
+              )
+              .map(({ id }) => id),
+          );
+        assert.deepEqual(nameless, []);
+        const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
+        assert.equal(new Set(ids).size, ids.length, "ids are unique");
+      },
+      { viewport: { width: 320, height: 640 } },
+    ));
 });

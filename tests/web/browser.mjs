@@ -4,20 +4,34 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
 const TYPES = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript",
-  ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json", ".wasm": "application/wasm",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
 };
 
 /** Chromium, by CHROME_PATH or in its usual places; `undefined` where there is none. */
 export const chromiumPath = [
-  process.env.CHROME_PATH, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+  process.env.CHROME_PATH,
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ].find((path) => path && existsSync(path));
 
 /** Flags for a headless Chromium with a software WebGPU adapter, and without calls of its own. */
 export const chromiumArgs = [
-  "--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--disable-quic",
-  "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--no-sandbox",
+  "--enable-unsafe-webgpu",
+  "--use-webgpu-adapter=swiftshader",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 
 /**
@@ -34,7 +48,10 @@ export async function serve(mounts, sent = []) {
       if (!name.startsWith(at)) continue;
       try {
         const bytes = await readFile(at === name ? where : join(where, name.slice(at.length)));
-        response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "content-length": bytes.length });
+        response.writeHead(200, {
+          "content-type": TYPES[extname(name)] ?? "application/octet-stream",
+          "content-length": bytes.length,
+        });
         response.end(bytes);
         if (request.method === "GET") sent.push({ name, bytes: bytes.length });
         return;
@@ -47,6 +64,10 @@ export async function serve(mounts, sent = []) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return {
     url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}${base}`,
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }

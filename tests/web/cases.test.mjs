@@ -28,9 +28,10 @@ const CASES = {
  * far apart as others of the same weights, while rounding to f16 on the GPU is the same. There the spread
  * of the same weights' scores on the common pairs counts.
  */
-const allowed = (name, device) => name === "st-max-length" && device === "gpu"
-  ? { absolute: ALLOWED.of_std * std(scores["cfg-no-act"].flat()) }
-  : ALLOWED;
+const allowed = (name, device) =>
+  name === "st-max-length" && device === "gpu"
+    ? { absolute: ALLOWED.of_std * std(scores["cfg-no-act"].flat()) }
+    : ALLOWED;
 
 /** Cases with files that are changed or added; of their pairs a few, since each is a call of its own. */
 const { pairs: variantPairs, variants } = await read("variants.json");
@@ -99,7 +100,9 @@ const HOSTS = {
 for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
   describe(where, () => {
     let host;
-    before(async () => { host = await open(site); });
+    before(async () => {
+      host = await open(site);
+    });
     after(() => host?.close());
 
     for (const [name, { pairs, scores }] of Object.entries(CASES)) {
@@ -121,7 +124,12 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
           const texts = SOME.map((i) => ({ instruction: variantPairs[i][0], response: variantPairs[i][1] }));
           const { info, logits } = await host.logits(`${site.url}/cases/variant-${i}/`, texts, { device });
           try {
-            compare(SOME.map((i) => scores[i]), logits, ALLOWED, scores);
+            compare(
+              SOME.map((i) => scores[i]),
+              logits,
+              ALLOWED,
+              scores,
+            );
           } catch (error) {
             throw new Error(`${name}: ${error.message}`, { cause: error });
           }
@@ -132,7 +140,8 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       test(`${where} takes f64 and older names on the ${device.toUpperCase()}`, { timeout: 300_000 }, async () => {
         for (const name of ["cfg-no-act", "cfg-no-eps-bert"]) {
           const texts = pairs.slice(0, 6).map(([instruction, response]) => ({ instruction, response }));
-          const scored = async (folder) => (await host.logits(`${site.url}/cases/${folder}/`, texts, { device })).logits;
+          const scored = async (folder) =>
+            (await host.logits(`${site.url}/cases/${folder}/`, texts, { device })).logits;
           assert.deepEqual(await scored(`${name}-f64`), await scored(name));
         }
       });
@@ -143,18 +152,46 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
 describe("the module for RoBERTa, the one for other families, and the CPU's", () => {
   // Changes of config.json: a field that is undefined is removed.
   const CHANGES = [
-    {}, { dim: 768 }, { dim: "x" }, { hidden_dim: 3072 }, { activation: "tanh" }, { n_heads: null }, { n_layers: [3] },
-    { architectures: undefined }, { architectures: [] }, { architectures: ["T5ForSequenceClassification"] }, { architectures: "x" },
-    { model_type: undefined }, { model_type: "t5" }, { model_type: "t5", architectures: undefined },
-    { hidden_act: undefined }, { hidden_act: "gelu_fast" }, { hidden_act: "gelu_python" }, { hidden_act: "relu" }, { hidden_act: "silu" },
-    { layer_norm_eps: undefined }, { layer_norm_eps: "1e-5" }, { pad_token_id: undefined }, { pad_token_id: -1 }, { type_vocab_size: undefined },
-    { id2label: { 0: 5 } }, { id2label: { 0: [] } }, { id2label: undefined, num_labels: 1 }, { num_labels: 3 },
-    { hidden_size: undefined }, { vocab_size: 10 }, { num_attention_heads: undefined }, { num_attention_heads: 5 }, { is_decoder: true },
+    {},
+    { dim: 768 },
+    { dim: "x" },
+    { hidden_dim: 3072 },
+    { activation: "tanh" },
+    { n_heads: null },
+    { n_layers: [3] },
+    { architectures: undefined },
+    { architectures: [] },
+    { architectures: ["T5ForSequenceClassification"] },
+    { architectures: "x" },
+    { model_type: undefined },
+    { model_type: "t5" },
+    { model_type: "t5", architectures: undefined },
+    { hidden_act: undefined },
+    { hidden_act: "gelu_fast" },
+    { hidden_act: "gelu_python" },
+    { hidden_act: "relu" },
+    { hidden_act: "silu" },
+    { layer_norm_eps: undefined },
+    { layer_norm_eps: "1e-5" },
+    { pad_token_id: undefined },
+    { pad_token_id: -1 },
+    { type_vocab_size: undefined },
+    { id2label: { 0: 5 } },
+    { id2label: { 0: [] } },
+    { id2label: undefined, num_labels: 1 },
+    { num_labels: 3 },
+    { hidden_size: undefined },
+    { vocab_size: 10 },
+    { num_attention_heads: undefined },
+    { num_attention_heads: 5 },
+    { is_decoder: true },
   ];
   const TEXTS = ['{"x": NaN, ', '{"x": [-Infinity, "NaN"], ', '{"hidden_size": 48, ', '{"hidden_size": NaN, ', "{,"];
 
   for (const name of ["cfg-no-act", "cfg-no-eps-bert"]) {
-    test(`GPU and CPU modules read the config of ${name} alike, however it is changed`, { timeout: 600_000 }, async () => {
+    test(`GPU and CPU modules read the config of ${name} alike, however it is changed`, {
+      timeout: 600_000,
+    }, async () => {
       const host = await openNode();
       const own = JSON.parse(await readFile(join(folder, name, "config.json"), "utf8"));
       const changed = [
@@ -164,10 +201,11 @@ describe("the module for RoBERTa, the one for other families, and the CPU's", ()
       let refused = 0;
       for (const text of changed) {
         await writeFile(join(models, name, "config.json"), text);
-        const outcome = (device) => host.logits(`${site.url}/cases/${name}/`, [], { device }).then(
-          ({ info: { labels, maxTokens, output, parameters } }) => ({ labels, maxTokens, output, parameters }),
-          ({ code, message }) => ({ code, message }),
-        );
+        const outcome = (device) =>
+          host.logits(`${site.url}/cases/${name}/`, [], { device }).then(
+            ({ info: { labels, maxTokens, output, parameters } }) => ({ labels, maxTokens, output, parameters }),
+            ({ code, message }) => ({ code, message }),
+          );
         const [gpu, cpu] = [await outcome("gpu"), await outcome("cpu")];
         assert.deepEqual(gpu, cpu, text);
         refused += Number("code" in gpu);

@@ -18,11 +18,14 @@ export function compare(expected, scored, bound, all = expected) {
       const error = Math.abs(got[i] - want[i]);
       // Written so that NaN fails.
       if (!(error <= allowed)) {
-        throw new Error(`pair ${i}, label ${label}: scored ${got[i]}, expected ${want[i]}: off by ${error}, allowed are ${allowed}`);
+        throw new Error(
+          `pair ${i}, label ${label}: scored ${got[i]}, expected ${want[i]}: off by ${error}, allowed are ${allowed}`,
+        );
       }
       worst = Math.max(worst, error / allowed);
       for (const j of want.keys()) {
-        if (want[i] - want[j] > allowed && !(got[i] > got[j])) throw new Error(`pairs ${i} and ${j}, label ${label}: swapped in rank`);
+        if (want[i] - want[j] > allowed && !(got[i] > got[j]))
+          throw new Error(`pairs ${i} and ${j}, label ${label}: swapped in rank`);
       }
     }
   }

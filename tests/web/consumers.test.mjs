@@ -24,15 +24,27 @@ after(() => folder && rm(folder, { recursive: true, force: true }));
 /** Runs a program; its exit code and output. */
 function run(command, args) {
   return new Promise((resolve) =>
-    execFile(command, args, { cwd: folder }, (error, stdout, stderr) => resolve({ code: error ? error.code : 0, output: stdout + stderr })));
+    execFile(command, args, { cwd: folder }, (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, output: stdout + stderr }),
+    ),
+  );
 }
 
 /** What the compiler says of `files` (name to text). */
 async function compile(files, options) {
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const compilerOptions = {
-    target: "ES2022", module: "NodeNext", moduleResolution: "NodeNext", strict: true, exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true, verbatimModuleSyntax: true, noEmit: true, skipLibCheck: false, types: [], ...options,
+    target: "ES2022",
+    module: "NodeNext",
+    moduleResolution: "NodeNext",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    verbatimModuleSyntax: true,
+    noEmit: true,
+    skipLibCheck: false,
+    types: [],
+    ...options,
   };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: Object.keys(files) }));
   return run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "tsconfig.json"]);
@@ -75,9 +87,14 @@ describe("strict TypeScript, every declaration checked", () => {
     "ES2022 without the DOM": [{ "a.mts": PROGRAM }, { lib: ["ES2022"] }],
     "Node's types without the DOM": [{ "a.mts": WITH_DOM }, { lib: ["ES2022"], types: ["node"] }],
     "the newest library, and using": [{ "a.mts": WITH_DOM, "b.mts": USING }, { lib: ["ESNext", "DOM"] }],
-    "a bundler's resolution": [{ "a.mts": WITH_DOM }, { lib: ["ES2022", "DOM"], module: "ESNext", moduleResolution: "Bundler" }],
+    "a bundler's resolution": [
+      { "a.mts": WITH_DOM },
+      { lib: ["ES2022", "DOM"], module: "ESNext", moduleResolution: "Bundler" },
+    ],
     "CommonJS by import()": [
-      { "a.cts": `const load = async () => { const { Scorer } = await import("cappy-web"); return Scorer.load(); };\nvoid load;\nexport {};\n` },
+      {
+        "a.cts": `const load = async () => { const { Scorer } = await import("cappy-web"); return Scorer.load(); };\nvoid load;\nexport {};\n`,
+      },
       { lib: ["ES2022", "DOM"], verbatimModuleSyntax: false },
     ],
   };
@@ -89,7 +106,10 @@ describe("strict TypeScript, every declaration checked", () => {
   }
 
   test("an error in the declarations would be found", async () => {
-    const { code, output } = await compile({ "a.mts": PROGRAM.replaceAll(/\/\/ @ts-expect-error.*/g, "") }, { lib: ["ES2022"] });
+    const { code, output } = await compile(
+      { "a.mts": PROGRAM.replaceAll(/\/\/ @ts-expect-error.*/g, "") },
+      { lib: ["ES2022"] },
+    );
     assert.notEqual(code, 0);
     assert.match(output, /"webgpu"/);
     assert.match(output, /topN/);
@@ -97,12 +117,15 @@ describe("strict TypeScript, every declaration checked", () => {
 });
 
 test("CommonJS: import() works, and without it Node says so", async () => {
-  await writeFile(join(folder, "a.cjs"), `
+  await writeFile(
+    join(folder, "a.cjs"),
+    `
     import("cappy-web").then(async ({ Scorer }) => {
       const scorer = await Scorer.load(undefined, { device: "cpu" });
       const [best] = await scorer.rank("Which animal barks?", ["a cat", "a dog"]);
       console.log(best.text, scorer.info().device);
-    });`);
+    });`,
+  );
   assert.deepEqual(await run(process.execPath, ["a.cjs"]), { code: 0, output: "a dog cpu\n" });
   await writeFile(join(folder, "b.cjs"), `console.log(typeof require("cappy-web").Scorer);`);
   const { code, output } = await run(process.execPath, ["b.cjs"]);

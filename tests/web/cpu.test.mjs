@@ -11,7 +11,9 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8"));
 const { bound, scores, source } = read("models/cappy-mini.json");
 // Every fourth: a page asks for each of them by a call of its own.
-const chosen = read("pairs.json").pairs.map((pair, i) => ({ ...pair, score: scores[i] })).filter((_, i) => i % 4 === 0);
+const chosen = read("pairs.json")
+  .pairs.map((pair, i) => ({ ...pair, score: scores[i] }))
+  .filter((_, i) => i % 4 === 0);
 const pairs = chosen.map(({ instruction, response }) => ({ instruction, response }));
 const expected = chosen.map(({ score }) => score);
 
@@ -21,13 +23,19 @@ function hide() {
   // Node's package would find an adapter where there is no `gpu` at all.
   if (globalThis.document) Object.defineProperty(Navigator.prototype, "gpu", { get() {}, configurable: true });
   else if (globalThis.navigator) Object.defineProperty(globalThis.navigator, "gpu", gpu);
-  else Object.defineProperty(globalThis, "navigator", { value: Object.defineProperty({}, "gpu", gpu), configurable: true });
+  else
+    Object.defineProperty(globalThis, "navigator", {
+      value: Object.defineProperty({}, "gpu", gpu),
+      configurable: true,
+    });
   globalThis.warned = [];
   console.warn = (...texts) => globalThis.warned.push(texts.join(" "));
 }
 
 let site;
-before(async () => { site = await serve(root); });
+before(async () => {
+  site = await serve(root);
+});
 after(() => site?.close());
 
 const HOSTS = {
@@ -69,7 +77,10 @@ for (const [name, { open, says }] of Object.entries(HOSTS)) {
       for (const options of [{ device: "gpu" }, { dtype: "f16" }, { kernel: "large" }]) {
         await assert.rejects(host.logits(model(), pairs.slice(0, 1), { device: "auto", ...options }), says);
       }
-      await assert.rejects(host.logits(model(), pairs.slice(0, 1), { device: "cpu", kernel: "large" }), /kernel: is for shaders/);
+      await assert.rejects(
+        host.logits(model(), pairs.slice(0, 1), { device: "cpu", kernel: "large" }),
+        /kernel: is for shaders/,
+      );
     });
   });
 }

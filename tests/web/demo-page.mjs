@@ -34,14 +34,18 @@ export function setUp(mounts, sent = []) {
     const complaints = [];
     page.on("console", (message) => {
       if (!["error", "warning"].includes(message.type())) return;
-      if (optionalFiles && /modules\.json$/.test(message.location().url) && /status of 404/.test(message.text())) return;
+      if (optionalFiles && /modules\.json$/.test(message.location().url) && /status of 404/.test(message.text()))
+        return;
       complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
     context.on("request", (request) => {
       if (!request.url().startsWith(server.url)) complaints.push(`request to ${request.url()}`);
     });
-    if (!serviceWorker) await page.addInitScript(() => { Reflect.deleteProperty(Navigator.prototype, "serviceWorker"); });
+    if (!serviceWorker)
+      await page.addInitScript(() => {
+        Reflect.deleteProperty(Navigator.prototype, "serviceWorker");
+      });
     await page.addInitScript(() => {
       addEventListener("securitypolicyviolation", (event) => {
         console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);

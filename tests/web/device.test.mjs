@@ -33,12 +33,14 @@ async function load(page, options = {}) {
     globalThis.started.length = 0;
     globalThis.warned = [];
     console.warn = (...texts) => warned.push(texts.join(" "));
-    return failure(cappy.Scorer.load("/m/", options).then(async (scorer) => {
-      const score = await scorer.score(instruction, "a dog");
-      const { device, note } = scorer.info();
-      scorer.dispose();
-      return { score, device, note, warned };
-    }));
+    return failure(
+      cappy.Scorer.load("/m/", options).then(async (scorer) => {
+        const score = await scorer.score(instruction, "a dog");
+        const { device, note } = scorer.info();
+        scorer.dispose();
+        return { score, device, note, warned };
+      }),
+    );
   }, options);
   const started = await page.evaluate(() => globalThis.started);
   return { ...got.value, ...(got.code && { code: got.code, message: got.message }), started };
@@ -64,7 +66,10 @@ test("a software adapter is compared with the CPU once, and the faster one is re
   inPage({}, async (page) => {
     const first = await load(page);
     assert.equal(first.device, "cpu", first.message);
-    assert.match(first.note, /^computes on the CPU, which was measured to be faster than .+ \(\d+ ms for a fixed piece of work\)$/);
+    assert.match(
+      first.note,
+      /^computes on the CPU, which was measured to be faster than .+ \(\d+ ms for a fixed piece of work\)$/,
+    );
     assert.deepEqual(first.started, ["gpu", "cpu"]);
     assert.deepEqual(first.warned, []);
     await reload(page);
@@ -137,7 +142,8 @@ describe("a GPU that fails to open leads to the CPU, with the reason", () => {
         assert.doesNotMatch(got.warned[0], /slow/);
         const asked = await load(page, { device: "gpu" });
         assert.equal(asked.code, code, asked.message);
-      }));
+      }),
+    );
   }
 });
 
@@ -152,7 +158,9 @@ test("the comparison asks for no file of the model, and what it decides asks for
   inPage({}, async (page) => {
     host.site.log.length = 0;
     assert.equal((await load(page)).device, "cpu");
-    const asked = host.site.log.filter((line) => line.includes("/m/")).map((line) => line.split(" ").slice(0, 2).join(" "));
+    const asked = host.site.log
+      .filter((line) => line.includes("/m/"))
+      .map((line) => line.split(" ").slice(0, 2).join(" "));
     assert.equal(new Set(asked).size, asked.length, asked.join("\n"));
   }));
 

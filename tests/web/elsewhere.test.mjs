@@ -22,7 +22,10 @@ before(async () => {
   cdn.cors = true;
   home.dist = dist;
   browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
-  expected = await scored({ from: home.url, policy: policyOf({ "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'" }) });
+  expected = await scored({
+    from: home.url,
+    policy: policyOf({ "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'" }),
+  });
   assert.equal(expected.scores?.length, 3, JSON.stringify(expected));
 });
 
@@ -31,13 +34,19 @@ after(async () => {
   for (const server of [home, cdn]) server?.close();
 });
 
-const policyOf = (directives) => Object.entries({ "default-src": "'none'", "img-src": "data:", ...directives })
-  .map((parts) => parts.join(" ")).join("; ");
+const policyOf = (directives) =>
+  Object.entries({ "default-src": "'none'", "img-src": "data:", ...directives })
+    .map((parts) => parts.join(" "))
+    .join("; ");
 
 /** A page's policy for the package from the CDN. */
-const fromCdn = (more = {}) => policyOf({
-  "script-src": `'self' ${cdn.url} 'wasm-unsafe-eval'`, "worker-src": `blob: ${cdn.url}`, "connect-src": cdn.url, ...more,
-});
+const fromCdn = (more = {}) =>
+  policyOf({
+    "script-src": `'self' ${cdn.url} 'wasm-unsafe-eval'`,
+    "worker-src": `blob: ${cdn.url}`,
+    "connect-src": cdn.url,
+    ...more,
+  });
 
 /**
  * Loads the package from the server `from` in a page under `policy`, and scores: `{ scores, worker }`, or
@@ -64,7 +73,9 @@ async function scored({ from, policy, load = "undefined, { device: 'gpu' }", pre
       ...home.dist,
       "/listen.js": Buffer.from(listen),
       "/act.js": Buffer.from(script),
-      "/page.html": html(`<script src="/listen.js"></script>${frame ? `<iframe ${frame} src="/inner.html"></iframe>` : '<script src="/act.js"></script>'}`),
+      "/page.html": html(
+        `<script src="/listen.js"></script>${frame ? `<iframe ${frame} src="/inner.html"></iframe>` : '<script src="/act.js"></script>'}`,
+      ),
       "/inner.html": html('<script src="/act.js"></script>'),
     },
   });
@@ -76,7 +87,7 @@ async function scored({ from, policy, load = "undefined, { device: 'gpu' }", pre
     page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(String(error)));
     await page.goto(`${home.url}/page.html`);
-    return { ...await page.evaluate(() => globalThis.result), complaints };
+    return { ...(await page.evaluate(() => globalThis.result)), complaints };
   } finally {
     await context.close();
   }
@@ -92,15 +103,23 @@ function assertScored({ scores, worker, error, complaints }) {
 
 test("the package scores from another origin, in a worker, and requests nothing from the page's own", async () => {
   assertScored(await scored({ from: cdn.url, policy: fromCdn() }));
-  assert.deepEqual(home.log.filter((line) => line.includes("/dist/")), []);
+  assert.deepEqual(
+    home.log.filter((line) => line.includes("/dist/")),
+    [],
+  );
   assert.equal(cdn.gets("/dist/worker.js").length, 1);
 });
 
 for (const [what, part, load, act] of [
   ["the CPU", "cpu/cpu-worker.js", "undefined, { device: 'cpu' }", ""],
-  ["training and what was learned", "adapt/adapted-worker.js", "undefined, { device: 'gpu' }", `
+  [
+    "training and what was learned",
+    "adapt/adapted-worker.js",
+    "undefined, { device: 'gpu' }",
+    `
     await scorer.apply(await scorer.adapt([{ instruction: "Greet me.", response: "Good morning!", label: 1 }], { size: 2, batch: 1, heldOut: 0 }));
-    await scorer.score("Greet me.", "Good morning!");`],
+    await scorer.score("Greet me.", "Good morning!");`,
+  ],
 ]) {
   test(`the package works from another origin with ${what}`, async () => {
     const { error, worker, complaints } = await scored({ from: cdn.url, policy: fromCdn(), load, act });
@@ -128,11 +147,19 @@ test("the package scores in a sandboxed frame, which has no origin and no storag
   home.cors = true;
   try {
     const policy = policyOf({
-      "script-src": `${home.url} 'wasm-unsafe-eval'`, "worker-src": `data: ${home.url}`, "connect-src": home.url, "frame-src": home.url,
+      "script-src": `${home.url} 'wasm-unsafe-eval'`,
+      "worker-src": `data: ${home.url}`,
+      "connect-src": home.url,
+      "frame-src": home.url,
     });
     assertScored(await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"' }));
     // A model from a server, too: it is held in memory.
-    const { error, scores } = await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"', load: `"${home.url}/dist/model/", { device: 'gpu' }` });
+    const { error, scores } = await scored({
+      from: home.url,
+      policy,
+      frame: 'sandbox="allow-scripts"',
+      load: `"${home.url}/dist/model/", { device: 'gpu' }`,
+    });
     assert.deepEqual([error, scores], [undefined, expected.scores]);
   } finally {
     home.cors = false;
@@ -140,21 +167,29 @@ test("the package scores in a sandboxed frame, which has no origin and no storag
 });
 
 test("under Trusted Types, by a policy of the package's name or by the page's default one", async () => {
-  const strict = (names) => policyOf({
-    "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'",
-    "require-trusted-types-for": "'script'", "trusted-types": names,
-  });
+  const strict = (names) =>
+    policyOf({
+      "script-src": "'self' 'wasm-unsafe-eval'",
+      "worker-src": "'self'",
+      "connect-src": "'self'",
+      "require-trusted-types-for": "'script'",
+      "trusted-types": names,
+    });
   assertScored(await scored({ from: home.url, policy: strict("cappy-web") }));
   const { error } = await scored({ from: home.url, policy: strict("'none'") });
   assert.match(error, /^worker: .*TrustedScriptURL/s);
   const byDefault = await scored({
-    from: home.url, policy: strict("default"),
+    from: home.url,
+    policy: strict("default"),
     prelude: 'trustedTypes.createPolicy("default", { createScriptURL: (address) => address })',
   });
   assert.deepEqual([byDefault.error, byDefault.scores], [undefined, expected.scores]);
-  assertScored(await scored({
-    from: cdn.url, policy: fromCdn({ "require-trusted-types-for": "'script'", "trusted-types": "cappy-web" }),
-  }));
+  assertScored(
+    await scored({
+      from: cdn.url,
+      policy: fromCdn({ "require-trusted-types-for": "'script'", "trusted-types": "cappy-web" }),
+    }),
+  );
 });
 
 test("the package scores in one classic script, which knows no address of its own, with its files in a folder", async () => {
@@ -163,18 +198,32 @@ test("the package scores in one classic script, which knows no address of its ow
       const scores = [...await scorer.score(...${ASK})];
       parent.postMessage({ scores, worker: scorer.info().worker }, "*");
     });`;
-  const { outputFiles: [bundle] } = await build({
-    stdin: { contents: entry, resolveDir: "." }, bundle: true, format: "iife", write: false, logLevel: "error",
+  const {
+    outputFiles: [bundle],
+  } = await build({
+    stdin: { contents: entry, resolveDir: "." },
+    bundle: true,
+    format: "iife",
+    write: false,
+    logLevel: "error",
   });
-  assertScored(await scored({
-    from: home.url, prelude: `${bundle.text}; throw new Error("the rest of this script is not wanted")`,
-    policy: policyOf({ "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'" }),
-  }).then(({ complaints, ...rest }) => ({ ...rest, complaints: complaints.filter((what) => !what.includes("is not wanted")) })));
+  assertScored(
+    await scored({
+      from: home.url,
+      prelude: `${bundle.text}; throw new Error("the rest of this script is not wanted")`,
+      policy: policyOf({ "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'" }),
+    }).then(({ complaints, ...rest }) => ({
+      ...rest,
+      complaints: complaints.filter((what) => !what.includes("is not wanted")),
+    })),
+  );
 });
 
 test("the page's own Worker is what it was", async () => {
   const { error, complaints } = await scored({
-    from: cdn.url, policy: fromCdn(), prelude: "const before = globalThis.Worker",
+    from: cdn.url,
+    policy: fromCdn(),
+    prelude: "const before = globalThis.Worker",
     act: "if (globalThis.Worker !== before) throw new Error('another Worker');",
   });
   assert.deepEqual([error, complaints], [undefined, []]);

@@ -50,22 +50,26 @@ const WRONG = {
   'Scorer.load("")': "the model's name: is neither",
   'Scorer.load("ftp://host/m")': "ftp://host/m: cannot load from ftp:",
   // Calls of a scorer.
-  'scorer.rank(instruction, candidates, { topN: 1 })': "topN: is no option of rank; did you mean topK? signal, onProgress and topK are known",
-  'scorer.rank(instruction, candidates, { top_k: 1 })': "top_k: is no option of rank; did you mean topK?",
-  'scorer.rank(instruction, candidates, { topK: 1.5 })': "topK: is 1.5; ",
-  'scorer.rank(instruction, candidates, 3)': "options: of rank must be an object",
-  'scorer.score(instruction, candidates, { topK: 1 })': "topK: is no option of score; ",
-  'scorer.score(instruction, candidates, null)': "options: of score must be an object",
+  "scorer.rank(instruction, candidates, { topN: 1 })":
+    "topN: is no option of rank; did you mean topK? signal, onProgress and topK are known",
+  "scorer.rank(instruction, candidates, { top_k: 1 })": "top_k: is no option of rank; did you mean topK?",
+  "scorer.rank(instruction, candidates, { topK: 1.5 })": "topK: is 1.5; ",
+  "scorer.rank(instruction, candidates, 3)": "options: of rank must be an object",
+  "scorer.score(instruction, candidates, { topK: 1 })": "topK: is no option of score; ",
+  "scorer.score(instruction, candidates, null)": "options: of score must be an object",
   'scorer.score(instruction, ["a", , "c"])': "candidates[1]: is neither a string nor an object with a text",
-  'scorer.rank(instruction, new Array(3))': "candidates[0]: is neither",
+  "scorer.rank(instruction, new Array(3))": "candidates[0]: is neither",
   'scorer.logits(instruction, ["a", "b", { text: 1 }])': "candidates[2]: is neither",
   'scorer.score(instruction, ["a", null])': "candidates[1]: is neither",
   'scorer.rank(instruction, new Set(["a"]))': "candidates: are not a list",
   "scorer.score(instruction)": "candidates: are not a list",
   'scorer.score(["a"], "b")': "instruction: is not a string",
-  '(async () => { for await (const _ of scorer.stream(instruction, ["a", Symbol("b")])); })()': "candidates[1]: is neither",
-  'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { learning_rate: 1 })': "learning_rate: is no option of adapt; did you mean learningRate?",
-  'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { depth: "heads" })': 'depth: is "heads"; did you mean head?',
+  '(async () => { for await (const _ of scorer.stream(instruction, ["a", Symbol("b")])); })()':
+    "candidates[1]: is neither",
+  'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { learning_rate: 1 })':
+    "learning_rate: is no option of adapt; did you mean learningRate?",
+  'scorer.adapt([{ instruction: "a", response: "b", label: 1 }], { depth: "heads" })':
+    'depth: is "heads"; did you mean head?',
   "scorer.adapt(5)": "lessons: are not a list",
   // What is cached.
   'probe("/m/", { device: "gpu" })': "device: is no option of probe; ",
@@ -82,10 +86,15 @@ test("wrong arguments are refused by name, at once, as a CappyError with the cod
     // The page's policy forbids eval.
     host.site.files["/wrong.js"] = Buffer.from(`
       const { Scorer, probe, deleteKept } = cappy;
-      globalThis.expressions = { ${Object.keys(WRONG).map((text) => `[${JSON.stringify(text)}]: () => ${text}`).join(",\n")} };`);
+      globalThis.expressions = { ${Object.keys(WRONG)
+        .map((text) => `[${JSON.stringify(text)}]: () => ${text}`)
+        .join(",\n")} };`);
     await page.addScriptTag({ url: "/wrong.js" });
     for (const [text, says] of Object.entries(WRONG)) {
-      const { code, message, cappy } = await page.evaluate((text) => failure((async () => globalThis.expressions[text]())()), text);
+      const { code, message, cappy } = await page.evaluate(
+        (text) => failure((async () => globalThis.expressions[text]())()),
+        text,
+      );
       assert.deepEqual([code, cappy], ["input", true], `${text}: ${message}`);
       assert.ok(message.startsWith(says), `${text}: ${message}`);
     }
@@ -103,10 +112,19 @@ test("no message has two full stops in a row, whatever the browser says", () =>
     assert.deepEqual(messages, ["a: failed: No. Try again.", "a: waits...", "..: is a folder"]);
     // Browsers' own sentences end in one.
     await page.evaluate(() => {
-      globalThis.Worker = /** @type {any} */ (class { constructor() { throw new DOMException("Not in here.", "SecurityError"); } });
+      globalThis.Worker = /** @type {any} */ (
+        class {
+          constructor() {
+            throw new DOMException("Not in here.", "SecurityError");
+          }
+        }
+      );
     });
     const { code, message } = await page.evaluate(() => failure(cappy.Scorer.load("/m/", { device: "gpu" })));
-    assert.deepEqual([code, message], ["worker", "worker.js: could not be started: Not in here. The option worker: false goes without one"]);
+    assert.deepEqual(
+      [code, message],
+      ["worker", "worker.js: could not be started: Not in here. The option worker: false goes without one"],
+    );
   }));
 
 test("a worker that a page with COEP may not load says COEP", () =>
@@ -114,7 +132,11 @@ test("a worker that a page with COEP may not load says COEP", () =>
     const { code, message } = await page.evaluate(() => failure(cappy.Scorer.load("/m/", { device: "gpu" })));
     assert.equal(code, "worker", message);
     assert.match(message, /COEP.*Cross-Origin-Embedder-Policy.*worker: false/);
-    const without = await page.evaluate(() => failure(cappy.Scorer.load("/m/", { device: "cpu", worker: false }).then((scorer) => scorer.score(instruction, "a"))));
+    const without = await page.evaluate(() =>
+      failure(
+        cappy.Scorer.load("/m/", { device: "cpu", worker: false }).then((scorer) => scorer.score(instruction, "a")),
+      ),
+    );
     assert.equal(typeof without.value, "number", without.message);
   }));
 
@@ -132,12 +154,17 @@ test("in a service worker the GPU scores, and what needs import() says so", () =
         (value) => port.postMessage({ value }),
         (error) => port.postMessage({ code: error.code, message: error.message, cappy: error instanceof CappyError }),
       ));`);
-    const ask = (what) => page.evaluate(async (what) => {
-      const { active, installing } = globalThis.registration ??= await navigator.serviceWorker.register("/sw.js", { type: "module" });
-      const { port1, port2 } = new MessageChannel();
-      (active ?? installing).postMessage(what, [port2]);
-      return new Promise((resolve) => { port1.onmessage = ({ data }) => resolve(data); });
-    }, what);
+    const ask = (what) =>
+      page.evaluate(async (what) => {
+        const { active, installing } = (globalThis.registration ??= await navigator.serviceWorker.register("/sw.js", {
+          type: "module",
+        }));
+        const { port1, port2 } = new MessageChannel();
+        (active ?? installing).postMessage(what, [port2]);
+        return new Promise((resolve) => {
+          port1.onmessage = ({ data }) => resolve(data);
+        });
+      }, what);
     for (const part of ["cpu", "adaptations"]) {
       const { code, message, cappy } = await ask(part);
       assert.deepEqual([code, cappy], ["network", true], message);
@@ -150,14 +177,15 @@ test("in a service worker the GPU scores, and what needs import() says so", () =
   }));
 
 /** Loads, and writes down what it was told, and when. */
-const watchLoad = (page, options) => page.evaluate(async (options) => {
-  const told = [];
-  const onProgress = (progress) => told.push({ at: performance.now(), ...progress });
-  const scorer = await cappy.Scorer.load("/m/", { ...options, onProgress });
-  const { device } = scorer.info();
-  scorer.dispose();
-  return { told, device };
-}, options);
+const watchLoad = (page, options) =>
+  page.evaluate(async (options) => {
+    const told = [];
+    const onProgress = (progress) => told.push({ at: performance.now(), ...progress });
+    const scorer = await cappy.Scorer.load("/m/", { ...options, onProgress });
+    const { device } = scorer.info();
+    scorer.dispose();
+    return { told, device };
+  }, options);
 
 /** At most every 100 ms but for ends, never backwards, and each phase ends once. */
 function assertSteady(told) {
@@ -181,7 +209,11 @@ function assertSteady(told) {
 
 test("progress of loading goes forward, not too often, and ends once, on either device and from one to the other", async () => {
   const lost = `GPUAdapter.prototype.requestDevice = async () => { throw new DOMException("not today", "OperationError"); }`;
-  for (const [script, options, device] of /** @type {[string, object, string][]} */ ([["", { device: "gpu" }, "gpu"], ["", { device: "cpu", worker: false }, "cpu"], [lost, {}, "cpu"]])) {
+  for (const [script, options, device] of /** @type {[string, object, string][]} */ ([
+    ["", { device: "gpu" }, "gpu"],
+    ["", { device: "cpu", worker: false }, "cpu"],
+    [lost, {}, "cpu"],
+  ])) {
     await inPage({ workerPrelude: script }, async (page) => {
       // So slow that there is a lot to tell.
       Object.assign(host.site, { slow: 80, slowPath: "/m/" });
@@ -203,7 +235,9 @@ test("progress of scoring is reported at most every 100 ms, and its end once", (
       const scorer = await cappy.Scorer.load("/m/", { device: "cpu", batchTokens: 32 });
       const lots = Array(100).fill(candidates).flat();
       const told = [];
-      await scorer.score(instruction, lots, { onProgress: ({ done, total }) => told.push({ at: performance.now(), done, total }) });
+      await scorer.score(instruction, lots, {
+        onProgress: ({ done, total }) => told.push({ at: performance.now(), done, total }),
+      });
       return { told, total: lots.length };
     });
     told.forEach(({ at, done, total: of }, i) => {

@@ -98,11 +98,15 @@ test("an app on Vite's development server", async () => {
   const folder = join(scratch, "vite");
   const { createServer } = await import("vite");
   const server = await createServer({
-    root: folder, logLevel: "error", server: { host: "127.0.0.1", port: 0, hmr: false },
+    root: folder,
+    logLevel: "error",
+    server: { host: "127.0.0.1", port: 0, hmr: false },
   });
   try {
     await server.listen();
-    await assertRanks(`http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.httpServer.address()).port}/`);
+    await assertRanks(
+      `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.httpServer.address()).port}/`,
+    );
   } finally {
     await server.close();
   }
@@ -141,7 +145,10 @@ test("an app built by Vite ranks with a base on another origin", () =>
 test("an app built by webpack ranks with its public path on another origin", () =>
   assertRanksFromElsewhere("webpack", async (folder, base) => {
     const script = await readFile(join(folder, "build.mjs"), "utf8");
-    await writeFile(join(folder, "build.mjs"), script.replace("clean: true", `clean: true, publicPath: ${JSON.stringify(base)}`));
+    await writeFile(
+      join(folder, "build.mjs"),
+      script.replace("clean: true", `clean: true, publicPath: ${JSON.stringify(base)}`),
+    );
     await run(process.execPath, ["build.mjs"], { cwd: folder });
     const html = await readFile(join(folder, "index.html"), "utf8");
     await writeFile(join(folder, "dist/index.html"), html.replace("./main.js", `${base}main.js`));

@@ -106,26 +106,52 @@ export class Scorer {
       steps.push({ step, loss: 0.5 / step, norm: 1, learningRate: 1e-3, heldOut: null });
       onProgress?.({ ...steps.at(-1), steps: plan.steps });
     }
-    const adapted = { name: keep ?? `${depth}, ${plan.steps} steps`, model: this.#model, depth, plan, files: [], labels,
-      history: { heldOutBefore: null, steps, best: null, stoppedEarly: false } };
+    const adapted = {
+      name: keep ?? `${depth}, ${plan.steps} steps`,
+      model: this.#model,
+      depth,
+      plan,
+      files: [],
+      labels,
+      history: { heldOutBefore: null, steps, best: null, stoppedEarly: false },
+    };
     if (keep) localStorage.setItem(`fake ${keep}`, JSON.stringify(adapted));
     return adapted;
   }
 
   async apply(adaptation) {
     await pause(step);
-    this.#adapted = typeof adaptation === "string" ? JSON.parse(localStorage.getItem(`fake ${adaptation}`)) : adaptation;
+    this.#adapted =
+      typeof adaptation === "string" ? JSON.parse(localStorage.getItem(`fake ${adaptation}`)) : adaptation;
   }
 
   info() {
     return {
-      adaptation: this.#adapted?.name ?? "", model: this.#model, format: "safetensors", parameters: this.#software ? 1_240_000 : 355_000_000,
-      fileBytes: this.#software ? 2_500_000 : 1_420_000_000, gpuBytes: 711_000_000, maxTokens: 512,
-      labels: ["score"], output: "a score", dtype: this.#software ? "f32" : "f16", weights: this.#weights, batchTokens: 4096, kernels: "lanes", tuningSeconds: 0, worker: true, losses: 0,
+      adaptation: this.#adapted?.name ?? "",
+      model: this.#model,
+      format: "safetensors",
+      parameters: this.#software ? 1_240_000 : 355_000_000,
+      fileBytes: this.#software ? 2_500_000 : 1_420_000_000,
+      gpuBytes: 711_000_000,
+      maxTokens: 512,
+      labels: ["score"],
+      output: "a score",
+      dtype: this.#software ? "f32" : "f16",
+      weights: this.#weights,
+      batchTokens: 4096,
+      kernels: "lanes",
+      tuningSeconds: 0,
+      worker: true,
+      losses: 0,
       note: this.#software ? "the adapter has no shader-f16" : "",
       adapter: {
-        vendor: "fake", architecture: "paper", description: "A fake adapter", software: this.#software,
-        f16: !this.#software, subgroupSize: 0, maxBindingBytes: 134_217_728,
+        vendor: "fake",
+        architecture: "paper",
+        description: "A fake adapter",
+        software: this.#software,
+        f16: !this.#software,
+        subgroupSize: 0,
+        maxBindingBytes: 134_217_728,
       },
     };
   }
@@ -144,7 +170,15 @@ export async function probe(source) {
   const download = kept.has(source) ? 0 : bytes;
   const quota = query.has("quota") ? Number(query.get("quota")) : 20e9;
   const gpuBytesAs = demo ? DEMO : { f16: 711_000_000, q8: 375_000_000, q4: 215_000_000 };
-  return { model: source, bytes, download, gpuBytes: gpuBytesAs[demo ?? "f16"], gpuBytesAs, weights: "pytorch_model.bin", quota };
+  return {
+    model: source,
+    bytes,
+    download,
+    gpuBytes: gpuBytesAs[demo ?? "f16"],
+    gpuBytesAs,
+    weights: "pytorch_model.bin",
+    quota,
+  };
 }
 
 export async function keptModels() {

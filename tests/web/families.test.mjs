@@ -38,8 +38,17 @@ async function assertAsPyTorch(t, host, name, options) {
   // In browsers every third: each of them is a call of its own.
   const some = [...pairs.keys()].filter((i) => !host.page || i % 3 === 1);
   const began = performance.now();
-  const { info, logits } = await host.logits(addressOf(name), some.map((i) => pairs[i]), options);
-  const used = compare(some.map((i) => known.scores[i]), logits, known.bound, known.scores);
+  const { info, logits } = await host.logits(
+    addressOf(name),
+    some.map((i) => pairs[i]),
+    options,
+  );
+  const used = compare(
+    some.map((i) => known.scores[i]),
+    logits,
+    known.bound,
+    known.scores,
+  );
   t.diagnostic(`${(100 * used).toFixed(0)}% of the bound, ${((performance.now() - began) / 1000).toFixed(1)} s`);
   assert.equal(info.maxTokens, known.max_tokens);
   assert.deepEqual(info.labels, Object.values(known.config.id2label));
@@ -56,7 +65,9 @@ const HOSTS = {
 for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
   describe(where, () => {
     let host;
-    before(async () => { host = await open(site); });
+    before(async () => {
+      host = await open(site);
+    });
     after(() => host?.close());
 
     // First, while nothing of the package is in the browser's cache.
@@ -65,11 +76,19 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       const pairs = [{ instruction: "a", response: "b" }];
       await host.logits(`${site.url}/models/cappy-mini/`, pairs);
       await host.logits(undefined, pairs);
-      assert.deepEqual(site.log.filter((line) => line.includes("/families/")), []);
+      assert.deepEqual(
+        site.log.filter((line) => line.includes("/families/")),
+        [],
+      );
       // Node reads the package from the disk.
       const folders = host.page ? ["models/cappy-mini", "dist/model"] : ["models/cappy-mini"];
-      for (const file of folders.flatMap((folder) => ["config.json", "tokenizer.json", "model.safetensors"].map((name) => `${folder}/${name}`))) {
-        assert.deepEqual(site.log.filter((line) => line.endsWith(file)), [`HEAD /${file}`, `GET /${file}`]);
+      for (const file of folders.flatMap((folder) =>
+        ["config.json", "tokenizer.json", "model.safetensors"].map((name) => `${folder}/${name}`),
+      )) {
+        assert.deepEqual(
+          site.log.filter((line) => line.endsWith(file)),
+          [`HEAD /${file}`, `GET /${file}`],
+        );
       }
     });
 
@@ -87,10 +106,14 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
     test("an architecture that no module knows is refused by its name", async () => {
       for (const device of ["gpu", "cpu"]) {
         site.log.length = 0;
-        const says = /architectures: is "T5ForSequenceClassification"; .* DistilBertForSequenceClassification are supported/;
+        const says =
+          /architectures: is "T5ForSequenceClassification"; .* DistilBertForSequenceClassification are supported/;
         await assert.rejects(host.logits(addressOf("t5"), [], { device }), says);
         assert.ok(site.log.some((line) => line.endsWith("/t5/config.json")));
-        assert.deepEqual(site.log.filter((line) => /\/t5\/(?!config)/.test(line)), []);
+        assert.deepEqual(
+          site.log.filter((line) => /\/t5\/(?!config)/.test(line)),
+          [],
+        );
       }
     });
 
@@ -106,12 +129,18 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
     if (where === "Chromium") {
       test("without WebGPU the CPU's module takes its place at once", async () => {
         site.log.length = 0;
-        const { info } = await host.logits(addressOf("distilbert"), [{ instruction: "a", response: "b" }], { device: "cpu" });
+        const { info } = await host.logits(addressOf("distilbert"), [{ instruction: "a", response: "b" }], {
+          device: "cpu",
+        });
         assert.equal(info.device, "cpu");
-        assert.deepEqual(site.log.filter((line) => /\/dist\/(families|wasm)\//.test(line)), []);
+        assert.deepEqual(
+          site.log.filter((line) => /\/dist\/(families|wasm)\//.test(line)),
+          [],
+        );
       });
 
-      test("a worker that dies and a device that is lost are replaced", () => host.page.evaluate(assertReplaced, addressOf("bert-cased")));
+      test("a worker that dies and a device that is lost are replaced", () =>
+        host.page.evaluate(assertReplaced, addressOf("bert-cased")));
 
       test("adapting is refused, in the package's words", async () => {
         const found = await host.page.evaluate(tryToAdapt, addressOf("bert-cased"));
@@ -146,19 +175,21 @@ async function assertReplaced(address) {
     return devices.at(-1);
   };
   try {
-    const score = async (scorer) => JSON.stringify([...await scorer.score("Name an animal.", ["dog", "a stone", ""])]);
+    const score = async (scorer) =>
+      JSON.stringify([...(await scorer.score("Name an animal.", ["dog", "a stone", ""]))]);
     const remote = await Scorer.load(address, { device: "gpu", cache: false });
     const expected = await score(remote);
     workers.at(-1).terminate();
-    if (await score(remote) !== expected) throw new Error("another worker scores otherwise");
+    if ((await score(remote)) !== expected) throw new Error("another worker scores otherwise");
     remote.dispose();
     const paths = workers.map(({ path }) => path).join();
-    if (paths !== "/dist/worker.js,/dist/families/family-worker.js,/dist/families/family-worker.js") throw new Error(paths);
+    if (paths !== "/dist/worker.js,/dist/families/family-worker.js,/dist/families/family-worker.js")
+      throw new Error(paths);
 
     const local = await Scorer.load(address, { device: "gpu", cache: false, worker: false });
-    if (await score(local) !== expected) throw new Error("the page scores otherwise");
+    if ((await score(local)) !== expected) throw new Error("the page scores otherwise");
     devices.at(-1).destroy();
-    if (await score(local) !== expected) throw new Error("another device scores otherwise");
+    if ((await score(local)) !== expected) throw new Error("another device scores otherwise");
     if (local.info().losses !== 1) throw new Error(`${local.info().losses} losses`);
     local.dispose();
   } finally {
@@ -177,7 +208,12 @@ async function tryToAdapt(address) {
     const lessons = [{ instruction: "Greet me.", chosen: "Hello!", rejected: "What." }];
     const adapter = [new File(["{}"], "adapter_model.safetensors")];
     for (const work of [() => scorer.adapt(lessons), () => Scorer.load(address, { ...options, adaptation: adapter })]) {
-      found.push(await work().then(() => ({}), ({ code, message }) => ({ code, message })));
+      found.push(
+        await work().then(
+          () => ({}),
+          ({ code, message }) => ({ code, message }),
+        ),
+      );
     }
     scorer.dispose();
   }

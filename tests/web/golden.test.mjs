@@ -23,7 +23,13 @@ const WIDE = ["outliers", "deep", "base-width", "large-width"];
 test("the comparison fails on wrong, swapped and missing scores, and on NaN", () => {
   const expected = [[1], [2], [4]];
   assert.equal(compare(expected, expected, { absolute: 0.1 }), 0);
-  for (const wrong of [[[1], [2], [4.2]], [[2], [1], [4]], [[1], [NaN], [4]], [[1], [2]], [[1], [2], []]]) {
+  for (const wrong of [
+    [[1], [2], [4.2]],
+    [[2], [1], [4]],
+    [[1], [NaN], [4]],
+    [[1], [2]],
+    [[1], [2], []],
+  ]) {
     assert.throws(() => compare(expected, wrong, { absolute: 0.1 }), JSON.stringify(wrong));
   }
   assert.throws(() => compare([[1], [1.01]], [[1.05], [1.05]], { absolute: 0.001 }));
@@ -55,22 +61,37 @@ const HOSTS = [
 for (const { name: host, open, dtype } of HOSTS) {
   describe(host, () => {
     let opened;
-    before(async () => { opened = await open(site); });
+    before(async () => {
+      opened = await open(site);
+    });
     after(() => opened?.close());
 
     for (const name of [...MODELS, ...WIDE]) {
       test(`${host} scores ${name} as PyTorch does`, { timeout: 600_000 }, async (t) => {
         const { source, bound, scores, max_tokens: longest } = await golden(name);
-        const some = WIDE.includes(name) && !process.env.CAPPY_ALL_PAIRS ? pairs.flatMap((_, i) => (i % 18 === 4 ? [i] : [])) : [...pairs.keys()];
+        const some =
+          WIDE.includes(name) && !process.env.CAPPY_ALL_PAIRS
+            ? pairs.flatMap((_, i) => (i % 18 === 4 ? [i] : []))
+            : [...pairs.keys()];
         const address = source.directory ? `${site.url}/${source.directory}/` : `${site.url}/random/${name}/`;
         const began = performance.now();
-        const { info, logits } = await opened.logits(address, some.map((i) => pairs[i]));
-        const used = compare(some.map((i) => scores[i]), logits, bound, scores);
+        const { info, logits } = await opened.logits(
+          address,
+          some.map((i) => pairs[i]),
+        );
+        const used = compare(
+          some.map((i) => scores[i]),
+          logits,
+          bound,
+          scores,
+        );
         assert.equal(info.dtype, dtype);
         assert.equal(info.maxTokens, longest);
         assert.match(info.output, /raw logit/);
         const seconds = ((performance.now() - began) / 1000).toFixed(1);
-        t.diagnostic(`${some.length} pairs, ${(100 * used).toFixed(0)}% of the bound, ${seconds} s, ${info.adapter.vendor} ${info.adapter.architecture}`);
+        t.diagnostic(
+          `${some.length} pairs, ${(100 * used).toFixed(0)}% of the bound, ${seconds} s, ${info.adapter.vendor} ${info.adapter.architecture}`,
+        );
       });
     }
 
@@ -79,8 +100,17 @@ for (const { name: host, open, dtype } of HOSTS) {
       test(`${host} scores odd as PyTorch does by the kernel ${kernel}`, { timeout: 600_000 }, async () => {
         const { bound, scores } = await golden("odd");
         const some = pairs.flatMap((_, i) => (i % 18 === 4 ? [i] : []));
-        const { info, logits } = await opened.logits(`${site.url}/random/odd/`, some.map((i) => pairs[i]), { kernel });
-        compare(some.map((i) => scores[i]), logits, bound, scores);
+        const { info, logits } = await opened.logits(
+          `${site.url}/random/odd/`,
+          some.map((i) => pairs[i]),
+          { kernel },
+        );
+        compare(
+          some.map((i) => scores[i]),
+          logits,
+          bound,
+          scores,
+        );
         assert.equal(info.kernels, kernel);
       });
     }

@@ -19,8 +19,23 @@ export async function makeModel(name, folder) {
   if (source.directory) return;
   await mkdir(join(folder, name));
   const tokenizer = `tests/golden/${source.tokenizer ?? "tokenizer.json"}`;
-  await run("cargo", ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--",
-    `tests/golden/models/${name}.json`, String(source.seed), source.profile, tokenizer, join(folder, name)], { cwd: root });
+  await run(
+    "cargo",
+    [
+      "run",
+      "--quiet",
+      "--locked",
+      "--example",
+      "random_checkpoint",
+      "--",
+      `tests/golden/models/${name}.json`,
+      String(source.seed),
+      source.profile,
+      tokenizer,
+      join(folder, name),
+    ],
+    { cwd: root },
+  );
   // Without it a BERT has no capitals, whatever tokenizer.json says.
   const { normalizer } = JSON.parse(await readFile(join(root, tokenizer), "utf8"));
   if (normalizer?.lowercase === false) {

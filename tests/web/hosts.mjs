@@ -8,8 +8,11 @@ import { extname, join, normalize } from "node:path";
 import { chromiumArgs, chromiumPath } from "./browser.mjs";
 
 const TYPES = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript",
-  ".json": "application/json", ".wasm": "application/wasm",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
 };
 
 /** Serves `root`, and `mounts` (address to folder) beside it. Every page is empty. `log` has a line a request. */
@@ -46,7 +49,11 @@ export async function serve(root, mounts = {}) {
   return {
     log,
     url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
-    close: () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -70,7 +77,8 @@ export async function openChromium(site) {
   await page.goto(`${site.url}/`);
   return {
     page,
-    logits: (address, pairs, options) => page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),
+    logits: (address, pairs, options) =>
+      page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),
     close: () => browser.close(),
   };
 }
@@ -86,15 +94,18 @@ export async function openFirefox(site, extraEnv = {}) {
     protocolTimeout: 1_800_000,
     env: { ...process.env, ...lavapipe(), HOME: home, XDG_RUNTIME_DIR: home, ...extraEnv },
     extraPrefsFirefox: {
-      "dom.webgpu.enabled": true, "dom.webgpu.workers.enabled": true,
-      "gfx.webgpu.ignore-blocklist": true, "gfx.webgpu.force-enabled": true,
+      "dom.webgpu.enabled": true,
+      "dom.webgpu.workers.enabled": true,
+      "gfx.webgpu.ignore-blocklist": true,
+      "gfx.webgpu.force-enabled": true,
     },
   });
   const page = await browser.newPage();
   await page.goto(`${site.url}/`);
   return {
     page,
-    logits: (address, pairs, options) => page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),
+    logits: (address, pairs, options) =>
+      page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),
     async close() {
       await browser.close();
       await rm(home, { recursive: true, force: true, maxRetries: 5 });
@@ -114,13 +125,18 @@ export async function openNode() {
 
 /** Firefox, by FIREFOX_PATH or in its usual places; `undefined` where there is none. */
 export const firefoxPath = [
-  process.env.FIREFOX_PATH, "/usr/bin/firefox-esr", "/usr/bin/firefox", "/Applications/Firefox.app/Contents/MacOS/firefox",
+  process.env.FIREFOX_PATH,
+  "/usr/bin/firefox-esr",
+  "/usr/bin/firefox",
+  "/Applications/Firefox.app/Contents/MacOS/firefox",
 ].find((path) => path && existsSync(path));
 
 /** Where the Vulkan loader finds lavapipe, unless somebody chose a driver. */
 export function lavapipe() {
   if (process.env.VK_DRIVER_FILES) return {};
-  const found = ["x86_64", "aarch64"].map((cpu) => `/usr/share/vulkan/icd.d/lvp_icd.${cpu}.json`)
-    .concat("/usr/share/vulkan/icd.d/lvp_icd.json").find((path) => existsSync(path));
+  const found = ["x86_64", "aarch64"]
+    .map((cpu) => `/usr/share/vulkan/icd.d/lvp_icd.${cpu}.json`)
+    .concat("/usr/share/vulkan/icd.d/lvp_icd.json")
+    .find((path) => existsSync(path));
   return found ? { VK_DRIVER_FILES: found } : {};
 }

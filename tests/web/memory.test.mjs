@@ -18,10 +18,19 @@ const MIB = 2 ** 20;
 const LIMIT = 64 * MIB;
 
 const LARGE = {
-  architectures: ["RobertaForSequenceClassification"], model_type: "roberta", vocab_size: 50265,
-  hidden_size: 1024, num_hidden_layers: 24, num_attention_heads: 16, intermediate_size: 4096,
-  hidden_act: "gelu", max_position_embeddings: 514, type_vocab_size: 1, layer_norm_eps: 1e-5,
-  pad_token_id: 1, id2label: { 0: "LABEL_0" },
+  architectures: ["RobertaForSequenceClassification"],
+  model_type: "roberta",
+  vocab_size: 50265,
+  hidden_size: 1024,
+  num_hidden_layers: 24,
+  num_attention_heads: 16,
+  intermediate_size: 4096,
+  hidden_act: "gelu",
+  max_position_embeddings: 514,
+  type_vocab_size: 1,
+  layer_norm_eps: 1e-5,
+  pad_token_id: 1,
+  id2label: { 0: "LABEL_0" },
 };
 
 for (const dtype of ["f16", "f32"]) {
@@ -31,8 +40,24 @@ for (const dtype of ["f16", "f32"]) {
     const chromium = await openChromium(site);
     try {
       await writeFile(join(scratch, "config.json"), JSON.stringify(LARGE));
-      await promisify(execFile)("cargo", ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--",
-        join(scratch, "config.json"), "3", "plain", "tests/golden/tokenizer.json", join(scratch, "model"), dtype], { cwd: root });
+      await promisify(execFile)(
+        "cargo",
+        [
+          "run",
+          "--quiet",
+          "--locked",
+          "--example",
+          "random_checkpoint",
+          "--",
+          join(scratch, "config.json"),
+          "3",
+          "plain",
+          "tests/golden/tokenizer.json",
+          join(scratch, "model"),
+          dtype,
+        ],
+        { cwd: root },
+      );
       const bytes = (await stat(join(scratch, "model/model.safetensors"))).size;
 
       // On the page's own thread, so that there is one place to measure.
@@ -51,14 +76,18 @@ for (const dtype of ["f16", "f32"]) {
         (await Scorer.load(undefined, { device: "gpu", worker: false })).dispose();
       });
       await cdp.send("HeapProfiler.collectGarbage");
-      const before = await used() + await wasmMemory();
+      const before = (await used()) + (await wasmMemory());
       let most = 0;
       let over = false;
       const began = performance.now();
-      const loading = chromium.page.evaluate(async (cache) => {
-        const scorer = await Scorer.load("/large/", { device: "gpu", worker: false, cache });
-        return scorer.info();
-      }, dtype === "f16").finally(() => { over = true; });
+      const loading = chromium.page
+        .evaluate(async (cache) => {
+          const scorer = await Scorer.load("/large/", { device: "gpu", worker: false, cache });
+          return scorer.info();
+        }, dtype === "f16")
+        .finally(() => {
+          over = true;
+        });
       while (!over) {
         most = Math.max(most, await used());
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -66,9 +95,11 @@ for (const dtype of ["f16", "f32"]) {
       const info = await loading;
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
       // WebAssembly's memory never shrinks.
-      const above = most + await wasmMemory() - before;
+      const above = most + (await wasmMemory()) - before;
       const mib = (bytes) => (bytes / MIB).toFixed(1);
-      t.diagnostic(`file ${mib(bytes)} MiB, ${seconds} s, ${mib(above)} MiB above ${mib(before)} MiB; the browser's own objects up to ${mib(blink)} MiB`);
+      t.diagnostic(
+        `file ${mib(bytes)} MiB, ${seconds} s, ${mib(above)} MiB above ${mib(before)} MiB; the browser's own objects up to ${mib(blink)} MiB`,
+      );
       assert.equal(info.fileBytes, bytes);
       assert.ok(info.gpuBytes > 680e6, "the weights are on the GPU");
       assert.ok(above <= LIMIT, `${mib(above)} MiB`);

@@ -27,7 +27,10 @@ async function writeModel(folder, tensor) {
   for (const file of ["config.json", "tokenizer.json"]) await copyFile(join(MINI, file), join(folder, file));
   const weights = await readFile(join(MINI, "model.safetensors"));
   const length = Number(weights.readBigUInt64LE(0));
-  const { dtype, data_offsets: [begin, end] } = JSON.parse(weights.toString("utf8", 8, 8 + length))[tensor];
+  const {
+    dtype,
+    data_offsets: [begin, end],
+  } = JSON.parse(weights.toString("utf8", 8, 8 + length))[tensor];
   assert.equal(dtype, "F16");
   for (let at = 8 + length + begin; at < 8 + length + end; at += 2) {
     weights.writeUInt16LE((weights.readUInt16LE(at) & 0x8000) | 0x7753, at);
@@ -49,7 +52,9 @@ after(async () => {
 for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: openFirefox, Node: openNode })) {
   describe(where, () => {
     let host;
-    before(async () => { host = await open(site); });
+    before(async () => {
+      host = await open(site);
+    });
     after(() => host?.close());
 
     test(`an overflow is an error that names the layer in ${where}`, { timeout: 600_000 }, async () => {
@@ -69,7 +74,9 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
 
 describe("one scorer of the WebAssembly module", () => {
   let host;
-  before(async () => { host = await openChromium(site); });
+  before(async () => {
+    host = await openChromium(site);
+  });
   after(() => host?.close());
 
   test("two calls at once give what they give one after the other", { timeout: 600_000 }, async () => {
@@ -89,7 +96,10 @@ describe("one scorer of the WebAssembly module", () => {
       const long = (i) => Array.from({ length: 50 }, (_, k) => words[(i * k + i) % words.length]).join(" ");
       const responses = (from) => Array.from({ length: 60 }, (_, i) => `${from + i}: ${long(from + i)}`);
       /** @type {[string, string[]][]} */
-      const calls = [["Name the animal that barks.", responses(1)], ["Which number is it?", responses(100)]];
+      const calls = [
+        ["Name the animal that barks.", responses(1)],
+        ["Which number is it?", responses(100)],
+      ];
       const score = async ([instruction, responses]) => {
         const scores = await scorer.scoreBatch(instruction, responses, () => false);
         return scores.map(({ logits }) => logits[0]);
@@ -99,7 +109,10 @@ describe("one scorer of the WebAssembly module", () => {
       const together = await Promise.all(calls.map(score));
       return { alone, together };
     });
-    assert.ok(alone.every((scores) => scores.length > 30), "a batch holds many");
+    assert.ok(
+      alone.every((scores) => scores.length > 30),
+      "a batch holds many",
+    );
     assert.deepEqual(together, alone);
     assert.notDeepEqual(alone[0], alone[1]);
   });

@@ -33,8 +33,8 @@ test("worker and page give the same bits, alone and in a batch, and no isolation
       return {
         isolated: crossOriginIsolated,
         workers: [scorer.info().worker, other.info().worker],
-        worker: [...await scorer.score(instruction, candidates)],
-        page: [...await other.score(instruction, candidates)],
+        worker: [...(await scorer.score(instruction, candidates))],
+        page: [...(await other.score(instruction, candidates))],
         logits: (await scorer.logits(instruction, candidates)).map(([logit]) => logit),
         alone,
       };
@@ -63,28 +63,47 @@ for (const worker of [true, false]) {
           const long = "dog ".repeat(100);
           const [{ truncated }] = await scorer.rank(instruction, [long], { onProgress: (p) => done.push(p) });
           const empty = [
-            (await scorer.score(instruction, [])).length, (await scorer.rank(instruction, [])).length,
+            (await scorer.score(instruction, [])).length,
+            (await scorer.rank(instruction, [])).length,
             (await scorer.logits(instruction, [])).length,
           ];
           return {
-            scores: [...scores], ranked, streamed, truncated, done, empty, info: scorer.info(),
+            scores: [...scores],
+            ranked,
+            streamed,
+            truncated,
+            done,
+            empty,
+            info: scorer.info(),
             same: ranked.every(({ index, candidate }) => candidate === list[index]),
             best: (await scorer.rank(instruction, list, { topK: 2 })).map(({ index }) => index),
             none: (await scorer.rank(instruction, list, { topK: 0 })).length,
-            wrong: await Promise.all([
-              scorer.rank(instruction, list, { topK: -1 }), scorer.score(instruction, [7]), scorer.score(instruction),
-              scorer.score(7, "a"), cappy.Scorer.load("/m/", { dtype: "f8" }), cappy.Scorer.load("/m/", { headers: { "a b": "c" } }),
-              cappy.Scorer.load("/m/", { endpoint: () => {}, worker: true }),
-            ].map(failure)),
+            wrong: await Promise.all(
+              [
+                scorer.rank(instruction, list, { topK: -1 }),
+                scorer.score(instruction, [7]),
+                scorer.score(instruction),
+                scorer.score(7, "a"),
+                cappy.Scorer.load("/m/", { dtype: "f8" }),
+                cappy.Scorer.load("/m/", { headers: { "a b": "c" } }),
+                cappy.Scorer.load("/m/", { endpoint: () => {}, worker: true }),
+              ].map(failure),
+            ),
           };
         });
         const order = [0, 1, 2, 3, 4].sort((a, b) => got.scores[b] - got.scores[a] || a - b);
         assert.equal(got.scores[0], got.scores[2]);
-        assert.deepEqual(got.ranked.map(({ index }) => index), order);
+        assert.deepEqual(
+          got.ranked.map(({ index }) => index),
+          order,
+        );
         assert.ok(got.same, "objects come back as they went in");
         assert.deepEqual(got.best, order.slice(0, 2));
         assert.equal(got.none, 0);
-        assert.deepEqual(got.streamed.map(({ index, score }) => [index, score]), got.scores.map((score, i) => [i, score]));
+        assert.deepEqual(
+          got.streamed.map(({ index, score }) => [index, score]),
+          got.scores.map((score, i) => [i, score]),
+        );
         assert.ok(got.truncated > 70, `${got.truncated} tokens cut`);
         assert.deepEqual(got.done, [{ done: 1, total: 1 }]);
         assert.deepEqual(got.empty, [0, 0, 0]);
@@ -93,7 +112,10 @@ for (const worker of [true, false]) {
           [worker, 32, 32, 0, true],
         );
         assert.match(got.info.model, /\/m\/$/);
-        assert.deepEqual(got.wrong.map(({ code, cappy }) => [code, cappy]), got.wrong.map(() => ["input", true]));
+        assert.deepEqual(
+          got.wrong.map(({ code, cappy }) => [code, cappy]),
+          got.wrong.map(() => ["input", true]),
+        );
 
         const end = await page.evaluate(async () => {
           const under = failure(scorer.score(instruction, Array(10).fill(candidates).flat()));
@@ -103,7 +125,10 @@ for (const worker of [true, false]) {
           const later = [scorer.score(instruction, "x"), scorer.score(instruction, []), (async () => scorer.info())()];
           return Promise.all([under, ...later.map(failure)]);
         });
-        assert.deepEqual(end.map(({ code }) => code), Array(4).fill("disposed"));
+        assert.deepEqual(
+          end.map(({ code }) => code),
+          Array(4).fill("disposed"),
+        );
       }));
 
     test("a short call does not wait for a long one, and leaving a loop stops its work", () =>
@@ -148,16 +173,23 @@ for (const worker of [true, false]) {
           const scoring = await failure(scorer.score(instruction, lots, { signal: stopper.signal, onProgress }));
           const stop = new AbortController();
           const seen = [];
-          const streaming = await failure((async () => {
-            for await (const { index } of scorer.stream(instruction, lots, { signal: stop.signal })) {
-              seen.push(index);
-              stop.abort();
-            }
-          })());
+          const streaming = await failure(
+            (async () => {
+              for await (const { index } of scorer.stream(instruction, lots, { signal: stop.signal })) {
+                seen.push(index);
+                stop.abort();
+              }
+            })(),
+          );
           const cause = await scorer.score(instruction, "x", { signal: gone }).catch((error) => error.cause);
           return {
-            before: await Promise.all(before), scoring, streaming, done, seen: seen.length, cause,
-            same: first === await scorer.score(instruction, "x"),
+            before: await Promise.all(before),
+            scoring,
+            streaming,
+            done,
+            seen: seen.length,
+            cause,
+            same: first === (await scorer.score(instruction, "x")),
           };
         });
         for (const { code } of [...got.before, got.scoring, got.streaming]) assert.equal(code, "aborted");
@@ -170,28 +202,37 @@ for (const worker of [true, false]) {
 
 test("loading reports its phases, and a signal stops it in each of them", async () => {
   const page = await host.open();
-  const load = (worker, phase) => page.evaluate(async ({ worker, phase }) => {
-    const stopper = new AbortController();
-    if (phase === "before") stopper.abort();
-    const told = [];
-    let at;
-    const result = await failure(cappy.Scorer.load("/m/", {
-      device: "gpu", worker, cache: false, signal: stopper.signal,
-      onProgress: (progress) => {
-        told.push(progress);
-        if (progress.phase === phase && progress.bytes > progress.total / 10 && !at) {
-          at = performance.now();
-          stopper.abort();
+  const load = (worker, phase) =>
+    page.evaluate(
+      async ({ worker, phase }) => {
+        const stopper = new AbortController();
+        if (phase === "before") stopper.abort();
+        const told = [];
+        let at;
+        const result = await failure(
+          cappy.Scorer.load("/m/", {
+            device: "gpu",
+            worker,
+            cache: false,
+            signal: stopper.signal,
+            onProgress: (progress) => {
+              told.push(progress);
+              if (progress.phase === phase && progress.bytes > progress.total / 10 && !at) {
+                at = performance.now();
+                stopper.abort();
+              }
+            },
+          }),
+        );
+        const late = at && performance.now() - at;
+        if (result.value) {
+          result.value.dispose();
+          result.value = "loaded";
         }
+        return { result, told, late };
       },
-    }));
-    const late = at && performance.now() - at;
-    if (result.value) {
-      result.value.dispose();
-      result.value = "loaded";
-    }
-    return { result, told, late };
-  }, { worker, phase });
+      { worker, phase },
+    );
 
   for (const worker of [true, false]) {
     const { result, told } = await load(worker, "never");
@@ -254,7 +295,9 @@ test("what a listener throws is reported and stops nothing", async () => {
   for (const worker of [true, false]) {
     const page = await host.open();
     const score = await page.evaluate(async (worker) => {
-      const onProgress = () => { throw new Error("mine"); };
+      const onProgress = () => {
+        throw new Error("mine");
+      };
       const scorer = await cappy.Scorer.load("/m/", { device: "gpu", worker, onProgress });
       return scorer.score(instruction, "x", { onProgress });
     }, worker);
@@ -267,7 +310,8 @@ test("what a listener throws is reported and stops nothing", async () => {
 test("a candidate that cannot be scored is named by its place", async () => {
   const page = await host.open();
   const of = (path) => readFile(new URL(`../golden/cases/${path}`, import.meta.url));
-  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"]) host.site.files[`/bert/${name}`] = await of(`w-gamma-bert/${name}`);
+  for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"])
+    host.site.files[`/bert/${name}`] = await of(`w-gamma-bert/${name}`);
   host.site.files["/bert/model.safetensors"] = await of("weights/bert.safetensors");
   const got = await page.evaluate(async () => {
     const scorer = await cappy.Scorer.load("/bert/", { device: "gpu" });

@@ -14,13 +14,17 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const PHONE = { viewport: { width: 375, height: 740 } };
 
 /** The sum of all layout shifts that no click or key came before, as browsers count them. */
-const layoutShift = (page) => page.evaluate(() => new Promise((resolve) => {
-  let sum = 0;
-  new PerformanceObserver((list) => {
-    for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) sum += value;
-  }).observe({ type: "layout-shift", buffered: true });
-  setTimeout(() => resolve(sum), 200);
-}));
+const layoutShift = (page) =>
+  page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        let sum = 0;
+        new PerformanceObserver((list) => {
+          for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) sum += value;
+        }).observe({ type: "layout-shift", buffered: true });
+        setTimeout(() => resolve(sum), 200);
+      }),
+  );
 
 describe("the page before anybody does anything", { skip: noBrowser }, () => {
   const open = setUp([
@@ -29,53 +33,78 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
     ["", here("../../www")],
   ]);
 
-  for (const [where, options] of /** @type {[string, object][]} */ ([["a phone", PHONE], ["a wide screen", {}]])) {
+  for (const [where, options] of /** @type {[string, object][]} */ ([
+    ["a phone", PHONE],
+    ["a wide screen", {}],
+  ])) {
     test(`the page does not shift while the model loads, on ${where}`, () =>
-      open("?step=40", async (page) => {
-        await page.locator("#loading").waitFor();
-        await ready(page);
-        const sum = await layoutShift(page);
-        assert.ok(sum < 0.1, `layout shift ${sum}`);
-        // The measure is no good if it does not see what moves.
-        await page.evaluate(() => { document.querySelector("main").style.marginTop = "300px"; });
-        assert.ok(await layoutShift(page) > 0.1);
-      }, options));
+      open(
+        "?step=40",
+        async (page) => {
+          await page.locator("#loading").waitFor();
+          await ready(page);
+          const sum = await layoutShift(page);
+          assert.ok(sum < 0.1, `layout shift ${sum}`);
+          // The measure is no good if it does not see what moves.
+          await page.evaluate(() => {
+            document.querySelector("main").style.marginTop = "300px";
+          });
+          assert.ok((await layoutShift(page)) > 0.1);
+        },
+        options,
+      ));
   }
 
   test("the page does not shift what is below while it ranks, on a phone", () =>
-    open("?pace=700", async (page) => {
-      await ready(page);
-      // Candidates come more than half a second after the click: what is sooner does not count.
-      await page.locator("#rank").click();
-      await ranked(page);
-      const sum = await layoutShift(page);
-      assert.ok(sum < 0.1, `layout shift ${sum}`);
-      assert.equal(await page.locator(".result").count(), 4);
-    }, PHONE));
+    open(
+      "?pace=700",
+      async (page) => {
+        await ready(page);
+        // Candidates come more than half a second after the click: what is sooner does not count.
+        await page.locator("#rank").click();
+        await ranked(page);
+        const sum = await layoutShift(page);
+        assert.ok(sum < 0.1, `layout shift ${sum}`);
+        assert.equal(await page.locator(".result").count(), 4);
+      },
+      PHONE,
+    ));
 
   test("the Rank button is visible on a phone, at the top of the page and in the middle of a long task", () =>
-    open("", async (page) => {
-      await ready(page);
-      const isSeen = () => page.locator("#rank").evaluate((button) => {
-        const { top, bottom, left, width } = button.getBoundingClientRect();
-        const at = document.elementFromPoint(left + width / 2, (top + bottom) / 2);
-        return top >= 0 && bottom <= innerHeight && button.contains(at);
-      });
-      assert.ok(await isSeen());
-      for (let more = 0; more < 10; more += 1) await page.locator("#add").evaluate((button) => button.click());
-      await page.locator("#candidate-7").evaluate((area) => area.scrollIntoView({ block: "center" }));
-      assert.ok(await isSeen());
-      await page.locator("#candidate-13").focus();
-      const [area, bar] = await Promise.all(["#candidate-13", ".actions"].map((each) => page.locator(each).boundingBox()));
-      assert.ok(area.y + area.height <= bar.y, `what has the focus is not behind the bar: ${JSON.stringify([area, bar])}`);
-    }, PHONE));
+    open(
+      "",
+      async (page) => {
+        await ready(page);
+        const isSeen = () =>
+          page.locator("#rank").evaluate((button) => {
+            const { top, bottom, left, width } = button.getBoundingClientRect();
+            const at = document.elementFromPoint(left + width / 2, (top + bottom) / 2);
+            return top >= 0 && bottom <= innerHeight && button.contains(at);
+          });
+        assert.ok(await isSeen());
+        for (let more = 0; more < 10; more += 1) await page.locator("#add").evaluate((button) => button.click());
+        await page.locator("#candidate-7").evaluate((area) => area.scrollIntoView({ block: "center" }));
+        assert.ok(await isSeen());
+        await page.locator("#candidate-13").focus();
+        const [area, bar] = await Promise.all(
+          ["#candidate-13", ".actions"].map((each) => page.locator(each).boundingBox()),
+        );
+        assert.ok(
+          area.y + area.height <= bar.y,
+          `what has the focus is not behind the bar: ${JSON.stringify([area, bar])}`,
+        );
+      },
+      PHONE,
+    ));
 
   test("the page says what holds without JavaScript, and the true sizes of the shapes to measure", () => {
     const page = readFileSync(here("../../www/index.html"), "utf8");
     const [, without] = /<noscript>(.*?)<\/noscript>/s.exec(page);
     assert.match(without, /needs JavaScript/);
     assert.doesNotMatch(without, /needs[^.]*WebGPU/, "the CPU computes where there is no WebGPU");
-    const { num_hidden_layers, hidden_size } = JSON.parse(readFileSync(here("../../models/cappy-mini/config.json"), "utf8"));
+    const { num_hidden_layers, hidden_size } = JSON.parse(
+      readFileSync(here("../../models/cappy-mini/config.json"), "utf8"),
+    );
     assert.deepEqual([num_hidden_layers, hidden_size], [4, 128]);
     const bench = readFileSync(here("../../www/bench.html"), "utf8");
     assert.match(bench, /4 layers of 256, twice as wide as the demo model/);
@@ -96,17 +125,36 @@ describe("the page and other models", { skip: noBrowser }, () => {
       const load = async (act, line) => {
         await page.getByRole("button", { name: "Change model" }).click();
         await act();
-        await page.waitForFunction((text) => document.querySelector("#loading").hidden && document.querySelector("#facts-line").textContent.includes(text), line);
+        await page.waitForFunction(
+          (text) =>
+            document.querySelector("#loading").hidden &&
+            document.querySelector("#facts-line").textContent.includes(text),
+          line,
+        );
       };
       const demo = () => page.getByRole("button", { name: "Load the demo model" }).click();
-      await load(() => page.getByRole("radio", { name: /^8 bits/ }).check().then(demo), "8 bits");
+      await load(
+        () =>
+          page
+            .getByRole("radio", { name: /^8 bits/ })
+            .check()
+            .then(demo),
+        "8 bits",
+      );
       assert.equal(await stale.isVisible(), false, "nothing is ranked yet");
       await page.locator("#rank").click();
       await ranked(page);
       assert.equal(await stale.isVisible(), false);
       await load(demo, "8 bits");
       assert.equal(await stale.isVisible(), false);
-      await load(() => page.getByRole("radio", { name: /^4 bits/ }).check().then(demo), "4 bits");
+      await load(
+        () =>
+          page
+            .getByRole("radio", { name: /^4 bits/ })
+            .check()
+            .then(demo),
+        "4 bits",
+      );
       assert.equal(await stale.textContent(), "The model has changed since this ranking.");
       assert.equal(await stale.isVisible(), true);
       await page.locator("#instruction").fill("Something else?");
@@ -114,8 +162,15 @@ describe("the page and other models", { skip: noBrowser }, () => {
       await page.locator("#rank").click();
       await ranked(page);
       assert.equal(await stale.isVisible(), false);
-      await load(() => page.getByLabel("Hub id").fill("small/model").then(() => page.keyboard.press("Enter"))
-        .then(() => page.getByRole("button", { name: "Download and load" }).click()), "355 million");
+      await load(
+        () =>
+          page
+            .getByLabel("Hub id")
+            .fill("small/model")
+            .then(() => page.keyboard.press("Enter"))
+            .then(() => page.getByRole("button", { name: "Download and load" }).click()),
+        "355 million",
+      );
       assert.equal(await stale.textContent(), "The model has changed since this ranking.");
     }));
 
@@ -126,22 +181,38 @@ describe("the page and other models", { skip: noBrowser }, () => {
       await page.evaluate(() => {
         const chooser = document.querySelector("#chooser");
         globalThis.closed = false;
-        new MutationObserver(() => { globalThis.closed ||= chooser.hidden; }).observe(chooser, { attributes: true });
+        new MutationObserver(() => {
+          globalThis.closed ||= chooser.hidden;
+        }).observe(chooser, { attributes: true });
       });
       const field = page.getByLabel("Hub id");
       await field.fill("no/where");
       await page.keyboard.press("Enter");
       await page.locator("#hub-form #source-error h3", { hasText: "no such model" }).waitFor();
       assert.deepEqual(
-        await page.evaluate(() => [globalThis.closed, document.activeElement.id, document.querySelector("#model-error").textContent]),
+        await page.evaluate(() => [
+          globalThis.closed,
+          document.activeElement.id,
+          document.querySelector("#model-error").textContent,
+        ]),
         [false, "source", ""],
       );
       assert.deepEqual([await field.inputValue(), await field.getAttribute("aria-invalid")], ["no/where", "true"]);
-      const [label, error] = await Promise.all(["#source", "#source-error"].map((each) => page.locator(each).boundingBox()));
+      const [label, error] = await Promise.all(
+        ["#source", "#source-error"].map((each) => page.locator(each).boundingBox()),
+      );
       assert.ok(error.y - (label.y + label.height) < 20, "the error is below the field");
-      assert.equal(await page.evaluate(() => document.querySelector(`#${document.querySelector("#source").getAttribute("aria-describedby")}`).id), "source-error");
+      assert.equal(
+        await page.evaluate(
+          () => document.querySelector(`#${document.querySelector("#source").getAttribute("aria-describedby")}`).id,
+        ),
+        "source-error",
+      );
       await field.pressSequentially("/");
-      assert.deepEqual([await page.locator("#source-error").textContent(), await field.getAttribute("aria-invalid")], ["", null]);
+      assert.deepEqual(
+        [await page.locator("#source-error").textContent(), await field.getAttribute("aria-invalid")],
+        ["", null],
+      );
       // What comes along is loaded all the same.
       await page.getByRole("button", { name: "Load the demo model" }).click();
       await page.locator("#chooser").waitFor({ state: "hidden" });

@@ -31,10 +31,14 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await ready(page);
       assert.match(await page.locator("#model-about").textContent(), /Small and made for demos/);
       const line = await page.locator("#facts-line").textContent();
-      assert.match(line, /software \(slow\) · A fake adapter, fake paper · f32 · weights in 16 bits · 1\.24 million parameters/);
+      assert.match(
+        line,
+        /software \(slow\) · A fake adapter, fake paper · f32 · weights in 16 bits · 1\.24 million parameters/,
+      );
       await page.locator("#facts-line").click();
       const facts = await page.locator("#facts").innerText();
-      for (const fact of ["711 MB", "512 tokens", "2.50 MB, safetensors", "no shader-f16"]) assert.ok(facts.includes(fact), facts);
+      for (const fact of ["711 MB", "512 tokens", "2.50 MB, safetensors", "no shader-f16"])
+        assert.ok(facts.includes(fact), facts);
     }));
 
   test("the page ranks live, best first, with scores, bars and what was cut", () =>
@@ -45,8 +49,16 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator("#running-detail", { hasText: "2 of 4 scored" }).waitFor();
       assert.deepEqual(await texts(page), ["[0.9] best", "[0.25] low"], "the order changes while it goes on");
       await ranked(page);
-      assert.deepEqual((await texts(page)).map((text) => text.slice(0, 8).trim()), ["[0.9] be", "[0.5] lo", "[0.25] l", "[-0.5] w"]);
-      assert.deepEqual(await page.locator(".result .value").allTextContents(), ["0.9000", "0.5000", "0.2500", "-0.5000"]);
+      assert.deepEqual(
+        (await texts(page)).map((text) => text.slice(0, 8).trim()),
+        ["[0.9] be", "[0.5] lo", "[0.25] l", "[-0.5] w"],
+      );
+      assert.deepEqual(await page.locator(".result .value").allTextContents(), [
+        "0.9000",
+        "0.5000",
+        "0.2500",
+        "-0.5000",
+      ]);
       assert.deepEqual(await page.locator(".result .rank").allTextContents(), ["1", "2", "3", "4"]);
       assert.match(await page.locator(".result .note").nth(1).textContent(), /^Candidate 5, 506 tokens cut/);
       const widths = await page.locator(".fill").evaluateAll(async (fills) => {
@@ -56,7 +68,10 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       for (const [at, share] of [1.4 / 1.5, 1 / 1.5, 0.75 / 1.5, 0].entries()) {
         assert.ok(Math.abs(widths[at] - share) < 0.01, `bars: ${widths}`);
       }
-      assert.match(await page.locator("#ranking-status").textContent(), /^4 candidates in .+ tokens a second\. Bars run from -0\.50 to 1\.00\.$/);
+      assert.match(
+        await page.locator("#ranking-status").textContent(),
+        /^4 candidates in .+ tokens a second\. Bars run from -0\.50 to 1\.00\.$/,
+      );
       await page.getByRole("button", { name: "Show all" }).click();
       assert.equal(await page.getByRole("button", { name: "Show less" }).getAttribute("aria-expanded"), "true");
       assert.equal(await page.locator("#stale").isVisible(), false);
@@ -65,17 +80,21 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     }));
 
   test("the page copies the ranking as JSON, with places as on the page", () =>
-    open("", async (page) => {
-      await ready(page);
-      await write(page, "Which?", ["", "[0.1] a", "[0.7] b"]);
-      await page.locator("#rank").click();
-      await page.locator("#copy").click();
-      await page.locator("#ranking-status", { hasText: "Copied 2 candidates" }).waitFor();
-      assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), [
-        { rank: 1, index: 2, score: 0.7, text: "[0.7] b", truncated: 0 },
-        { rank: 2, index: 1, score: 0.1, text: "[0.1] a", truncated: 0 },
-      ]);
-    }, { permissions: ["clipboard-read", "clipboard-write"] }));
+    open(
+      "",
+      async (page) => {
+        await ready(page);
+        await write(page, "Which?", ["", "[0.1] a", "[0.7] b"]);
+        await page.locator("#rank").click();
+        await page.locator("#copy").click();
+        await page.locator("#ranking-status", { hasText: "Copied 2 candidates" }).waitFor();
+        assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), [
+          { rank: 1, index: 2, score: 0.7, text: "[0.7] b", truncated: 0 },
+          { rank: 2, index: 1, score: 0.1, text: "[0.1] a", truncated: 0 },
+        ]);
+      },
+      { permissions: ["clipboard-read", "clipboard-write"] },
+    ));
 
   test("the page adds, removes, undoes, and keeps the task over a reload", () =>
     open("", async (page) => {
@@ -117,13 +136,16 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
   test("the page reads dropped JSON lines and names bad ones by number", () =>
     open("", async (page) => {
       const drop = (name, text) =>
-        page.evaluate(([name, text]) => {
-          const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([text], name));
-          for (const type of ["dragover", "drop"]) {
-            document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
-          }
-        }, [name, text]);
+        page.evaluate(
+          ([name, text]) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([text], name));
+            for (const type of ["dragover", "drop"]) {
+              document.body.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }));
+            }
+          },
+          [name, text],
+        );
       await page.getByRole("button", { name: "Forget it" }).click();
       await drop("loose.jsonl", '"a"\n{oops\n\n{"text": 3}\n{"text": "b"}\n[1]\n');
       await page.locator("#problems").waitFor();
@@ -133,12 +155,15 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       for (const [at, start] of ["Line 2: not JSON. {oops", "Line 4: ", "Line 6: "].entries()) {
         assert.ok(lines[at].startsWith(start), lines[at]);
       }
-      await drop("tasks.jsonl", [
-        '{"instruction": "First?", "response": "x"}',
-        '{"instruction": "Second?", "responses": ["p", {"text": "q"}]}',
-        '{"instruction": "First?", "response": "y"}',
-        '{"instruction": "Third?", "responses": ["p", 4]}',
-      ].join("\n"));
+      await drop(
+        "tasks.jsonl",
+        [
+          '{"instruction": "First?", "response": "x"}',
+          '{"instruction": "Second?", "responses": ["p", {"text": "q"}]}',
+          '{"instruction": "First?", "response": "y"}',
+          '{"instruction": "Third?", "responses": ["p", 4]}',
+        ].join("\n"),
+      );
       await page.locator("#file-tasks").waitFor();
       assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["First?", "x", "y"]);
       assert.match(await page.locator("#problem-list").textContent(), /^Line 4: item 2 of/);
@@ -150,7 +175,11 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     open("", async (page) => {
       const chooser = page.waitForEvent("filechooser");
       await page.getByRole("button", { name: "Open file" }).click();
-      await (await chooser).setFiles({ name: "a.jsonl", mimeType: "", buffer: Buffer.from('\uFEFF{"instruction": "I?", "response": "r"}') });
+      await (await chooser).setFiles({
+        name: "a.jsonl",
+        mimeType: "",
+        buffer: Buffer.from('\uFEFF{"instruction": "I?", "response": "r"}'),
+      });
       await page.locator("#task-status", { hasText: "from a.jsonl" }).waitFor();
       assert.deepEqual(await values(page, "#instruction, .candidate textarea"), ["I?", "r"]);
     }));
@@ -184,7 +213,10 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.getByRole("heading", { name: "Download 1.42 GB for btan2/cappy-large?" }).waitFor();
       const facts = await page.locator("#cost-facts").innerText();
       for (const fact of ["0 bytes", "900 MB", "pytorch_model.bin"]) assert.ok(facts.includes(fact), facts);
-      assert.match(await page.locator("#cost-weights").innerText(), /As they are stored\s+download 1.42 GB, graphics memory 711 MB/);
+      assert.match(
+        await page.locator("#cost-weights").innerText(),
+        /As they are stored\s+download 1.42 GB, graphics memory 711 MB/,
+      );
       assert.equal(await page.locator("#cost-warning").isVisible(), true);
       await page.getByRole("button", { name: "Not now" }).click();
       await ready(page);
@@ -211,9 +243,11 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     open("", async (page) => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();
-      await page.locator("#model-files").setInputFiles(
-        ["config.json", "model.safetensors"].map((name) => ({ name, mimeType: "", buffer: Buffer.from("x") })),
-      );
+      await page
+        .locator("#model-files")
+        .setInputFiles(
+          ["config.json", "model.safetensors"].map((name) => ({ name, mimeType: "", buffer: Buffer.from("x") })),
+        );
       await ready(page, "files of this device");
       assert.equal(await page.evaluate(() => fakeLoads[1].source), "config.json, model.safetensors");
     }));
@@ -226,11 +260,16 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
         await mkdir(join(folder, "checkpoint-500"));
         await writeFile(join(folder, "checkpoint-500", "config.json"), "x");
         await dropOn(page, folder);
-        await page.locator("#task-status", { hasText: /has no files of its own; drop the folder with the model's files/ }).waitFor();
+        await page
+          .locator("#task-status", { hasText: /has no files of its own; drop the folder with the model's files/ })
+          .waitFor();
         for (const name of ["config.json", "model.safetensors"]) await writeFile(join(folder, name), "x");
         await dropOn(page, folder);
         await ready(page, "files of this device");
-        assert.deepEqual((await page.evaluate(() => fakeLoads[1].source)).split(", ").sort(), ["config.json", "model.safetensors"]);
+        assert.deepEqual((await page.evaluate(() => fakeLoads[1].source)).split(", ").sort(), [
+          "config.json",
+          "model.safetensors",
+        ]);
       } finally {
         await rm(folder, { recursive: true });
       }
@@ -243,9 +282,12 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       const group = page.getByRole("group", { name: "How weights are held" });
       await group.getByText("fewer bits are a smaller download").waitFor();
       for (const [name, costs] of [
-        ["As they are stored", "download 2.50 MB, graphics memory 2.50 MB"], ["16 bits (f16)", "download 2.50 MB, graphics memory 2.50 MB"],
-        ["8 bits (q8)", "download 1.60 MB, graphics memory 1.60 MB"], ["4 bits (q4)", "download 1.25 MB, graphics memory 1.25 MB"],
-      ]) assert.ok((await group.locator("label", { hasText: name }).innerText()).endsWith(costs), name);
+        ["As they are stored", "download 2.50 MB, graphics memory 2.50 MB"],
+        ["16 bits (f16)", "download 2.50 MB, graphics memory 2.50 MB"],
+        ["8 bits (q8)", "download 1.60 MB, graphics memory 1.60 MB"],
+        ["4 bits (q4)", "download 1.25 MB, graphics memory 1.25 MB"],
+      ])
+        assert.ok((await group.locator("label", { hasText: name }).innerText()).endsWith(costs), name);
       // Arrows choose, and load nothing yet.
       await group.getByRole("radio", { name: /As they are stored/ }).focus();
       for (let down = 0; down < 3; down += 1) await page.keyboard.press("ArrowDown");
@@ -266,18 +308,25 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Download 1.42 GB" }).waitFor();
       assert.equal(await group.getByRole("radio", { name: "4 bits (q4)" }).isChecked(), true);
-      assert.match(await group.innerText(), /4 bits \(q4\).*\s+download 1.42 GB, graphics memory 215 MB[^]*The download stays the same/);
+      assert.match(
+        await group.innerText(),
+        /4 bits \(q4\).*\s+download 1.42 GB, graphics memory 215 MB[^]*The download stays the same/,
+      );
       await group.getByRole("radio", { name: "8 bits (q8)" }).check();
       assert.equal(await page.locator("#weights-apply").isVisible(), false);
       await page.getByRole("button", { name: "Download and load" }).click();
       await page.locator("#facts-line", { hasText: "weights in 8 bits" }).waitFor();
-      assert.deepEqual(await page.evaluate(() => [fakeLoads[1].source, fakeLoads[1].dtype]), ["btan2/cappy-large", "q8"]);
+      assert.deepEqual(await page.evaluate(() => [fakeLoads[1].source, fakeLoads[1].dtype]), [
+        "btan2/cappy-large",
+        "q8",
+      ]);
       await page.getByRole("button", { name: "Change model" }).click();
       await group.getByText("nothing to download, graphics memory 711 MB").first().waitFor();
       assert.equal(await page.locator("#weights-apply").isVisible(), true);
     }));
 
-  const mark = (page, text, how) => page.locator(".result", { hasText: text }).getByRole("button", { name: new RegExp(`is ${how}$`) });
+  const mark = (page, text, how) =>
+    page.locator(".result", { hasText: text }).getByRole("button", { name: new RegExp(`is ${how}$`) });
 
   test("teaching shows marks, the falling error and the ranking before and after, and can be undone", () =>
     open("?lesson=20", async (page) => {
@@ -304,15 +353,24 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
         ],
       });
       assert.deepEqual(await texts(page), ["[0.1] quiet", "[0.5] even", "[0.9] loud"]);
-      const rows = await page.locator("#compare-rows tr").evaluateAll((all) => all.map(({ cells }) => [...cells].map(({ textContent }) => textContent)));
+      const rows = await page
+        .locator("#compare-rows tr")
+        .evaluateAll((all) => all.map(({ cells }) => [...cells].map(({ textContent }) => textContent)));
       assert.deepEqual(rows, [
         ["[0.1] quiet", "right", "3 · 0.10", "1 ↑ · 1.00"],
         ["[0.5] even", "", "2 · 0.50", "2 · 0.50"],
         ["[0.9] loud", "wrong", "1 · 0.90", "3 ↓ · 0.00"],
       ]);
       assert.equal((await page.locator("#curve-line").getAttribute("points")).split(" ").length, 60);
-      assert.match(await page.locator("#curve-drawing").getAttribute("aria-label"), /0\.500 at first, 0\.0083 after 60 steps$/);
-      assert.equal(await mark(page, "quiet", "right").getAttribute("aria-pressed"), "true", "marks stay in the new ranking");
+      assert.match(
+        await page.locator("#curve-drawing").getAttribute("aria-label"),
+        /0\.500 at first, 0\.0083 after 60 steps$/,
+      );
+      assert.equal(
+        await mark(page, "quiet", "right").getAttribute("aria-pressed"),
+        "true",
+        "marks stay in the new ranking",
+      );
       await page.getByRole("button", { name: "Undo", exact: true }).click();
       await page.locator("#teach-status", { hasText: "Undone" }).waitFor();
       assert.deepEqual(await texts(page), ["[0.9] loud", "[0.5] even", "[0.1] quiet"]);
@@ -332,7 +390,8 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator("#teach").click();
       await page.locator("#teach-status", { hasText: "Learned" }).waitFor();
       assert.deepEqual(await page.evaluate(() => fakeLessons.lessons), [
-        { instruction: "Which?", response: "[0.1] quiet", label: 1 }, { instruction: "Which?", response: "[0.9] loud", label: 0.9 },
+        { instruction: "Which?", response: "[0.1] quiet", label: 1 },
+        { instruction: "Which?", response: "[0.9] loud", label: 0.9 },
       ]);
       await page.reload();
       await ready(page);
@@ -348,7 +407,10 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator("#teach-status", { hasText: "Forgotten" }).waitFor();
       assert.deepEqual(await texts(page), ["[0.9] loud", "[0.1] quiet"]);
       assert.equal(await page.locator("#lessons-none").isVisible(), true);
-      assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((key) => !key.startsWith("cappy task"))), []);
+      assert.deepEqual(
+        await page.evaluate(() => Object.keys(localStorage).filter((key) => !key.startsWith("cappy task"))),
+        [],
+      );
     }));
 
   test("teaching can be cancelled, and by the keyboard alone", () =>
@@ -361,7 +423,11 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
         await page.getByRole("button", { name }).focus();
         await page.keyboard.press("Space");
       }
-      assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Candidate 2 is right", "the focus stays");
+      assert.equal(
+        await page.evaluate(() => document.activeElement.ariaLabel),
+        "Candidate 2 is right",
+        "the focus stays",
+      );
       await page.locator("#teach").focus();
       await page.keyboard.press("Enter");
       await page.locator("#curve").waitFor();
@@ -390,9 +456,15 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     }));
 
   const errors = {
-    "no-webgpu": /no WebGPU/, "no-adapter": /no graphics adapter/, "adapter-too-small": /too small/,
-    "out-of-memory": /memory is full/, quota: /too little storage/, network: /could not be reached/,
-    unauthorized: /access token/, "not-found": /no such model/, checkpoint: /weights is broken/,
+    "no-webgpu": /no WebGPU/,
+    "no-adapter": /no graphics adapter/,
+    "adapter-too-small": /too small/,
+    "out-of-memory": /memory is full/,
+    quota: /too little storage/,
+    network: /could not be reached/,
+    unauthorized: /access token/,
+    "not-found": /no such model/,
+    checkpoint: /weights is broken/,
   };
   for (const [code, title] of Object.entries(errors)) {
     test(`the page says what to do about ${code}, and tries again`, () =>
@@ -401,7 +473,10 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
         assert.equal(await alert.getAttribute("role"), "alert");
         await alert.getByRole("heading", { name: title }).waitFor();
         assert.ok((await alert.getByRole("listitem").count()) > 0, "advice");
-        assert.equal(await alert.locator("code").textContent(), `${code}: the fake: fails on request while it is to load`);
+        assert.equal(
+          await alert.locator("code").textContent(),
+          `${code}: the fake: fails on request while it is to load`,
+        );
         await alert.getByRole("button", { name: "Try again" }).click();
         await ready(page);
         assert.equal(await alert.textContent(), "");
@@ -468,27 +543,51 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     }));
 
   test("the page fits 320 px, and every control has a name", () =>
-    open("", async (page) => {
-      await ready(page);
-      await page.getByRole("button", { name: "Change model" }).click();
-      await page.locator("#kept li").waitFor();
-      await write(page, "w".repeat(300), ["w".repeat(300), "b"]);
-      await page.locator("#rank").click();
-      await ranked(page);
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
-      const nameless = await page.locator("button, input, select, textarea, progress").evaluateAll((all) =>
-        all.filter((each) => !each.labels?.length && !each.ariaLabel && !each.getAttribute("aria-labelledby") && !each.innerText?.trim() && !each.hidden && each.checkVisibility()).map(({ id }) => id));
-      assert.deepEqual(nameless, []);
-      const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
-      assert.equal(new Set(ids).size, ids.length, "ids are unique");
-      const small = await page.locator("button:not(.link)").evaluateAll((all) =>
-        all.filter((each) => each.checkVisibility() && each.getBoundingClientRect().height < 40).map(({ id }) => id));
-      assert.deepEqual(small, [], "targets are large enough for fingers");
-    }, { viewport: { width: 320, height: 640 } }));
+    open(
+      "",
+      async (page) => {
+        await ready(page);
+        await page.getByRole("button", { name: "Change model" }).click();
+        await page.locator("#kept li").waitFor();
+        await write(page, "w".repeat(300), ["w".repeat(300), "b"]);
+        await page.locator("#rank").click();
+        await ranked(page);
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+        const nameless = await page
+          .locator("button, input, select, textarea, progress")
+          .evaluateAll((all) =>
+            all
+              .filter(
+                (each) =>
+                  !each.labels?.length &&
+                  !each.ariaLabel &&
+                  !each.getAttribute("aria-labelledby") &&
+                  !each.innerText?.trim() &&
+                  !each.hidden &&
+                  each.checkVisibility(),
+              )
+              .map(({ id }) => id),
+          );
+        assert.deepEqual(nameless, []);
+        const ids = await page.locator("[id]").evaluateAll((all) => all.map(({ id }) => id));
+        assert.equal(new Set(ids).size, ids.length, "ids are unique");
+        const small = await page
+          .locator("button:not(.link)")
+          .evaluateAll((all) =>
+            all
+              .filter((each) => each.checkVisibility() && each.getBoundingClientRect().height < 40)
+              .map(({ id }) => id),
+          );
+        assert.deepEqual(small, [], "targets are large enough for fingers");
+      },
+      { viewport: { width: 320, height: 640 } },
+    ));
 
   test("says so when the package's files are not there", () =>
     open("", async (page) => {
-      await page.route("**/cappy-web/index.js", (route) => route.fulfill({ status: 200, contentType: "text/javascript", body: "throw new Error('broken')" }));
+      await page.route("**/cappy-web/index.js", (route) =>
+        route.fulfill({ status: 200, contentType: "text/javascript", body: "throw new Error('broken')" }),
+      );
       await page.reload();
       await page.locator("#model-error code", { hasText: "broken" }).waitFor();
     }));

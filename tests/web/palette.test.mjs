@@ -10,12 +10,14 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path) => readFileSync(join(root, path), "utf8");
 
 const [light, dark] = [...read("www/palette.css").matchAll(/:root \{([^}]*)\}/g)].map(([, block]) =>
-  Object.fromEntries([...block.matchAll(/(--[\w-]+): (#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color])));
+  Object.fromEntries([...block.matchAll(/(--[\w-]+): (#[0-9a-f]{6});/g)].map(([, name, color]) => [name, color])),
+);
 
 const stylesheets = ["www", "extension"].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".css") && !name.startsWith("dist") && name !== "palette.css")
-    .map((name) => `${folder}/${name}`));
+    .map((name) => `${folder}/${name}`),
+);
 
 test("the palette has the same colours in light and dark", () => {
   assert.ok(Object.keys(light).length > 10);
@@ -23,16 +25,25 @@ test("the palette has the same colours in light and dark", () => {
 });
 
 test("no other stylesheet writes a colour by its number", () => {
-  assert.ok(stylesheets.includes("www/style.css") && stylesheets.includes("extension/ui/style.css"), stylesheets.join());
-  for (const path of stylesheets) assert.deepEqual(read(path).match(/[:\s,(]#[0-9a-f]{3,8}\b(?=[^{]*[;}])/gi) ?? [], [], path);
+  assert.ok(
+    stylesheets.includes("www/style.css") && stylesheets.includes("extension/ui/style.css"),
+    stylesheets.join(),
+  );
+  for (const path of stylesheets)
+    assert.deepEqual(read(path).match(/[:\s,(]#[0-9a-f]{3,8}\b(?=[^{]*[;}])/gi) ?? [], [], path);
 });
 
 test("every property that a stylesheet uses is defined there, by a script, or in the palette", () => {
   for (const path of stylesheets) {
     const css = read(path) + (path.startsWith("extension") ? read("extension/ui/style.css") : "");
-    const missing = [...css.matchAll(/var\((--[\w-]+)([,)])/g)]
-      .filter(([, name, end]) => end === ")" && name !== "--fill" && !(name in light) && !css.includes(`${name}:`));
-    assert.deepEqual(missing.map(([, name]) => name), [], path);
+    const missing = [...css.matchAll(/var\((--[\w-]+)([,)])/g)].filter(
+      ([, name, end]) => end === ")" && name !== "--fill" && !(name in light) && !css.includes(`${name}:`),
+    );
+    assert.deepEqual(
+      missing.map(([, name]) => name),
+      [],
+      path,
+    );
   }
 });
 

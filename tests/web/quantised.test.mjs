@@ -9,7 +9,9 @@ import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (name) => JSON.parse(readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8"));
 const { scores, source } = read("models/cappy-mini.json");
-const chosen = read("pairs.json").pairs.map((pair, i) => ({ ...pair, score: scores[i][0] })).filter((_, i) => i % 4 === 0);
+const chosen = read("pairs.json")
+  .pairs.map((pair, i) => ({ ...pair, score: scores[i][0] }))
+  .filter((_, i) => i % 4 === 0);
 const pairs = chosen.map(({ instruction, response }) => ({ instruction, response }));
 const expected = chosen.map(({ score }) => score);
 
@@ -21,7 +23,9 @@ function correlation(a, b) {
 }
 
 let site;
-before(async () => { site = await serve(root); });
+before(async () => {
+  site = await serve(root);
+});
 after(() => site?.close());
 
 for (const [name, open] of Object.entries({ Chromium: openChromium, Firefox: openFirefox, Node: openNode })) {
@@ -33,11 +37,17 @@ for (const [name, open] of Object.entries({ Chromium: openChromium, Firefox: ope
       const batchTokens = 1024;
       const plain = await host.logits(model, pairs, { batchTokens });
       assert.equal(plain.info.weights, "f16");
-      for (const [dtype, least] of /** @type {["q8" | "q4", number][]} */ ([["q8", 0.998], ["q4", 0.85]])) {
+      for (const [dtype, least] of /** @type {["q8" | "q4", number][]} */ ([
+        ["q8", 0.998],
+        ["q4", 0.85],
+      ])) {
         const { info, logits } = await host.logits(model, pairs, { dtype, batchTokens });
         assert.equal(info.weights, dtype);
         assert.ok(info.gpuBytes < plain.info.gpuBytes, `${dtype}: ${info.gpuBytes} bytes`);
-        const found = correlation(expected, logits.map(([logit]) => logit));
+        const found = correlation(
+          expected,
+          logits.map(([logit]) => logit),
+        );
         assert.ok(found >= least, `${dtype}: ${found}`);
         assert.notDeepEqual(logits, plain.logits);
       }

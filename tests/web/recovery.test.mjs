@@ -45,18 +45,21 @@ async function inPage(options, act, from = host) {
   }
 }
 
-const load = (page, options) => page.evaluate(async (options) => {
-  globalThis.lots = Array(6).fill(candidates).flat();
-  globalThis.scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32, ...options });
-  globalThis.expected = await scorer.score(instruction, lots);
-}, options);
+const load = (page, options) =>
+  page.evaluate(async (options) => {
+    globalThis.lots = Array(6).fill(candidates).flat();
+    globalThis.scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32, ...options });
+    globalThis.expected = await scorer.score(instruction, lots);
+  }, options);
 
 /** Scores, and breaks something when some are done. Whether the scores are as before, and what info says. */
 const scoreWhile = async (page, breaking) => {
   await page.evaluate(() => {
-    globalThis.scoring = failure(scorer.score(instruction, lots, {
-      onProgress: ({ done }) => done > 0 && (globalThis.begun = true),
-    }));
+    globalThis.scoring = failure(
+      scorer.score(instruction, lots, {
+        onProgress: ({ done }) => done > 0 && (globalThis.begun = true),
+      }),
+    );
   });
   await page.waitForFunction(() => globalThis.begun, null, { polling: 2 });
   await breaking();
@@ -75,7 +78,10 @@ for (const worker of [false, true]) {
       const got = await scoreWhile(page, () => where.evaluate(() => devices.at(-1).destroy()));
       assert.deepEqual(got, { same: true, code: undefined, message: undefined, losses: 1 });
       assert.equal(await where.evaluate(() => devices.length), 2);
-      assert.equal(await page.evaluate(() => scorer.score(instruction, lots[0]).then((score) => score === expected[0])), true);
+      assert.equal(
+        await page.evaluate(() => scorer.score(instruction, lots[0]).then((score) => score === expected[0])),
+        true,
+      );
 
       await where.evaluate(() => {
         doomed = true;
@@ -84,7 +90,7 @@ for (const worker of [false, true]) {
       const end = await page.evaluate(() => failure(scorer.score(instruction, lots)));
       assert.equal(end.code, "device-lost", end.message);
       assert.match(end.message, /3 times within a minute/);
-      assert.ok(await page.evaluate(() => scorer.info().losses) >= 3);
+      assert.ok((await page.evaluate(() => scorer.info().losses)) >= 3);
 
       await where.evaluate(() => (withheld = true));
       const without = await page.evaluate(() => failure(scorer.score(instruction, lots)));
@@ -92,7 +98,10 @@ for (const worker of [false, true]) {
       assert.match(without.message, /gives no adapter now/);
       // Such a scorer is no lost cause: the next call tries again.
       await where.evaluate(() => (doomed = withheld = false));
-      assert.equal(await page.evaluate(() => scorer.score(instruction, lots[0]).then((score) => score === expected[0])), true);
+      assert.equal(
+        await page.evaluate(() => scorer.score(instruction, lots[0]).then((score) => score === expected[0])),
+        true,
+      );
     }));
 }
 
@@ -107,7 +116,15 @@ test("a worker that dies is replaced, whether it says so or not", () =>
     assert.deepEqual(silent, { same: true, code: undefined, message: undefined, losses: 0 });
     // While the model is loaded anew, another call comes, and one is stopped.
     const loud = await scoreWhile(page, async () => {
-      await page.workers().at(-1).evaluate(() => void setTimeout(() => { throw new Error("loud"); }));
+      await page
+        .workers()
+        .at(-1)
+        .evaluate(
+          () =>
+            void setTimeout(() => {
+              throw new Error("loud");
+            }),
+        );
       await page.waitForFunction(() => workers.length === 3);
       const [code, same] = await page.evaluate(async () => {
         const stopper = new AbortController();
@@ -123,14 +140,20 @@ test("a worker that dies is replaced, whether it says so or not", () =>
     const third = await scoreWhile(page, () => page.evaluate(() => workers.at(-1).terminate()));
     assert.equal(third.code, "worker");
     assert.match(third.message, /^worker\.js: died 3 times within a minute, the last time because it went silent/);
-    assert.equal(await page.evaluate(() => scorer.score(instruction, lots[0]).then((score) => score === expected[0])), true);
+    assert.equal(
+      await page.evaluate(() => scorer.score(instruction, lots[0]).then((score) => score === expected[0])),
+      true,
+    );
     page.complaints = page.complaints.filter((what) => !what.includes("loud"));
   }));
 
 test("a worker that cannot be loaded is an error at once", async () => {
   const begin = () => {
     const at = performance.now();
-    return failure(cappy.Scorer.load("/m/", { device: "gpu" })).then((result) => ({ ...result, late: performance.now() - at }));
+    return failure(cappy.Scorer.load("/m/", { device: "gpu" })).then((result) => ({
+      ...result,
+      late: performance.now() - at,
+    }));
   };
   const check = ({ code, message, late }) => {
     assert.equal(code, "worker", message);
@@ -172,11 +195,15 @@ describe("a load without what it needs fails by name", () => {
     test(code, () =>
       inPage({ prelude: script, workerPrelude: script }, async (page) => {
         for (const worker of [true, false]) {
-          const got = await page.evaluate((worker) => failure(cappy.Scorer.load("/m/", { worker, device: "gpu" })), worker);
+          const got = await page.evaluate(
+            (worker) => failure(cappy.Scorer.load("/m/", { worker, device: "gpu" })),
+            worker,
+          );
           assert.equal(got.code, code, got.message);
           assert.match(got.message, says);
         }
-      }));
+      }),
+    );
   }
 
   test("dtype f16 fails where the adapter has none", () =>
@@ -190,14 +217,18 @@ describe("a load without what it needs fails by name", () => {
 test("the GPU's process crashes", async () => {
   const other = await startPackage();
   try {
-    await inPage({}, async (page) => {
-      await load(page, {});
-      const got = await scoreWhile(page, async () => {
-        const session = await other.browser.newBrowserCDPSession();
-        await session.send("Browser.crashGpuProcess");
-      });
-      assert.deepEqual(got, { same: true, code: undefined, message: undefined, losses: 1 });
-    }, other);
+    await inPage(
+      {},
+      async (page) => {
+        await load(page, {});
+        const got = await scoreWhile(page, async () => {
+          const session = await other.browser.newBrowserCDPSession();
+          await session.send("Browser.crashGpuProcess");
+        });
+        assert.deepEqual(got, { same: true, code: undefined, message: undefined, losses: 1 });
+      },
+      other,
+    );
   } finally {
     await other.close();
   }
@@ -206,14 +237,20 @@ test("the GPU's process crashes", async () => {
 test("a GPU without memory is an error by that name, and the next call tries again", () =>
   inPage({ prelude: CATCH_DEVICES }, async (page) => {
     await load(page, { worker: false });
-    const full = await scoreWhile(page, () => page.evaluate(() => {
-      const error = new GPUOutOfMemoryError("the test has taken it all");
-      devices.at(-1).dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
-    }));
+    const full = await scoreWhile(page, () =>
+      page.evaluate(() => {
+        const error = new GPUOutOfMemoryError("the test has taken it all");
+        devices.at(-1).dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error }));
+      }),
+    );
     assert.equal(full.code, "out-of-memory", full.message);
     assert.equal(full.losses, 0);
     const again = await page.evaluate(() => failure(scorer.score(instruction, lots)));
-    assert.deepEqual(again.value && Object.values(again.value), await page.evaluate(() => [...expected]), again.message);
+    assert.deepEqual(
+      again.value && Object.values(again.value),
+      await page.evaluate(() => [...expected]),
+      again.message,
+    );
   }));
 
 test("a page that the browser freezes in the background goes on where it was", () =>

@@ -31,7 +31,11 @@ const { platform, arch } = process;
 const RUNTIMES = {
   Node: { command: () => [process.execPath], device: "gpu" },
   Deno: {
-    command: () => [fromNpm("deno", [`@deno/${platform}-${arch}-glibc`, `@deno/${platform}-${arch}`], "deno"), "run", "-A"],
+    command: () => [
+      fromNpm("deno", [`@deno/${platform}-${arch}-glibc`, `@deno/${platform}-${arch}`], "deno"),
+      "run",
+      "-A",
+    ],
     device: "gpu",
   },
   Bun: { command: () => [fromNpm("bun", [`@oven/bun-${platform}-${arch}`], "bin/bun"), "run"], device: "gpu" },
@@ -42,7 +46,11 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
     const score = async (source, options, busy = "", cwd = root) => {
       const [program, ...args] = command();
       const env = { ...process.env, ...lavapipe(), NO_COLOR: "1" };
-      const { stdout } = await run(program, [...args, script, source, JSON.stringify(options), busy], { env, cwd, timeout: 240_000 });
+      const { stdout } = await run(program, [...args, script, source, JSON.stringify(options), busy], {
+        env,
+        cwd,
+        timeout: 240_000,
+      });
       return JSON.parse(stdout.trim().split("\n").at(-1));
     };
     const assertRight = (got) => {
@@ -69,18 +77,30 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
       t.diagnostic(`${got.info.device}. ${got.info.note}`);
     });
 
-    test("the CPU computes in a thread: timers go on, and the program ends by itself", { timeout: 300_000 }, async (t) => {
+    test("the CPU computes in a thread: timers go on, and the program ends by itself", {
+      timeout: 300_000,
+    }, async (t) => {
       const got = await score("", { device: "cpu" }, "busy");
       assertRight(got);
       assert.deepEqual([got.info.device, got.info.worker], ["cpu", true]);
-      t.diagnostic(`busy for ${got.busy.toFixed(0)} ms, ${got.ticks} timers ran, the longest wait was ${got.longest.toFixed(0)} ms`);
+      t.diagnostic(
+        `busy for ${got.busy.toFixed(0)} ms, ${got.ticks} timers ran, the longest wait was ${got.longest.toFixed(0)} ms`,
+      );
       // On this thread one batch alone would hold them up for longer.
-      assert.ok(got.ticks > got.busy / 50 && got.longest < got.busy / 3, `${got.ticks} in ${got.busy} ms, up to ${got.longest} ms`);
+      assert.ok(
+        got.ticks > got.busy / 50 && got.longest < got.busy / 3,
+        `${got.ticks} in ${got.busy} ms, up to ${got.longest} ms`,
+      );
     });
 
     test("a path of the disk names a model's folder", { timeout: 300_000 }, async () => {
       const folder = join(root, source.directory);
-      for (const [path, cwd] of [["./cappy-mini", dirname(folder)], [folder, root], [pathToFileURL(folder).href, root], ["../cappy-mini/", folder]]) {
+      for (const [path, cwd] of [
+        ["./cappy-mini", dirname(folder)],
+        [folder, root],
+        [pathToFileURL(folder).href, root],
+        ["../cappy-mini/", folder],
+      ]) {
         assertRight(await score(path, { device: "cpu" }, "", cwd));
       }
       for (const missing of ["./nowhere", join(root, "nowhere"), "C:\\models\\m", "C:/models/m"]) {

@@ -23,7 +23,10 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
   test("the built site loads the demo model and ranks every example correctly", { timeout: 90_000 }, () =>
     open("", async (page) => {
       assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
-      await page.locator("#model-name", { hasText: "Demo model" }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
+      await page
+        .locator("#model-name", { hasText: "Demo model" })
+        .or(page.locator("#model-error h3"))
+        .waitFor({ timeout: 60_000 });
       assert.equal(await page.locator("#model-error").innerText(), "");
       assert.match(await page.locator("#facts-line").textContent(), /Runs on the processor/);
       for (const { name, candidates, best } of examples) {
@@ -37,7 +40,8 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
         assert.equal(order[0], candidates[best], name);
         assert.deepEqual(order.toSorted(), candidates.toSorted());
       }
-    }));
+    }),
+  );
 
   test("no request is cancelled while the demo model loads", { timeout: 90_000 }, () =>
     open("", async (page, context) => {
@@ -46,13 +50,20 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
       const failed = [];
       const asked = [];
       context.on("request", (request) => asked.push(request.url()));
-      context.on("requestfailed", (request) => failed.push(`${request.method()} ${request.url()}: ${request.failure().errorText}`));
+      context.on("requestfailed", (request) =>
+        failed.push(`${request.method()} ${request.url()}: ${request.failure().errorText}`),
+      );
       await page.reload();
       await loaded();
       await page.waitForTimeout(500);
-      assert.equal(asked.filter((url) => url.endsWith("/model.safetensors")).length, 2, "a question for its size, and a download");
+      assert.equal(
+        asked.filter((url) => url.endsWith("/model.safetensors")).length,
+        2,
+        "a question for its size, and a download",
+      );
       assert.deepEqual(failed, []);
-    }));
+    }),
+  );
 
   test("the built site works without its server after the first visit, and says so", { timeout: 120_000 }, async () => {
     const server = await serve([["", site]]);
@@ -79,27 +90,45 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
   });
 
   test("the demo model in 4 bits is a smaller download", { timeout: 90_000 }, () =>
-    open("", async (page) => {
-      const bytesWith = async (weights) => {
-        await page.locator("#facts-line", { hasText: weights }).or(page.locator("#model-error h3")).waitFor({ timeout: 60_000 });
-        assert.equal(await page.locator("#model-error").innerText(), "");
-        return sent.splice(0).filter(({ name }) => /\bmodels?\//.test(name)).reduce((sum, { bytes }) => sum + bytes, 0);
-      };
-      const filesIn = (folder) => ["config.json", "tokenizer.json", "model.safetensors"].reduce((sum, name) => sum + statSync(join(site, folder, name)).size, 0);
-      const plain = await bytesWith("weights in 16 bits");
-      assert.equal(plain, filesIn("cappy-web/model"));
-      await page.getByRole("button", { name: "Change model" }).click();
-      await page.getByRole("radio", { name: /4 bits.*download 1\.\d+ MB/ }).check();
-      sent.length = 0;
-      await page.reload();
-      // The CPU, which is faster here, holds weights of 4 bits in 16.
-      const small = await bytesWith(/weights in (4|16) bits/);
-      assert.equal(small, filesIn("models/cappy-mini-q4") + statSync(join(site, "models/cappy-mini-q4/tokenizer_config.json")).size);
-      assert.ok(small < 0.6 * plain, `${small} bytes in place of ${plain}`);
-      const { name, candidates, best } = examples.find(({ name }) => name === "Capital city");
-      await page.selectOption("#examples", name);
-      await page.locator("#rank").click();
-      await ranked(page);
-      assert.equal((await texts(page))[0], candidates[best]);
-    }, { optionalFiles: true }));
+    open(
+      "",
+      async (page) => {
+        const bytesWith = async (weights) => {
+          await page
+            .locator("#facts-line", { hasText: weights })
+            .or(page.locator("#model-error h3"))
+            .waitFor({ timeout: 60_000 });
+          assert.equal(await page.locator("#model-error").innerText(), "");
+          return sent
+            .splice(0)
+            .filter(({ name }) => /\bmodels?\//.test(name))
+            .reduce((sum, { bytes }) => sum + bytes, 0);
+        };
+        const filesIn = (folder) =>
+          ["config.json", "tokenizer.json", "model.safetensors"].reduce(
+            (sum, name) => sum + statSync(join(site, folder, name)).size,
+            0,
+          );
+        const plain = await bytesWith("weights in 16 bits");
+        assert.equal(plain, filesIn("cappy-web/model"));
+        await page.getByRole("button", { name: "Change model" }).click();
+        await page.getByRole("radio", { name: /4 bits.*download 1\.\d+ MB/ }).check();
+        sent.length = 0;
+        await page.reload();
+        // The CPU, which is faster here, holds weights of 4 bits in 16.
+        const small = await bytesWith(/weights in (4|16) bits/);
+        assert.equal(
+          small,
+          filesIn("models/cappy-mini-q4") + statSync(join(site, "models/cappy-mini-q4/tokenizer_config.json")).size,
+        );
+        assert.ok(small < 0.6 * plain, `${small} bytes in place of ${plain}`);
+        const { name, candidates, best } = examples.find(({ name }) => name === "Capital city");
+        await page.selectOption("#examples", name);
+        await page.locator("#rank").click();
+        await ranked(page);
+        assert.equal((await texts(page))[0], candidates[best]);
+      },
+      { optionalFiles: true },
+    ),
+  );
 });

@@ -60,7 +60,11 @@ test("no address of another host is in the package, but the hub's", () => {
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js")) continue;
     const hosts = readFileSync(join(dist, name), "utf8").match(/https?:\/\/[a-z0-9.-]+/g) ?? [];
-    assert.deepEqual(hosts.filter((host) => host !== "https://huggingface.co" && !host.endsWith(".invalid")), [], name);
+    assert.deepEqual(
+      hosts.filter((host) => host !== "https://huggingface.co" && !host.endsWith(".invalid")),
+      [],
+      name,
+    );
   }
 });
 
@@ -68,9 +72,12 @@ test("npm would publish dist and nothing that installs itself", () => {
   const manifest = JSON.parse(readFileSync(join(dist, "../package.json"), "utf8"));
   assert.deepEqual(manifest.files, ["dist"]);
   // The terms of the crates in the WebAssembly; tests/notices.rs compares them with the lock file.
-  const [published, kept] = ["THIRD-PARTY-NOTICES.txt", "../notices/web.txt"].map((name) => readFileSync(join(dist, name), "utf8"));
+  const [published, kept] = ["THIRD-PARTY-NOTICES.txt", "../notices/web.txt"].map((name) =>
+    readFileSync(join(dist, name), "utf8"),
+  );
   assert.equal(published, kept);
-  for (const script of ["preinstall", "install", "postinstall", "prepare"]) assert.equal(manifest.scripts[script], undefined);
+  for (const script of ["preinstall", "install", "postinstall", "prepare"])
+    assert.equal(manifest.scripts[script], undefined);
   assert.equal(manifest.dependencies, undefined);
   for (const [entry, target] of Object.entries(manifest.exports)) {
     if (typeof target === "string") continue;
@@ -79,7 +86,12 @@ test("npm would publish dist and nothing that installs itself", () => {
 });
 
 test("no two files of the package share a name, so that bundlers may put them all into one folder", () => {
-  const names = readdirSync(dist, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map(({ name }) => name);
+  const names = readdirSync(dist, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => name);
   assert.ok(names.length > 50);
-  assert.deepEqual(names.filter((name, at) => names.indexOf(name) !== at), []);
+  assert.deepEqual(
+    names.filter((name, at) => names.indexOf(name) !== at),
+    [],
+  );
 });

@@ -12,15 +12,21 @@ before(async () => (host = await startPackage()));
 after(() => host?.close());
 
 /** Loads in the page and scores once. Functions cannot be sent there: `setUp` is a script that adds to `options`. */
-const load = (source, options = {}, setUp = "") => page.evaluate(async ({ source, options, setUp }) => {
-  if (setUp) await globalThis[setUp](options);
-  const { files, ...others } = options;
-  return failure(cappy.Scorer.load(source ?? files, { device: "gpu", ...others }).then(async (scorer) => {
-    const got = { score: await scorer.score(instruction, "a dog"), ...scorer.info() };
-    scorer.dispose();
-    return got;
-  }));
-}, { source, options, setUp });
+const load = (source, options = {}, setUp = "") =>
+  page.evaluate(
+    async ({ source, options, setUp }) => {
+      if (setUp) await globalThis[setUp](options);
+      const { files, ...others } = options;
+      return failure(
+        cappy.Scorer.load(source ?? files, { device: "gpu", ...others }).then(async (scorer) => {
+          const got = { score: await scorer.score(instruction, "a dog"), ...scorer.info() };
+          scorer.dispose();
+          return got;
+        }),
+      );
+    },
+    { source, options, setUp },
+  );
 
 async function fresh(options) {
   await page?.context().close();
@@ -41,8 +47,10 @@ test("a relative folder, the hub, a URL and picked files give the same model", a
   const missing = await load("some/other", { endpoint: host.site.url });
   assert.equal(missing.code, "not-found", missing.message);
 
-  await page.setInputFiles("input", Object.entries(host.model).map(([name, buffer]) =>
-    ({ name, buffer, mimeType: "application/octet-stream" })));
+  await page.setInputFiles(
+    "input",
+    Object.entries(host.model).map(([name, buffer]) => ({ name, buffer, mimeType: "application/octet-stream" })),
+  );
   await page.evaluate(() => {
     globalThis.pick = (options) => (options.files = document.querySelector("input").files);
   });
@@ -60,7 +68,10 @@ test("a second load asks only whether the files are fresh, or nothing, also offl
     assert.equal(typeof first.value?.score, "number", first.message);
     host.site.log.length = 0;
     assert.equal((await load("/m/", { worker })).value.score, first.value.score);
-    assert.deepEqual(requests().map((line) => line.split(" ")[0]), ["HEAD", "HEAD", "HEAD"]);
+    assert.deepEqual(
+      requests().map((line) => line.split(" ")[0]),
+      ["HEAD", "HEAD", "HEAD"],
+    );
     host.site.log.length = 0;
     assert.equal((await load("/m/", { worker, checkFreshness: false })).value.score, first.value.score);
     assert.deepEqual(requests(), []);
@@ -84,7 +95,12 @@ test("headers are sent, and sums are checked", async () => {
   for (const worker of [true, false]) {
     const without = await load("/m/", { worker, cache: false });
     assert.equal(without.code, "unauthorized", without.message);
-    const right = await load("/m/", { worker, cache: false, headers: { "X-Token": "t" }, sha256: { "model.safetensors": sum } });
+    const right = await load("/m/", {
+      worker,
+      cache: false,
+      headers: { "X-Token": "t" },
+      sha256: { "model.safetensors": sum },
+    });
     assert.equal(typeof right.value?.score, "number", right.message);
     const zeros = { "model.safetensors": sum.replace(/./g, "0") };
     const wrong = await load("/m/", { worker, cache: false, headers: { "X-Token": "t" }, sha256: zeros });
@@ -104,19 +120,23 @@ test("a caller's own fetch is asked, used and stopped", async () => {
       };
     };
     globalThis.plain = (options) => (options.fetch = fetch);
-    globalThis.refusing = (options) => (options.fetch = async () => { throw new Error("not today"); });
+    globalThis.refusing = (options) =>
+      (options.fetch = async () => {
+        throw new Error("not today");
+      });
     globalThis.opaque = (options) => (options.fetch = async () => Response.error());
     globalThis.hanging = (options) => {
       const stopper = new AbortController();
       options.signal = stopper.signal;
       globalThis.stopped = 0;
-      options.fetch = (url, init) => new Promise((resolve, reject) => {
-        init.signal.addEventListener("abort", () => {
-          stopped += 1;
-          reject(init.signal.reason);
+      options.fetch = (url, init) =>
+        new Promise((resolve, reject) => {
+          init.signal.addEventListener("abort", () => {
+            stopped += 1;
+            reject(init.signal.reason);
+          });
+          setTimeout(() => stopper.abort(), 50);
         });
-        setTimeout(() => stopper.abort(), 50);
-      });
     };
     globalThis.stalling = (options) => {
       const stopper = new AbortController();

@@ -56,10 +56,11 @@ test("an adapter without subgroups is asked for what wgpu asks for", async () =>
 
 test("two loads at once, of which the first ends first, leave everything as it was", async () => {
   const ends = [];
-  const load = () => withSubgroups(async () => {
-    await new Promise((resolve) => ends.push(resolve));
-    return open();
-  });
+  const load = () =>
+    withSubgroups(async () => {
+      await new Promise((resolve) => ends.push(resolve));
+      return open();
+    });
   const [first, second] = [load(), load()];
   while (ends.length < 2) await null;
   assert.equal(Adapter.prototype.requestDevice, methods[1], "no prototype is changed meanwhile");
@@ -71,7 +72,12 @@ test("two loads at once, of which the first ends first, leave everything as it w
 });
 
 test("a load that fails leaves everything as it was", async () => {
-  await assert.rejects(withSubgroups(async () => { throw new Error("no device"); }), /no device/);
+  await assert.rejects(
+    withSubgroups(async () => {
+      throw new Error("no device");
+    }),
+    /no device/,
+  );
   assertUnchanged();
 });
 

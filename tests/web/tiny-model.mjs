@@ -5,10 +5,21 @@ const [HIDDEN, INNER, LAYERS, POSITIONS] = [32, 32, 1, 34];
 /** The files of the model, with the tokenizer of another one of `vocabulary` words. */
 export function tinyModel(tokenizer, vocabulary) {
   const config = {
-    architectures: ["RobertaForSequenceClassification"], model_type: "roberta", num_labels: 1,
-    vocab_size: vocabulary, hidden_size: HIDDEN, num_hidden_layers: LAYERS,
-    num_attention_heads: 2, intermediate_size: INNER, hidden_act: "gelu", max_position_embeddings: POSITIONS,
-    type_vocab_size: 1, layer_norm_eps: 1e-5, pad_token_id: 1, bos_token_id: 0, eos_token_id: 2,
+    architectures: ["RobertaForSequenceClassification"],
+    model_type: "roberta",
+    num_labels: 1,
+    vocab_size: vocabulary,
+    hidden_size: HIDDEN,
+    num_hidden_layers: LAYERS,
+    num_attention_heads: 2,
+    intermediate_size: INNER,
+    hidden_act: "gelu",
+    max_position_embeddings: POSITIONS,
+    type_vocab_size: 1,
+    layer_norm_eps: 1e-5,
+    pad_token_id: 1,
+    bos_token_id: 0,
+    eos_token_id: 2,
     id2label: { 0: "LABEL_0" },
   };
   return {

@@ -6,8 +6,9 @@ use js_sys::{Array, Function, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
+use super::errors::fail;
 use super::gpu::parse_dtype;
-use super::{fail, to_js};
+use super::to_js;
 use crate::files::JsFiles;
 use cappy::adapt::{Adaptation, Depth, Kept, Plan, Prepared, Recipe, Settings, examples};
 use cappy::{Checkpoint, Error, ErrorKind, LoadOptions, ModelSource, Progress};

@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
+use super::errors::fail;
 use super::gpu::parse_dtype;
-use super::{fail, to_js};
+use super::to_js;
 use cappy::bench::{Options, Shape};
 use cappy::checkpoint::WeightFormat;
 use cappy::{Error, ErrorKind};

@@ -8,6 +8,7 @@ mod adapt;
 mod bench;
 #[cfg(feature = "cpu")]
 mod cpu;
+mod errors;
 mod files;
 #[cfg(feature = "gpu")]
 mod gpu;
@@ -15,9 +16,10 @@ mod hash;
 #[cfg(not(any(feature = "gpu", feature = "cpu")))]
 mod none;
 
-use cappy::{Error, ErrorKind, Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+use cappy::{Info, LoadOptions, ModelSource, Progress, Score, Scorer};
 #[cfg(all(feature = "cpu", not(feature = "gpu")))]
 use cpu as device;
+use errors::fail;
 #[cfg(feature = "gpu")]
 use gpu as device;
 use js_sys::Function;
@@ -109,8 +111,8 @@ impl WasmScorer {
     }
 }
 
-/// Fails with `atFault: "pace"` and the microseconds that a fixed forward pass takes here, unless that
-/// is less than `rival`; else what to give [`WasmScorer::load`] as `tuning`. No model is needed.
+/// Fails with `atFault: "pace"` and `micros`, the microseconds that a fixed forward pass takes here, unless
+/// that is less than `rival`; else what to give [`WasmScorer::load`] as `tuning`. No model is needed.
 ///
 /// # Errors
 /// As [`WasmScorer::load`].
@@ -124,10 +126,7 @@ pub async fn compete(
     let measured = device::measure(kernel.as_deref(), tuning.as_deref(), subgroup_size);
     let (tuning, micros) = measured.await.map_err(fail)?;
     match micros {
-        Some(micros) if micros >= rival => {
-            let kind = ErrorKind::AdapterTooSmall;
-            Err(fail(Error::new(kind, "pace", micros.to_string())))
-        }
+        Some(micros) if micros >= rival => Err(errors::slower(micros)),
         _ => Ok(tuning),
     }
 }
@@ -135,17 +134,4 @@ pub async fn compete(
 /// Plain objects, and numbers as JavaScript has them.
 fn to_js(value: &impl Serialize) -> Result<JsValue, JsValue> {
     Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
-}
-
-/// What JavaScript makes a `CappyError` of.
-fn fail(error: Error) -> JsValue {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Parts<'a> {
-        code: &'a str,
-        at_fault: &'a str,
-        what: &'a str,
-    }
-    let parts = Parts { code: error.kind().code(), at_fault: error.at_fault(), what: error.what() };
-    to_js(&parts).unwrap_or_else(|error| error)
 }

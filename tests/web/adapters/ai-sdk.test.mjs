@@ -19,7 +19,9 @@ test("cappyReranker ranks texts, and objects with a text", async () => {
   const model = cappyReranker(handRanker());
   const { ranking } = await model.doRerank({ query: "q", documents: texts("0.1", "0.5", "0.1 x") });
   assert.deepEqual(ranking, [
-    { index: 1, relevanceScore: 0.5 }, { index: 0, relevanceScore: 0.1 }, { index: 2, relevanceScore: 0.1 },
+    { index: 1, relevanceScore: 0.5 },
+    { index: 0, relevanceScore: 0.1 },
+    { index: 2, relevanceScore: 0.1 },
   ]);
   /** @type {any} */
   const documents = { type: "object", values: [{ text: "0.1", id: 1 }, { text: "0.7" }] };
@@ -61,10 +63,9 @@ test("cappyReranker refuses wrong values, by name", async () => {
   }
   const documents = { type: "object", values: [{ text: "1" }, { title: "no text" }] };
   await assert.rejects(model.doRerank({ query: "q", documents }), inputError("documents[1]"));
-  await assert.rejects(
-    model.doRerank({ query: "q", documents: texts("1"), abortSignal: AbortSignal.abort() }),
-    { code: "aborted" },
-  );
+  await assert.rejects(model.doRerank({ query: "q", documents: texts("1"), abortSignal: AbortSignal.abort() }), {
+    code: "aborted",
+  });
   assert.deepEqual((await model.doRerank({ query: "q", documents: texts() })).ranking, []);
 });
 
@@ -72,6 +73,10 @@ test("imports no package when it runs", async () => {
   for (const file of ["ai-sdk.js", "rerank.js", "ranker.js", "error.js"]) {
     const source = await readFile(new URL(`../../../dist/${file}`, import.meta.url), "utf8");
     const imported = [...source.matchAll(/(?:from|import)\s*\(?["']([^"']+)["']/g)].map((m) => m[1]);
-    assert.deepEqual(imported.filter((name) => !name.startsWith("./")), [], file);
+    assert.deepEqual(
+      imported.filter((name) => !name.startsWith("./")),
+      [],
+      file,
+    );
   }
 });

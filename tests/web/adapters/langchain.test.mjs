@@ -19,12 +19,18 @@ test("CappyRerank is a document compressor", () => {
 
 test("CappyRerank returns documents best first, with the score beside the other metadata", async () => {
   const best = await new CappyRerank({ scorer: handRanker() }).compressDocuments(given(), "q");
-  assert.deepEqual(best.map((d) => [d.pageContent, d.metadata, d.id]), [
-    ["0.8!", { source: "b", relevanceScore: 0.8, truncated: 1 }, undefined],
-    ["0.2", { source: "a", relevanceScore: 0.2 }, "1"],
-    ["0.2 plain", { relevanceScore: 0.2 }, undefined],
-  ]);
-  assert.deepEqual(best.map((d) => d instanceof Document), [true, true, false]);
+  assert.deepEqual(
+    best.map((d) => [d.pageContent, d.metadata, d.id]),
+    [
+      ["0.8!", { source: "b", relevanceScore: 0.8, truncated: 1 }, undefined],
+      ["0.2", { source: "a", relevanceScore: 0.2 }, "1"],
+      ["0.2 plain", { relevanceScore: 0.2 }, undefined],
+    ],
+  );
+  assert.deepEqual(
+    best.map((d) => d instanceof Document),
+    [true, true, false],
+  );
 });
 
 test("CappyRerank leaves the documents that it was given as they were", async () => {

@@ -26,7 +26,9 @@ export function handRanker() {
 /** A check for `assert.throws` and `assert.rejects`: a `CappyError` for unusable input at `atFault`. */
 export function inputError(atFault) {
   return (error) =>
-    error instanceof CappyError && error.code === "input" && error.atFault === atFault &&
+    error instanceof CappyError &&
+    error.code === "input" &&
+    error.atFault === atFault &&
     error.message.startsWith(`${atFault}: `);
 }
 

@@ -17,22 +17,29 @@ test("results come best first, equal scores in the order given, with indices of 
 
 test("topN keeps the best, also when there are fewer", async () => {
   const { rerank } = reranker(handRanker());
-  assert.deepEqual((await rerank({ query: "q", documents, topN: 2 })).results.map((r) => r.index), [1, 0]);
+  assert.deepEqual(
+    (await rerank({ query: "q", documents, topN: 2 })).results.map((r) => r.index),
+    [1, 0],
+  );
   assert.equal((await rerank({ query: "q", documents, topN: 99 })).results.length, 4);
 });
 
 test("returnDocuments puts the text into the result", async () => {
   const { results } = await reranker(handRanker()).rerank({ query: "q", documents, returnDocuments: true });
-  assert.deepEqual(results.map((r) => r.document), [
-    { text: "0.9 a" }, { text: "0.2 b" }, { text: "0.2 c!!" }, { text: "-0.1 d" },
-  ]);
+  assert.deepEqual(
+    results.map((r) => r.document),
+    [{ text: "0.9 a" }, { text: "0.2 b" }, { text: "0.2 c!!" }, { text: "-0.1 d" }],
+  );
 });
 
 test("the query is the instruction, unless `instruction` wraps it", async () => {
   const ranker = handRanker();
   await reranker(ranker).rerank({ query: "q", documents });
   await reranker(ranker, { instruction: (query) => `Answer: ${query}` }).rerank({ query: "q", documents });
-  assert.deepEqual(ranker.calls.map((c) => c.instruction), ["q", "Answer: q"]);
+  assert.deepEqual(
+    ranker.calls.map((c) => c.instruction),
+    ["q", "Answer: q"],
+  );
   assert.deepEqual(ranker.calls[0].candidates, ["0.2 b", "0.9 a", "0.2 c!!", "-0.1 d"]);
 });
 

@@ -4,12 +4,16 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 
 const TYPES = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css",
-  ".json": "application/json", ".wasm": "application/wasm",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".wasm": "application/wasm",
 };
 
 // Nothing that is not written out here: fetching what a bundler has inlined is not.
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
+const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src data:";
 
 /** Serves the files of `folder` on this machine, with `headers` besides; `{ url, close }`. */
 export async function serve(folder, headers = {}) {
@@ -31,10 +35,11 @@ export async function serve(folder, headers = {}) {
   await new Promise((done) => server.listen(0, "127.0.0.1", () => done(undefined)));
   return {
     url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}/`,
-    close: () => new Promise((done) => {
-      server.close(done);
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise((done) => {
+        server.close(done);
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -52,8 +57,10 @@ export async function openList(browser, url, other) {
     faults.push(what);
     failed();
   };
-  context.on("console", (message) => message.type() === "error" &&
-    fault(`console: ${message.text()} (${message.location().url})`));
+  context.on(
+    "console",
+    (message) => message.type() === "error" && fault(`console: ${message.text()} (${message.location().url})`),
+  );
   context.on("weberror", (error) => fault(`uncaught: ${error.error()}`));
   context.on("requestfailed", (r) => {
     const why = r.failure()?.errorText;
@@ -74,8 +81,7 @@ export async function openList(browser, url, other) {
     await page.goto(url);
     const item = page.locator("ol > li").first();
     // The first fault is the one to tell: waiting is cut short after it, which is no fault more.
-    const listed = item.waitFor({ timeout: 120_000 })
-      .catch((error) => faults.length === 0 && fault(String(error)));
+    const listed = item.waitFor({ timeout: 120_000 }).catch((error) => faults.length === 0 && fault(String(error)));
     await Promise.race([listed, failure]);
     // Errors of the page may be reported a little later.
     await page.waitForTimeout(300);

@@ -81,7 +81,10 @@ const noOpfs = "delete FileSystemFileHandle.prototype.createWritable;";
 const nothing = `${noOpfs} Object.defineProperty(globalThis, "caches", { get() { throw new Error("none"); } });`;
 const load = (tab, ...args) => tab.evaluate((args) => load(...args), args);
 
-for (const [where, script] of [["OPFS", ""], ["the Cache API", noOpfs]]) {
+for (const [where, script] of [
+  ["OPFS", ""],
+  ["the Cache API", noOpfs],
+]) {
   test(`in ${where} files are cached, resumed after a reload, used offline, listed and deleted`, async () => {
     const tab = await page(script);
     site.slow = 10;
@@ -114,7 +117,10 @@ for (const [where, script] of [["OPFS", ""], ["the Cache API", noOpfs]]) {
     const left = await tab.evaluate(async () => {
       const root = await navigator.storage.getDirectory();
       const folders = await root.getDirectoryHandle("cappy").catch(() => null);
-      return [(await (await caches.open("cappy")).keys()).length, folders && (await Array.fromAsync(folders.keys())).length];
+      return [
+        (await (await caches.open("cappy")).keys()).length,
+        folders && (await Array.fromAsync(folders.keys())).length,
+      ];
     });
     assert.deepEqual(left, [0, script ? null : 0], "nothing is left");
     site.log.length = 0;
@@ -151,7 +157,7 @@ test("too little storage is an error before the download", async () => {
   const why = /^quota model\.safetensors: needs 10\.5 MB, the browser grants 1\.0 MB more, 9\.5 MB are missing;/;
   assert.match(await load(tab), why);
   assert.equal(site.gets("safetensors").length, 0);
-  assert.equal((await tab.evaluate(() => loader.probe("/m", {}).catch((error) => error.code))), "not-found");
+  assert.equal(await tab.evaluate(() => loader.probe("/m", {}).catch((error) => error.code)), "not-found");
 });
 
 test("two tabs download once", async () => {

@@ -6,7 +6,21 @@ import { test } from "node:test";
 import { openModel } from "../../../dist/loader/loader.js";
 import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
 import { costOf } from "../../../dist/loader/probe.js";
-import { MIB, weights, config, site, store, sha256, sleep, hasher, open, openWeights, same, fails, keepNothing } from "./opening.mjs";
+import {
+  MIB,
+  weights,
+  config,
+  site,
+  store,
+  sha256,
+  sleep,
+  hasher,
+  open,
+  openWeights,
+  same,
+  fails,
+  keepNothing,
+} from "./opening.mjs";
 import { noise } from "./server.mjs";
 
 const PIECE = 4 * MIB;
@@ -100,7 +114,11 @@ test("a server that always breaks the connection is given up", async () => {
 
 test("a server that hangs is not waited for forever", async () => {
   const hang = () => new Promise(() => {});
-  await fails(open({ fetch: hang }, {}, undefined, { stalled: 50 }).then((m) => m.open("x")), "network", /nothing came/);
+  await fails(
+    open({ fetch: hang }, {}, undefined, { stalled: 50 }).then((m) => m.open("x")),
+    "network",
+    /nothing came/,
+  );
   const controller = new AbortController();
   const opening = open({ fetch: hang }, { signal: controller.signal }).then((m) => m.open("x"));
   setTimeout(() => controller.abort(), 10);
@@ -134,7 +152,10 @@ test("a piece that a read waits for is downloaded first", async () => {
   assert.ok(site.sent < 30 * MIB, `${site.sent} bytes were sent for two pieces`);
   site.slow = 0;
   await same(file, large);
-  assert.deepEqual((await modelsIn(store)).map(({ bytes }) => bytes), [large.length]);
+  assert.deepEqual(
+    (await modelsIn(store)).map(({ bytes }) => bytes),
+    [large.length],
+  );
 });
 
 test("without storage, small files are held in memory and large ones are streamed", async () => {
@@ -191,7 +212,10 @@ test("an optional file that a server hides counts as absent, unless the server c
   assert.equal(await model.open("modules.json"), null);
   await fails(model.open("tokenizer.json"), "unauthorized", /tokenizer\.json/);
   let reachable = true;
-  const fetchOf = (url, init) => reachable && !url.endsWith("added_tokens.json") ? fetch(url, init) : Promise.reject(new TypeError("Failed to fetch"));
+  const fetchOf = (url, init) =>
+    reachable && !url.endsWith("added_tokens.json")
+      ? fetch(url, init)
+      : Promise.reject(new TypeError("Failed to fetch"));
   const hiding = await open({ fetch: fetchOf });
   assert.equal(await hiding.open("added_tokens.json"), null, "its 404 is hidden from this page");
   reachable = false;
@@ -231,7 +255,11 @@ test("a body that is longer than announced is refused", async () => {
     if (init.method === "HEAD") return new Response(null, { headers: { "content-length": "10" } });
     return new Response("x".repeat(11));
   };
-  await fails((await open({ fetch: lie })).open("a.json").then((f) => f.read(0, 10)), "network", /longer than/);
+  await fails(
+    (await open({ fetch: lie })).open("a.json").then((f) => f.read(0, 10)),
+    "network",
+    /longer than/,
+  );
 });
 
 test("hub ids, revisions, headers and addresses lead to the right requests", async () => {
@@ -275,22 +303,34 @@ test("hub ids without an owner, and addresses of models' pages", async () => {
   };
   const hub = "https://huggingface.co";
   const main = ["o/n", `${hub}/o/n/resolve/main/config.json`];
-  assert.deepEqual(await ask("bert-base-uncased"), ["bert-base-uncased", `${hub}/bert-base-uncased/resolve/main/config.json`]);
+  assert.deepEqual(await ask("bert-base-uncased"), [
+    "bert-base-uncased",
+    `${hub}/bert-base-uncased/resolve/main/config.json`,
+  ]);
   assert.equal((await ask("bert-base-uncased@v1"))[0], "bert-base-uncased@v1");
   for (const page of ["o/n", "o/n/", "o/n?library=transformers", "o/n#usage", "o/n/tree/main", "o/n/tree/main/"]) {
     assert.deepEqual(await ask(`${hub}/${page}`), main, page);
     assert.deepEqual(await ask(new URL(`${hub}/${page}`)), main, page);
   }
   for (const revision of ["refs/pr/1", "refs%2Fpr%2F1"]) {
-    assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), ["o/n@refs/pr/1", `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`]);
+    assert.deepEqual(await ask(`${hub}/o/n/tree/${revision}`), [
+      "o/n@refs/pr/1",
+      `${hub}/o/n/resolve/refs%2Fpr%2F1/config.json`,
+    ]);
   }
-  assert.deepEqual(await ask(`${hub}/bert-base-uncased/tree/86b5`), ["bert-base-uncased@86b5", `${hub}/bert-base-uncased/resolve/86b5/config.json`]);
+  assert.deepEqual(await ask(`${hub}/bert-base-uncased/tree/86b5`), [
+    "bert-base-uncased@86b5",
+    `${hub}/bert-base-uncased/resolve/86b5/config.json`,
+  ]);
   // A folder inside a model is another model than the one around it, and cached apart.
   const inside = `${hub}/o/n/resolve/v1/checkpoint-500/`;
   assert.deepEqual(await ask(`${hub}/o/n/tree/v1/checkpoint-500`), [inside, `${inside}config.json`]);
   assert.equal((await ask(inside))[1], `${inside}config.json`);
   const mirror = { endpoint: "https://mirror/hf" };
-  assert.deepEqual(await ask("https://mirror/hf/o/n/tree/v1", mirror), ["o/n@v1", "https://mirror/hf/o/n/resolve/v1/config.json"]);
+  assert.deepEqual(await ask("https://mirror/hf/o/n/tree/v1", mirror), [
+    "o/n@v1",
+    "https://mirror/hf/o/n/resolve/v1/config.json",
+  ]);
   assert.deepEqual(await ask("https://mirror/hf/o/n"), ["https://mirror/hf/o/n/", "https://mirror/hf/o/n/config.json"]);
   await fails(open({ revision: "v2" }, {}, `${hub}/o/n/tree/v1`), "input", /^revision: /);
 });
@@ -335,8 +375,17 @@ test("a file with a sum that is not there is an error, for every kind of source,
 
 test("no file without a sum replaces one that has a sum", async () => {
   const index = Buffer.from(JSON.stringify({ weight_map: { a: "other.safetensors" } }));
-  for (const name of ["model.safetensors.index.json", "other.safetensors", "pytorch_model.bin",
-    "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "sentencepiece.bpe.model", "tokenizer_config.json"]) {
+  for (const name of [
+    "model.safetensors.index.json",
+    "other.safetensors",
+    "pytorch_model.bin",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "vocab.txt",
+    "sentencepiece.bpe.model",
+    "tokenizer_config.json",
+  ]) {
     site.files[`/m/${name}`] = index;
   }
   const there = async (sha256, names) => {
@@ -368,18 +417,26 @@ test("an index of any size, of any number of shards, is not read", async () => {
   const name = "model.safetensors.index.json";
   delete site.files["/m/model.safetensors"];
   site.files["/m/tokenizer.json"] = Buffer.from("{}");
-  const shards = (count) => ({ weight_map: Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `${i}.bin`])) });
+  const shards = (count) => ({
+    weight_map: Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `${i}.bin`])),
+  });
   const cost = async (index) => {
     site.files[`/m/${name}`] = Buffer.from(index);
     site.log.length = 0;
     await costOf(await open({}, {}, `${site.url}/m`), null);
   };
   await fails(cost(JSON.stringify(shards(1025))), "checkpoint", /lists 1025 shards, at most 1024/);
-  assert.ok(site.log.every((line) => !line.includes(".bin ") && !line.endsWith("0.bin")), "no shard was asked for");
+  assert.ok(
+    site.log.every((line) => !line.includes(".bin ") && !line.endsWith("0.bin")),
+    "no shard was asked for",
+  );
   await fails(cost(JSON.stringify(shards(1024))), "not-found", /^0\.bin/);
   const large = JSON.stringify(shards(1)).padEnd(5 * MIB);
   await fails(cost(large), "config", /at most 4194304/);
-  assert.ok(site.log.every((line) => !line.startsWith("GET")  || !line.includes(name)), "no byte of it was read");
+  assert.ok(
+    site.log.every((line) => !line.startsWith("GET") || !line.includes(name)),
+    "no byte of it was read",
+  );
 
   // Kept, it does not count as a complete model, and is not read into memory to find out.
   site.files["/m/0.bin"] = weights;
@@ -388,7 +445,10 @@ test("an index of any size, of any number of shards, is not read", async () => {
     const opened = await model.open(file);
     for (let at = 0; at < opened.size; at += PIECE) await opened.read(at, Math.min(opened.size, at + PIECE));
   }
-  assert.deepEqual((await modelsIn(store)).map(({ complete }) => complete), [false]);
+  assert.deepEqual(
+    (await modelsIn(store)).map(({ complete }) => complete),
+    [false],
+  );
 });
 
 test("full storage is a quota error", async () => {

@@ -22,8 +22,14 @@ test("of a picked folder with checkpoints in it, its own files are taken", async
     return found && Buffer.from(await found.read(0, found.size)).toString();
   };
   // In the order in which browsers list them, and the other way round.
-  const files = ["checkpoint-500/config.json", "checkpoint-500/model.safetensors", "config.json", "model.safetensors", "onnx/config.json", "1_Pooling/config.json"]
-    .map((path) => file(`mine/${path}`, `of ${path}`));
+  const files = [
+    "checkpoint-500/config.json",
+    "checkpoint-500/model.safetensors",
+    "config.json",
+    "model.safetensors",
+    "onnx/config.json",
+    "1_Pooling/config.json",
+  ].map((path) => file(`mine/${path}`, `of ${path}`));
   for (const order of [files, files.toReversed()]) {
     const model = await openModel(order, {}, {});
     assert.equal(await text(model, "config.json"), "of config.json");
@@ -32,7 +38,11 @@ test("of a picked folder with checkpoints in it, its own files are taken", async
     assert.equal(await text(model, "tokenizer.json"), null);
   }
   // A file of a checkpoint inside does not replace one that the folder lacks.
-  const lacking = await openModel(files.filter(({ webkitRelativePath: path }) => path !== "mine/model.safetensors"), {}, {});
+  const lacking = await openModel(
+    files.filter(({ webkitRelativePath: path }) => path !== "mine/model.safetensors"),
+    {},
+    {},
+  );
   assert.equal(await text(lacking, "model.safetensors"), null);
   // Shards of an index have paths of their own, and files that were picked one by one have none.
   const shards = await openModel([file("m/config.json", "c"), file("m/parts/a.safetensors", "in parts")], {}, {});

@@ -19,14 +19,33 @@ test("probe says what a load would cost", async () => {
   const small = config.length + tokenizer.length;
   const cost = await probe(`${site.url}/m`, {});
   assert.deepEqual(cost, {
-    model: `${site.url}/m/`, bytes: small + tensors.length, download: small + tensors.length,
-    gpuBytes: 32, gpuBytesAs: null, weights: "model.safetensors", quota: null,
+    model: `${site.url}/m/`,
+    bytes: small + tensors.length,
+    download: small + tensors.length,
+    gpuBytes: 32,
+    gpuBytesAs: null,
+    weights: "model.safetensors",
+    quota: null,
   });
   // Constants that Python writes, and what sentence-transformers keeps beside the model.
-  const shape = { hidden_size: 4, intermediate_size: 8, num_hidden_layers: 1, vocab_size: 9, max_position_embeddings: 5 };
+  const shape = {
+    hidden_size: 4,
+    intermediate_size: 8,
+    num_hidden_layers: 1,
+    vocab_size: 9,
+    max_position_embeddings: 5,
+  };
   const plain = { "/m/config.json": json({ ...shape, text: 'NaN \\" NaN' }) };
-  const odd = { "/m/config.json": Buffer.from(`{"a": NaN, "b": [-Infinity, Infinity], ${plain["/m/config.json"].toString().slice(1)}`) };
-  const more = { "/m/modules.json": json([]), "/m/config_sentence_transformers.json": json({}), "/m/sentence_bert_config.json": json([1]) };
+  const odd = {
+    "/m/config.json": Buffer.from(
+      `{"a": NaN, "b": [-Infinity, Infinity], ${plain["/m/config.json"].toString().slice(1)}`,
+    ),
+  };
+  const more = {
+    "/m/modules.json": json([]),
+    "/m/config_sentence_transformers.json": json({}),
+    "/m/sentence_bert_config.json": json([1]),
+  };
   const rest = { ...site.files };
   const costs = [];
   for (const files of [plain, odd, { ...odd, ...more }, { ...odd, ...more, "/m/modules.json": undefined }]) {
@@ -37,11 +56,17 @@ test("probe says what a load would cost", async () => {
   assert.ok(costs[0].gpuBytesAs.f16 > 0);
   for (const { gpuBytesAs } of costs) assert.deepEqual(gpuBytesAs, costs[0].gpuBytesAs);
   const longer = odd["/m/config.json"].length - plain["/m/config.json"].length;
-  assert.deepEqual(costs.map(({ bytes }) => bytes - costs[0].bytes), [0, longer, longer + 2 + 2 + 3, longer]);
+  assert.deepEqual(
+    costs.map(({ bytes }) => bytes - costs[0].bytes),
+    [0, longer, longer + 2 + 2 + 3, longer],
+  );
   // Kept bytes count, and asking keeps nothing.
   await same(await openWeights(), tensors);
   const stored = JSON.stringify(await modelsIn(store));
-  const again = await costOf(await openIn({ openStore: async () => store, retryPause: 1, stalled: 99 }, `${site.url}/m`, {}, {}, false), 7);
+  const again = await costOf(
+    await openIn({ openStore: async () => store, retryPause: 1, stalled: 99 }, `${site.url}/m`, {}, {}, false),
+    7,
+  );
   assert.equal(again.download, small);
   assert.equal(again.quota, 7);
   assert.equal(JSON.stringify(await modelsIn(store)), stored);
@@ -49,8 +74,12 @@ test("probe says what a load would cost", async () => {
   // Shards, vocab and merges, and a torch file in f32.
   const index = json({ weight_map: { a: "one.bin", b: "two.bin", c: "one.bin" } });
   site.files = {
-    "/m/config.json": config, "/m/vocab.json": json({}), "/m/merges.txt": json({}),
-    "/m/pytorch_model.bin.index.json": index, "/m/one.bin": Buffer.alloc(100), "/m/two.bin": Buffer.alloc(60),
+    "/m/config.json": config,
+    "/m/vocab.json": json({}),
+    "/m/merges.txt": json({}),
+    "/m/pytorch_model.bin.index.json": index,
+    "/m/one.bin": Buffer.alloc(100),
+    "/m/two.bin": Buffer.alloc(60),
   };
   const sharded = await probe(`${site.url}/m`, {});
   assert.equal(sharded.bytes, config.length + 4 + index.length + 160);
@@ -106,7 +135,11 @@ test("a tokenizer's optional files that a model does not have are asked for once
 test("probe says what weights take that are rounded while they load", async () => {
   const read = (name) => readFile(new URL(`../../../models/cappy-mini/${name}`, import.meta.url));
   const costs = {};
-  for (const [format, weights] of [["f16", "model.safetensors"], ["q8", "q8/model.safetensors"], ["q4", "q4/model.safetensors"]]) {
+  for (const [format, weights] of [
+    ["f16", "model.safetensors"],
+    ["q8", "q8/model.safetensors"],
+    ["q4", "q4/model.safetensors"],
+  ]) {
     site.files = { "/m/model.safetensors": await read(weights) };
     for (const name of ["config.json", "tokenizer.json"]) site.files[`/m/${name}`] = await read(name);
     costs[format] = await probe(`${site.url}/m`, {});

@@ -78,7 +78,8 @@ export async function serve(files) {
         await new Promise((resolve) => setTimeout(resolve, 20));
         return response.destroy();
       }
-      if (site.slow && response.req.url.startsWith(site.slowPath)) await new Promise((resolve) => setTimeout(resolve, site.slow));
+      if (site.slow && response.req.url.startsWith(site.slowPath))
+        await new Promise((resolve) => setTimeout(resolve, site.slow));
     }
     response.end();
   }
@@ -86,7 +87,16 @@ export async function serve(files) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const site = {
-    files, log, ranges: true, head: 200, etags: true, status: {}, cuts: [], slow: 0, slowPath: "/", sent: 0,
+    files,
+    log,
+    ranges: true,
+    head: 200,
+    etags: true,
+    status: {},
+    cuts: [],
+    slow: 0,
+    slowPath: "/",
+    sent: 0,
     url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}`,
     close: () => {
       server.closeAllConnections();

@@ -2,7 +2,9 @@
 //   score.mjs SOURCE OPTIONS [busy]    busy: looks at timers meanwhile, and does not dispose of the scorer:
 //                                      the program must end all the same
 const [source, options, busy] = process.argv.slice(2);
-const pairs = JSON.parse(await (await import("node:fs/promises")).readFile(new URL("../../golden/pairs.json", import.meta.url), "utf8")).pairs;
+const pairs = JSON.parse(
+  await (await import("node:fs/promises")).readFile(new URL("../../golden/pairs.json", import.meta.url), "utf8"),
+).pairs;
 // Deno makes a global of its own when it is first asked for a module of Node's.
 process.getBuiltinModule("node:fs");
 const before = Object.getOwnPropertyNames(globalThis);
@@ -23,7 +25,10 @@ try {
     let last = performance.now();
     const timer = setInterval(() => gaps.push(-last + (last = performance.now())), 5);
     const began = performance.now();
-    await scorer.rank("Which of these is an animal?", Array.from({ length: 200 }, (_, i) => `${i} ${"dog ".repeat(60)}`));
+    await scorer.rank(
+      "Which of these is an animal?",
+      Array.from({ length: 200 }, (_, i) => `${i} ${"dog ".repeat(60)}`),
+    );
     Object.assign(result, { busy: performance.now() - began, ticks: gaps.length, longest: Math.max(...gaps) });
     clearInterval(timer);
   } else {

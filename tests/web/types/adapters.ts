@@ -25,7 +25,10 @@ cappyReranker({ score: async () => 1 });
 const compressor: BaseDocumentCompressor = new CappyRerank({ scorer, topN: 2 });
 class Compressed extends BaseRetriever {
   lc_namespace = ["test"];
-  constructor(readonly base: BaseRetriever, readonly by: BaseDocumentCompressor) {
+  constructor(
+    readonly base: BaseRetriever,
+    readonly by: BaseDocumentCompressor,
+  ) {
     super();
   }
   override async _getRelevantDocuments(
@@ -44,7 +47,11 @@ new CappyRerank({ topN: 2 });
 
 // The shape of Cohere's TypeScript SDK.
 const { results } = await reranker(scorer).rerank({
-  query: "q", documents: ["a", { text: "b" }], topN: 1, returnDocuments: true, signal: AbortSignal.abort(),
+  query: "q",
+  documents: ["a", { text: "b" }],
+  topN: 1,
+  returnDocuments: true,
+  signal: AbortSignal.abort(),
 });
 results satisfies { index: number; relevanceScore: number; document?: { text: string } }[];
 // @ts-expect-error The name is topN.
