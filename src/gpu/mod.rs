@@ -1,5 +1,5 @@
-//! The GPU: a device ([`device`]), its buffers ([`memory`]), and a recorded [`Plan`] with the
-//! [`executor`] that runs it, as much at a time as [`pace`] allows. What the dispatches compute is
+//! The GPU: a device (`device`), its buffers (`memory`), and a recorded [`Plan`] with the
+//! `executor` that runs it, as much at a time as `pace` allows. What the dispatches compute is
 //! the business of `ops` and `encoder`.
 
 mod debug;
