@@ -80,6 +80,9 @@ const ADAPTER_VARIABLE: &str = "CAPPY_ADAPTER";
 
 /// A part of the name of the adapter that the user wants, natively. A browser chooses by itself.
 pub(super) fn wanted_adapter() -> Option<String> {
+    if cfg!(target_arch = "wasm32") {
+        return None;
+    }
     std::env::var(ADAPTER_VARIABLE).ok().filter(|name| !name.trim().is_empty())
 }
 
