@@ -193,7 +193,8 @@ impl Gpu {
     /// [`ErrorKind::Gpu`] naming the kernel or adapter at fault, and [`ErrorKind::Aborted`] once
     /// `stop` has said so.
     pub async fn run_at(&self, plan: &Plan, pace: &Pace, stop: &dyn Fn() -> bool) -> Result<()> {
-        if IS_NATIVE && let Some(print) = self.debug.print() {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(print) = self.debug.print() {
             return self.run_printing(plan, print, stop, &mut |text| eprint!("{text}")).await;
         }
         self.submit_plan(plan, pace, stop).await
