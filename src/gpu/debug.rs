@@ -18,8 +18,9 @@ const SAVE: &str = "CAPPY_SAVE_SHADERS";
 /// The label of the steps whose buffers are printed, and maybe `@` and the numbers between rows.
 const PRINT: &str = "CAPPY_PRINT";
 
-/// A browser has no environment variables, so there the compiler leaves all of this out.
-const IS_NATIVE: bool = cfg!(not(target_arch = "wasm32"));
+/// A browser has no environment variables, so there the compiler leaves all of this out, which is why
+/// those who call it ask this first.
+pub(super) const IS_NATIVE: bool = cfg!(not(target_arch = "wasm32"));
 
 /// Rows of a buffer that are printed, and numbers of each.
 const ROWS: usize = 4;
@@ -71,7 +72,7 @@ impl Debug {
     /// # Errors
     /// [`ErrorKind::Io`] naming the file.
     pub(super) fn text(&self, source: &Source) -> Result<Option<String>> {
-        let Some(folder) = self.shaders.as_ref().filter(|_| IS_NATIVE) else { return Ok(None) };
+        let Some(folder) = &self.shaders else { return Ok(None) };
         let path = folder.join(source.file).with_extension("wgsl");
         let text = fs::read_to_string(&path).map_err(|cause| failed(SHADERS, &path, cause))?;
         if source.file.starts_with("prelude_") {
@@ -87,7 +88,7 @@ impl Debug {
     /// # Errors
     /// [`ErrorKind::Io`] naming the file.
     pub(super) fn save(&self, kernel: &Kernel, wgsl: &str) -> Result<()> {
-        let Some(folder) = self.save.as_ref().filter(|_| IS_NATIVE) else { return Ok(()) };
+        let Some(folder) = &self.save else { return Ok(()) };
         let path = folder.join(format!("{}.wgsl", kernel.name.replace(['/', ' '], "-")));
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, wgsl));
         written.map_err(|cause| failed(SAVE, &path, cause))
@@ -95,7 +96,7 @@ impl Debug {
 
     /// Which buffers are printed, if any.
     pub(super) fn print(&self) -> Option<&Print> {
-        self.print.as_ref().filter(|_| IS_NATIVE)
+        self.print.as_ref()
     }
 }
 

@@ -42,6 +42,9 @@ const ADAPTER_VARIABLE: &str = "CAPPY_ADAPTER";
 
 /// A part of the name of the adapter that the user wants, natively. A browser chooses by itself.
 pub(super) fn wanted_adapter() -> Option<String> {
+    if cfg!(target_arch = "wasm32") {
+        return None;
+    }
     std::env::var(ADAPTER_VARIABLE).ok().filter(|name| !name.trim().is_empty())
 }
 
@@ -50,9 +53,8 @@ impl Device {
     pub(super) async fn open(dtype: Dtype, wanted: Option<&str>) -> Result<Device> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = match wanted {
-            Some(wanted) if cfg!(not(target_arch = "wasm32")) => {
-                adapter_called(&instance, wanted).await?
-            }
+            #[cfg(not(target_arch = "wasm32"))]
+            Some(wanted) => adapter_called(&instance, wanted).await?,
             _ => most_powerful_adapter(&instance).await?,
         };
         let info = adapter.get_info();
@@ -223,6 +225,7 @@ async fn most_powerful_adapter(instance: &wgpu::Instance) -> Result<wgpu::Adapte
 }
 
 /// The first adapter whose name contains `wanted`, in capitals or not.
+#[cfg(not(target_arch = "wasm32"))]
 async fn adapter_called(instance: &wgpu::Instance, wanted: &str) -> Result<wgpu::Adapter> {
     let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
@@ -231,6 +234,7 @@ async fn adapter_called(instance: &wgpu::Instance, wanted: &str) -> Result<wgpu:
 }
 
 /// Which of `names` contains `wanted`.
+#[cfg(not(target_arch = "wasm32"))]
 fn place_of_name(names: &[String], wanted: &str) -> Result<usize> {
     let wanted = wanted.trim().to_lowercase();
     let place = names.iter().position(|name| name.to_lowercase().contains(&wanted));

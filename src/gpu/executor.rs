@@ -6,6 +6,7 @@ use std::collections::hash_map::{Entry, HashMap};
 use web_time::Instant;
 
 use super::Gpu;
+use super::debug::IS_NATIVE;
 use super::device::{Device, Submitted};
 use super::pace::Pace;
 use super::plan::{Access, Buffer, Kernel, Needs, Plan, Source, Step};
@@ -193,12 +194,11 @@ impl Gpu {
     /// [`ErrorKind::Gpu`] naming the kernel or adapter at fault, and [`ErrorKind::Aborted`] once
     /// `stop` has said so.
     pub async fn run_at(&self, plan: &Plan, pace: &Pace, stop: &dyn Fn() -> bool) -> Result<()> {
-        match self.debug.print() {
-            None => self.submit_plan(plan, pace, stop).await,
-            Some(print) => {
-                self.run_printing(plan, print, stop, &mut |text| eprint!("{text}")).await
-            }
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(print) = self.debug.print() {
+            return self.run_printing(plan, print, stop, &mut |text| eprint!("{text}")).await;
         }
+        self.submit_plan(plan, pace, stop).await
     }
 
     pub(super) async fn submit_plan(
@@ -387,12 +387,14 @@ impl Gpu {
             Dtype::F32 | Dtype::Auto => &PRELUDE_F32,
         };
         for source in [prelude].into_iter().chain(kernel.sources) {
-            match self.debug.text(source)? {
+            match if IS_NATIVE { self.debug.text(source)? } else { None } {
                 None => wgsl += source.text,
                 Some(text) => wgsl += &text,
             }
         }
-        self.debug.save(kernel, &wgsl)?;
+        if IS_NATIVE {
+            self.debug.save(kernel, &wgsl)?;
+        }
         Ok(wgsl)
     }
 }

@@ -2,6 +2,7 @@
 //! `executor` that runs it, as much at a time as `pace` allows. What the dispatches compute is
 //! the business of `ops` and `encoder`.
 
+#[cfg_attr(target_arch = "wasm32", allow(dead_code))]
 mod debug;
 mod device;
 mod executor;

@@ -37,7 +37,7 @@ struct Params {
     wide: u32,
 }
 
-/// [`SETS`] sets of operands: multiples of 1/8 of both signs, which sums of any length hold
+/// `SETS` sets of operands: multiples of 1/8 of both signs, which sums of any length hold
 /// exactly, and after each set its zeros.
 pub async fn operands(gpu: &Gpu) -> Result<Buffer> {
     let mut stored = Vec::with_capacity((4 * SETS * SET) as usize);
