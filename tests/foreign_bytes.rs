@@ -5,7 +5,7 @@
 //! prints the fewest mutations that bring it about.
 
 use std::io::{Cursor, Read, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cappy::checkpoint::{
@@ -128,9 +128,16 @@ fn overwrite(bytes: &mut [u8], at: Index, new: &[u8]) {
     }
 }
 
+/// Held by the one test whose memory is measured. Taken before anything else in it: what it makes
+/// while it waits would count as another test's.
+type Alone = MutexGuard<'static, ()>;
+
+fn alone() -> Alone {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Checks mutations of the `valid` files until the time is up.
-fn fuzz(valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn fuzz(_: Alone, valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
     let seconds = std::env::var("CAPPY_FUZZ_SECONDS").map_or(3.0, |text| text.parse().unwrap());
     let deadline = Instant::now() + Duration::from_secs_f64(seconds);
     for bytes in valid {
@@ -167,7 +174,7 @@ fn in_proportion<T>(size: usize, work: impl FnOnce() -> T) -> Result<T, TestCase
 
 #[test]
 fn memory_out_of_proportion_is_noticed() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     assert!(in_proportion(100, || vec![0u8; 10_000]).is_ok());
     assert!(in_proportion(100, || vec![0u8; 100_000]).is_err());
 }
@@ -219,7 +226,7 @@ fn torch_fixtures() -> Vec<Vec<u8>> {
 
 #[test]
 fn safetensors() {
-    fuzz(&[fixture("mixed.safetensors")], |bytes| {
+    fuzz(alone(), &[fixture("mixed.safetensors")], |bytes| {
         let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -227,6 +234,7 @@ fn safetensors() {
 
 #[test]
 fn quantised_safetensors() {
+    let alone = alone();
     let config = String::from_utf8(CONFIG.to_vec()).unwrap().replace("600", "20");
     let config = Config::from_json("config.json", config.as_bytes()).unwrap();
     let random = Checkpoint::random(&config, 1, RandomProfile::Plain);
@@ -235,7 +243,7 @@ fn quantised_safetensors() {
         block_on(write_quantised(&random, &config, Vec::new(), file, format.into(), &mut |_| {}))
             .unwrap()
     });
-    fuzz(&valid, |bytes| {
+    fuzz(alone, &valid, |bytes| {
         let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -243,10 +251,11 @@ fn quantised_safetensors() {
 
 #[test]
 fn shard_index() {
+    let alone = alone();
     let index = br#"{"metadata": {"total_size": 123}, "weight_map": {
         "f16": "one.safetensors", "bf16": "two.safetensors", "flags": "two.safetensors"}}"#;
     let shard = fixture("mixed.safetensors");
-    fuzz(&[index.to_vec()], |bytes| {
+    fuzz(alone, &[index.to_vec()], |bytes| {
         let files = MemoryFiles::new("memory")
             .with("model.safetensors.index.json", bytes.to_vec())
             .with("one.safetensors", shard.clone())
@@ -257,7 +266,7 @@ fn shard_index() {
 
 #[test]
 fn torch_zip() {
-    fuzz(&torch_fixtures(), |bytes| {
+    fuzz(alone(), &torch_fixtures(), |bytes| {
         let files = MemoryFiles::new("memory").with("pytorch_model.bin", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -266,6 +275,7 @@ fn torch_zip() {
 /// The same with an intact zip around the pickle, so that more of it is reached.
 #[test]
 fn torch_pickle() {
+    let alone = alone();
     let mut storages = Vec::new();
     let mut pickles = Vec::new();
     for file in torch_fixtures() {
@@ -284,7 +294,7 @@ fn torch_pickle() {
     }
     // Each pickle comes with the number of its file, which stays attached to it at the end.
     let valid: Vec<_> = (0u8..).zip(&pickles).map(|(i, p)| [&p[..], &[i]].concat()).collect();
-    fuzz(&valid, |bytes| {
+    fuzz(alone, &valid, |bytes| {
         let (file, pickle) = bytes.split_last().unwrap_or((&0, &[]));
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let stored =
@@ -310,7 +320,7 @@ const CONFIG: &[u8] = br#"{
 
 #[test]
 fn config() {
-    fuzz(&[CONFIG.to_vec()], |bytes| {
+    fuzz(alone(), &[CONFIG.to_vec()], |bytes| {
         let config = in_proportion(bytes.len(), || Config::from_json("config.json", bytes))?;
         let Ok(config) = config else {
             return Ok(());
@@ -369,16 +379,18 @@ fn check_adapter(weights: &[u8], settings: &[u8]) -> Result<(), TestCaseError> {
 
 #[test]
 fn adapter_weights() {
+    let alone = alone();
     let config = Config::from_json("config.json", CONFIG).unwrap();
     let [weights, settings] = valid_adapter(&config);
-    fuzz(&[weights], |bytes| check_adapter(bytes, &settings));
+    fuzz(alone, &[weights], |bytes| check_adapter(bytes, &settings));
 }
 
 #[test]
 fn adapter_settings() {
+    let alone = alone();
     let config = Config::from_json("config.json", CONFIG).unwrap();
     let [weights, settings] = valid_adapter(&config);
-    fuzz(&[settings], |bytes| check_adapter(&weights, bytes));
+    fuzz(alone, &[settings], |bytes| check_adapter(&weights, bytes));
 }
 
 /// Encodes a pair with a tokenizer whose files have `size` bytes, if it opens.
@@ -408,7 +420,7 @@ fn check_tokenizer(size: usize, files: &MemoryFiles, config: &[u8]) -> Result<()
 
 #[test]
 fn tokenizer_json() {
-    fuzz(&[fixture("tokenizer/tokenizer.json")], |bytes| {
+    fuzz(alone(), &[fixture("tokenizer/tokenizer.json")], |bytes| {
         let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
         check_tokenizer(bytes.len(), &files, CONFIG)
     });
@@ -416,6 +428,7 @@ fn tokenizer_json() {
 
 /// A tokenizer of another family, with [`CONFIG`] made to fit.
 fn check_family_tokenizer(tokenizer: &str, architecture: &str, model_type: &str, pad: &str) {
+    let alone = alone();
     let path = "tests/golden/tokenizers";
     let path = format!("{}/{path}/{tokenizer}.json", env!("CARGO_MANIFEST_DIR"));
     let config = str::from_utf8(CONFIG)
@@ -425,7 +438,7 @@ fn check_family_tokenizer(tokenizer: &str, architecture: &str, model_type: &str,
         .replace("\"vocab_size\": 600", "\"vocab_size\": 1202")
         .replace("\"type_vocab_size\": 1", "\"type_vocab_size\": 2")
         .replace("\"pad_token_id\": 1", pad);
-    fuzz(&[std::fs::read(&path).expect(&path)], |bytes| {
+    fuzz(alone, &[std::fs::read(&path).expect(&path)], |bytes| {
         let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
         check_tokenizer(bytes.len(), &files, config.as_bytes())
     });
@@ -444,7 +457,7 @@ fn word_piece_tokenizer_json() {
 
 #[test]
 fn vocab_json() {
-    fuzz(&[fixture("tokenizer/vocab.json")], |bytes| {
+    fuzz(alone(), &[fixture("tokenizer/vocab.json")], |bytes| {
         let files = MemoryFiles::new("memory")
             .with("vocab.json", bytes.to_vec())
             .with("merges.txt", fixture("tokenizer/merges.txt"));
@@ -454,7 +467,7 @@ fn vocab_json() {
 
 #[test]
 fn merges_txt() {
-    fuzz(&[fixture("tokenizer/merges.txt")], |bytes| {
+    fuzz(alone(), &[fixture("tokenizer/merges.txt")], |bytes| {
         let files = MemoryFiles::new("memory")
             .with("vocab.json", fixture("tokenizer/vocab.json"))
             .with("merges.txt", bytes.to_vec());
