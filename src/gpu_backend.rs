@@ -154,18 +154,21 @@ pub async fn pace_of(gpu: &Gpu, choice: Choice, format: Option<WeightFormat>) ->
 
 /// Opens the GPU and measures it: [`Tuned::to_text`], and the microseconds of the fixed forward pass.
 /// `None` stands for a pass that was not run, because the kernels' own pace shows that no CPU can be
-/// as fast.
+/// as fast. It is boxed, because another crate that waited for it as it is would compile all that it
+/// waits for once more.
 ///
 /// # Errors
 /// What the GPU says.
-pub async fn measure(options: &LoadOptions<'_>) -> Result<(String, Option<u32>)> {
-    let gpu = open_gpu(options.dtype, options.subgroup_size).await?;
-    let tuned = tune(&gpu, WeightFormat::F16, options.kernel, options.tuning).await?;
-    let micros = match tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU {
-        true => Some(pace_of(&gpu, tuned.choice, None).await?),
-        false => None,
-    };
-    Ok((tuned.to_text(&gpu), micros))
+pub fn measure<'a>(options: &'a LoadOptions<'_>) -> LocalFuture<'a, Result<(String, Option<u32>)>> {
+    Box::pin(async move {
+        let gpu = open_gpu(options.dtype, options.subgroup_size).await?;
+        let tuned = tune(&gpu, WeightFormat::F16, options.kernel, options.tuning).await?;
+        let micros = match tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU {
+            true => Some(pace_of(&gpu, tuned.choice, None).await?),
+            false => None,
+        };
+        Ok((tuned.to_text(&gpu), micros))
+    })
 }
 
 /// Opens the GPU, chooses kernels, and proves that they compute a small known model right. Where

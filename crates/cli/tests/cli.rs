@@ -270,7 +270,7 @@ fn keep_going_puts_errors_in_their_place() {
 fn a_text_that_cannot_be_scored_is_a_bad_line_too() {
     // A text that could grow too long when the tokenizer normalizes it.
     let folder = tempfile::tempdir().unwrap();
-    let cases = Path::new("tests/golden/cases");
+    let cases = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/cases"));
     for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
         fs::copy(cases.join("w-gamma-bert").join(name), folder.path().join(name)).unwrap();
     }

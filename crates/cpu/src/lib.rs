@@ -167,17 +167,20 @@ impl LoadedModel for CpuModel {
     }
 }
 
-/// Microseconds of the fixed forward pass of [`pace`] on the CPU.
+/// Microseconds of the fixed forward pass of [`pace`] on the CPU. It is boxed, because another crate that
+/// waited for it as it is would compile the forward pass once more.
 ///
 /// # Errors
 /// [`ErrorKind::OutOfMemory`] where there is no room for its small model.
-pub async fn pace_of(numbers: Numbers) -> Result<u32> {
-    let (config, checkpoint, pairs) = pace::work();
-    let cpu = Cpu { numbers: Some(numbers) };
-    let options = LoadOptions::default();
-    let model = cpu.load_model(&checkpoint, &config, &options, &mut |_| {}).await?;
-    let batch = Batch::new(&pairs);
-    pace::fastest(async || model.run(&batch, &|| false).await.map(drop)).await
+pub fn pace_of(numbers: Numbers) -> LocalFuture<'static, Result<u32>> {
+    Box::pin(async move {
+        let (config, checkpoint, pairs) = pace::work();
+        let cpu = Cpu { numbers: Some(numbers) };
+        let options = LoadOptions::default();
+        let model = cpu.load_model(&checkpoint, &config, &options, &mut |_| {}).await?;
+        let batch = Batch::new(&pairs);
+        pace::fastest(async || model.run(&batch, &|| false).await.map(drop)).await
+    })
 }
 
 /// Room for `count` numbers of the tensor `name`, or an error where memory does not suffice: a file
