@@ -11,6 +11,8 @@ use crate::products::{View, store};
 const ROWS: usize = 4;
 const COLUMNS: usize = 8;
 
+/// One copy of it serves attention and dense layers.
+#[inline(never)]
 pub fn multiply(a: View, b: View, out: &mut [f32]) {
     let mut panel = vec![[0.0; COLUMNS]; b.rows];
     for column in (0..b.columns).step_by(COLUMNS) {
