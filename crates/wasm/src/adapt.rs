@@ -6,8 +6,8 @@ use js_sys::{Array, Function, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
+use super::device::parse_dtype;
 use super::errors::fail;
-use super::gpu::parse_dtype;
 use super::to_js;
 use crate::files::JsFiles;
 use cappy::adapt::{Adaptation, Depth, Kept, Plan, Prepared, Recipe, Settings, examples};

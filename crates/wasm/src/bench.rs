@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
+use super::device::parse_dtype;
 use super::errors::fail;
-use super::gpu::parse_dtype;
 use super::to_js;
 use cappy::bench::{Options, Shape};
 use cappy::checkpoint::WeightFormat;

@@ -6,25 +6,17 @@
 mod adapt;
 #[cfg(feature = "bench")]
 mod bench;
-#[cfg(feature = "cpu")]
-mod cpu;
+// What computes: the GPU where it is built in, else the CPU, else nothing.
+#[cfg_attr(feature = "gpu", path = "gpu.rs")]
+#[cfg_attr(all(feature = "cpu", not(feature = "gpu")), path = "cpu.rs")]
+mod device;
 mod errors;
 mod files;
-#[cfg(feature = "gpu")]
-mod gpu;
 mod hash;
-#[cfg(not(any(feature = "gpu", feature = "cpu")))]
-mod none;
 
 use cappy::{Info, LoadOptions, ModelSource, Progress, Score, Scorer};
-#[cfg(all(feature = "cpu", not(feature = "gpu")))]
-use cpu as device;
 use errors::fail;
-#[cfg(feature = "gpu")]
-use gpu as device;
 use js_sys::Function;
-#[cfg(not(any(feature = "gpu", feature = "cpu")))]
-use none as device;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
