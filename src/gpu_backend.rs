@@ -203,7 +203,7 @@ pub async fn open_proven(
 }
 
 /// Tokens of a batch: what the caller asks for, else what the adapter gets through in about
-/// [`BATCH_SECONDS`], as far as memory allows.
+/// a second, as far as memory allows.
 pub fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>) -> usize {
     let longest = config.max_tokens();
     let tokens = asked.unwrap_or_else(|| {
