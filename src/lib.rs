@@ -46,7 +46,7 @@ pub use convert::{Conversion, FILE as CONVERTED_FILE};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]
 pub use gpu_backend::GpuBackend;
-pub use options::{LoadOptions, Progress};
+pub use options::{DTYPES, LoadOptions, Progress, compute_and_weights};
 pub use rank::Ranked;
 pub use scorer::{Info, Score, Scorer};
 pub use source::ModelSource;

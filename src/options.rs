@@ -3,6 +3,7 @@
 use crate::adapter::Dtype;
 use crate::backend::Backend;
 use crate::checkpoint::{Files, WeightFormat};
+use crate::error::{Error, ErrorKind, Result};
 
 /// How to load a model.
 #[derive(Default)]
@@ -55,4 +56,36 @@ pub enum Progress {
         /// Bytes of all weights.
         total: u64,
     },
+}
+
+/// The words that [`compute_and_weights`] knows.
+pub const DTYPES: [&str; 5] = ["auto", "f16", "f32", "q8", "q4"];
+
+/// What one word says of how kernels compute ([`LoadOptions::dtype`]) and of how matrices are held
+/// ([`LoadOptions::weights`]): people and programs name both by one of [`DTYPES`].
+///
+/// ```
+/// use cappy::checkpoint::WeightFormat;
+/// use cappy::{Dtype, compute_and_weights};
+/// assert_eq!(compute_and_weights("auto")?, (Dtype::Auto, None));
+/// assert_eq!(compute_and_weights("f32")?, (Dtype::F32, Some(WeightFormat::F16)));
+/// assert_eq!(compute_and_weights("q4")?, (Dtype::Auto, Some(WeightFormat::Q4)));
+/// assert!(compute_and_weights("q5").is_err());
+/// # Ok::<(), cappy::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::Input`] for `dtype`, with the words that are known.
+pub fn compute_and_weights(word: &str) -> Result<(Dtype, Option<WeightFormat>)> {
+    match word {
+        "auto" => Ok((Dtype::Auto, None)),
+        "f16" => Ok((Dtype::F16, Some(WeightFormat::F16))),
+        "f32" => Ok((Dtype::F32, Some(WeightFormat::F16))),
+        "q8" => Ok((Dtype::Auto, Some(WeightFormat::Q8))),
+        "q4" => Ok((Dtype::Auto, Some(WeightFormat::Q4))),
+        other => {
+            let what = format!("is {other:?}; auto, f16, f32, q8 and q4 are known");
+            Err(Error::new(ErrorKind::Input, "dtype", what))
+        }
+    }
 }

@@ -275,3 +275,30 @@ fn default_backend() -> Result<&'static dyn Backend> {
     let what = "is not given, and this build has no GPU (feature \"gpu\")";
     Err(Error::new(ErrorKind::Input, "backend", what))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pair_that_does_not_fit_a_batch_is_tokenized_once() {
+        pollster::block_on(async {
+            let options = LoadOptions { batch_tokens: Some(1), ..LoadOptions::default() };
+            let scorer = Scorer::load(ModelSource::Embedded, options).await.unwrap();
+            let long = "Name the animal that barks. ".repeat(60);
+            let pairs = [(long.as_str(), "dog"), (long.as_str(), "cat"), ("Name an animal.", "ox")];
+            let expected = scorer.score(&pairs).await.unwrap();
+            let first = scorer.score_batch(&pairs, 0, &|| false).await.unwrap();
+            assert_eq!(first, expected[..1]);
+            // What is kept of the second pair is taken when its turn comes, whatever it is by then.
+            let other = scorer.tokenizer.encode_pair(pairs[2].0, pairs[2].1).unwrap();
+            scorer.next.borrow_mut().as_mut().unwrap().pair = other;
+            let second = scorer.score_batch(&pairs, 1, &|| false).await.unwrap();
+            assert_eq!(second[0], expected[2]);
+            // Another pair than the one that is kept is tokenized.
+            scorer.score_batch(&pairs, 0, &|| false).await.unwrap();
+            let third = scorer.score_batch(&pairs, 2, &|| false).await.unwrap();
+            assert_eq!(third, expected[2..]);
+        });
+    }
+}

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use cappy::bench::{Baseline, Comparison, Options, Report, Shape};
 use cappy::checkpoint::WeightFormat;
-use cappy::{Error, ErrorKind, lines};
+use cappy::{DTYPES, Error, ErrorKind, compute_and_weights, lines};
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use crate::failure::{Outcome, Result};
-use crate::model::DtypeArg;
 use crate::{output, progress};
 
 /// Measure a model of random weights and a real shape on this adapter
@@ -26,8 +26,8 @@ pub struct Args {
 
     /// How weights are held: f16, f16 that the shaders unpack as they do where the adapter has none
     /// (f32), or rounded to 8 or 4 bits; `auto` is f16
-    #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
-    dtype: DtypeArg,
+    #[arg(long, default_value = "auto", value_parser = PossibleValuesParser::new(DTYPES))]
+    dtype: String,
 
     /// Tokens of the batch, in pairs of 128; by default 4096, and 256 on a software adapter
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=32_768))]
@@ -76,10 +76,11 @@ pub async fn run(args: Args) -> Result<Outcome> {
         ShapeArg::Base => Shape::Base,
         ShapeArg::Large => Shape::Large,
     };
+    let (dtype, weights) = compute_and_weights(&args.dtype)?;
     let options = Options {
         shape,
-        dtype: args.dtype.into(),
-        weights: args.dtype.weights().unwrap_or(WeightFormat::F16),
+        dtype,
+        weights: weights.unwrap_or(WeightFormat::F16),
         tokens: args.tokens.map(|tokens| tokens as usize),
         scaling: args.scaling,
         software: false,

@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cappy::checkpoint::{Directory, WeightFormat};
-use cappy::{Backend, Dtype, Error, ErrorKind, GpuBackend, LoadOptions, ModelSource, Scorer};
+use cappy::checkpoint::Directory;
+use cappy::{
+    Backend, DTYPES, Error, ErrorKind, GpuBackend, LoadOptions, ModelSource, Scorer,
+    compute_and_weights,
+};
 use cappy_cpu::Cpu;
 use cappy_cpu::fastest::Fastest;
 use clap::ValueEnum;
+use clap::builder::PossibleValuesParser;
 
 use crate::failure::Result;
 use crate::progress::LoadBar;
@@ -32,8 +36,8 @@ pub struct ModelArgs {
     /// How weights are held on the GPU: as they are stored, in f16, or rounded to 8 or 4 bits while
     /// they load. With f32 they are f16 that the shaders unpack, as they do by themselves where the
     /// adapter has no f16
-    #[arg(long, value_enum, default_value_t = DtypeArg::Auto)]
-    dtype: DtypeArg,
+    #[arg(long, default_value = "auto", value_parser = PossibleValuesParser::new(DTYPES))]
+    dtype: String,
 
     /// Run every matmul by this kernel, in place of those that measuring on the adapter finds
     /// fastest: large, medium, rows, lanes or subgroup
@@ -79,38 +83,6 @@ impl DeviceArg {
     }
 }
 
-/// The library's [`Dtype`] and [`WeightFormat`] in one word on the command line.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum DtypeArg {
-    Auto,
-    F16,
-    F32,
-    Q8,
-    Q4,
-}
-
-impl From<DtypeArg> for Dtype {
-    fn from(arg: DtypeArg) -> Dtype {
-        match arg {
-            DtypeArg::Auto | DtypeArg::Q8 | DtypeArg::Q4 => Dtype::Auto,
-            DtypeArg::F16 => Dtype::F16,
-            DtypeArg::F32 => Dtype::F32,
-        }
-    }
-}
-
-impl DtypeArg {
-    /// How matrices are to be held, if not as they are stored.
-    pub fn weights(self) -> Option<WeightFormat> {
-        match self {
-            DtypeArg::Auto => None,
-            DtypeArg::F16 | DtypeArg::F32 => Some(WeightFormat::F16),
-            DtypeArg::Q8 => Some(WeightFormat::Q8),
-            DtypeArg::Q4 => Some(WeightFormat::Q4),
-        }
-    }
-}
-
 impl ModelArgs {
     /// Loads the model, with a progress bar on standard error when that is a terminal.
     pub async fn load(&self) -> Result<Scorer> {
@@ -133,10 +105,11 @@ impl ModelArgs {
         let mut bar = LoadBar::default();
         let mut progress = |progress| bar.show(progress);
         let remembered = remembered();
+        let (dtype, weights) = compute_and_weights(&self.dtype)?;
         let options = LoadOptions {
             backend: Some(self.device.backend()),
-            dtype: self.dtype.into(),
-            weights: self.dtype.weights(),
+            dtype,
+            weights,
             kernel: self.kernel.as_deref(),
             tuning: remembered.as_deref(),
             adaptation: self.adapter.as_ref().map(|path| Box::new(Directory::new(path)) as _),

@@ -6,7 +6,6 @@ use js_sys::{Array, Function, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 
-use super::device::parse_dtype;
 use super::errors::fail;
 use super::to_js;
 use crate::files::JsFiles;
@@ -122,7 +121,7 @@ impl WasmAdaptation {
             }
         };
         let load = LoadOptions {
-            dtype: parse_dtype(&dtype).map_err(fail)?.0,
+            dtype: cappy::compute_and_weights(&dtype).map_err(fail)?.0,
             weights: None,
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
             kernel: kernel.as_deref(),

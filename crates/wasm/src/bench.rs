@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
-use super::device::parse_dtype;
 use super::errors::fail;
 use super::to_js;
 use cappy::bench::{Options, Shape};
@@ -34,7 +33,7 @@ pub async fn bench(
             return Err(fail(Error::new(ErrorKind::Input, "shape", what)));
         }
     };
-    let (dtype, weights) = parse_dtype(&dtype).map_err(fail)?;
+    let (dtype, weights) = cappy::compute_and_weights(&dtype).map_err(fail)?;
     let options = Options {
         shape,
         dtype,
