@@ -195,6 +195,8 @@ describe("thumbs", { skip: noBrowser }, () => {
     const page = await chat(t);
     await withThumbs(page);
     await page.bringToFront();
+    // No sooner than a person could who sees them: a thumb that has just appeared does not count.
+    await sleep(600);
     await tell(pages.host, page, "focus-badge");
     await page.keyboard.press("Tab");
     assert.equal((await thumbs(page))[0].up.focused, true);
