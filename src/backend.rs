@@ -63,7 +63,7 @@ pub struct Running {
     pub dtype: Dtype,
     /// How its matrices are held.
     pub weights: WeightFormat,
-    /// Why it runs there and in this way, where that is no matter of course.
+    /// Why it runs there and in this way, where a person may want to know.
     pub note: Option<String>,
     /// The most tokens computed at once.
     pub batch_tokens: usize,

@@ -71,7 +71,8 @@ impl Conversion {
         &self.0
     }
 
-    /// What to call with the numbers written so far, so that `progress` is told bytes read.
+    /// A function that takes how many numbers are written and reports to `progress` how many bytes of
+    /// the model that is.
     pub fn tell(&self, progress: &mut dyn FnMut(Progress)) -> impl FnMut(u64) {
         let numbers = |(_, shape): &(String, Vec<usize>)| shape.iter().product::<usize>() as f64;
         let all: f64 = tensor_shapes(&self.0.config).iter().map(numbers).sum();

@@ -22,8 +22,8 @@ const TOKENS: usize = 2048;
 const NAME: &str = "auto ";
 
 /// The faster of GPU and CPU, as a short measurement of both finds that [`LoadOptions::tuning`] can
-/// remember; the CPU where the GPU cannot be used. The GPU for what only it has:
-/// [`LoadOptions::kernel`] and [`Dtype::F16`].
+/// remember. The CPU where the GPU cannot be used, and the GPU where the options name
+/// [`LoadOptions::kernel`] or [`Dtype::F16`], which the CPU does not have.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fastest {
     /// How the CPU computes, where it does.

@@ -39,12 +39,12 @@ pub struct WasmScorer(Scorer);
 #[wasm_bindgen]
 impl WasmScorer {
     /// Loads the model in `files`, as the adapter in `adaptation` changes it, and opens the GPU.
-    /// `progress(bytes, total)` is told how many bytes of weights are on the GPU. Only the module
-    /// with the feature `adapt` takes adapters. The one with the feature `cpu` opens no GPU, and its
-    /// `dtype` is how the CPU keeps weights.
+    /// `progress(bytes, total)` is called with how many bytes of weights are there. Only the module
+    /// with the feature `adapt` takes adapters. The module that is built with the feature `cpu` and
+    /// without `gpu` opens no GPU, and its `dtype` is how the CPU keeps weights.
     ///
     /// # Errors
-    /// `{ code, atFault, what }`; see [`ErrorKind::code`].
+    /// `{ code, atFault, what, cause }`; see [`cappy::ErrorKind::code`].
     #[expect(clippy::too_many_arguments, reason = "JavaScript names them; see js/engine.ts")]
     pub async fn load(
         files: JsFiles,
