@@ -52,7 +52,7 @@ fn files(folders: &[&str]) -> Vec<File> {
         .into_iter()
         .filter_map(|path| {
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-            let written = [".rs", ".wgsl", ".py", ".ts", ".js", ".mjs"]
+            let written = [".rs", ".wgsl", ".py", ".ts", ".js", ".mjs", ".css"]
                 .iter()
                 .any(|ending| name.ends_with(ending));
             written.then(|| File { path: name, text: fs::read_to_string(&path).unwrap() })

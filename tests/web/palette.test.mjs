@@ -35,7 +35,7 @@ test("no other stylesheet writes a colour by its number", () => {
 
 test("every property that a stylesheet uses is defined there, by a script, or in the palette", () => {
   for (const path of stylesheets) {
-    const css = read(path) + (path.startsWith("extension") ? read("extension/ui/style.css") : "");
+    const css = read(path) + read(path.startsWith("extension") ? "extension/ui/style.css" : "www/style.css");
     const missing = [...css.matchAll(/var\((--[\w-]+)([,)])/g)].filter(
       ([, name, end]) => end === ")" && name !== "--fill" && !(name in light) && !css.includes(`${name}:`),
     );
