@@ -99,7 +99,9 @@ async function createGpu(): Promise<GPU> {
     nodeGpu = undefined;
     throw new CappyError("no-webgpu", "WebGPU", "under Node needs the package: npm install webgpu", { cause });
   })) as { create(options: string[]): GPU };
-  return create([]);
+  // As natively: where there are several adapters, a part of the name chooses one.
+  const adapter = globalThis.process.env.CAPPY_ADAPTER;
+  return create(adapter ? [`adapter=${adapter}`] : []);
 }
 
 /** How many calls of `withGlobals` are under way, and what removes the globals that they share. */

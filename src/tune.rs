@@ -298,8 +298,16 @@ mod tests {
             let bench = Bench::new(&gpu, F16).await.unwrap();
             let ranked = bench.race(&[&large::VARIANT, &lanes::VARIANT], 32).await.unwrap();
             assert!(ranked[0].1 >= ranked[1].1 && ranked[1].1 > 0.0);
-            // Workgroup memory and barriers are slow on the software adapter of the tests.
-            assert_eq!(ranked[0].0.name, "lanes");
+            // Workgroup memory and barriers are slow where a CPU runs the shaders. Which variant
+            // wins elsewhere is for the measurement to say.
+            if gpu.is_software() {
+                assert_eq!(ranked[0].0.name, "lanes");
+            } else {
+                eprintln!(
+                    "the winner is not checked: {} is no software adapter",
+                    gpu.adapter().name
+                );
+            }
         });
     }
 }

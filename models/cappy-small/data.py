@@ -62,6 +62,8 @@ class Mixture:
         free = [t for t in self.tasks if 25 < mean[t] < 800 and t not in pref and not is_question(t) and not t.startswith(("blimp/", "comve/", "arct"))]
         own = {"alpaca_demo": 8.0, "gpteacher/roleplay": 6.0, "self_instruct/seed": 4.0, "gpteacher/codegen": 2.5}
         self.pools["free"] = (free + list(self.answers), [weights[t] for t in free] + [own.get(t, 1.0) for t in self.answers])
+        # With short instructions alone, a sort may have nothing left.
+        self.shares = {k: v for k, v in self.shares.items() if k == "synthetic" or self.pools[k][0]}
         self.by_word = self.index()
         self.sampler = None
 

@@ -22,11 +22,22 @@ export const chromiumPath = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ].find((path) => path && existsSync(path));
 
-/** Flags for a headless Chromium with a software WebGPU adapter, and without calls of its own. */
+/**
+ * Whether the tests run on the browsers' software adapters, as they do unless CAPPY_ADAPTER names another one.
+ * A browser does not choose by name: with any other name it takes the GPU that it would take by itself.
+ */
+export const onSoftwareAdapter = /^$|swiftshader|llvmpipe|lavapipe/i.test(process.env.CAPPY_ADAPTER ?? "");
+
+/** Why a test that holds on software adapters alone is skipped, or `false` where it runs. */
+export const needsSoftwareAdapter = onSoftwareAdapter
+  ? false
+  : `it expects a software adapter, and CAPPY_ADAPTER is ${process.env.CAPPY_ADAPTER}`;
+
+/** Flags for a headless Chromium with a WebGPU adapter, and without calls of its own. */
 export const chromiumArgs = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
+  ...(onSoftwareAdapter ? ["--use-webgpu-adapter=swiftshader"] : []),
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",

@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 
+import { needsSoftwareAdapter } from "./browser.mjs";
 import { startPackage } from "./harness.mjs";
+
+/** For tests in which the CPU must be faster than the adapter. */
+const onlySoftware = { skip: needsSoftwareAdapter };
 
 let host;
 before(async () => (host = await startPackage()));
@@ -62,7 +66,7 @@ async function reload(page) {
   await page.waitForFunction(() => globalThis.cappy);
 }
 
-test("a software adapter is compared with the CPU once, and the faster one is remembered", () =>
+test("a software adapter is compared with the CPU once, and the faster one is remembered", onlySoftware, () =>
   inPage({}, async (page) => {
     const first = await load(page);
     assert.equal(first.device, "cpu", first.message);
@@ -82,7 +86,8 @@ test("a software adapter is compared with the CPU once, and the faster one is re
     assert.deepEqual([fresh.device, fresh.started], ["cpu", ["gpu", "cpu"]]);
     const again = await load(page, { cache: false });
     assert.deepEqual([again.device, again.started], ["cpu", ["cpu"]], "the page itself remembers");
-  }));
+  }),
+);
 
 test("a GPU that no CPU can be as fast as is not compared: the CPU's module is never loaded", () =>
   inPage({ workerPrelude: faster(10_000) }, async (page) => {
@@ -93,7 +98,7 @@ test("a GPU that no CPU can be as fast as is not compared: the CPU's module is n
     }
   }));
 
-test("a slower GPU that beats the CPU computes, and is not compared again", () =>
+test("a slower GPU that beats the CPU computes, and is not compared again", onlySoftware, () =>
   // About 40 to 100 GFLOP/s on a CPU whose work seems to take ten times as long as it does.
   inPage({ workerPrelude: faster(20), cpuPrelude: faster(0.1) }, async (page) => {
     const first = await load(page);
@@ -101,7 +106,8 @@ test("a slower GPU that beats the CPU computes, and is not compared again", () =
     await reload(page);
     const second = await load(page);
     assert.deepEqual([second.device, second.started, second.score], ["gpu", ["gpu"], first.score]);
-  }));
+  }),
+);
 
 test("a load that names a device, or an option of shaders, takes that device without a comparison", () =>
   inPage({}, async (page) => {
@@ -154,7 +160,7 @@ test("what is wrong with the model is no reason to try the CPU", () =>
     assert.deepEqual([code, started], ["not-found", ["gpu"]]);
   }));
 
-test("the comparison asks for no file of the model, and what it decides asks for each once", () =>
+test("the comparison asks for no file of the model, and what it decides asks for each once", onlySoftware, () =>
   inPage({}, async (page) => {
     host.site.log.length = 0;
     assert.equal((await load(page)).device, "cpu");
@@ -162,7 +168,8 @@ test("the comparison asks for no file of the model, and what it decides asks for
       .filter((line) => line.includes("/m/"))
       .map((line) => line.split(" ").slice(0, 2).join(" "));
     assert.equal(new Set(asked).size, asked.length, asked.join("\n"));
-  }));
+  }),
+);
 
 test("what was measured holds for this version of the package alone", () => {
   const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), "utf8");

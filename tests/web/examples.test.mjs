@@ -2,7 +2,7 @@
 // package.json and `dist/`, which must have been built.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { access, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { chromiumArgs, chromiumPath } from "./browser.mjs";
+import { lavapipe } from "./hosts.mjs";
 import { openList, serve } from "./examples/site.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -170,14 +171,11 @@ test("an app built by Parcel ranks", async () => {
   await assertSiteRanks(join(folder, "dist"));
 });
 
-/** Runs a Node example on Mesa's software driver; its lines. The driver's warnings are not looked at. */
+/** Runs a Node example; its lines. The driver's warnings are not looked at. */
 async function runNode(name, script) {
   const folder = await install(name);
-  const drivers = "/usr/share/vulkan/icd.d";
-  const driver = (await readdir(drivers)).find((file) => file.startsWith("lvp_icd"));
-  assert.ok(driver, `no software driver in ${drivers}: install mesa-vulkan-drivers`);
   const runtime = await mkdtemp(join(scratch, "run-"));
-  const env = { ...process.env, VK_DRIVER_FILES: join(drivers, driver), XDG_RUNTIME_DIR: runtime };
+  const env = { ...process.env, ...lavapipe(), XDG_RUNTIME_DIR: runtime };
   const { stdout } = await run(process.execPath, [script], { cwd: folder, env, timeout: 180_000 });
   return stdout.trim().split("\n");
 }

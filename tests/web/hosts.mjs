@@ -1,11 +1,11 @@
-// Where the package runs in tests: two browsers and Node, each with a software adapter.
+// Where the package runs in tests: two browsers and Node, each with a software adapter unless CAPPY_ADAPTER names another one.
 import { createReadStream, existsSync } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { pipeline } from "node:stream";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
-import { chromiumArgs, chromiumPath } from "./browser.mjs";
+import { chromiumArgs, chromiumPath, onSoftwareAdapter } from "./browser.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -131,9 +131,9 @@ export const firefoxPath = [
   "/Applications/Firefox.app/Contents/MacOS/firefox",
 ].find((path) => path && existsSync(path));
 
-/** Where the Vulkan loader finds lavapipe, unless somebody chose a driver. */
+/** Where the Vulkan loader finds lavapipe, unless somebody chose a driver or another adapter. */
 export function lavapipe() {
-  if (process.env.VK_DRIVER_FILES) return {};
+  if (process.env.VK_DRIVER_FILES || !onSoftwareAdapter) return {};
   const found = ["x86_64", "aarch64"]
     .map((cpu) => `/usr/share/vulkan/icd.d/lvp_icd.${cpu}.json`)
     .concat("/usr/share/vulkan/icd.d/lvp_icd.json")

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 
+import { onSoftwareAdapter } from "./browser.mjs";
 import { startPackage } from "./harness.mjs";
 
 let host;
@@ -109,7 +110,7 @@ for (const worker of [true, false]) {
         assert.deepEqual(got.empty, [0, 0, 0]);
         assert.deepEqual(
           [got.info.worker, got.info.maxTokens, got.info.batchTokens, got.info.losses, got.info.adapter.software],
-          [worker, 32, 32, 0, true],
+          [worker, 32, 32, 0, onSoftwareAdapter],
         );
         assert.match(got.info.model, /\/m\/$/);
         assert.deepEqual(
