@@ -143,7 +143,8 @@ fn an_adapter_written_here_scores_like_that_of_peft() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adapter");
     fs::create_dir_all(&folder).unwrap();
     let alpha = golden.value["alpha"].as_f64().unwrap() as f32;
-    let config = adapter_config(golden.rank(), alpha, &ADAPTED_MATRICES, None).to_string();
+    let config =
+        adapter_config(&golden.config, golden.rank(), alpha, &ADAPTED_MATRICES, None).to_string();
     for (file, bytes) in [
         (ADAPTER_WEIGHTS, rewrite(&golden, theirs, &ADAPTED_MATRICES, Stored::F32)),
         (ADAPTER_CONFIG, config.into_bytes()),
