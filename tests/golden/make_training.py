@@ -199,7 +199,7 @@ TEXTS = [
 ]
 
 
-def texts(shape, file):
+def texts(shape, file, others=()):
     tokenizer = Tokenizer.from_file(str(HERE / file))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -211,11 +211,14 @@ def texts(shape, file):
             pairs[-1]["types"] = encoded.type_ids
     assert max(len(pair["ids"]) for pair in pairs) <= 64
     golden = run("full", pairs, model(shape), TEXTS_RATE, len(pairs))
+    if others:
+        golden["runs"] = {depth: run(depth, pairs, model(shape), RATES[depth], len(pairs)) for depth in others}
+        golden |= {"rank": RANK, "alpha": ALPHA, "lora_seed": LORA_SEED}
     names = ("instruction", "response", "label")
     return {
         "version": 1,
         "how": "made by tests/golden/make_training.py, which says how to remake it",
-        "config": shape, "weights_seed": 5, "out_scale": OUT_SCALE,
+        "config": shape, "weights_seed": 5, "out_scale": OUT_SCALE, "tokenizer": file,
         "settings": {"depth": "full", "learning_rate": TEXTS_RATE, "warm_up": WARMUP / STEPS,
                      "batch": len(pairs), "most_norm": NORM, "size": STEPS * len(pairs), "held_out": 0},
         "examples": [dict(zip(names, text)) for text in TEXTS],
@@ -223,12 +226,14 @@ def texts(shape, file):
     }
 
 
+BERT_TOKENIZER = "tokenizers/bert-uncased.json"
+
 # What each file has, and whether it is written for people.
 FILES = {
     "training.json": (lambda: runs(SHAPE), False),
     "training-texts.json": (lambda: texts(TEXTS_SHAPE, "tokenizer.json"), True),
     "training-bert.json": (lambda: runs(BERT_SHAPE), False),
-    "training-bert-texts.json": (lambda: texts(BERT_TEXTS_SHAPE, "tokenizers/bert-uncased.json"), True),
+    "training-bert-texts.json": (lambda: texts(BERT_TEXTS_SHAPE, BERT_TOKENIZER, ("head", "lora")), True),
     "training-xlm-roberta-texts.json": (lambda: texts(XLM_TEXTS_SHAPE, "tokenizers/xlm-roberta.json"), True),
 }
 
