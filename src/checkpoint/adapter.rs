@@ -1,9 +1,8 @@
 //! Adapters: the little that adaptation changes of a model, in the files of Hugging Face `peft`.
 //!
 //! `adapter_model.safetensors` holds, for each matrix `W` `[outputs, inputs]` that was adapted, `A`
-//! `[r, inputs]` and `B` `[outputs, r]`, and the head's tensors whole (RoBERTa's `classifier`,
-//! BERT's `pooler` and `classifier`);
-//! `adapter_config.json` says r and alpha. The matrix is then `W + alpha / r * B A` (Hu et al.,
+//! `[r, inputs]` and `B` `[outputs, r]`, and the head's tensors whole (RoBERTa's classifier, or BERT's
+//! pooler and classifier); `adapter_config.json` says r and alpha. The matrix is then `W + alpha / r * B A` (Hu et al.,
 //! "LoRA", 2021; with `use_rslora` the square root of r). It is added up while rows are read, so
 //! neither the loader nor the GPU knows of adapters.
 //!
