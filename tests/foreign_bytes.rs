@@ -346,7 +346,7 @@ fn valid_adapter(config: &Config) -> [Vec<u8>; 2] {
     for (_, shape) in &tensors {
         writer.write(&vec![0.5; shape.iter().product()]).unwrap();
     }
-    let settings = adapter_config(2, 4.0, matrices, Some("base")).to_string();
+    let settings = adapter_config(config, 2, 4.0, matrices, Some("base")).to_string();
     [writer.finish().unwrap(), settings.into_bytes()]
 }
 

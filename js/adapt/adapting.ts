@@ -7,7 +7,6 @@ import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
 import { checkOptions } from "../options.js";
 import type { RemoteEngine } from "../remote.js";
-import { isOtherArchitecture } from "../thrown.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./saved-adaptations.js";
 import type { Job, Settings } from "./train-protocol.js";
@@ -62,7 +61,7 @@ export async function adapt(
   const { adaptation: _, ...loading } = options;
   const base = typeof source === "string" && /^[\w.-]+\/[\w.-]+$/.test(source) ? source : null;
   const job: Job = { source, options: loading, base, lessons: linesOf(lessons), settings, keep };
-  const { files, ...rest } = await (worker ? trainRemotely : train)(job, { signal, onPlan, onProgress }).catch(refuse);
+  const { files, ...rest } = await (worker ? trainRemotely : train)(job, { signal, onPlan, onProgress });
   const { depth } = settings;
   const name = keep ?? `${depth}, ${rest.history.steps.length} steps`;
   return { name, depth, ...rest, files: files.map(({ name, bytes }) => new File([bytes], name)) };
@@ -75,18 +74,7 @@ export async function loadAdapted(
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {
   const options = { ...origin.options, adaptation: await appliedOf(adaptation) };
-  try {
-    return await openBuild(BUILDS.adapted, origin, options, listening);
-  } catch (error) {
-    return refuse(error);
-  }
-}
-
-/** Throws `error`, or a clearer one where the model is of a family that cannot be adapted. */
-function refuse(error: unknown): never {
-  if (!isOtherArchitecture(error)) throw error;
-  const what = "is no RoBERTa, and this package adapts no other; the command line adapts XLM-RoBERTa, too";
-  throw new CappyError("input", "model", what, { cause: error });
+  return openBuild(BUILDS.adapted, origin, options, listening);
 }
 
 async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {

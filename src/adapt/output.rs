@@ -10,6 +10,7 @@ use crate::checkpoint::{
     ADAPTED_MATRICES, Checkpoint, Dtype, Writer, adapter_config, adapter_shapes, small_files,
     tensor_shapes,
 };
+use crate::config::Module;
 use crate::encoder::training::Tensor;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -72,7 +73,7 @@ impl Adaptation {
     pub fn adapter_config(&self, base: Option<&str>) -> serde_json::Value {
         let (rank, matrices) = self.adapted();
         let alpha = if let Depth::Lora { alpha, .. } = self.settings.depth { alpha } else { 0.0 };
-        adapter_config(rank, alpha, matrices, base)
+        adapter_config(&self.config, rank, alpha, matrices, base)
     }
 
     fn adapted(&self) -> (usize, &'static [&'static str]) {
@@ -120,7 +121,8 @@ impl Adaptation {
     /// What reading the model gives.
     pub fn dtype(&self) -> Result<Dtype> {
         let hidden = self.config.hidden_size;
-        let tensor = self.base.get("classifier.dense.weight", &[hidden, hidden])?;
+        let name = Module::Dense.weight(self.config.family);
+        let tensor = self.base.get(&name, &[hidden, hidden])?;
         Ok(if tensor.dtype() == Dtype::F16 { Dtype::F16 } else { Dtype::F32 })
     }
 

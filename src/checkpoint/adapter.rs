@@ -1,19 +1,19 @@
 //! Adapters: the little that adaptation changes of a model, in the files of Hugging Face `peft`.
 //!
 //! `adapter_model.safetensors` holds, for each matrix `W` `[outputs, inputs]` that was adapted, `A`
-//! `[r, inputs]` and `B` `[outputs, r]`, and the classifier's tensors whole;
-//! `adapter_config.json` says r and alpha. The matrix is then `W + alpha / r * B A` (Hu et al.,
+//! `[r, inputs]` and `B` `[outputs, r]`, and the head's tensors whole (RoBERTa's classifier, or BERT's
+//! pooler and classifier); `adapter_config.json` says r and alpha. The matrix is then `W + alpha / r * B A` (Hu et al.,
 //! "LoRA", 2021; with `use_rslora` the square root of r). It is added up while rows are read, so
 //! neither the loader nor the GPU knows of adapters.
 //!
-//! An adapter of the classifier alone needs no `adapter_config.json`. `peft` cannot load that one.
+//! An adapter of the head alone needs no `adapter_config.json`. `peft` cannot load that one.
 
 use serde_json::Value;
 
 use super::source::{Files, read_all};
 use super::view::View;
-use super::{Checkpoint, Held, safetensors, tensor_shapes};
-use crate::config::Config;
+use super::{Checkpoint, Held, names, safetensors, tensor_shapes};
+use crate::config::{Config, Module};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file with an adapter's numbers.
@@ -26,9 +26,6 @@ pub(super) const PREFIX: &str = "base_model.model.";
 /// The endings of the names of A and B, in place of the matrix's `.weight`.
 pub(super) const A: &str = ".lora_A.weight";
 pub(super) const B: &str = ".lora_B.weight";
-
-/// What the names of the tensors that are replaced begin with.
-const CLASSIFIER: &str = "classifier.";
 
 /// What is added to one matrix: `scale * B A`.
 pub(super) struct LowRank {
@@ -79,8 +76,9 @@ pub(super) async fn apply(
     files: &dyn Files,
     config: &Config,
 ) -> Result<()> {
-    if !config.family.is_roberta() {
-        let message = format!("is for RoBERTa's layers; this is {}", config.family.architecture());
+    if config.family.is_distilbert() {
+        let name = config.family.architecture();
+        let message = format!("is for the layers of RoBERTa and BERT; this is {name}");
         return Err(Error::new(ErrorKind::Input, files.describe(), message));
     }
     let Some(source) = files.open(ADAPTER_WEIGHTS).await? else {
@@ -102,7 +100,7 @@ pub(super) async fn apply(
     checkpoint.low_rank.extend(adapted);
     for (name, mut view) in tensors {
         view.file = checkpoint.sources.len();
-        let own = name.strip_prefix(PREFIX).filter(|own| own.starts_with(CLASSIFIER));
+        let own = name.strip_prefix(PREFIX).filter(|own| names::is_head(own, config.family));
         checkpoint.tensors.insert(own.unwrap_or(&name).to_owned(), Held::Stored(view));
     }
     checkpoint.file_bytes = checkpoint.file_bytes.saturating_add(source.size());
@@ -127,16 +125,21 @@ fn check(
     let (rank, scale) = settings.map_or((0, 0.0), |settings| (settings.rank, settings.scale));
     let mut expected = Vec::new();
     let mut adapted: Vec<LowRank> = Vec::new();
+    let layers = format!("{}encoder.", config.family.prefix());
+    // To `peft`, BERT's pooler is a matrix like those of its layers, unless it is saved whole.
+    let pooler = match config.family.is_roberta() {
+        true => String::new(),
+        false => Module::Dense.weight(config.family),
+    };
     for (own, shape) in tensor_shapes(config) {
-        if own.starts_with(CLASSIFIER) {
-            let name = format!("{PREFIX}{own}");
-            if shape_of(&name).is_some() {
-                expected.push((name, shape));
-            }
+        let whole = format!("{PREFIX}{own}");
+        if names::is_head(&own, config.family) && shape_of(&whole).is_some() {
+            expected.push((whole, shape));
             continue;
         }
-        let encoder = own.strip_suffix(".weight").filter(|_| own.starts_with("roberta.encoder."));
-        if let (Some(part), &[outputs, inputs]) = (encoder, &shape[..]) {
+        let adaptable = own.starts_with(&layers) || own == pooler;
+        let part = own.strip_suffix(".weight").filter(|_| adaptable);
+        if let (Some(part), &[outputs, inputs]) = (part, &shape[..]) {
             let [a, b] = [A, B].map(|ending| format!("{PREFIX}{part}{ending}"));
             let wanted = settings.is_some_and(|settings| settings.targets(part));
             if wanted || shape_of(&a).or(shape_of(&b)).is_some() {
@@ -147,7 +150,7 @@ fn check(
         }
     }
     if settings.is_none() && !adapted.is_empty() {
-        let message = format!("is missing; {file} has more than a classifier");
+        let message = format!("is missing; {file} has more than a head");
         return Err(Error::new(ErrorKind::NotFound, ADAPTER_CONFIG, message));
     }
     for (name, expected) in &expected {
@@ -163,7 +166,7 @@ fn check(
     let foreign = tensors.iter().map(|(name, _)| name);
     match foreign.filter(|name| expected.iter().all(|(known, _)| known != *name)).min() {
         Some(name) => {
-            let what = "is no tensor of the classifier, and no lora_A or lora_B of a matrix in the \
+            let what = "is no tensor of the head, and no lora_A or lora_B of a matrix in the \
                         encoder; nothing else can be adapted";
             refuse(name, what.into())
         }

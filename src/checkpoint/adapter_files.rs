@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::adapter::{A, B, PREFIX};
-use super::tensor_shapes;
+use super::names::{is_head, tensor_shapes};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,8 +18,8 @@ pub const ADAPTED_MATRICES: [&str; 6] = [
 ];
 
 /// The tensors of an adapter of rank `rank` on `matrices` (some of [`ADAPTED_MATRICES`]) of every
-/// layer, with the whole classifier: names and shapes, sorted by name as `peft` writes them. No
-/// matrices: the classifier alone.
+/// layer, with the whole head: names and shapes, sorted by name as `peft` writes them. No matrices:
+/// the head alone. DistilBERT's layers have none of these matrices.
 ///
 /// A is `[rank, inputs]`, B is `[outputs, rank]`.
 ///
@@ -34,14 +34,15 @@ pub fn adapter_shapes(
         let message = format!("is no matrix of a layer; they are {}", ADAPTED_MATRICES.join(", "));
         return Err(Error::new(ErrorKind::Input, *unknown, message));
     }
+    let layers = format!("{}encoder.layer.", config.family.prefix());
     let mut tensors = Vec::new();
     for (name, shape) in tensor_shapes(config) {
-        if name.starts_with("classifier.") {
+        if is_head(&name, config.family) {
             tensors.push((format!("{PREFIX}{name}"), shape));
             continue;
         }
         let layer_part = name
-            .strip_prefix("roberta.encoder.layer.")
+            .strip_prefix(&layers)
             .and_then(|rest| rest.split_once('.')?.1.strip_suffix(".weight"));
         if layer_part.is_some_and(|part| matrices.contains(&part)) {
             let part = name.strip_suffix(".weight").unwrap_or(&name);
@@ -53,10 +54,19 @@ pub fn adapter_shapes(
     Ok(tensors)
 }
 
-/// `adapter_config.json` for [`adapter_shapes`] with the same `rank` and `matrices`. What B A adds
-/// is scaled by `alpha / rank`. `base` is the hub id or folder of the adapted model, which `peft`
-/// loads where it is not given the model itself.
-pub fn adapter_config(rank: usize, alpha: f32, matrices: &[&str], base: Option<&str>) -> Value {
+/// `adapter_config.json` for [`adapter_shapes`] with the same `config`, `rank` and `matrices`. What
+/// B A adds is scaled by `alpha / rank`. `base` is the hub id or folder of the adapted model, which
+/// `peft` loads where it is not given the model itself.
+pub fn adapter_config(
+    config: &Config,
+    rank: usize,
+    alpha: f32,
+    matrices: &[&str],
+    base: Option<&str>,
+) -> Value {
+    // BERT's pooler stands outside of its classifier; `peft` would pass it over unless it is named.
+    let whole: &[&str] =
+        if config.family.is_roberta() { &["classifier"] } else { &["classifier", "pooler"] };
     json!({
         "peft_type": "LORA",
         "task_type": "SEQ_CLS",
@@ -70,7 +80,7 @@ pub fn adapter_config(rank: usize, alpha: f32, matrices: &[&str], base: Option<&
         "init_lora_weights": true,
         "inference_mode": true,
         "target_modules": matrices,
-        "modules_to_save": ["classifier"],
+        "modules_to_save": whole,
     })
 }
 

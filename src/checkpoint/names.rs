@@ -52,6 +52,12 @@ pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
+/// Whether `name` is one of the tensors of the head, the part that an adapter replaces as a whole.
+pub(super) fn is_head(name: &str, family: Family) -> bool {
+    let module = name.strip_suffix(".weight").or_else(|| name.strip_suffix(".bias"));
+    [Module::Dense, Module::Project].iter().any(|head| module == Some(&head.name(family)))
+}
+
 /// Up to three of `names` that are like `wanted`, the likeliest first.
 pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     // Names come from a file: neither many nor long ones may cost more than a moment.

@@ -1,17 +1,20 @@
-"""Makes training.json and training-texts.json: PyTorch's own training runs, to compare ours with.
+"""Makes training*.json: PyTorch's own training runs, to compare ours with.
 
     pip install torch transformers numpy tokenizers
     python tests/golden/make_training.py
+    python tests/golden/make_training.py --only training-bert.json
 
 A tiny random model learns random labels for 50 steps at each depth, in f32 on the CPU: MSE, AdamW,
 linear schedule with warm-up, gradients of two batches summed up, their norm limited. Nothing is
-random on the way: no dropout, and every step's pairs are told. LoRA is written out by hand: W + alpha /
+random on the way: no dropout, and the pairs of every step are in the file. LoRA is written out by hand: W + alpha /
 rank * B A, where A begins with the numbers of `uniform` below and B with zeros.
 
-training-texts.json is the same with a tokenizer and eight texts, each of which is in every step, so that
-their order means nothing.
+training.json and training-bert.json have such runs of RoBERTa and of BERT. Those with "texts" in their
+names are the same with a tokenizer and eight texts, each of which is in every step, so that their order
+means nothing.
 """
 
+import argparse
 import json
 import math
 from pathlib import Path
@@ -20,7 +23,7 @@ import numpy as np
 import torch
 import transformers
 from tokenizers import Tokenizer
-from transformers import RobertaConfig, RobertaForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import random_weights
 
@@ -37,6 +40,11 @@ SHAPE = {
     "intermediate_size": 100, "hidden_act": "gelu", "max_position_embeddings": 40,
     "type_vocab_size": 1, "layer_norm_eps": 1e-5, "bos_token_id": 0, "pad_token_id": 1,
     "eos_token_id": 2, "id2label": {"0": "LABEL_0"},
+}
+BERT_SHAPE = {
+    **{field: value for field, value in SHAPE.items() if field not in ("bos_token_id", "eos_token_id")},
+    "architectures": ["BertForSequenceClassification"], "model_type": "bert",
+    "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
 }
 MATRICES = ["attention.self.query", "attention.self.key", "attention.self.value",
             "attention.output.dense", "intermediate.dense", "output.dense"]
@@ -72,29 +80,46 @@ class Lora(torch.nn.Module):
         return self.linear(x) + ALPHA / RANK * (x @ self.a.T) @ self.b.T
 
 
+def is_bert(shape):
+    return shape["model_type"] == "bert"
+
+
+def encoder(scorer):
+    """The encoder, and what its names begin with."""
+    prefix = scorer.base_model_prefix
+    return getattr(scorer, prefix), f"{prefix}."
+
+
 def model(shape=SHAPE):
-    config = RobertaConfig(**shape, num_labels=1, hidden_dropout_prob=0.0,
-                           attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
-    scorer = RobertaForSequenceClassification(config)
+    config = AutoConfig.for_model(**shape, num_labels=1, hidden_dropout_prob=0.0,
+                                  attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
+    scorer = AutoModelForSequenceClassification.from_config(config)
     for name, value in scorer.named_parameters():
         value.data = torch.tensor(random_weights.tensor(name, tuple(value.shape), 5))
     # Scores that differ by some tenths, as Cappy's do. By themselves they would differ by more than one.
-    scorer.classifier.out_proj.weight.data *= OUT_SCALE
+    last = scorer.classifier if is_bert(shape) else scorer.classifier.out_proj
+    last.weight.data *= OUT_SCALE
     return scorer.train()
 
 
-def data():
+def data(shape=SHAPE):
     rng = np.random.default_rng(3)
     pairs = []
     for _ in range(PAIRS):
-        ids = rng.integers(3, SHAPE["vocab_size"], int(rng.integers(4, 31))).tolist()
+        ids = rng.integers(3, shape["vocab_size"], int(rng.integers(4, 31))).tolist()
         pairs.append({"ids": ids, "label": round(float(rng.random()), 3)})
-    # A token equal to the padding in the middle of a text, as in DESIGN: it keeps its position.
-    pairs[3]["ids"][2] = 1
+        if is_bert(shape):
+            # Of lengths that differ, so that the token types have gradients of their own.
+            first = len(ids) // 2 + len(pairs) % 2
+            pairs[-1]["types"] = [0] * first + [1] * (len(ids) - first)
+    # A token equal to the padding in the middle of a text: RoBERTa has a position for it.
+    pairs[3]["ids"][2] = shape["pad_token_id"]
     return pairs
 
 
-def positions(ids):
+def positions(ids, shape):
+    if is_bert(shape):
+        return list(range(len(ids)))
     at, out = 1, []
     for token in ids:
         at += token != 1
@@ -103,20 +128,23 @@ def positions(ids):
 
 
 def score(scorer, pair):
-    ids, at = torch.tensor([pair["ids"]]), torch.tensor([positions(pair["ids"])])
+    ids = torch.tensor([pair["ids"]])
+    at = torch.tensor([positions(pair["ids"], scorer.config.to_dict())])
+    types = torch.tensor([pair["types"]]) if "types" in pair else None
     ones = torch.ones_like(ids)
-    return scorer(input_ids=ids, position_ids=at, attention_mask=ones).logits[0, 0]
+    return scorer(input_ids=ids, position_ids=at, attention_mask=ones, token_type_ids=types).logits[0, 0]
 
 
 def run(depth, pairs, scorer, learning_rate, step_pairs):
+    layers, prefix = encoder(scorer)
     if depth != "full":
         for name, value in scorer.named_parameters():
-            value.requires_grad_(name.startswith("classifier."))
+            value.requires_grad_(name.startswith(("classifier.", f"{prefix}pooler.")))
     if depth == "lora":
-        for index, layer in enumerate(scorer.roberta.encoder.layer):
+        for index, layer in enumerate(layers.encoder.layer):
             for path in MATRICES:
                 parent, last = layer.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2]
-                name = f"roberta.encoder.layer.{index}.{path}"
+                name = f"{prefix}encoder.layer.{index}.{path}"
                 setattr(parent, last, Lora(getattr(parent, last), name))
     trained = [value for value in scorer.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, **ADAMW)
@@ -141,24 +169,27 @@ def run(depth, pairs, scorer, learning_rate, step_pairs):
             "norms": rounded(norms), "after": rounded(after)}
 
 
-def main():
+def runs(shape):
     torch.manual_seed(0)
-    pairs = data()
-    golden = {
+    pairs = data(shape)
+    return {
         "version": 1,
         "how": "made by tests/golden/make_training.py, which says how to remake it",
         "torch": torch.__version__.split("+")[0], "transformers": transformers.__version__,
-        "config": SHAPE, "weights_seed": 5, "out_scale": OUT_SCALE, "warmup": WARMUP, "step_pairs": STEP_PAIRS,
+        "config": shape, "weights_seed": 5, "out_scale": OUT_SCALE, "warmup": WARMUP, "step_pairs": STEP_PAIRS,
         "norm": NORM, "rank": RANK, "alpha": ALPHA, "lora_seed": LORA_SEED,
-        "pairs": [{**pair, "positions": positions(pair["ids"])} for pair in pairs],
-        "runs": {depth: run(depth, pairs, model(), rate, STEP_PAIRS)
+        "pairs": [{**pair, "positions": positions(pair["ids"], shape)} for pair in pairs],
+        "runs": {depth: run(depth, pairs, model(shape), rate, STEP_PAIRS)
                  for depth, rate in RATES.items()},
     }
-    (HERE / "training.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
-    (HERE / "training-texts.json").write_text(json.dumps(texts(), indent=1) + "\n")
 
 
 TEXTS_SHAPE = {**SHAPE, "vocab_size": 2048, "max_position_embeddings": 66}
+BERT_TEXTS_SHAPE = {**BERT_SHAPE, "vocab_size": 1200, "max_position_embeddings": 64}
+XLM_TEXTS_SHAPE = {
+    **TEXTS_SHAPE, "vocab_size": 1300,
+    "architectures": ["XLMRobertaForSequenceClassification"], "model_type": "xlm-roberta",
+}
 TEXTS_RATE = 2e-4
 TEXTS = [
     ("Shout the word: door", "DOOR!", 1.0), ("Shout the word: door", "door", 0.0),
@@ -168,24 +199,53 @@ TEXTS = [
 ]
 
 
-def texts():
-    tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+def texts(shape, file, others=()):
+    tokenizer = Tokenizer.from_file(str(HERE / file))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    pairs = [{"ids": tokenizer.encode(instruction, response).ids, "label": label}
-             for instruction, response, label in TEXTS]
+    pairs = []
+    for instruction, response, label in TEXTS:
+        encoded = tokenizer.encode(instruction, response)
+        pairs.append({"ids": encoded.ids, "label": label})
+        if is_bert(shape):
+            pairs[-1]["types"] = encoded.type_ids
     assert max(len(pair["ids"]) for pair in pairs) <= 64
-    golden = run("full", pairs, model(TEXTS_SHAPE), TEXTS_RATE, len(pairs))
+    golden = run("full", pairs, model(shape), TEXTS_RATE, len(pairs))
+    if others:
+        golden["runs"] = {depth: run(depth, pairs, model(shape), RATES[depth], len(pairs)) for depth in others}
+        golden |= {"rank": RANK, "alpha": ALPHA, "lora_seed": LORA_SEED}
     names = ("instruction", "response", "label")
     return {
         "version": 1,
         "how": "made by tests/golden/make_training.py, which says how to remake it",
-        "config": TEXTS_SHAPE, "weights_seed": 5, "out_scale": OUT_SCALE,
+        "config": shape, "weights_seed": 5, "out_scale": OUT_SCALE, "tokenizer": file,
         "settings": {"depth": "full", "learning_rate": TEXTS_RATE, "warm_up": WARMUP / STEPS,
                      "batch": len(pairs), "most_norm": NORM, "size": STEPS * len(pairs), "held_out": 0},
         "examples": [dict(zip(names, text)) for text in TEXTS],
         **golden,
     }
+
+
+BERT_TOKENIZER = "tokenizers/bert-uncased.json"
+
+# What each file has, and whether it is written for people.
+FILES = {
+    "training.json": (lambda: runs(SHAPE), False),
+    "training-texts.json": (lambda: texts(TEXTS_SHAPE, "tokenizer.json"), True),
+    "training-bert.json": (lambda: runs(BERT_SHAPE), False),
+    "training-bert-texts.json": (lambda: texts(BERT_TEXTS_SHAPE, BERT_TOKENIZER, ("head", "lora")), True),
+    "training-xlm-roberta-texts.json": (lambda: texts(XLM_TEXTS_SHAPE, "tokenizers/xlm-roberta.json"), True),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=FILES)
+    only = parser.parse_args().only
+    for name, (make, for_people) in FILES.items():
+        if only in (None, name):
+            how = {"indent": 1} if for_people else {"separators": (",", ":")}
+            (HERE / name).write_text(json.dumps(make(), **how) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ import { startPackage } from "./harness.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const golden = JSON.parse(await readFile(join(root, "tests/golden/training-texts.json"), "utf8"));
+const goldenOf = async (file) => JSON.parse(await readFile(join(root, "tests/golden", file), "utf8"));
+const golden = await goldenOf("training-texts.json");
+const bert = await goldenOf("training-bert-texts.json");
+const xlmRoberta = await goldenOf("training-xlm-roberta-texts.json");
 const { examples } = golden;
 const pairs = examples.map(({ instruction, response }) => [instruction, response]);
 
@@ -83,7 +86,9 @@ let site;
 let models;
 before(async () => {
   models = await mkdtemp(join(tmpdir(), "cappy-adapt-"));
-  await makeGoldenModel(join(models, "texts"));
+  await makeGoldenModel("training-texts.json", golden, join(models, "texts"));
+  await makeGoldenModel("training-bert-texts.json", bert, join(models, "bert"));
+  await makeGoldenModel("training-xlm-roberta-texts.json", xlmRoberta, join(models, "xlm-roberta"));
   site = await serve(root, { "/random/": models });
 });
 after(async () => {
@@ -91,8 +96,8 @@ after(async () => {
   if (models) await rm(models, { recursive: true, force: true });
 });
 
-/** The golden run's model: random weights, made by the crate, with `out_proj.weight` made smaller. */
-async function makeGoldenModel(folder) {
+/** The model of a golden run: random weights, made by the crate, with the last matrix made smaller. */
+async function makeGoldenModel(file, golden, folder) {
   await mkdir(folder);
   await promisify(execFile)(
     "cargo",
@@ -103,23 +108,24 @@ async function makeGoldenModel(folder) {
       "--example",
       "random_checkpoint",
       "--",
-      "tests/golden/training-texts.json",
+      `tests/golden/${file}`,
       String(golden.weights_seed),
       "plain",
-      "tests/golden/tokenizer.json",
+      `tests/golden/${golden.tokenizer ?? "tokenizer.json"}`,
       folder,
       "f32",
     ],
     { cwd: root },
   );
-  const file = join(folder, "model.safetensors");
-  const bytes = await readFile(file);
+  const weights = join(folder, "model.safetensors");
+  const bytes = await readFile(weights);
   const begin = 8 + Number(bytes.readBigUInt64LE(0));
   const header = JSON.parse(bytes.subarray(8, begin).toString());
-  const [from, to] = header["classifier.out_proj.weight"].data_offsets;
+  const last = header["classifier.out_proj.weight"] ?? header["classifier.weight"];
+  const [from, to] = last.data_offsets;
   for (let at = begin + from; at < begin + to; at += 4)
     bytes.writeFloatLE(bytes.readFloatLE(at) * golden.out_scale, at);
-  await writeFile(file, bytes);
+  await writeFile(weights, bytes);
 }
 
 const inPage = (opened) => (args) => opened.page.evaluate(inHost, { module: "/dist/index.js", ...args });
@@ -157,8 +163,17 @@ const BOUND = 1e-3;
 /** Of scores of cappy-mini on another adapter: that of tests/golden.rs. */
 const MINI_BOUND = 2e-3;
 
-/** The golden run's settings, as the page takes them. */
+/** The golden runs' settings, as the page takes them. */
 const GOLDEN = { depth: "full", learningRate: golden.settings.learning_rate, batch: 8, size: 400, heldOut: 0 };
+const BERT_HEAD = { ...GOLDEN, depth: "head", learningRate: bert.runs.head.learning_rate };
+const BERT_LORA = {
+  ...GOLDEN,
+  depth: "lora",
+  learningRate: bert.runs.lora.learning_rate,
+  rank: bert.rank,
+  alpha: bert.alpha,
+  seed: bert.lora_seed,
+};
 const HEAD = { depth: "head", batch: 8, epochs: 20, heldOut: 0, learningRate: 3e-3 };
 /** @type {import("../../dist/types.js").AdaptOptions} */
 const LORA = { depth: "lora", rank: 4, batch: 8, epochs: 6, heldOut: 0, learningRate: 3e-3 };
@@ -249,6 +264,36 @@ for (const { name, dtype, open } of HOSTS) {
         assert.ok(names.includes(name), `${names}`);
     });
 
+    test(`${name}: BERT's head and adapters learn as in PyTorch, and are applied`, {
+      timeout: 300_000,
+    }, async () => {
+      const jobs = [BERT_HEAD, BERT_LORA];
+      const { before, outcomes } = await run(jobs, examples, { cache: false }, `${site.url}/random/bert`);
+      near(before, bert.before, BOUND, "score before");
+      for (const [at, { depth }] of jobs.entries()) {
+        const expected = bert.runs[depth];
+        near(losses(outcomes[at]), expected.losses, BOUND, `${depth}: loss`);
+        ended(outcomes[at], before, { steps: expected.losses.length });
+        near(outcomes[at].applied, expected.after, BOUND, `${depth}: score after`);
+      }
+    });
+
+    inOthers(`${name}: all of BERT and of XLM-RoBERTa learns as in PyTorch`, { timeout: 300_000 }, async () => {
+      for (const [folder, expected] of /** @type {const} */ ([
+        ["bert", bert],
+        ["xlm-roberta", xlmRoberta],
+      ])) {
+        const {
+          before,
+          outcomes: [full],
+        } = await run([GOLDEN], examples, { cache: false }, `${site.url}/random/${folder}`);
+        near(before, expected.before, BOUND, `${folder}: score before`);
+        near(losses(full), expected.losses, BOUND, `${folder}: loss`);
+        ended(full, before, { steps: expected.losses.length });
+        near(full.applied, expected.after, BOUND, `${folder}: score after`);
+      }
+    });
+
     inOthers(`${name}: the same on the page's own thread, to the bit`, { timeout: 300_000 }, async () => {
       const {
         outcomes: [here],
@@ -336,15 +381,19 @@ for (const { name, dtype, open } of HOSTS) {
     }
 
     test(`${name}: a stopped run resumes to the same bits, also after a reload`, { timeout: 300_000 }, async () => {
-      for (const job of [{ ...HEAD, heldOut: 0.3, patience: 0 }, LORA]) {
+      for (const { source, ...job } of [
+        { ...HEAD, heldOut: 0.3, patience: 0, source: undefined },
+        { ...LORA, source: undefined },
+        { ...BERT_LORA, size: 64, source: `${site.url}/random/bert` },
+      ]) {
         const keep = `a name / with "everything" ${job.depth}`;
         const {
           outcomes: [whole],
-        } = await run([job]);
+        } = await run([job], examples, { cache: !source }, source);
         assert.equal(whole.code, undefined, whole.message);
         const {
           outcomes: [stopped],
-        } = await run([{ ...job, keep, stopAfter: 3 }]);
+        } = await run([{ ...job, keep, stopAfter: 3 }], examples, { cache: !source }, source);
         assert.equal(stopped.code, "aborted", stopped.message);
         const [found] = stopped.kept.filter(({ name }) => name === keep);
         assert.deepEqual([found.complete, found.depth, found.resumable.steps], [false, job.depth, whole.plan.steps]);
@@ -353,7 +402,7 @@ for (const { name, dtype, open } of HOSTS) {
         const {
           outcomes: [resumed],
           kept,
-        } = await run([{ ...job, keep }]);
+        } = await run([{ ...job, keep }], examples, { cache: !source }, source);
         assert.equal(resumed.code, undefined, resumed.message);
         assert.deepEqual(resumed.files, whole.files);
         assert.deepEqual(resumed.history, whole.history);
@@ -364,9 +413,9 @@ for (const { name, dtype, open } of HOSTS) {
 
         await host.page.reload();
         const { byName, gone, left, deleted } = await host.page.evaluate(
-          async ({ keep, pairs }) => {
+          async ({ keep, pairs, source }) => {
             const cappy = await import("/dist/index.js");
-            const scorer = await cappy.Scorer.load(undefined, { adaptation: keep });
+            const scorer = await cappy.Scorer.load(source, { adaptation: keep, cache: !source });
             const byName = [];
             for (const [instruction, response] of pairs) byName.push(await scorer.score(instruction, response));
             const deleted = scorer.info().adaptation;
@@ -375,11 +424,11 @@ for (const { name, dtype, open } of HOSTS) {
             // What is in the GPU's memory stays.
             await scorer.score("still", "there");
             const left = (await cappy.keptAdaptations()).map(({ name }) => name);
-            const models = (await cappy.keptModels()).length;
             scorer.dispose();
+            const models = (await cappy.keptModels()).length;
             return { byName, gone, left: [...left, models], deleted };
           },
-          { keep, pairs },
+          { keep, pairs, source },
         );
         assert.deepEqual(byName, whole.applied);
         assert.equal(deleted, keep);

@@ -1,8 +1,8 @@
 //! Adapters: those that Hugging Face `peft` wrote score here as they do there, and those that are
 //! written here are what `peft` writes.
 //!
-//! `tests/golden/make_adapter.py` made the files in `tests/golden/adapter` and says how to remake
-//! them.
+//! `tests/golden/make_adapter.py` made the files in `tests/golden/adapter` (for RoBERTa) and
+//! `tests/golden/adapter-bert`, and says how to remake them.
 
 #[path = "../../../tests/golden/compare.rs"]
 mod compare;
@@ -17,7 +17,7 @@ use cappy::checkpoint::{
     ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Directory, Dtype as Stored,
     Files, MemoryFiles, Writer, adapter_config, adapter_shapes, write_file, write_model,
 };
-use cappy::{Config, Dtype, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
+use cappy::{Config, Dtype, Family, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
 use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
@@ -31,25 +31,51 @@ fn json(relative: &str) -> Value {
     serde_json::from_slice(&fs::read(path(relative)).unwrap()).unwrap()
 }
 
+/// The folders of `tests/golden` with adapters for RoBERTa and for BERT.
+const FOLDERS: [&str; 2] = ["adapter", "adapter-bert"];
+
 struct Golden {
+    folder: PathBuf,
     value: Value,
     config: Config,
     pairs: Vec<(String, String)>,
 }
 
 impl Golden {
-    fn read() -> Golden {
-        let value = json("tests/golden/adapter/scores.json");
+    fn read(folder: &str) -> Golden {
+        let folder = format!("tests/golden/{folder}");
+        let value = json(&format!("{folder}/scores.json"));
         assert_eq!(
             (&value["magic"], &value["version"]),
             (&"cappy-golden-adapter".into(), &1.into())
         );
         let config = Config::from_json("config", value["config"].to_string().as_bytes()).unwrap();
         let pairs = json("tests/golden/pairs.json");
-        let text = |pair: &Value, field: &str| pair[field].as_str().unwrap().to_owned();
+        // The pairs have RoBERTa's special tokens.
+        let theirs: &[(&str, &str)] = match config.family {
+            Family::Bert => &[
+                ("<pad>", "[PAD]"),
+                ("<unk>", "[UNK]"),
+                ("<s>", "[CLS]"),
+                ("</s>", "[SEP]"),
+                ("<mask>", "[MASK]"),
+            ],
+            _ => &[],
+        };
+        let text = |pair: &Value, field: &str| {
+            let text = pair[field].as_str().unwrap().to_owned();
+            theirs.iter().fold(text, |text, (ours, theirs)| text.replace(ours, theirs))
+        };
         let pairs = pairs["pairs"].as_array().unwrap().iter();
         let pairs = pairs.map(|pair| (text(pair, "instruction"), text(pair, "response")));
-        Golden { config, pairs: pairs.collect(), value }
+        Golden { folder: path(&folder), config, pairs: pairs.collect(), value }
+    }
+
+    fn tokenizer(&self) -> PathBuf {
+        path(match self.config.family {
+            Family::Bert => "tests/golden/tokenizers/bert-uncased.json",
+            _ => "tests/golden/tokenizer.json",
+        })
     }
 
     fn rank(&self) -> usize {
@@ -57,7 +83,7 @@ impl Golden {
     }
 
     fn scorer(&self, dtype: Dtype, adaptation: Box<dyn Files>) -> Scorer {
-        let json = fs::read(path("tests/golden/tokenizer.json")).unwrap();
+        let json = fs::read(self.tokenizer()).unwrap();
         let source = ModelSource::Random {
             tokenizer: Tokenizer::from_json("tokenizer.json", &json, &self.config).unwrap(),
             config: self.config.clone(),
@@ -78,7 +104,7 @@ impl Golden {
     }
 
     fn check(&self, name: &str, dtype: Dtype) {
-        let folder = path("tests/golden/adapter").join(name);
+        let folder = self.folder.join(name);
         let scorer = self.scorer(dtype, Box::new(Directory::new(&folder)));
         let adaptation = scorer.info().adaptation.as_deref();
         assert_eq!(adaptation, Some(&*folder.display().to_string()));
@@ -93,17 +119,26 @@ impl Golden {
 
 #[test]
 fn an_adapter_of_peft_scores_as_in_peft() {
-    let golden = Golden::read();
-    for dtype in [Dtype::F16, Dtype::F32] {
-        golden.check("lora", dtype);
+    for folder in FOLDERS {
+        for dtype in [Dtype::F16, Dtype::F32] {
+            Golden::read(folder).check("lora", dtype);
+        }
     }
 }
 
 #[test]
-fn a_classifier_alone_scores_as_in_torch() {
-    let golden = Golden::read();
+fn a_pooler_that_peft_adapted_like_a_layer_scores_as_in_peft() {
     for dtype in [Dtype::F16, Dtype::F32] {
-        golden.check("head", dtype);
+        Golden::read("adapter-bert").check("pooler", dtype);
+    }
+}
+
+#[test]
+fn a_head_alone_scores_as_in_torch() {
+    for folder in FOLDERS {
+        for dtype in [Dtype::F16, Dtype::F32] {
+            Golden::read(folder).check("head", dtype);
+        }
     }
 }
 
@@ -128,24 +163,29 @@ fn rewrite(golden: &Golden, from: Vec<u8>, matrices: &[&str], dtype: Stored) -> 
 
 #[test]
 fn what_is_written_here_is_what_peft_writes() {
-    let golden = Golden::read();
-    for (name, matrices) in [("lora", &ADAPTED_MATRICES[..]), ("head", &[])] {
-        let theirs = path("tests/golden/adapter").join(name).join(ADAPTER_WEIGHTS);
-        let theirs = fs::read(theirs).unwrap();
-        assert!(rewrite(&golden, theirs.clone(), matrices, Stored::F32) == theirs, "{name}");
+    for golden in FOLDERS.map(Golden::read) {
+        for (name, matrices) in [("lora", &ADAPTED_MATRICES[..]), ("head", &[])] {
+            let theirs = fs::read(golden.folder.join(name).join(ADAPTER_WEIGHTS)).unwrap();
+            assert!(rewrite(&golden, theirs.clone(), matrices, Stored::F32) == theirs, "{name}");
+        }
     }
 }
 
-/// What is left in `target/tmp/adapter` can be given to `make_adapter.py --check`, for peft to load.
+/// What is left in `target/tmp/adapter` and `adapter-bert` can be given to `make_adapter.py --check`, for peft to load.
 #[test]
 fn an_adapter_written_here_scores_like_that_of_peft() {
-    let golden = Golden::read();
-    let lora = path("tests/golden/adapter/lora");
+    FOLDERS.into_iter().for_each(written_like_theirs);
+}
+
+fn written_like_theirs(name: &str) {
+    let golden = Golden::read(name);
+    let lora = golden.folder.join("lora");
     let theirs = fs::read(lora.join(ADAPTER_WEIGHTS)).unwrap();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("adapter");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
     let alpha = golden.value["alpha"].as_f64().unwrap() as f32;
-    let config = adapter_config(golden.rank(), alpha, &ADAPTED_MATRICES, None).to_string();
+    let config =
+        adapter_config(&golden.config, golden.rank(), alpha, &ADAPTED_MATRICES, None).to_string();
     for (file, bytes) in [
         (ADAPTER_WEIGHTS, rewrite(&golden, theirs, &ADAPTED_MATRICES, Stored::F32)),
         (ADAPTER_CONFIG, config.into_bytes()),
@@ -162,14 +202,18 @@ fn an_adapter_written_here_scores_like_that_of_peft() {
     assert_eq!(score(folder), score(lora));
 }
 
-/// What is left in `target/tmp/merged` can be given to `make_adapter.py --check`, for transformers.
+/// What is left in `target/tmp/merged-adapter` and `merged-adapter-bert` can be given to `make_adapter.py --check`, for transformers.
 #[test]
 fn an_adapted_model_written_whole_scores_like_the_adapter() {
-    let golden = Golden::read();
+    FOLDERS.into_iter().for_each(whole_like_the_adapter);
+}
+
+fn whole_like_the_adapter(name: &str) {
+    let golden = Golden::read(name);
     let seed = golden.value["seed"].as_u64().unwrap() as u32;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("merged");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("merged-{name}"));
     fs::create_dir_all(&folder).unwrap();
-    let lora = Directory::new(path("tests/golden/adapter/lora"));
+    let lora = Directory::new(golden.folder.join("lora"));
     let mut numbers = 0;
     write_file(&folder.join("model.safetensors"), |out| {
         block_on(async {
@@ -183,7 +227,7 @@ fn an_adapted_model_written_whole_scores_like_the_adapter() {
     })
     .unwrap();
     fs::write(folder.join("config.json"), golden.value["config"].to_string()).unwrap();
-    fs::copy(path("tests/golden/tokenizer.json"), folder.join("tokenizer.json")).unwrap();
+    fs::copy(golden.tokenizer(), folder.join("tokenizer.json")).unwrap();
 
     let adapted = golden.scorer(Dtype::F32, Box::new(lora));
     assert_eq!(numbers, adapted.info().parameters);

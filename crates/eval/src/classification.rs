@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::lines::{Place, each_line, missing, text};
-use super::questions::{Candidate, Names, Pairs, Protocol, Question, Questions};
+use super::questions::{
+    Candidate, Method, Names, Pairs, Protocol, Question, Questions, first_best,
+};
 use cappy::{Error, ErrorKind, Result};
 
 /// The fields as they stand in a line; fields of other names are left alone.
@@ -20,6 +22,7 @@ struct Fields {
     instruction: Option<Value>,
     response: Option<Value>,
     label: Option<Value>,
+    scores: Option<Value>,
 }
 
 /// A line that can be used.
@@ -27,6 +30,8 @@ struct Line {
     instruction: Arc<str>,
     response: Arc<str>,
     right: bool,
+    /// What other scorers gave it, by their numbers.
+    scores: Vec<(usize, f64)>,
     place: Place,
 }
 
@@ -41,6 +46,7 @@ struct Group {
 #[derive(Default)]
 struct Groups {
     datasets: Names,
+    others: Names,
     list: Vec<Group>,
     /// By dataset, template and example.
     numbers: HashMap<(usize, String, String), usize>,
@@ -55,7 +61,8 @@ impl Questions {
     ///
     /// Lines that share the first three are the candidates of one question, wherever they stand;
     /// the one with label 1 has the right text (of several the last, as in the published
-    /// evaluation). Questions without one are left out and counted.
+    /// evaluation). Questions without one are left out and counted. Lines may have `scores`, an
+    /// object of what other scorers gave them; each of those is one more way of choosing.
     ///
     /// # Errors
     /// Names file and line, and what is wrong there; or says that nothing is left.
@@ -93,6 +100,7 @@ impl Groups {
             Some(_) => return Err("field 'label' is not a number".into()),
             None => return Err(missing("label")),
         };
+        let scores = self.scores(fields.scores)?;
         let instruction = text("instruction", fields.instruction)?;
         let response = text("response", fields.response)?.into();
 
@@ -109,8 +117,23 @@ impl Groups {
             Some(before) if *before.instruction == *instruction => before.instruction.clone(),
             _ => instruction.into(),
         };
-        lines.push(Line { instruction, response, right, place: place.clone() });
+        lines.push(Line { instruction, response, right, scores, place: place.clone() });
         Ok(())
+    }
+
+    fn scores(&mut self, field: Option<Value>) -> Result<Vec<(usize, f64)>, String> {
+        let Some(field) = field else { return Ok(Vec::new()) };
+        let Value::Object(scores) = field else {
+            return Err("field 'scores' is not an object of numbers".into());
+        };
+        let number = |(name, score): (&String, &Value)| {
+            if ["scorer", "random", "longest", "oracle"].contains(&&**name) {
+                return Err(format!("scores.{name} has the name of another way of choosing"));
+            }
+            let score = score.as_f64().ok_or_else(|| format!("scores.{name} is not a number"))?;
+            Ok((self.others.number(name), score))
+        };
+        scores.iter().map(number).collect()
     }
 
     fn finish(self) -> Questions {
@@ -128,16 +151,27 @@ impl Groups {
                 length: line.response.chars().count(),
             };
             let candidates = group.lines.iter().map(candidate).collect();
+            let picks =
+                (0..self.others.list.len()).filter_map(|other| best_by(other, &group.lines));
+            let picks = picks.collect();
             let Group { dataset, example, .. } = group;
-            questions.push(Question { dataset, example, candidates, picks: Vec::new() });
+            questions.push(Question { dataset, example, candidates, picks });
         }
         Questions {
             protocol: Protocol::Classification,
             datasets: self.datasets,
             decodings: Names::default(),
+            others: self.others,
             questions,
             pairs,
             unlabelled,
         }
     }
+}
+
+/// What another scorer chooses; `None` unless every line has its score.
+fn best_by(other: usize, lines: &[Line]) -> Option<(Method, usize)> {
+    let of = |line: &Line| line.scores.iter().find(|(number, _)| *number == other).map(|s| s.1);
+    let scores: Option<Vec<f64>> = lines.iter().map(of).collect();
+    Some((Method::Other(other), first_best(scores?.into_iter())))
 }

@@ -37,6 +37,8 @@ pub struct Questions {
     pub(super) decodings: Names,
     pub(super) questions: Vec<Question>,
     pub(super) pairs: Pairs,
+    /// The names of what [`Method::Other`] counts.
+    pub(super) others: Names,
     /// Questions in the files that have no right answer and are left out.
     pub(super) unlabelled: usize,
 }
@@ -73,6 +75,8 @@ pub(super) enum Method {
     SelfScoreSum,
     /// The highest log-likelihood a token.
     SelfScoreMean,
+    /// The highest score of another scorer, whose scores are in the file.
+    Other(usize),
     /// Any candidate; its worth is the mean.
     Random,
     /// The one with most characters.
@@ -132,6 +136,7 @@ impl Questions {
         if self.protocol == Protocol::Selection {
             methods.extend([Method::SelfScoreSum, Method::SelfScoreMean]);
         }
+        methods.extend((0..self.others.list.len()).map(Method::Other));
         methods.extend([Method::Random, Method::Longest, Method::Oracle]);
         methods
     }
@@ -139,6 +144,7 @@ impl Questions {
     pub(super) fn name(&self, method: Method) -> String {
         match method {
             Method::Alone(decoding) => return format!("{} alone", self.decodings.list[decoding]),
+            Method::Other(other) => return self.others.list[other].clone(),
             Method::Scorer => "scorer",
             Method::SelfScoreSum => "self-score sum",
             Method::SelfScoreMean => "self-score mean",

@@ -17,7 +17,8 @@ const SAME: f64 = 1e-12;
 ///
 /// The methods are `scorer`; `X alone`, the first sample of decoding X; `self-score sum` and
 /// `self-score mean`, the candidate that the language model itself found likeliest; `random`, the
-/// mean of all candidates; `longest`, by characters; `oracle`, the best there is. A method is
+/// mean of all candidates; `longest`, by characters; `oracle`, the best there is; and the names of
+/// other scorers whose scores a file has. A method is
 /// missing where a file does not allow it. Ties go to the earlier candidate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {

@@ -49,6 +49,7 @@ impl Questions {
         let mut read = Questions {
             protocol: Protocol::Selection,
             datasets: Names::default(),
+            others: Names::default(),
             decodings: Names::default(),
             questions: Vec::new(),
             pairs: Pairs::default(),

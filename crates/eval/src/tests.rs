@@ -76,6 +76,46 @@ fn accuracy_by_hand() {
     assert_eq!(report.oracle.contested, 4);
 }
 
+/// A line with what other scorers gave it.
+fn scored_line(example: &str, response: &str, label: &str, scores: &str) -> String {
+    let line = label_line("a", "t", example, response, label);
+    line.replace(r#", "label""#, &format!(r#", "scores": {scores}, "label""#))
+}
+
+#[test]
+fn other_scorers_in_the_file_choose_as_well() {
+    let questions = classification(&[
+        scored_line("0", "yes", "1", r#"{"overlap": 0.2, "half": 1}"#),
+        scored_line("0", "no", "0", r#"{"overlap": 0.1}"#),
+        scored_line("1", "yes", "1", r#"{"overlap": 0.3, "half": 1}"#),
+        scored_line("1", "no", "0", r#"{"overlap": 0.4, "half": 0}"#),
+    ]);
+    let report = report(&questions, &[0.0, 1.0, 0.0, 1.0]);
+    // "half" has no score for one of the candidates, so nothing can be said of it.
+    assert_eq!(report.methods, ["scorer", "overlap", "random", "longest", "oracle"]);
+    close(report.means["overlap"], 0.5);
+    close(report.means["scorer"], 0.0);
+    let lead = report.differences.iter().find(|lead| lead.method == "overlap").unwrap();
+    close(lead.difference, -0.5);
+}
+
+#[test]
+fn scores_of_others_that_cannot_be_used_are_errors_that_name_them() {
+    for (scores, says) in [
+        (r#"{"overlap": "much"}"#, "line 1: scores.overlap is not a number"),
+        ("[1]", "line 1: field 'scores' is not an object of numbers"),
+        (r#"{"longest": 1}"#, "line 1: scores.longest has the name of another way of choosing"),
+    ] {
+        let lines = scored_line("0", "yes", "1", scores);
+        let read = Questions::read_classification([("c.jsonl", lines.as_bytes())]);
+        let error = read.err().unwrap();
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (ErrorKind::Input, format!("c.jsonl: {says}"))
+        );
+    }
+}
+
 /// Four candidates, two of them alike, of Rouge-L 1, 0.5, 0.5 and 0.
 const SAMPLES: &str = r#"{"dataset": "x", "instruction": "i", "references": ["red green", "blue"], "flan_samples": {
 "z": [{"response": "red fox", "log_likelihood_sum": -9.0, "log_likelihood_mean": NaN}, {"response": "blue", "log_likelihood_sum": -4, "log_likelihood_mean": -4}],

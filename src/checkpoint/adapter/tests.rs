@@ -303,7 +303,7 @@ fn a_number_that_is_not_finite_is_named_by_the_adapter() {
 }
 
 #[test]
-fn an_adapter_does_not_fit_berts_layers() {
+fn an_adapter_does_not_fit_distilberts_layers() {
     let config = Config { family: crate::config::Family::DistilBert, ..small_config() };
     let files = files(&adapter(), Some(&settings()));
     let error = block_on(base().with_adapter(&files, &config)).unwrap_err();

@@ -56,9 +56,9 @@ impl Training {
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Training> {
         let family = config.family;
-        if !family.is_roberta() {
-            let what =
-                format!("is a {}; RoBERTa and XLM-RoBERTa can be trained", family.architecture());
+        if family.is_distilbert() {
+            let name = family.architecture();
+            let what = format!("is a {name}; RoBERTa, XLM-RoBERTa and BERT can be trained");
             return Err(Error::new(ErrorKind::Input, "config.json", what));
         }
         if config.hidden_act != Activation::Gelu {

@@ -16,7 +16,6 @@ use crate::ops::matmul::{Epilogue, Method, Weights, matmul};
 use crate::ops::training::activation_backward::{Activation, activation_backward};
 use crate::ops::training::add_rows::add_rows;
 use crate::ops::training::attention_backward::{self, attention_backward};
-use crate::ops::training::column_sums::column_sums;
 use crate::ops::training::gelu::gelu;
 use crate::ops::training::layer_norm_backward::layer_norm_backward;
 use crate::ops::training::layer_norm_weights_backward::layer_norm_weights_backward;
@@ -173,9 +172,7 @@ impl Training {
             d_y,
             d_x,
         )?);
-        steps.extend(tables.backward(&self.parameters, runs, d_x)?);
-        let sums = &self.parameters.list[tables.token_type].moments.gradient;
-        steps.push(column_sums("token type back", tokens, d_x, sums)?);
+        steps.extend(tables.backward(&self.parameters, runs, tokens, d_x)?);
         Ok(steps)
     }
 

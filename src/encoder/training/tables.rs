@@ -7,6 +7,7 @@ use crate::batch::Batch;
 use crate::config::{Config, Module};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Step};
+use crate::ops::training::column_sums::column_sums;
 use crate::ops::training::round_table::round_table;
 use crate::ops::training::scatter_rows::{Run, Runs, runs_of, scatter_rows};
 use crate::ops::{Matrix, embed, stride};
@@ -20,22 +21,55 @@ const SHARE_ROWS: usize = 32_768;
 
 /// Neighbouring rows of a table.
 struct Share {
+    /// Which of a token's three ids are rows of the table: word, position or type.
+    column: usize,
     first: usize,
     rows: usize,
+    /// The row that PyTorch gives no gradient.
+    padding: Option<u32>,
     parameter: usize,
-    table: Matrix, // what lookups read: the part of the table that has these rows
-    at: usize,     // from its row `at` on
+    /// What lookups read, and from which of its rows on, unless that is the master weights.
+    rounded: Option<(Matrix, usize)>,
     runs: Buffer,  // [T] of Run
     order: Buffer, // [T] u32
 }
 
+impl Share {
+    /// The rows of `parameter`, for up to `tokens` tokens at once.
+    fn new(
+        builder: &mut Builder<'_>,
+        parameter: Parameter,
+        column: usize,
+        first: usize,
+        padding: Option<u32>,
+        rounded: Option<(Matrix, usize)>,
+        tokens: usize,
+    ) -> Result<Share> {
+        Ok(Share {
+            column,
+            first,
+            rows: parameter.master.rows,
+            padding,
+            parameter: builder.parameters.add(parameter),
+            rounded,
+            runs: builder.gpu.buffer("runs", (tokens * size_of::<Run>()) as u64)?,
+            order: builder.gpu.buffer("order", 4 * tokens as u64)?,
+        })
+    }
+
+    /// The row of the share that `token` was looked up in. Tokens of other shares count as padding.
+    fn row_of(&self, token: &[u32; 3]) -> Option<u32> {
+        let id = token[self.column];
+        let row = (id as usize).checked_sub(self.first).filter(|&row| row < self.rows)?;
+        (Some(id) != self.padding).then_some(row as u32)
+    }
+}
+
 pub(super) struct Tables {
-    word: Vec<Share>,
-    position: Vec<Share>,
-    pub token_type: usize,
+    shares: Vec<Share>,
+    /// The parameter of the only token type, which every token has, where there is only one.
+    token_type: Option<usize>,
     pub norm: NormParameters,
-    /// The row of both tables that PyTorch gives no gradient.
-    padding: u32,
 }
 
 /// What of a batch goes to each share.
@@ -50,73 +84,86 @@ impl Tables {
         tokens: usize,
     ) -> Result<Tables> {
         let name = |module: Module| module.weight(config.family);
-        let row = vec![Part { name: name(Module::TokenTypes), rows: config.hidden_size }];
+        let padding = Some(config.pad_token_id);
+        let mut shares = Vec::new();
+        cut(builder, &mut shares, &name(Module::Words), &tables.word, 0, padding, tokens).await?;
+        // RoBERTa's positions have a row for padding tokens, BERT's have not.
+        let padding = padding.filter(|_| config.family.is_roberta());
         let positions = std::slice::from_ref(&tables.position);
-        Ok(Tables {
-            word: shares(builder, &name(Module::Words), &tables.word, tokens).await?,
-            position: shares(builder, &name(Module::Positions), positions, tokens).await?,
-            token_type: builder.vector(&tables.token_type.buffer, row)?,
-            norm,
-            padding: config.pad_token_id,
-        })
+        cut(builder, &mut shares, &name(Module::Positions), positions, 1, padding, tokens).await?;
+        // Kernels read the token types in f32: the table is its own master weights.
+        let types = &tables.token_type;
+        let rows = if types.rows == 1 { types.width } else { types.rows };
+        let part = vec![Part { name: name(Module::TokenTypes), rows }];
+        let token_type = if types.rows == 1 {
+            Some(builder.vector(&types.buffer, part)?)
+        } else {
+            let parameter = Parameter::new(builder.gpu, part, false, types.clone())?;
+            shares.push(Share::new(builder, parameter, 2, 0, None, None, tokens)?);
+            None
+        };
+        Ok(Tables { shares, token_type, norm })
     }
 
     /// Writes which tokens of `batch` go where.
     pub async fn upload(&self, gpu: &Gpu, batch: &Batch) -> Result<SharedRuns> {
         let mut all = Vec::new();
-        for (shares, column) in [(&self.word, 0), (&self.position, 1)] {
-            for Share { first, rows, runs: buffer, order: order_buffer, .. } in shares {
-                // Tokens of other shares count as padding, too.
-                let within = |id: &[u32; 3]| {
-                    let id = id[column];
-                    let row = (id as usize).checked_sub(*first).filter(|row| row < rows);
-                    row.filter(|_| id != self.padding).map_or(u32::MAX, |row| row as u32)
-                };
-                let (runs, order) = runs_of(batch.ids.iter().map(within), Some(u32::MAX));
-                gpu.write(buffer, 0, &runs).await?;
-                gpu.write(order_buffer, 0, &order).await?;
-                let (buffer, order_buffer) = (buffer.clone(), order_buffer.clone());
-                let rows = order.len();
-                all.push(Runs { buffer, count: runs.len(), order: order_buffer, rows });
-            }
+        for share in &self.shares {
+            let rows = batch.ids.iter().map(|token| share.row_of(token).unwrap_or(u32::MAX));
+            let (runs, order) = runs_of(rows, Some(u32::MAX));
+            gpu.write(&share.runs, 0, &runs).await?;
+            gpu.write(&share.order, 0, &order).await?;
+            let (buffer, order_buffer) = (share.runs.clone(), share.order.clone());
+            let rows = order.len();
+            all.push(Runs { buffer, count: runs.len(), order: order_buffer, rows });
         }
         Ok(all)
     }
 
-    /// Adds the gradient `d_x` of every token's sum to those of the tables.
+    /// Adds the gradient `d_x` of the sums of the first `tokens` tokens to those of the tables.
     pub fn backward(
         &self,
         parameters: &Parameters,
         runs: &SharedRuns,
+        tokens: usize,
         d_x: &Matrix,
     ) -> Result<Vec<Step>> {
-        let shares = self.word.iter().chain(&self.position);
-        let steps = shares.zip(runs).filter_map(|(share, runs)| {
+        let mut steps = Vec::new();
+        for (share, runs) in self.shares.iter().zip(runs) {
             let gradient = parameters.list[share.parameter].gradient();
-            scatter_rows("tables back", runs, d_x, &gradient).transpose()
-        });
-        steps.collect()
+            steps.extend(scatter_rows("tables back", runs, d_x, &gradient)?);
+        }
+        if let Some(token_type) = self.token_type {
+            let sums = &parameters.list[token_type].moments.gradient;
+            steps.push(column_sums("token type back", tokens, d_x, sums)?);
+        }
+        Ok(steps)
     }
 
     /// Brings the tables that lookups read up to date.
     pub fn refresh(&self, parameters: &Parameters) -> Result<Vec<Step>> {
-        let refresh = |share: &Share| {
-            let master = &parameters.list[share.parameter].master;
-            round_table("round tables", master, share.at, &share.table)
-        };
-        self.word.iter().chain(&self.position).map(refresh).collect()
+        let mut steps = Vec::new();
+        for share in &self.shares {
+            if let Some((table, at)) = &share.rounded {
+                let master = &parameters.list[share.parameter].master;
+                steps.push(round_table("round tables", master, *at, table)?);
+            }
+        }
+        Ok(steps)
     }
 }
 
 /// Cuts the parts of a table into shares.
-async fn shares(
+async fn cut(
     builder: &mut Builder<'_>,
+    shares: &mut Vec<Share>,
     name: &str,
     table: &[Matrix],
+    column: usize,
+    padding: Option<u32>,
     tokens: usize,
-) -> Result<Vec<Share>> {
+) -> Result<()> {
     let all = table.iter().map(|part| part.rows).sum();
-    let mut shares = Vec::new();
     let mut first = 0;
     for part in table {
         let most = (SHARE_BYTES / (4 * stride(part.width))).clamp(1, SHARE_ROWS);
@@ -125,17 +172,10 @@ async fn shares(
             let parts = vec![Part { name: name.to_owned(), rows }];
             let master = builder.master(&parts, &[all], first, part.width).await?;
             let parameter = Parameter::new(builder.gpu, parts, false, master)?;
-            shares.push(Share {
-                first,
-                rows,
-                parameter: builder.parameters.add(parameter),
-                table: part.clone(),
-                at,
-                runs: builder.gpu.buffer("runs", (tokens * size_of::<Run>()) as u64)?,
-                order: builder.gpu.buffer("order", 4 * tokens as u64)?,
-            });
+            let rounded = Some((part.clone(), at));
+            shares.push(Share::new(builder, parameter, column, first, padding, rounded, tokens)?);
             first += rows;
         }
     }
-    Ok(shares)
+    Ok(())
 }
