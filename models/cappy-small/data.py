@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from rouge_score import rouge_scorer
 
 import asked
+import texts
 from decisions import TASKS as DECISIONS, decision, plausible
 from sentences import NO, YES, ask, worded
 from sources import HERE, FOLDER, read, read_answers, read_everyday, task_weights
@@ -20,17 +21,23 @@ from spoil import STOP, no_answer, spoiled, words
 
 # Shares of groups. `labelled` are rows as they are; `sentences` their short answers written out, beside answers that are none;
 # `free` long right answers against mismatched and spoiled ones; `labels`, `search`
-# and `chat` are made of rows by asked.py; `synthetic` the families of cappy-mini.
-SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "preferences": 4, "synthetic": 3}
+# and `chat` are made of rows by asked.py, `texts` by texts.py; `synthetic` the families of cappy-mini.
+SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "texts": 12, "preferences": 4, "synthetic": 3}
 QUESTIONS = ("commonsense_qa/", "arc-", "trivia/", "webquestions/", "gsm8k/", "induce/", "comve/why_not", "codah/", "t0/kilt", "t0/quartz",
              "t0/ropes", "t0/adversarial", "t0/quoref", "t0/cosmos", "t0/commonsense_qa_question_answering", "ni1/subtask041", "ni1/subtask047",
              "ni1/subtask051", "ni1/subtask004", "ni1/subtask010", "ni1/subtask013", "ni1/subtask016", "ni1/subtask024", "ni2/task308",
              "ni2/task002", "boolq/", "t0/duorc")
+GISTS = ("t0/gigaword_make_a_title", "t0/gigaword_write_a_title_for_this_sentence", "t0/gigaword_write_its_sentence")
 NOT_QUESTIONS = ("generate_question", "answer_to_question", "_id", "answer_index", "title", "build_story")
 
 
 def is_question(task):
     return task.startswith(QUESTIONS) and not any(x in task for x in NOT_QUESTIONS)
+
+
+def is_text(task):
+    """Whether texts.py makes requests of the task's rows."""
+    return task.startswith("t0/adversarial") and task.endswith("based_on") or task in GISTS
 
 
 class Mixture:
@@ -56,6 +63,7 @@ class Mixture:
             "preferences": pick(pref),
             "labels": pick([t for t in self.tasks if t in asked.LABELLED]),
             "search": pick([t for t in self.tasks if t.startswith("t0/adversarial") and t.endswith("based_on")]),
+            "texts": pick([t for t in self.tasks if is_text(t)]),
             "chat": pick([t for t in self.tasks if "personachat" in t]),
         }
         # Answers of over 800 characters would be cut by the model's limit, and what is spoiled in them with it.
@@ -84,7 +92,7 @@ class Mixture:
         while True:
             t = r.choices(tasks, weights)[0]
             row = r.choice(self.tasks.get(t) or self.answers[t])
-            if r.random() * len(row.instruction) > self.short:
+            if sort != "texts" and r.random() * len(row.instruction) > self.short:
                 continue  # long instructions are rarer: time goes with length
             if row.instruction.strip() not in self.banned:
                 return row
@@ -166,6 +174,14 @@ class Mixture:
 
     def chat(self, r, row):
         return asked.chat(r, row, lambda: r.choice(self.tasks[row.task]))
+
+    def texts(self, r, row):
+        """A request about a text, of one of the kinds that the row is good for."""
+        another = lambda: r.choice(self.tasks[row.task])
+        if row.task in GISTS:
+            return texts.summary(r, row, another)
+        kinds = {k: n for k, n in texts.KINDS.items() if k is not texts.summary}
+        return r.choices(list(kinds), list(kinds.values()))[0](r, row, another)
 
     def preferences(self, r, row):
         """What people preferred against what they did not, which is no mistake, and against mistakes."""
