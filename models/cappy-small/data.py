@@ -7,6 +7,7 @@ Chunk k of the stream is a function of (seed, k) alone, so that training can res
 
 import os
 import random
+import re
 import sys
 from collections import Counter, defaultdict
 
@@ -23,6 +24,8 @@ from spoil import STOP, no_answer, spoiled, words
 # `free` long right answers against mismatched and spoiled ones; `labels`, `search`
 # and `chat` are made of rows by asked.py, `texts` by texts.py; `synthetic` the families of cappy-mini.
 SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "texts": 12, "preferences": 4, "synthetic": 3}
+# Sorts whose groups get sentences on their subject that answer nothing.
+REMARKED = ("labelled", "sentences", "free", "labels", "chat", "preferences")
 QUESTIONS = ("commonsense_qa/", "arc-", "trivia/", "webquestions/", "gsm8k/", "induce/", "comve/why_not", "codah/", "t0/kilt", "t0/quartz",
              "t0/ropes", "t0/adversarial", "t0/quoref", "t0/cosmos", "t0/commonsense_qa_question_answering", "ni1/subtask041", "ni1/subtask047",
              "ni1/subtask051", "ni1/subtask004", "ni1/subtask010", "ni1/subtask013", "ni1/subtask016", "ni1/subtask024", "ni2/task308",
@@ -73,6 +76,7 @@ class Mixture:
         # With short instructions alone, a sort may have nothing left.
         self.shares = {k: v for k, v in self.shares.items() if k == "synthetic" or self.pools[k][0]}
         self.by_word = self.index()
+        self.remarks = self.index_sentences()
         self.sampler = None
 
     def index(self):
@@ -86,6 +90,33 @@ class Mixture:
                     if len(at[w]) < 60:
                         at[w].append(x.good[0])
         return at
+
+    def index_sentences(self):
+        """Word -> short sentences with it: what is true, on the subject, and answers nothing."""
+        some = [x.good[0] for rows in self.answers.values() for x in rows]
+        for t, rows in self.tasks.items():
+            if t.startswith("t0/common_gen") and "sentence" not in t:
+                some += [x.good[0] for x in rows]
+            elif t.startswith("comve/"):
+                some += [line for x in rows for line in x.instruction.split("\n")]
+            elif is_text(t) and t not in GISTS:
+                some += [x.instruction.split("Context:")[-1] for x in rows]
+        at = defaultdict(list)
+        for s in dict.fromkeys(s.strip() for text in some for s in re.split(r"(?<=[.!?])\s+|\n", text)):
+            if 4 <= len(s.split()) <= 16 and s[-1:] == "." and s[0].isupper() and ":" not in s:
+                for w in set(words(s)) - STOP:
+                    if len(at[w]) < 200:
+                        at[w].append(s)
+        return at
+
+    def remark(self, r, instruction, good):
+        """A sentence on a word of the instruction that does not have the answer in it, or None."""
+        ws = [w for w in dict.fromkeys(words(instruction[-300:])) if w not in STOP and len(w) > 2 and len(self.remarks.get(w, ())) > 1]
+        if not ws:
+            return None
+        least = sorted(ws, key=lambda w: len(self.remarks[w]))[:5]
+        s = r.choice(self.remarks[r.choice(least)])
+        return None if any(words(g) and set(words(g)) - STOP <= set(words(s)) for g in good) else s
 
     def row(self, r, sort):
         tasks, weights = self.pools[sort]
@@ -216,6 +247,11 @@ class Mixture:
                 if made is None:
                     continue
                 instruction, pairs = made
+                if sort in REMARKED and r.random() < 0.5 and (sort != "labelled" or is_question(task)):
+                    right = [s for s, y in pairs if y == 1.0]
+                    # Two at times: the model is to learn that a subject in common is not enough.
+                    found = [self.remark(r, instruction, right) for _ in range(r.choice((1, 1, 2)))]
+                    pairs = pairs[:6] + [(s, 0.0) for s in found if s]
             best = {}
             for s, y in pairs:  # the same text twice: the better label
                 key = s.strip()
