@@ -108,7 +108,7 @@ async function made(part) {
 rmSync(SITE, { recursive: true, force: true });
 for (const model of ["config.json", "tokenizer.json", "model.safetensors"]) {
   mkdirSync(join(SITE, "cappy-web/model"), { recursive: true });
-  cpSync(join("models/cappy-mini", model), join(SITE, "cappy-web/model", model));
+  cpSync(join("models/cappy-small", model), join(SITE, "cappy-web/model", model));
 }
 for (const part of PARTS) if (!(await made(part))) process.exit(1);
 

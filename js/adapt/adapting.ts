@@ -94,10 +94,7 @@ async function appliedOf(adaptation: AdaptationSource): Promise<Applied> {
 }
 
 /** The options with their defaults. Here only what Rust does not check is checked. */
-function settingsOf(
-  wanted: Omit<AdaptOptions, "keep" | keyof TrainingListeners>,
-  { parameters, labels }: Info,
-): Settings {
+function settingsOf(wanted: Omit<AdaptOptions, "keep" | keyof TrainingListeners>, { parameters }: Info): Settings {
   const { depth = "head", epochs, size, ...rest } = wanted;
   for (const [option, value] of Object.entries({ epochs, size, ...rest })) {
     const kind = NUMBERS[option];
@@ -114,7 +111,6 @@ function settingsOf(
     const what = `would make a checkpoint of ${Math.ceil((4 * parameters) / 2 ** 20)} MiB; a page can hold 512. Take lora or head, or adapt natively`;
     throw new CappyError("input", "depth full", what);
   }
-  if (labels.length !== 1) throw new CappyError("input", "model", `has ${labels.length} outputs; one can be adapted`);
   const often = size === undefined ? { epochs: epochs ?? EPOCHS[depth] } : { size };
   const given = Object.entries({ ...rest, ...often }).filter(([, value]) => value !== undefined);
   return { depth, ...Object.fromEntries(given) };

@@ -7,12 +7,14 @@ Chunk k of the stream is a function of (seed, k) alone, so that training can res
 
 import os
 import random
+import re
 import sys
 from collections import Counter, defaultdict
 
 from rouge_score import rouge_scorer
 
 import asked
+import texts
 from decisions import TASKS as DECISIONS, decision, plausible
 from sentences import NO, YES, ask, worded
 from sources import HERE, FOLDER, read, read_answers, read_everyday, task_weights
@@ -20,17 +22,25 @@ from spoil import STOP, no_answer, spoiled, words
 
 # Shares of groups. `labelled` are rows as they are; `sentences` their short answers written out, beside answers that are none;
 # `free` long right answers against mismatched and spoiled ones; `labels`, `search`
-# and `chat` are made of rows by asked.py; `synthetic` the families of cappy-mini.
-SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "preferences": 4, "synthetic": 3}
+# and `chat` are made of rows by asked.py, `texts` by texts.py; `synthetic` the families of cappy-mini.
+SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "texts": 12, "preferences": 4, "synthetic": 3}
+# Sorts whose groups get sentences on their subject that answer nothing.
+REMARKED = ("labelled", "sentences", "free", "labels", "chat", "preferences")
 QUESTIONS = ("commonsense_qa/", "arc-", "trivia/", "webquestions/", "gsm8k/", "induce/", "comve/why_not", "codah/", "t0/kilt", "t0/quartz",
              "t0/ropes", "t0/adversarial", "t0/quoref", "t0/cosmos", "t0/commonsense_qa_question_answering", "ni1/subtask041", "ni1/subtask047",
              "ni1/subtask051", "ni1/subtask004", "ni1/subtask010", "ni1/subtask013", "ni1/subtask016", "ni1/subtask024", "ni2/task308",
              "ni2/task002", "boolq/", "t0/duorc")
+GISTS = ("t0/gigaword_make_a_title", "t0/gigaword_write_a_title_for_this_sentence", "t0/gigaword_write_its_sentence")
 NOT_QUESTIONS = ("generate_question", "answer_to_question", "_id", "answer_index", "title", "build_story")
 
 
 def is_question(task):
     return task.startswith(QUESTIONS) and not any(x in task for x in NOT_QUESTIONS)
+
+
+def is_text(task):
+    """Whether texts.py makes requests of the task's rows."""
+    return task.startswith("t0/adversarial") and task.endswith("based_on") or task in GISTS
 
 
 class Mixture:
@@ -56,6 +66,7 @@ class Mixture:
             "preferences": pick(pref),
             "labels": pick([t for t in self.tasks if t in asked.LABELLED]),
             "search": pick([t for t in self.tasks if t.startswith("t0/adversarial") and t.endswith("based_on")]),
+            "texts": pick([t for t in self.tasks if is_text(t)]),
             "chat": pick([t for t in self.tasks if "personachat" in t]),
         }
         # Answers of over 800 characters would be cut by the model's limit, and what is spoiled in them with it.
@@ -65,6 +76,7 @@ class Mixture:
         # With short instructions alone, a sort may have nothing left.
         self.shares = {k: v for k, v in self.shares.items() if k == "synthetic" or self.pools[k][0]}
         self.by_word = self.index()
+        self.remarks = self.index_sentences()
         self.sampler = None
 
     def index(self):
@@ -79,12 +91,39 @@ class Mixture:
                         at[w].append(x.good[0])
         return at
 
+    def index_sentences(self):
+        """Word -> short sentences with it: what is true, on the subject, and answers nothing."""
+        some = [x.good[0] for rows in self.answers.values() for x in rows]
+        for t, rows in self.tasks.items():
+            if t.startswith("t0/common_gen") and "sentence" not in t:
+                some += [x.good[0] for x in rows]
+            elif t.startswith("comve/"):
+                some += [line for x in rows for line in x.instruction.split("\n")]
+            elif is_text(t) and t not in GISTS:
+                some += [x.instruction.split("Context:")[-1] for x in rows]
+        at = defaultdict(list)
+        for s in dict.fromkeys(s.strip() for text in some for s in re.split(r"(?<=[.!?])\s+|\n", text)):
+            if 4 <= len(s.split()) <= 16 and s[-1:] == "." and s[0].isupper() and ":" not in s:
+                for w in set(words(s)) - STOP:
+                    if len(at[w]) < 200:
+                        at[w].append(s)
+        return at
+
+    def remark(self, r, instruction, good):
+        """A sentence on a word of the instruction that does not have the answer in it, or None."""
+        ws = [w for w in dict.fromkeys(words(instruction[-300:])) if w not in STOP and len(w) > 2 and len(self.remarks.get(w, ())) > 1]
+        if not ws:
+            return None
+        least = sorted(ws, key=lambda w: len(self.remarks[w]))[:5]
+        s = r.choice(self.remarks[r.choice(least)])
+        return None if any(words(g) and set(words(g)) - STOP <= set(words(s)) for g in good) else s
+
     def row(self, r, sort):
         tasks, weights = self.pools[sort]
         while True:
             t = r.choices(tasks, weights)[0]
             row = r.choice(self.tasks.get(t) or self.answers[t])
-            if r.random() * len(row.instruction) > self.short:
+            if sort != "texts" and r.random() * len(row.instruction) > self.short:
                 continue  # long instructions are rarer: time goes with length
             if row.instruction.strip() not in self.banned:
                 return row
@@ -167,6 +206,14 @@ class Mixture:
     def chat(self, r, row):
         return asked.chat(r, row, lambda: r.choice(self.tasks[row.task]))
 
+    def texts(self, r, row):
+        """A request about a text, of one of the kinds that the row is good for."""
+        another = lambda: r.choice(self.tasks[row.task])
+        if row.task in GISTS:
+            return texts.summary(r, row, another)
+        kinds = {k: n for k, n in texts.KINDS.items() if k is not texts.summary}
+        return r.choices(list(kinds), list(kinds.values()))[0](r, row, another)
+
     def preferences(self, r, row):
         """What people preferred against what they did not, which is no mistake, and against mistakes."""
         right = row.good[0]
@@ -200,6 +247,11 @@ class Mixture:
                 if made is None:
                     continue
                 instruction, pairs = made
+                if sort in REMARKED and r.random() < 0.5 and (sort != "labelled" or is_question(task)):
+                    right = [s for s, y in pairs if y == 1.0]
+                    # Two at times: the model is to learn that a subject in common is not enough.
+                    found = [self.remark(r, instruction, right) for _ in range(r.choice((1, 1, 2)))]
+                    pairs = pairs[:6] + [(s, 0.0) for s in found if s]
             best = {}
             for s, y in pairs:  # the same text twice: the better label
                 key = s.strip()

@@ -109,10 +109,13 @@ def biases(model, tok, cases, values):
     r = random.Random(5)
     evasive = score(model, tok, [(c[1], r.choice(EVASIVE)) for c in some])
     half = score(model, tok, [(c[1], s[: len(s) // 2]) for c, s in zip(some, right)])
+    long = [i for i, s in enumerate(right) if len(s.split()) >= 5]
+    moved = score(model, tok, [(some[i][1], " ".join(r.sample(right[i].split(), len(right[i].split())))) for i in long])
     share = lambda xs: f"{100 * mean(xs):.0f}%"
     return [f"picks the longest: {share(p == longer(c) for p, c in zip(picks, cases))} (the longest is right in {share(longer(c) in c[3] for c in cases)})",
             f"right answer ahead of an echo of the instruction: {share(a > b for a, b in zip(best, echo))}, of an evasive answer: "
-            f"{share(a > b for a, b in zip(best, evasive))}, of its own first half: {share(a > b for a, b in zip(best, half))}"]
+            f"{share(a > b for a, b in zip(best, evasive))}, of its own first half: {share(a > b for a, b in zip(best, half))}, "
+            f"of its own words in another order: {share(best[i] > m for i, m in zip(long, moved))}"]
 
 
 def open_folder(folder):

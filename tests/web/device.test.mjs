@@ -32,20 +32,20 @@ const WATCH = `
   };`;
 
 /** Loads in the page, scores once, and says what computed, which workers were started, and what the console was told. */
-async function load(page, options = {}) {
-  const got = await page.evaluate(async (options) => {
+async function load(page, { source = "/m/", ...options } = {}) {
+  const got = await page.evaluate(async ({ source, options }) => {
     globalThis.started.length = 0;
     globalThis.warned = [];
     console.warn = (...texts) => warned.push(texts.join(" "));
     return failure(
-      cappy.Scorer.load("/m/", options).then(async (scorer) => {
+      cappy.Scorer.load(source, options).then(async (scorer) => {
         const score = await scorer.score(instruction, "a dog");
         const { device, note } = scorer.info();
         scorer.dispose();
         return { score, device, note, warned };
       }),
     );
-  }, options);
+  }, { source: source ?? undefined, options });
   const started = await page.evaluate(() => globalThis.started);
   return { ...got.value, ...(got.code && { code: got.code, message: got.message }), started };
 }
@@ -106,6 +106,23 @@ test("a slower GPU that beats the CPU computes, and is not compared again", only
     await reload(page);
     const second = await load(page);
     assert.deepEqual([second.device, second.started, second.score], ["gpu", ["gpu"], first.score]);
+  }),
+);
+
+test("the package's own model is compared with the CPU, too, though another module runs it", onlySoftware, () =>
+  inPage({}, async (page) => {
+    const first = await load(page, { source: null });
+    assert.deepEqual([first.device, first.started], ["cpu", ["gpu", "cpu"]], first.message);
+    assert.match(first.note, /was measured to be faster/);
+    assert.deepEqual(
+      host.site.log.map((line) => /\/(\w+)_bg\.wasm/.exec(line)?.[1]).filter(Boolean),
+      ["cappy_families", "cappy_cpu"],
+    );
+    await reload(page);
+    const second = await load(page, { source: null });
+    assert.deepEqual([second.device, second.started, second.score], ["cpu", ["cpu"], first.score]);
+    const gpu = await load(page, { source: null, device: "gpu" });
+    assert.ok(Math.abs(gpu.score - first.score) < 2e-3, `${gpu.score} on the GPU, ${first.score} on the CPU`);
   }),
 );
 

@@ -107,7 +107,7 @@ test("the package scores from another origin, in a worker, and requests nothing 
     home.log.filter((line) => line.includes("/dist/")),
     [],
   );
-  assert.equal(cdn.gets("/dist/worker.js").length, 1);
+  assert.equal(cdn.gets("/dist/families/family-worker.js").length, 1);
 });
 
 for (const [what, part, load, act] of [
@@ -134,8 +134,8 @@ test("where the policy forbids scripts in memory, the package from another origi
   assert.match(error, /^worker: .*Content-Security-Policy.*worker-src/s);
   for (const assets of ["'/dist'", "'dist/'", "new URL('/dist/', location.href)"]) {
     assertScored(await scored({ from: cdn.url, policy, load: `undefined, { device: 'gpu', assets: ${assets} }` }));
-    assert.equal(home.gets("/dist/worker.js").length, 1, assets);
-    assert.equal(home.gets("/dist/wasm/cappy_bg.wasm").length, 1, assets);
+    assert.equal(home.gets("/dist/families/family-worker.js").length, 1, assets);
+    assert.equal(home.gets("/dist/families/wasm/cappy_families_bg.wasm").length, 1, assets);
     assert.equal(home.gets("/dist/model/model.safetensors").length, 1, assets);
     assert.deepEqual(cdn.gets(".wasm").concat(cdn.gets("/model/")), [], assets);
   }
