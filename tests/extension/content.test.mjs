@@ -333,7 +333,10 @@ test("on LMArena no answer is finished as long as the site shows that one is bei
 
 test("on Open WebUI columns that are buttons keep their badges, also when they are drawn again", async (t) => {
   const page = await open(t, "http://chat.home.lan:8080/c/2", "openwebui.html");
-  const before = await ranked(page, 2);
+  await ranked(page, 2);
+  // A badge whose words have changed is put in its place in the next frame.
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  const before = await badges(page);
   const corners = await page.evaluate(() =>
     [...document.querySelectorAll(".columns .words")].slice(-2).map((words) => {
       const { right, top } = words.getBoundingClientRect();
