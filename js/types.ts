@@ -73,6 +73,8 @@ export interface LoadOptions extends SourceOptions {
 export interface LoadProgress {
   /** `download`: bytes come from the network or the cache; `load`: weights go to the GPU. */
   phase: "download" | "load";
+  /** What is loaded, as `info().model` will say: a hub id, an address, `cappy-small`. */
+  model: string;
   /** The file that is downloaded; empty while weights go to the GPU. */
   file: string;
   /** Bytes done of this phase, over all files. */
