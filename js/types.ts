@@ -17,7 +17,7 @@ export type CpuWeights = "auto" | "i16" | "i8";
 
 /**
  * Where a model comes from: a hub id (`owner/name`, `owner/name@revision`), the URL of a folder, or
- * files from a picker or a drop. Without one, the small model that comes with this package.
+ * files from a picker or a drop. Without one, cappy-small, which comes with this package.
  */
 export type ModelSource = string | URL | Iterable<File>;
 
