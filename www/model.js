@@ -212,7 +212,7 @@ export class ModelPanel {
     const isOwn = wish.source === undefined;
     this.#name.textContent = typeof wish.source === "object" ? wish.name : info.model;
     this.#about.textContent = isOwn
-      ? `Comes with this page, ${inBytes(info.fileBytes)}, for English. It makes mistakes; larger models make fewer.`
+      ? `Comes with this page: ${inBytes(info.fileBytes)} of weights, for English. It makes mistakes; larger models make fewer.`
       : "";
     this.#about.hidden = !isOwn;
     fillFacts(byId("facts", HTMLElement), factsOf(info));

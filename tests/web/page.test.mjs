@@ -32,7 +32,10 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.waitForFunction(() => document.querySelector("#loading-bar").value > 0);
       await page.locator("#loading-detail", { hasText: /of 12\.3 MB · model\.safetensors · .+\/s/ }).waitFor();
       await ready(page);
-      assert.match(await page.locator("#model-about").textContent(), /^Comes with this page, 12\.3 MB, for English\./);
+      assert.match(
+        await page.locator("#model-about").textContent(),
+        /^Comes with this page: 12\.3 MB of weights, for English\./,
+      );
       const line = await page.locator("#facts-line").textContent();
       assert.match(
         line,
