@@ -280,16 +280,20 @@ for (const { name, dtype, open } of HOSTS) {
       }
     });
 
-    inOthers(`${name}: the package's own model learns, whose weights are stored in 4 bits`, {
-      timeout: 300_000,
-    }, async () => {
-      const {
-        before,
-        outcomes: [head],
-      } = await run([HEAD], examples, {}, null);
-      ended(head, before, { steps: 20 });
-      assert.deepEqual([head.info.model, head.undoneInfo.weights], ["cappy-small", "q4"]);
-    });
+    inOthers(
+      `${name}: the package's own model learns, whose weights are stored in 4 bits`,
+      {
+        timeout: 300_000,
+      },
+      async () => {
+        const {
+          before,
+          outcomes: [head],
+        } = await run([HEAD], examples, {}, null);
+        ended(head, before, { steps: 20 });
+        assert.deepEqual([head.info.model, head.undoneInfo.weights], ["cappy-small", "q4"]);
+      },
+    );
 
     inOthers(`${name}: all of BERT and of XLM-RoBERTa learns as in PyTorch`, { timeout: 300_000 }, async () => {
       for (const [folder, expected] of /** @type {const} */ ([

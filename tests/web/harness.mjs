@@ -56,7 +56,7 @@ export async function startPackage(args = chromiumArgs) {
   });
   const mini = await miniFiles();
   for (const [name, bytes] of Object.entries(mini)) files[`/mini/${name}`] = bytes;
-  const { vocab_size } = JSON.parse(mini["config.json"]);
+  const { vocab_size } = JSON.parse(mini["config.json"].toString());
   const model = tinyModel(mini["tokenizer.json"], vocab_size);
   for (const [name, bytes] of Object.entries(model)) {
     files[`/m/${name}`] = files[`/folder/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
