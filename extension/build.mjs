@@ -124,7 +124,7 @@ function notices(others) {
       if (!licenseText) throw new Error(`${name} comes without the text of its licence`);
       return `${name} ${version}: ${license}, ${repository?.url ?? repository}\n\n${licenseText.trim()}\n`;
     });
-  return `Software by others in this extension's scripts. For that in cappy-web/, see the file of this name there.\n\n${each.join("\n")}`;
+  return `Software by others in this extension's scripts. For the work of others in cappy-web/, that in its model too, see the file of this name there.\n\n${each.join("\n")}`;
 }
 
 async function buildFor(browser) {
