@@ -130,7 +130,7 @@ describe("teaching", { skip: noBrowser }, () => {
             /^Learned from 6 lessons in \d+ steps on .+ Error on lessons held out: \d\.\d{4} before, \d\.\d{4} after\.$/,
           )
           .first()
-          .waitFor();
+          .waitFor({ timeout: 60_000 });
         // The result is in the settings, and comes in another message than the end.
         await button(page, "Cancel teaching").waitFor({ state: "hidden" });
         assert.equal(await page.getByLabel("Use what it learned").isChecked(), true);
@@ -188,7 +188,7 @@ describe("teaching", { skip: noBrowser }, () => {
         await page
           .getByText(/^Learned from 6 lessons/)
           .first()
-          .waitFor();
+          .waitFor({ timeout: 60_000 });
       },
       { stay: true },
     );
