@@ -221,9 +221,9 @@ for (const { name, dtype, open } of HOSTS) {
       host = await open();
     });
     after(() => host?.close());
-    const mini = `${site.url}/models/cappy-mini`;
+    const mini = () => `${site.url}/models/cappy-mini`;
     // What the browser keeps must be adaptations alone, which these tests list.
-    const run = (jobs, lessons = examples, options = {}, source = mini) =>
+    const run = (jobs, lessons = examples, options = {}, source = mini()) =>
       host.run({ source: source ?? undefined, jobs, lessons, pairs, options: { cache: false, ...options } });
 
     // SwiftShader is slow, and these are about the package rather than the adapter.
@@ -399,8 +399,8 @@ for (const { name, dtype, open } of HOSTS) {
 
     test(`${name}: a stopped run resumes to the same bits, also after a reload`, { timeout: 300_000 }, async () => {
       for (const { source, ...job } of [
-        { ...HEAD, heldOut: 0.3, patience: 0, source: mini },
-        { ...LORA, source: mini },
+        { ...HEAD, heldOut: 0.3, patience: 0, source: mini() },
+        { ...LORA, source: mini() },
         { ...BERT_LORA, size: 64, source: `${site.url}/random/bert` },
       ]) {
         const keep = `a name / with "everything" ${job.depth}`;
