@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from rouge_score import rouge_scorer
 
 import asked
-import made
+from made import made as own_request
 import texts
 from decisions import TASKS as DECISIONS, decision, plausible
 from sentences import NO, YES, ask, worded
@@ -246,7 +246,7 @@ class Mixture:
                 instruction, pairs = self.synthetic(r)
             elif sort == "made":
                 task = "made"
-                instruction, pairs = made.made(r)
+                instruction, pairs = own_request(r)
                 if instruction.strip() in self.banned:
                     continue
             else:
