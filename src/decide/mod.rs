@@ -15,6 +15,7 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
 
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
@@ -155,6 +156,38 @@ impl Plan {
     pub fn by_question(&self, scores: &[Score]) -> Vec<Vec<f32>> {
         let mut rest = scores.iter().map(|score| score.logits[self.label]);
         self.questions.iter().map(|q| rest.by_ref().take(q.options.len()).collect()).collect()
+    }
+
+    /// The place of the right option of each question, in order, by what `answers` has for its name: the
+    /// name of an option, the number of a level, or true or false; `None` where it has nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Input`] naming the question whose answer is none of its options.
+    pub fn right(&self, answers: &serde_json::Map<String, Value>) -> Result<Vec<Option<usize>>> {
+        if let Some(name) =
+            answers.keys().find(|name| self.questions.iter().all(|q| q.name != **name))
+        {
+            return Err(Error::new(ErrorKind::Input, format!("answers.{name}"), "is no question"));
+        }
+        let place = |question: &Planned| {
+            let Some(answer) = answers.get(&question.name) else { return Ok(None) };
+            let said = match (question.kind, answer) {
+                (Kind::Choice, Value::String(option)) => option.clone(),
+                (Kind::Score, Value::Number(level)) => level.to_string(),
+                (Kind::Boolean, Value::Bool(truth)) => truth.to_string(),
+                _ => String::new(),
+            };
+            match question.options.iter().position(|option| *option == said) {
+                Some(place) => Ok(Some(place)),
+                None => {
+                    let at = format!("answers.{}", question.name);
+                    let what =
+                        format!("is {answer}, which is none of {}", question.options.join(", "));
+                    Err(Error::new(ErrorKind::Input, at, what))
+                }
+            }
+        };
+        self.questions.iter().map(place).collect()
     }
 
     /// The answers, from the scores of [`Plan::pairs`].

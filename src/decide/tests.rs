@@ -147,6 +147,25 @@ fn answers_are_what_the_contract_says() {
 }
 
 #[test]
+fn known_answers_are_found_among_the_options() {
+    let plan = plan(TICKET, &cappy()).unwrap();
+    let right = |json: &str| plan.right(&serde_json::from_str(json).unwrap());
+    let known = right(r#"{"refund": false, "team": "support", "urgency": 2}"#).unwrap();
+    assert_eq!(known, [Some(1), Some(2), Some(1), None]);
+    for (json, expected) in [
+        (r#"{"colour": "red"}"#, "answers.colour: is no question"),
+        (
+            r#"{"team": "nobody"}"#,
+            "answers.team: is \"nobody\", which is none of billing, support, sales",
+        ),
+        (r#"{"urgency": 3}"#, "answers.urgency: is 3, which is none of 0, 1, 2"),
+        (r#"{"refund": "yes"}"#, "answers.refund: is \"yes\", which is none of true, false"),
+    ] {
+        assert_eq!(right(json).unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
 fn of_equal_options_the_first_by_name_is_chosen() {
     for criteria in [r#"{"b": null, "a": null}"#, r#"{"a": null, "b": null}"#] {
         let json = question(&format!(r#"{{"type": "choice", "criteria": {criteria}}}"#));
