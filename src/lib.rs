@@ -10,6 +10,7 @@ pub mod batch;
 pub mod checkpoint;
 mod config;
 mod convert;
+pub mod decide;
 mod error;
 pub mod lines;
 mod options;

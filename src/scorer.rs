@@ -10,6 +10,7 @@ use crate::backend::{Backend, LoadedModel};
 use crate::batch::Batch;
 use crate::checkpoint::{WeightFormat, tensor_shapes};
 use crate::config::Config;
+use crate::decide::Rendering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{LoadOptions, Progress};
 use crate::source::{ModelSource, Opened, open};
@@ -87,6 +88,7 @@ pub struct Scorer {
     model: Box<dyn LoadedModel>,
     tokenizer: Tokenizer,
     info: Info,
+    rendering: Rendering,
     /// The pair that did not fit the last batch, tokenized: it begins the next one.
     next: RefCell<Option<Tokenized>>,
 }
@@ -110,7 +112,7 @@ impl Scorer {
             None => &mut silent,
         };
         let name = source.describe();
-        let Opened { config, cross_encoder, tokenizer, mut checkpoint, .. } =
+        let Opened { config, cross_encoder, rendering, tokenizer, mut checkpoint, .. } =
             open(source, progress).await?;
         let adaptation = options.adaptation.take();
         if let Some(files) = &adaptation {
@@ -147,12 +149,17 @@ impl Scorer {
             max_tokens: tokenizer.max_tokens(),
             config,
         };
-        Ok(Scorer { model, tokenizer, info, next: RefCell::default() })
+        Ok(Scorer { model, tokenizer, info, rendering, next: RefCell::default() })
     }
 
     /// What was loaded and how it runs.
     pub fn info(&self) -> &Info {
         &self.info
+    }
+
+    /// How the model is asked for decisions: by its own file, or else by default.
+    pub fn rendering(&self) -> &Rendering {
+        &self.rendering
     }
 
     /// Bytes of GPU memory in use now: the weights, and activations for the largest batch.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::checkpoint::{Checkpoint, Directory, Files, RandomProfile, read_all};
 use crate::config::Config;
+use crate::decide::Rendering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Progress;
 use crate::tokenizer::{CrossEncoder, Tokenizer};
@@ -63,6 +64,7 @@ pub struct Opened {
     /// Its shape.
     pub config: Config,
     pub(crate) cross_encoder: CrossEncoder,
+    pub(crate) rendering: Rendering,
     /// Makes tokens of pairs.
     pub tokenizer: Tokenizer,
     /// Its weights, of which only the headers were read.
@@ -80,7 +82,15 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
         ModelSource::Random { config, tokenizer, seed, profile } => {
             let checkpoint = Checkpoint::random(&config, seed, profile);
             let cross_encoder = CrossEncoder::default();
-            return Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: None });
+            let rendering = Rendering::of(&config);
+            return Ok(Opened {
+                config,
+                cross_encoder,
+                rendering,
+                tokenizer,
+                checkpoint,
+                files: None,
+            });
         }
         ModelSource::Files(files) => files,
         ModelSource::Embedded => embedded()?,
@@ -94,8 +104,13 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
     let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
     let tokenizer = Tokenizer::load(&*files, &config).await?;
     let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
+    // The npm package reads it itself, and only when a decision is asked for.
+    let rendering = match cfg!(target_arch = "wasm32") {
+        true => Rendering::of(&config),
+        false => Rendering::read(&*files, &config).await?,
+    };
     let checkpoint = Checkpoint::open(&*files).await?;
-    Ok(Opened { config, cross_encoder, tokenizer, checkpoint, files: Some(files) })
+    Ok(Opened { config, cross_encoder, rendering, tokenizer, checkpoint, files: Some(files) })
 }
 
 /// The model inside this library; `models/cappy-small/README.md` tells what it is good for.

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from rouge_score import rouge_scorer
 
 import asked
+from made import made as own_request
 import texts
 from decisions import TASKS as DECISIONS, decision, plausible
 from sentences import NO, YES, ask, worded
@@ -22,8 +23,11 @@ from spoil import STOP, no_answer, spoiled, words
 
 # Shares of groups. `labelled` are rows as they are; `sentences` their short answers written out, beside answers that are none;
 # `free` long right answers against mismatched and spoiled ones; `labels`, `search`
-# and `chat` are made of rows by asked.py, `texts` by texts.py; `synthetic` the families of cappy-mini.
-SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "texts": 12, "preferences": 4, "synthetic": 3}
+# and `chat` are made of rows by asked.py, `texts` by texts.py; `made` are of our own making, by made.py; `synthetic` the families
+# of cappy-mini.
+SHARES = {"labelled": 34, "sentences": 22, "free": 20, "decisions": 8, "labels": 4, "search": 3, "chat": 2, "texts": 12, "made": 7, "preferences": 4, "synthetic": 3}
+# Sorts that need no row of a data set.
+OWN = ("made", "synthetic")
 # Sorts whose groups get sentences on their subject that answer nothing.
 REMARKED = ("labelled", "sentences", "free", "labels", "chat", "preferences")
 QUESTIONS = ("commonsense_qa/", "arc-", "trivia/", "webquestions/", "gsm8k/", "induce/", "comve/why_not", "codah/", "t0/kilt", "t0/quartz",
@@ -74,7 +78,7 @@ class Mixture:
         own = {"alpaca_demo": 8.0, "gpteacher/roleplay": 6.0, "self_instruct/seed": 4.0, "gpteacher/codegen": 2.5}
         self.pools["free"] = (free + list(self.answers), [weights[t] for t in free] + [own.get(t, 1.0) for t in self.answers])
         # With short instructions alone, a sort may have nothing left.
-        self.shares = {k: v for k, v in self.shares.items() if k == "synthetic" or self.pools[k][0]}
+        self.shares = {k: v for k, v in self.shares.items() if k in OWN or self.pools[k][0]}
         self.by_word = self.index()
         self.remarks = self.index_sentences()
         self.sampler = None
@@ -240,6 +244,11 @@ class Mixture:
             if sort == "synthetic":
                 task = "cappy-mini"
                 instruction, pairs = self.synthetic(r)
+            elif sort == "made":
+                task = "made"
+                instruction, pairs = own_request(r)
+                if instruction.strip() in self.banned:
+                    continue
             else:
                 row = self.row(r, sort)
                 task = row.task

@@ -1,8 +1,8 @@
 """Labelled texts rendered as decisions: a state, a question, and one option as the response.
 
-The rendering is the model's (step 4 of the plan): instruction `{state}\n\nQuestion: {question}`, response the option's
-name, or `{name}: {description}` where it has one. The other options are not named, so their order cannot matter.
-A state that is JSON is written as lines of `key: value`.
+The rendering is the model's: instruction `Question: {question}\n\n{state}`, response the option's name, or
+`{name}: {description}` where it has one. The other options are not named, so their order cannot matter. A state that is
+JSON is written as lines of `key: value`. The question comes first because a pair that is too long loses its instruction's end.
 """
 
 INTENT = ["What does the customer want?", "What is this message about?", "Which topic does this belong to?", "Where should this go?",
@@ -32,7 +32,7 @@ def rendered(r, state, question):
         state = f"{r.choice(KEYS)}: {state}"
         if r.random() < 0.2:
             state += f"\n{r.choice(['channel', 'source'])}: {r.choice(['web', 'phone', 'chat', 'app'])}"
-    return f"{state}\n\nQuestion: {question}"
+    return f"Question: {question}\n\n{state}"
 
 
 def option(r, label, described):

@@ -47,11 +47,12 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
 }
 
 /// The files that a model may have besides its weights.
-const SMALL_FILES: [&str; 12] = [
+const SMALL_FILES: [&str; 13] = [
     "config.json",
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
+    crate::decide::FILE,
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",

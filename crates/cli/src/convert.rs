@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use crate::failure::{Failure, Outcome, Result};
 use crate::progress::LoadBar;
 use crate::request::Request;
+use crate::stream::Job;
 
 /// Write a model with its weights in f16, or rounded to 8 or 4 bits
 ///
@@ -95,7 +96,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
             match &requests {
                 None => conversion.write(out, rounding, &mut progress).await,
                 Some(requests) => {
-                    let pairs: Vec<_> = requests.iter().flat_map(Request::iter).collect();
+                    let pairs: Vec<_> = requests.iter().flat_map(Job::pairs).collect();
                     convert_calibrated(&conversion, out, rounding, &pairs, &mut progress).await
                 }
             }

@@ -12,7 +12,7 @@ use crate::output;
 pub enum Outcome {
     /// Everything was done.
     Done,
-    /// `score --keep-going` wrote an error in the place of at least one line.
+    /// `--keep-going` wrote an error in the place of at least one line.
     SomeLinesFailed,
 }
 

@@ -4,6 +4,7 @@ mod adapt;
 mod adapt_state;
 mod bench;
 mod convert;
+mod decide;
 mod eval;
 mod failure;
 mod info;
@@ -15,6 +16,7 @@ mod rank;
 mod request;
 mod results;
 mod score;
+mod stream;
 mod table;
 
 use std::io::{self, Write};
@@ -28,7 +30,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything was done
   1  something failed: the model, the network, the GPU, or writing;
-     or `score --keep-going` met lines that it could not score
+     or `--keep-going` met lines that could not be scored
   2  the command line or the input is wrong";
 
 /// Score and rank candidate responses with a RoBERTa scorer on the GPU.
@@ -44,6 +46,7 @@ enum Command {
     Adapt(adapt::Args),
     Rank(rank::Args),
     Score(score::Args),
+    Decide(decide::Args),
     Info(info::Args),
     Eval(eval::Args),
     Bench(bench::Args),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
             Command::Adapt(args) => adapt::run(args).await,
             Command::Rank(args) => rank::run(args).await,
             Command::Score(args) => score::run(args).await,
+            Command::Decide(args) => decide::run(args).await,
             Command::Info(args) => info::run(args).await,
             Command::Eval(args) => eval::run(args).await,
             Command::Bench(args) => bench::run(args).await,

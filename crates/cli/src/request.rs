@@ -1,8 +1,14 @@
 //! One line of `cappy score`'s input.
 
+use std::io;
+
+use cappy::Score;
 use cappy::lines::json_fault;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::output;
+use crate::stream::Job;
 
 /// An instruction with what is to be scored for it.
 #[derive(Debug, PartialEq)]
@@ -10,7 +16,7 @@ pub struct Request {
     instruction: String,
     responses: Vec<String>,
     /// Whether the line had `responses`, so that its results are lists too.
-    pub list: bool,
+    list: bool,
 }
 
 /// The fields as they stand in the line; fields of other names are left alone.
@@ -47,15 +53,55 @@ impl Request {
         };
         Ok(Request { instruction, responses, list })
     }
+}
 
-    /// How many pairs there are to score.
-    pub fn pairs(&self) -> usize {
-        self.responses.len()
+impl Job for Request {
+    fn pairs(&self) -> Vec<(&str, &str)> {
+        self.responses.iter().map(|response| (&*self.instruction, &**response)).collect()
     }
 
-    /// The pairs in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.responses.iter().map(|response| (self.instruction.as_str(), response.as_str()))
+    fn written(&self, scores: &[Score]) -> io::Result<String> {
+        match scores {
+            [Score { tokens, truncated, .. }] if !self.list => output::line(&One {
+                score: logits(&scores[0]),
+                tokens: *tokens,
+                truncated: *truncated,
+            }),
+            many => output::line(&Many {
+                scores: many.iter().map(logits).collect(),
+                tokens: many.iter().map(|one| one.tokens).collect(),
+                truncated: many.iter().map(|one| one.truncated).collect(),
+            }),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    score: Logits<'a>,
+    tokens: usize,
+    truncated: usize,
+}
+
+#[derive(Serialize)]
+struct Many<'a> {
+    scores: Vec<Logits<'a>>,
+    tokens: Vec<usize>,
+    truncated: Vec<usize>,
+}
+
+/// A number, or for a model with several labels a list of them.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Logits<'a> {
+    Regression(f32),
+    Labels(&'a [f32]),
+}
+
+fn logits(score: &Score) -> Logits<'_> {
+    match score.logits[..] {
+        [one] => Logits::Regression(one),
+        _ => Logits::Labels(&score.logits),
     }
 }
 
@@ -77,12 +123,12 @@ mod tests {
     #[test]
     fn both_forms_are_read() {
         let one = Request::parse(r#" {"instruction": "\ni", "response": "", "id": [1]} "#).unwrap();
-        assert_eq!(one.iter().collect::<Vec<_>>(), [("\ni", "")]);
+        assert_eq!(one.pairs(), [("\ni", "")]);
         assert!(!one.list);
         let many = Request::parse(r#"{"responses": ["a", "b"], "instruction": "i"}"#).unwrap();
-        assert_eq!(many.iter().collect::<Vec<_>>(), [("i", "a"), ("i", "b")]);
+        assert_eq!(many.pairs(), [("i", "a"), ("i", "b")]);
         assert!(many.list);
-        assert_eq!(Request::parse(r#"{"instruction": "", "responses": []}"#).unwrap().pairs(), 0);
+        assert_eq!(Request::parse(r#"{"instruction": "", "responses": []}"#).unwrap().pairs(), []);
     }
 
     #[test]

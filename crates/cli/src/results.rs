@@ -7,50 +7,29 @@ use cappy::Score;
 use serde::Serialize;
 
 use crate::output;
-use crate::request::Request;
+use crate::stream::{Job, Parsed};
 
 /// A line of the input: a request, or what is wrong with it.
-pub struct Line {
+pub struct Line<J> {
     /// Counted from 1 over the whole input.
     pub number: u64,
-    pub request: Result<Request, String>,
+    pub request: Parsed<J>,
 }
 
 /// Writes each line's result as soon as it and everything before it is there.
-pub struct InOrder<'a, W> {
-    lines: &'a [Line],
+pub struct InOrder<'a, J, W> {
+    lines: &'a [Line<J>],
     /// For each pair its line's place in `lines`.
     line_of: Vec<usize>,
     /// For each line its first pair, and one more entry for the end.
     first: Vec<usize>,
     /// For each line how many of its pairs are not scored yet.
     missing: Vec<usize>,
-    scores: Vec<Option<Scored>>,
+    scores: Vec<Option<Score>>,
     /// Lines that could be read but not scored, and why.
     failed: BTreeMap<usize, String>,
     written: usize,
     out: W,
-}
-
-/// What is written of one pair.
-struct Scored {
-    logits: Vec<f32>,
-    tokens: usize,
-    truncated: usize,
-}
-
-#[derive(Serialize)]
-struct One<'a> {
-    score: Value<'a>,
-    tokens: usize,
-    truncated: usize,
-}
-
-#[derive(Serialize)]
-struct Many<'a> {
-    scores: Vec<Value<'a>>,
-    tokens: Vec<usize>,
-    truncated: Vec<usize>,
 }
 
 #[derive(Serialize)]
@@ -58,17 +37,9 @@ struct Bad {
     error: String,
 }
 
-/// A number, or for a model with several labels a list of them.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Value<'a> {
-    Regression(f32),
-    Labels(&'a [f32]),
-}
-
-impl<'a, W: Write> InOrder<'a, W> {
-    pub fn new(lines: &'a [Line], out: W) -> Self {
-        let pairs = |line: &Line| line.request.as_ref().map_or(0, Request::pairs);
+impl<'a, J: Job, W: Write> InOrder<'a, J, W> {
+    pub fn new(lines: &'a [Line<J>], out: W) -> Self {
+        let pairs = |line: &Line<J>| line.request.as_ref().map_or(0, |job| job.pairs().len());
         let missing: Vec<usize> = lines.iter().map(pairs).collect();
         let mut first = vec![0];
         let mut line_of = Vec::new();
@@ -82,7 +53,7 @@ impl<'a, W: Write> InOrder<'a, W> {
 
     /// The pairs of all lines, in order.
     pub fn pairs(&self) -> Vec<(&'a str, &'a str)> {
-        self.lines.iter().flat_map(|line| &line.request).flat_map(Request::iter).collect()
+        self.lines.iter().flat_map(|line| &line.request).flat_map(Job::pairs).collect()
     }
 
     /// The lines that wait for scores, and the first pair of each.
@@ -93,9 +64,7 @@ impl<'a, W: Write> InOrder<'a, W> {
 
     /// Takes the score of the pair `index`, counted over all lines, and writes what is ready.
     pub fn add(&mut self, index: usize, score: &Score) -> io::Result<()> {
-        let Score { logits, tokens, truncated } = score;
-        let scored = Scored { logits: logits.clone(), tokens: *tokens, truncated: *truncated };
-        if self.scores[index].replace(scored).is_none() {
+        if self.scores[index].replace(score.clone()).is_none() {
             self.missing[self.line_of[index]] -= 1;
         }
         self.write_ready()
@@ -120,48 +89,31 @@ impl<'a, W: Write> InOrder<'a, W> {
 
     fn write_line(&mut self, place: usize) -> io::Result<()> {
         let Line { number, request } = &self.lines[place];
-        let scored: Vec<Scored> = self.scores[self.first[place]..self.first[place + 1]]
+        let scores: Vec<Score> = self.scores[self.first[place]..self.first[place + 1]]
             .iter_mut()
             .filter_map(Option::take)
             .collect();
-        let fault = request.as_ref().err().or_else(|| self.failed.get(&place));
-        let list = request.as_ref().is_ok_and(|request| request.list);
-        let mut json = match (fault, scored.as_slice()) {
-            (Some(why), _) => output::line(&Bad { error: format!("line {number}: {why}") })?,
-            (None, [one]) if !list => output::line(&One {
-                score: one.value(),
-                tokens: one.tokens,
-                truncated: one.truncated,
-            })?,
-            (None, many) => output::line(&Many {
-                scores: many.iter().map(Scored::value).collect(),
-                tokens: many.iter().map(|one| one.tokens).collect(),
-                truncated: many.iter().map(|one| one.truncated).collect(),
-            })?,
+        let mut json = match (request, self.failed.get(&place)) {
+            (Ok(job), None) => job.written(&scores)?,
+            (Err(why), _) | (_, Some(why)) => {
+                output::line(&Bad { error: format!("line {number}: {why}") })?
+            }
         };
         json.push('\n');
         self.out.write_all(json.as_bytes())
     }
 }
 
-impl Scored {
-    fn value(&self) -> Value<'_> {
-        match self.logits[..] {
-            [one] => Value::Regression(one),
-            _ => Value::Labels(&self.logits),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::Request;
 
     fn score(logits: &[f32], tokens: usize) -> Score {
         Score { logits: logits.to_vec(), tokens, truncated: 2 * tokens }
     }
 
-    fn lines<const N: usize>(input: [&str; N]) -> [Line; N] {
+    fn lines<const N: usize>(input: [&str; N]) -> [Line<Request>; N] {
         let mut number = 0;
         input.map(|json| {
             number += 1;
@@ -169,7 +121,10 @@ mod tests {
         })
     }
 
-    fn written(lines: &[Line], act: impl FnOnce(&mut InOrder<&mut Vec<u8>>)) -> Vec<String> {
+    fn written(
+        lines: &[Line<Request>],
+        act: impl FnOnce(&mut InOrder<Request, &mut Vec<u8>>),
+    ) -> Vec<String> {
         let mut out = Vec::new();
         let mut results = InOrder::new(lines, &mut out);
         results.write_ready().unwrap();

@@ -1,9 +1,10 @@
-//! The ranking as people read it.
+//! Rankings and decisions as people read them.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 use cappy::Ranked;
+use cappy::decide::{Answer, Decided};
 use console::Term;
 use unicode_width::UnicodeWidthChar;
 
@@ -66,6 +67,47 @@ impl Style {
         }
         out
     }
+}
+
+/// The answers of a decision: a line for each question, and below it one for each option, most probable first.
+pub fn decided(decided: &Decided) -> String {
+    let mut out = String::new();
+    for (name, answer) in &decided.answers {
+        let (said, mut options) = match answer {
+            Answer::Choice { choice, probabilities } => (choice.clone(), probabilities.clone()),
+            Answer::Score { score, probabilities } => {
+                (format!("{score:.2}"), probabilities.clone())
+            }
+            Answer::Boolean { probability } => {
+                let said = if *probability >= 0.5 { "yes" } else { "no" };
+                (
+                    said.to_owned(),
+                    vec![("yes".into(), *probability), ("no".into(), 1.0 - probability)],
+                )
+            }
+        };
+        if matches!(answer, Answer::Choice { .. }) {
+            options.sort_by(|a, b| b.1.total_cmp(&a.1));
+        }
+        let _ = writeln!(out, "{}: {}", cut(name, None), cut(&said, None));
+        for (option, probability) in options {
+            let _ = writeln!(
+                out,
+                "  {:>5.1}%  {}  {}",
+                100.0 * probability,
+                bar(probability as f32),
+                cut(&option, None)
+            );
+        }
+    }
+    if decided.truncated > 0 {
+        let _ = writeln!(
+            out,
+            "note: the state is longer than the model reads, up to {} tokens were cut",
+            decided.truncated
+        );
+    }
+    out
 }
 
 /// The share `score` of a full bar, in eighths of a cell; below 0 is empty, above 1 is full.

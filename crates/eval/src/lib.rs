@@ -24,6 +24,7 @@
 mod bootstrap;
 mod calibration;
 mod classification;
+pub mod decisions;
 mod kept;
 mod lines;
 mod plot;

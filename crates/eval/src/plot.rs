@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
+use super::calibration::Bin;
 
 const STYLE: &str = "\
   text { font: 12px system-ui, sans-serif; fill: #24292f; }
@@ -10,7 +11,7 @@ const STYLE: &str = "\
   .end { text-anchor: end; } .middle { text-anchor: middle; }
   .grid { stroke: #d8dee4; } .zero { stroke: #57606a; } .ideal { stroke: #57606a; stroke-dasharray: 4 4; }
   .bar { fill: #0969da; } .other { fill: #8c959f; } .share { fill: #d8dee4; }
-  .line { stroke: #0969da; stroke-width: 2; fill: none; } .dot { fill: #0969da; } .mark { stroke: #bc4c00; stroke-width: 3; }
+  .line { stroke: #0969da; stroke-width: 2; fill: none; } .before { stroke: #8c959f; stroke-width: 2; fill: none; } .dot { fill: #0969da; } .mark { stroke: #bc4c00; stroke-width: 3; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; } .note { fill: #9198a1; } .grid { stroke: #3d444d; } .zero, .ideal { stroke: #9198a1; }
     .bar, .dot { fill: #58a6ff; } .other { fill: #656c76; } .share { fill: #3d444d; } .line { stroke: #58a6ff; } .mark { stroke: #f0883e; }
@@ -74,47 +75,61 @@ impl Report {
     }
 
     fn calibration_plot(&self) -> String {
-        let side = WIDTH;
-        let at = |score: f64, value: f64| {
-            (LEFT + score.clamp(-0.05, 1.05) * side, TOP + (1.0 - value) * side)
-        };
-        let mut body = String::new();
         let most = self.calibration.iter().map(|bin| bin.candidates).max().unwrap_or(0).max(1);
-        for bin in &self.calibration {
-            let height = 0.25 * side * bin.candidates as f64 / most as f64;
-            let (x, y) = at(bin.from, 0.0);
-            let (top, width) = (y - height, side / 10.0 - 2.0);
-            rect(&mut body, "share", [x + 1.0, top, width, height]);
-        }
-        for tick in 0..=5 {
-            let value = f64::from(tick) / 5.0;
-            let ((x0, y0), (x1, y1)) = (at(0.0, value), at(1.0, value));
-            line(&mut body, "grid", [x0, y0, x1, y1]);
-            text(&mut body, "end", LEFT - 8.0, y0 + 4.0, &format!("{value:.1}"));
-            text(&mut body, "middle", at(value, 0.0).0, TOP + side + 18.0, &format!("{value:.1}"));
-        }
-        let ((x0, y0), (x1, y1)) = (at(0.0, 0.0), at(1.0, 1.0));
-        line(&mut body, "ideal", [x0, y0, x1, y1]);
-        let filled =
-            self.calibration.iter().filter_map(|bin| Some((bin.mean_score?, bin.mean_value?)));
-        let points: Vec<(f64, f64)> = filled.map(|(score, value)| at(score, value)).collect();
-        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        let _ = writeln!(body, r#"<polyline class="line" points="{}"/>"#, path.join(" "));
-        for (x, y) in points {
-            dot(&mut body, x, y);
-        }
-        text(&mut body, "middle", LEFT + side / 2.0, TOP + side + 38.0, "mean score of the bin");
-        text(&mut body, "end", LEFT - 40.0, TOP + side / 2.0, &format!("mean {}", self.measure));
         let note = format!(
             "mean distance {:.3}; grey: how many candidates, {most} at the most",
             self.calibration_error
         );
-        page("Calibration", &note, TOP + side + 50.0, &body)
+        let axes = ["mean score of the bin".into(), format!("mean {}", self.measure)];
+        calibration("Calibration", &note, axes, &self.calibration, None)
     }
 
     fn subtitle(&self) -> String {
         format!("{}, {} questions of {} datasets", self.model, self.questions, self.datasets.len())
     }
+}
+
+/// Mean scores of `bins` against what they are worth, before which stands how it was `before`.
+pub(super) fn calibration(
+    title: &str,
+    note: &str,
+    [across, up]: [String; 2],
+    bins: &[Bin],
+    before: Option<&[Bin]>,
+) -> String {
+    let side = WIDTH;
+    let at = |score: f64, value: f64| {
+        (LEFT + score.clamp(-0.05, 1.05) * side, TOP + (1.0 - value) * side)
+    };
+    let mut body = String::new();
+    let most = bins.iter().map(|bin| bin.candidates).max().unwrap_or(0).max(1);
+    for bin in bins {
+        let height = 0.25 * side * bin.candidates as f64 / most as f64;
+        let (x, y) = at(bin.from, 0.0);
+        let (top, width) = (y - height, side / 10.0 - 2.0);
+        rect(&mut body, "share", [x + 1.0, top, width, height]);
+    }
+    for tick in 0..=5 {
+        let value = f64::from(tick) / 5.0;
+        let ((x0, y0), (x1, y1)) = (at(0.0, value), at(1.0, value));
+        line(&mut body, "grid", [x0, y0, x1, y1]);
+        text(&mut body, "end", LEFT - 8.0, y0 + 4.0, &format!("{value:.1}"));
+        text(&mut body, "middle", at(value, 0.0).0, TOP + side + 18.0, &format!("{value:.1}"));
+    }
+    let ((x0, y0), (x1, y1)) = (at(0.0, 0.0), at(1.0, 1.0));
+    line(&mut body, "ideal", [x0, y0, x1, y1]);
+    for (class, bins) in before.map(|bins| ("before", bins)).into_iter().chain([("line", bins)]) {
+        let filled = bins.iter().filter_map(|bin| Some((bin.mean_score?, bin.mean_value?)));
+        let points: Vec<(f64, f64)> = filled.map(|(score, value)| at(score, value)).collect();
+        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = writeln!(body, r#"<polyline class="{class}" points="{}"/>"#, path.join(" "));
+        if class == "line" {
+            points.iter().for_each(|(x, y)| dot(&mut body, *x, *y));
+        }
+    }
+    text(&mut body, "middle", LEFT + side / 2.0, TOP + side + 38.0, &across);
+    text(&mut body, "end", LEFT - 40.0, TOP + side / 2.0, &up);
+    page(title, note, TOP + side + 50.0, &body)
 }
 
 /// A plot with a row for each name.

@@ -29,14 +29,15 @@ const TOKENIZER: &str = "tokenizer.json";
 /// What a tokenizer consists of where there is no `tokenizer.json`; one of these.
 const VOCABULARIES: [&[&str]; 3] =
     [&["vocab.json", "merges.txt"], &["vocab.txt"], &["sentencepiece.bpe.model"]];
-/// What a model may have beside these that changes its scores.
-const OPTIONAL: [&str; 6] = [
+/// What a model may have beside these that changes its scores, or how it is asked for decisions.
+const OPTIONAL: [&str; 7] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
+    crate::decide::FILE,
 ];
 /// The forms of weights, best first. One that ends in `.index.json` lists the files it needs.
 const WEIGHTS: [&str; 4] = [
