@@ -118,6 +118,7 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
 fn embedded() -> Result<Box<dyn Files>> {
     let files = crate::checkpoint::MemoryFiles::new("cappy-small")
         .with("config.json", &include_bytes!("../models/cappy-small/config.json")[..])
+        .with("decide.json", &include_bytes!("../models/cappy-small/decide.json")[..])
         .with("tokenizer.json", &include_bytes!("../models/cappy-small/tokenizer.json")[..])
         .with("model.safetensors", &include_bytes!("../models/cappy-small/model.safetensors")[..]);
     Ok(Box::new(files))

@@ -69,6 +69,7 @@ models! {
     bert_cased: "bert-cased",
     distilbert: "distilbert",
     cappy_mini: "cappy-mini",
+    cappy_small: "cappy-small",
 }
 
 #[derive(Deserialize)]

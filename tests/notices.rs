@@ -83,9 +83,7 @@ fn the_notices_hold_the_embedded_models_attributions_and_the_licence_of_its_base
         |file: &str| fs::read_to_string(root.join("models/cappy-small").join(file)).unwrap();
     for product in ["native", "web"] {
         let notice = fs::read_to_string(root.join(format!("notices/{product}.txt"))).unwrap();
-        for file in
-            ["NOTICE.txt", "all-MiniLM-L6-v2.NOTICE.txt", "all-MiniLM-L6-v2.LICENSE.txt"]
-        {
+        for file in ["NOTICE.txt", "all-MiniLM-L6-v2.NOTICE.txt", "all-MiniLM-L6-v2.LICENSE.txt"] {
             assert!(
                 notice.contains(of_model(file).trim()),
                 "notices/{product}.txt is older than models/cappy-small/{file}: run \

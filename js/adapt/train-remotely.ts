@@ -25,6 +25,8 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Tr
     throw new CappyError("worker", "train-worker.js", `could not be started: ${messageOf(cause)}`, { cause });
   }
   const end = new AbortController();
+  // A thread does not keep a program of Node from ending, so a timer does.
+  const running = setInterval(() => {}, 60_000);
   const send = (message: ToTrainer, transfer: Transferable[] = []) => worker.postMessage(message, transfer);
   try {
     return await new Promise<Result>((resolve, reject) => {
@@ -66,6 +68,7 @@ export async function trainRemotely(job: Job, { signal, onPlan, onProgress }: Tr
       }
     });
   } finally {
+    clearInterval(running);
     end.abort();
     worker.terminate();
     host?.stopAll();

@@ -119,3 +119,18 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
     });
   });
 }
+
+test("a program of Node that only waits for adapt gets its result", { timeout: 300_000 }, async () => {
+  const program = `
+    const { Scorer } = await import(${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)});
+    const scorer = await Scorer.load(${JSON.stringify(MINI)}, { device: "gpu" });
+    const adapted = await scorer.adapt([{ instruction: "Greet me.", chosen: "Hello!", rejected: "What." }], { epochs: 1 });
+    console.log(adapted.files.map(({ name }) => name).join(" "));
+    scorer.dispose();`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], {
+    env: { ...process.env, ...lavapipe() },
+    cwd: root,
+    timeout: 240_000,
+  });
+  assert.match(stdout, /adapter_config\.json/);
+});

@@ -1,15 +1,18 @@
-//! `cappy decide`: the real binary on the embedded model.
+//! `cappy decide`: the real binary on cappy-mini.
+
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
 fn run(arguments: &[&str], input: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.arg("decide").args(arguments).env("HF_HUB_OFFLINE", "1");
+    command.arg("decide").args(mini::unless_named(&[&["decide"], arguments].concat()));
+    command.args(arguments).env("HF_HUB_OFFLINE", "1");
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -151,7 +154,7 @@ fn a_folders_own_rendering_is_used_and_goes_along_when_it_is_converted() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");
     fs::create_dir(&model).unwrap();
-    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/cappy-mini");
+    let mini = mini::folder();
     for name in ["config.json", "tokenizer.json", "model.safetensors"] {
         fs::copy(mini.join(name), model.join(name)).unwrap();
     }

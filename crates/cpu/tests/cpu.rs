@@ -20,7 +20,7 @@ use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
 
-const MODELS: [&str; 15] = [
+const MODELS: [&str; 16] = [
     "tiny",
     "odd",
     "head-128",
@@ -31,6 +31,7 @@ const MODELS: [&str; 15] = [
     "deep",
     "three-labels",
     "cappy-mini",
+    "cappy-small",
     "xlm-roberta",
     "xlm-roberta-labels",
     "bert-cased",
