@@ -93,14 +93,16 @@ fn questions_become_pairs_by_the_rendering() {
     #[derive(serde::Deserialize)]
     struct Case {
         name: String,
-        decision: Box<serde_json::value::RawValue>,
+        decision: question::Fields,
         pairs: Vec<(String, String)>,
     }
     let cases: Vec<Case> =
         serde_json::from_str(include_str!("../../tests/fixtures/decide/pairs.json")).unwrap();
     assert!(cases.len() >= 3);
     for Case { name, decision, pairs } in cases {
-        assert_eq!(plan(decision.get(), &cappy()).unwrap().pairs, pairs, "{name}");
+        let decision = decision.decision().unwrap();
+        let plan = Plan::new(&decision, &Rendering::default(), &cappy()).unwrap();
+        assert_eq!(plan.pairs, pairs, "{name}");
     }
 }
 
