@@ -93,7 +93,8 @@ impl Decision {
         // What is no JSON at all is said with its column, before anything is said of fields.
         let checked: serde_json::Result<IgnoredAny> = serde_json::from_str(json);
         checked.map_err(|error| parse("decision", &error))?;
-        let fields: Fields = serde_json::from_str(json).map_err(|error| parse("decision", &error))?;
+        let fields: Fields =
+            serde_json::from_str(json).map_err(|error| parse("decision", &error))?;
         fields.decision()
     }
 

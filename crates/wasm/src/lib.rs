@@ -90,7 +90,8 @@ impl WasmScorer {
     ) -> Result<JsValue, JsValue> {
         let single = if let [one] = &*instructions { Some(one) } else { None };
         let own = instructions.iter().chain(single.into_iter().cycle());
-        let pairs: Vec<_> = own.map(|text| &**text).zip(responses.iter().map(|text| &**text)).collect();
+        let pairs: Vec<_> =
+            own.map(|text| &**text).zip(responses.iter().map(|text| &**text)).collect();
         let stop = || stop.call0(&JsValue::NULL).is_ok_and(|stop| stop.is_truthy());
         let scores: Vec<Score> = self.0.score_batch(&pairs, 0, &stop).await.map_err(fail)?;
         to_js(&scores)
