@@ -1,7 +1,7 @@
 // Builds the extension into extension/dist/chrome and extension/dist/firefox.
 // The package is not bundled: dist/ is copied beside the pages, so that reviewers find it unchanged.
 // Nothing is minified, because reviewers read it.
-import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
@@ -49,15 +49,23 @@ async function palette() {
   return { light, dark };
 }
 
+/** Bytes of the files of the model that comes along, which pages tell people. */
+async function ownModelBytes() {
+  const folder = join(packageFolder, "model");
+  const sizes = (await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size);
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
 /** Bundles; what is in it of packages by others is put into `others` by name. */
 async function bundle(input, output, others = new Map()) {
+  const define = { PALETTE: JSON.stringify(await palette()), OWN_MODEL_BYTES: String(await ownModelBytes()) };
   const build = await rolldown({
     input,
     plugins: [license({ thirdParty: (packages) => packages.forEach((each) => others.set(each.name, each)) })],
     // The address is that of the extension's root, wherever the importing script is.
     external: ["cappy-web"],
     tsconfig: false,
-    transform: { target: "es2022", define: { PALETTE: JSON.stringify(await palette()) } },
+    transform: { target: "es2022", define },
     onLog(level, log) {
       if (level === "warn") throw new Error(log.message);
     },
@@ -116,7 +124,7 @@ function notices(others) {
       if (!licenseText) throw new Error(`${name} comes without the text of its licence`);
       return `${name} ${version}: ${license}, ${repository?.url ?? repository}\n\n${licenseText.trim()}\n`;
     });
-  return `Software by others in this extension's scripts. For that in cappy-web/, see the file of this name there.\n\n${each.join("\n")}`;
+  return `Software by others in this extension's scripts. For the work of others in cappy-web/, that in its model too, see the file of this name there.\n\n${each.join("\n")}`;
 }
 
 async function buildFor(browser) {

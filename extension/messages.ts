@@ -119,8 +119,10 @@ export const EngineState = v.variant("phase", [
     adaptation: v.string(),
     /** How weights are held; those of 16 bits, how they are read. */
     dtype: v.picklist(["f16", "f32", "q8", "q4"]),
+    device: v.picklist(["gpu", "cpu"]),
     adapter: v.string(),
-    gpuBytes: v.number(),
+    /** Bytes of graphics memory, or of the computer's own where the processor computes. */
+    memoryBytes: v.number(),
     maxTokens: v.number(),
     /** Requests under way. */
     working: count,

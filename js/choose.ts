@@ -66,7 +66,8 @@ export async function openEngine(
 
 /**
  * Loads a model on the GPU, where `rival` is given only if a fixed piece of work takes less than so many
- * microseconds there. Most models are RoBERTa: only one that their module refuses needs the other module.
+ * microseconds there. The package's own model is a BERT, so its module is known. Of the others most are RoBERTa:
+ * only one that their module refuses needs the module of the other families.
  */
 export async function openOnGpu(
   origin: Origin,
@@ -75,6 +76,7 @@ export async function openOnGpu(
   rival?: number,
 ): Promise<Engine | RemoteEngine> {
   const options = { ...origin.options, adapter };
+  if (origin.source === undefined) return openBuild(BUILDS.families, origin, { ...options, rival }, listening);
   try {
     return await openBuild(BUILDS.scoring, origin, { ...options, rival }, listening);
   } catch (error) {

@@ -196,7 +196,7 @@ export class Engine {
     try {
       const onWeights = (bytes: number, total: number) => {
         files.opened();
-        onProgress?.({ phase: "load", file: "", bytes, total });
+        onProgress?.({ phase: "load", model: files.description, file: "", bytes, total });
       };
       const load = (subgroups: number) =>
         this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, onWeights);

@@ -31,7 +31,7 @@ export async function openWatched(
   { signal, onProgress }: Listening<LoadProgress>,
   hasher: () => Hasher,
 ): Promise<WatchedFiles> {
-  const all = new AllFiles((progress) => onProgress?.({ phase: "download", ...progress }));
+  const all = new AllFiles((progress) => onProgress?.({ phase: "download", model: files.description, ...progress }));
   const files = await openModel(source, options, { signal, onProgress: (progress) => all.at(progress), hasher });
   let failure: CappyError | undefined;
   const remember = (thrown: unknown): never => {

@@ -53,7 +53,7 @@ export class Scorer {
   }
 
   /**
-   * Loads a model, the small one that comes with this package unless another is named.
+   * Loads a model: cappy-small, which comes with this package, unless another is named. It is a download of 12.7 MB.
    *
    * @throws CappyError see `CappyErrorCode`
    * @example

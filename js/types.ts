@@ -17,7 +17,7 @@ export type CpuWeights = "auto" | "i16" | "i8";
 
 /**
  * Where a model comes from: a hub id (`owner/name`, `owner/name@revision`), the URL of a folder, or
- * files from a picker or a drop. Without one, the small model that comes with this package.
+ * files from a picker or a drop. Without one, cappy-small, which comes with this package.
  */
 export type ModelSource = string | URL | Iterable<File>;
 
@@ -73,6 +73,8 @@ export interface LoadOptions extends SourceOptions {
 export interface LoadProgress {
   /** `download`: bytes come from the network or the cache; `load`: weights go to the GPU. */
   phase: "download" | "load";
+  /** What is loaded, as `info().model` will say: a hub id, an address, `cappy-small`. */
+  model: string;
   /** The file that is downloaded; empty while weights go to the GPU. */
   file: string;
   /** Bytes done of this phase, over all files. */

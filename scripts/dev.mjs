@@ -1,8 +1,8 @@
 // Serves the demo page and keeps it up to date: an edit to a shader, to Rust, to TypeScript or to www/
 // is built and the page is loaded again. Usage: npm run dev [-- MODULE...]
 //
-// Only the module that every page loads is built. Name others to have what they do, too: cappy_adapt
-// (teaching, and the bench page), cappy_cpu (no GPU), cappy_families (models that are no RoBERTa).
+// Only the module for the page's own model, a BERT, is built; it scores all models here. Name others to have what they
+// do, too: cappy (RoBERTa models as published), cappy_adapt (teaching, and the bench page), cappy_cpu (no GPU).
 
 import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import { preview } from "vite";
 
 const SITE = "target/dev-page";
 const FOLDERS = { cappy: "wasm", cappy_adapt: "adapt/wasm", cappy_cpu: "cpu/wasm", cappy_families: "families/wasm" };
-const modules = ["cappy", ...process.argv.slice(2)];
+const modules = [...new Set(["cappy_families", ...process.argv.slice(2)])];
 const unknown = modules.find((name) => !(name in FOLDERS));
 if (unknown) {
   console.error(`npm run dev: '${unknown}' is none of ${Object.keys(FOLDERS).join(", ")}`);
@@ -34,6 +34,13 @@ async function buildModules() {
   await run("scripts/web-module", ["--quick", ...modules]);
   for (const module of modules) {
     cpSync(join("js", FOLDERS[module]), join(SITE, "cappy-web", FOLDERS[module]), { recursive: true });
+  }
+  // The scripts import the module for RoBERTa in any case. The one for all families does the same and more, so it stands
+  // in for it: building both would take twice as long after each edit.
+  if (!modules.includes("cappy")) {
+    for (const end of [".js", "_bg.wasm"]) {
+      cpSync(`js/families/wasm/cappy_families${end}`, join(SITE, "cappy-web/wasm", `cappy${end}`));
+    }
   }
   if (modules.includes("cappy_adapt")) cpSync("js/adapt/wasm", join(SITE, "cappy-bench"), { recursive: true });
 }
@@ -108,7 +115,7 @@ async function made(part) {
 rmSync(SITE, { recursive: true, force: true });
 for (const model of ["config.json", "tokenizer.json", "model.safetensors"]) {
   mkdirSync(join(SITE, "cappy-web/model"), { recursive: true });
-  cpSync(join("models/cappy-mini", model), join(SITE, "cappy-web/model", model));
+  cpSync(join("models/cappy-small", model), join(SITE, "cappy-web/model", model));
 }
 for (const part of PARTS) if (!(await made(part))) process.exit(1);
 

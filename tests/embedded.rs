@@ -1,122 +1,125 @@
-//! The embedded model ranks sensibly: its own hand-written examples, on both preludes.
+//! What is embedded: the model of models/cappy-small, which puts right answers before clearly wrong ones.
 
-use cappy::checkpoint::MemoryFiles;
-use cappy::ops::matmul::VARIANTS;
-use cappy::{Dtype, ErrorKind, LoadOptions, ModelSource, Scorer};
-use half::f16;
+use cappy::checkpoint::WeightFormat;
+use cappy::{Dtype, Family, LoadOptions, ModelSource, Scorer};
 use pollster::block_on;
-use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Example {
-    instruction: String,
-    candidates: Vec<String>,
-    best: usize,
+/// Questions, each with its right answer first. The wrong ones are of another kind or plainly false.
+const EXAMPLES: [(&str, [&str; 3]); 10] = [
+    (
+        "What is the capital of France?",
+        ["Paris", "Bananas are yellow.", "I like to swim on Sundays."],
+    ),
+    (
+        "How do I boil an egg?",
+        [
+            "Put the egg into boiling water and wait for about eight minutes.",
+            "The train to the coast leaves at noon from platform four.",
+            "My neighbour has painted his garage door dark green.",
+        ],
+    ),
+    (
+        "Which animal barks?",
+        ["A dog", "The sum of all these numbers", "A long walk along the river bank"],
+    ),
+    (
+        "How can I fall asleep more easily at night?",
+        [
+            "Go to bed at the same time every day, and put your phone away an hour before.",
+            "The stock market closed a little higher on Thursday.",
+            "A hexagon is a shape that has six sides and six corners.",
+        ],
+    ),
+    (
+        "Is this review positive or negative? Review: I loved every minute of this film.",
+        ["positive", "a kitchen table", "forty-two kilometres"],
+    ),
+    (
+        "What should I do when my computer does not turn on?",
+        [
+            "Check that the power cable is plugged in and that the battery is charged.",
+            "Tomatoes need a lot of sun and water in summer.",
+            "The museum was built in the nineteenth century.",
+        ],
+    ),
+    (
+        "Why is the sky blue?",
+        [
+            "Because air scatters blue light more than red light.",
+            "Because my sister plays the violin in an orchestra.",
+            "Because the shop sells fresh bread on Saturdays.",
+        ],
+    ),
+    (
+        "Name a fruit that is yellow.",
+        ["banana", "the second world war", "a red fire engine in the street"],
+    ),
+    (
+        "How do plants make their food?",
+        [
+            "They use sunlight to turn water and carbon dioxide into sugar.",
+            "They sign a contract with a lawyer and pay every month.",
+            "They drive to the supermarket once a week.",
+        ],
+    ),
+    (
+        "What is the opposite of hot?",
+        ["cold", "a bicycle with two wheels", "the president of the company"],
+    ),
+];
+
+/// The embedded model, on the GPU.
+fn embedded(dtype: Dtype) -> Scorer {
+    load(ModelSource::Embedded, dtype)
+}
+
+fn load(source: ModelSource, dtype: Dtype) -> Scorer {
+    block_on(Scorer::load(source, LoadOptions { dtype, ..LoadOptions::default() })).unwrap()
 }
 
 #[test]
-fn the_best_candidate_of_every_example_comes_first() {
-    let examples: Vec<Example> =
-        serde_json::from_str(include_str!("../models/cappy-mini/examples.json")).unwrap();
-    assert!(examples.len() >= 6, "too few examples to mean anything");
+fn the_right_answer_comes_before_clearly_wrong_ones() {
     for dtype in [Dtype::F16, Dtype::F32] {
-        let options = LoadOptions { dtype, ..LoadOptions::default() };
-        let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
-        for example in &examples {
-            let candidates: Vec<&str> = example.candidates.iter().map(String::as_str).collect();
-            let ranked = block_on(scorer.rank(&example.instruction, &candidates, None)).unwrap();
-            assert_eq!(ranked.len(), candidates.len());
-            assert_eq!(ranked[0].index, example.best, "{dtype:?}: {ranked:?}");
-        }
+        let scorer = embedded(dtype);
+        let wrong: Vec<&str> = EXAMPLES
+            .iter()
+            .filter(|(question, answers)| {
+                block_on(scorer.rank(question, answers, Some(1))).unwrap()[0].index != 0
+            })
+            .map(|(question, _)| *question)
+            .collect();
+        println!("{dtype:?}: wrong at {wrong:?}");
+        // A model that is read wrongly is right at a third of them.
+        assert!(wrong.len() <= 2, "{dtype:?}: {wrong:?}");
     }
 }
 
 #[test]
-fn ten_thousand_pairs_take_no_more_memory_on_the_gpu_than_one() {
-    let options = LoadOptions { batch_tokens: Some(4096), ..LoadOptions::default() };
-    let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
-    let before = scorer.gpu_bytes();
-    let pairs = vec![("a", ""); 10_000];
-    let scores = block_on(scorer.score(&pairs)).unwrap();
-    assert_eq!(scores.len(), pairs.len());
-    assert!(scores.iter().all(|score| score == &scores[0]));
-    assert_eq!(scorer.gpu_bytes(), before);
+fn it_is_cappy_small_and_small() {
+    let scorer = embedded(Dtype::Auto);
+    let info = scorer.info();
+    assert_eq!(info.model, "cappy-small (embedded)");
+    assert_eq!((info.config.family, info.config.num_hidden_layers), (Family::Bert, 6));
+    assert_eq!(info.config.labels.len(), 1);
+    assert_eq!(info.weights, WeightFormat::Q4);
+    assert!(info.output.contains("about 0 to 1"), "{}", info.output);
+    // What a page, an extension and the library carry of it, with its tokenizer of half a megabyte.
+    assert!((10_000_000..12_500_000).contains(&info.file_bytes), "{}", info.file_bytes);
 }
 
 #[test]
-fn no_pairs_are_no_scores() {
-    let scorer =
-        block_on(Scorer::load(ModelSource::Embedded, LoadOptions { ..LoadOptions::default() }))
-            .unwrap();
-    assert_eq!(block_on(scorer.score(&[])).unwrap(), []);
-    assert_eq!(block_on(scorer.rank("a", &[], None)).unwrap(), []);
-    assert_eq!(block_on(scorer.score_batch(&[], 0, &|| false)).unwrap(), []);
-    assert_eq!(block_on(scorer.score_batch(&[("a", "b")], 2, &|| false)).unwrap(), []);
-}
-
-#[test]
-fn a_caller_can_stop_between_batches() {
-    use std::ops::ControlFlow;
-    let options = LoadOptions { batch_tokens: Some(256), ..LoadOptions::default() };
-    let scorer = block_on(Scorer::load(ModelSource::Embedded, options)).unwrap();
-    let pairs = vec![("Name the animal that barks.", "dog"); 100];
-    let mut seen = 0;
-    let mut stop = |index: usize, _: &cappy::Score| {
-        seen = index + 1;
-        if index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    };
-    let error = block_on(scorer.score_each(&pairs, &mut stop)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Aborted);
-    assert_eq!(seen, 5);
-    assert!(block_on(scorer.score(&pairs[..1])).is_ok(), "an aborted scorer goes on");
-}
-
-/// The embedded model with every weight of one tensor as large as `size`, its sign as it was.
-fn with_weights_of(tensor: &str, size: f32) -> ModelSource {
-    let mut weights = include_bytes!("../models/cappy-mini/model.safetensors").to_vec();
-    let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
-    let header: serde_json::Value = serde_json::from_slice(&weights[8..8 + length]).unwrap();
-    assert_eq!(header[tensor]["dtype"], "F16", "{tensor}");
-    let offset =
-        |nth: usize| 8 + length + header[tensor]["data_offsets"][nth].as_u64().unwrap() as usize;
-    for number in weights[offset(0)..offset(1)].chunks_exact_mut(2) {
-        let sign = number[1] & 0x80;
-        number.copy_from_slice(&f16::from_f32(size).to_le_bytes());
-        number[1] |= sign;
-    }
-    let files = MemoryFiles::new("too large")
-        .with("config.json", &include_bytes!("../models/cappy-mini/config.json")[..])
-        .with("tokenizer.json", &include_bytes!("../models/cappy-mini/tokenizer.json")[..])
-        .with("model.safetensors", weights);
-    ModelSource::Files(Box::new(files))
-}
-
-#[test]
-fn a_model_that_overflows_f16_is_an_error_that_names_the_layer() {
-    let of_layer = |part: &str| format!("roberta.encoder.layer.1.{part}.weight");
-    let attention = "the attention of layer 1 (the first is 0)";
-    let score = |tensor: &str, options| {
-        let scorer = block_on(Scorer::load(with_weights_of(tensor, 30_000.0), options)).unwrap();
-        block_on(scorer.score(&[("Name the animal that barks.", "dog"), ("a", "b")])).unwrap_err()
-    };
-    for (tensor, place) in [
-        (of_layer("attention.self.query"), attention),
-        (of_layer("attention.self.key"), attention),
-        (of_layer("attention.self.value"), attention),
-        (of_layer("intermediate.dense"), "the ffn of layer 1 (the first is 0)"),
-        ("roberta.embeddings.LayerNorm.weight".to_owned(), "the embeddings"),
-    ] {
-        for dtype in [Dtype::F16, Dtype::F32] {
-            let error = score(&tensor, LoadOptions { dtype, ..LoadOptions::default() });
-            assert_eq!(error.kind(), ErrorKind::NotFinite, "{error}");
-            assert_eq!(error.at_fault(), "pair 0");
-            let expected = format!("the model overflows f16 in {place}");
-            assert!(error.to_string().ends_with(&expected), "{tensor} {dtype:?}: {error}");
-        }
-    }
-    for variant in VARIANTS.iter().filter(|variant| !variant.name.starts_with("cooperative")) {
-        let options = LoadOptions { kernel: Some(variant.name), ..LoadOptions::default() };
-        let error = score(&of_layer("attention.self.query"), options);
-        assert!(error.to_string().ends_with(attention), "{}: {error}", variant.name);
-    }
+fn it_scores_as_the_model_in_the_folder_does() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/models/cappy-small");
+    let [embedded, folder] =
+        [ModelSource::Embedded, ModelSource::Directory(folder.into())].map(|source| {
+            let scorer = load(source, Dtype::F32);
+            let pairs: Vec<(&str, &str)> = EXAMPLES
+                .iter()
+                .flat_map(|(question, answers)| answers.map(|answer| (*question, answer)))
+                .chain([("ÉCOLE 学校 [SEP] <s>", "naïve \u{1f600} Straße"), ("", "")])
+                .collect();
+            let scores = block_on(scorer.score(&pairs)).unwrap();
+            scores.into_iter().map(|score| (score.logits, score.tokens)).collect::<Vec<_>>()
+        });
+    assert_eq!(embedded, folder);
 }

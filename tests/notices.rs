@@ -1,5 +1,5 @@
-//! The notices of software by others, which go with what we give out, are of the crates that the lock
-//! file has now. `scripts/notices.mjs` writes them.
+//! The notices of work by others, which go with what we give out, are of the crates that the lock
+//! file has now and of the embedded model. `scripts/notices.mjs` writes them.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -73,5 +73,36 @@ fn the_notices_name_every_crate_of_the_lock_file_that_is_given_out_and_no_other(
         ["MIT License", "zlib License", "Mozilla Public License 2.0", "Apache License 2.0"]
     {
         assert!(native.contains(&format!("\n{licence}\n---")), "{licence}");
+    }
+}
+
+#[test]
+fn the_notices_hold_the_embedded_models_attributions_and_the_licence_of_its_base() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let of_model =
+        |file: &str| fs::read_to_string(root.join("models/cappy-small").join(file)).unwrap();
+    for product in ["native", "web"] {
+        let notice = fs::read_to_string(root.join(format!("notices/{product}.txt"))).unwrap();
+        for file in
+            ["NOTICE.txt", "all-MiniLM-L6-v2.NOTICE.txt", "all-MiniLM-L6-v2.LICENSE.txt"]
+        {
+            assert!(
+                notice.contains(of_model(file).trim()),
+                "notices/{product}.txt is older than models/cappy-small/{file}: run \
+                 `node scripts/notices.mjs --model-only`"
+            );
+        }
+    }
+    // These licences ask for the names of what they are for, and for their own addresses.
+    let own = of_model("NOTICE.txt");
+    for (licence, data) in
+        [("by/4.0/", "BLiMP"), ("by-sa/4.0/", "OpenTriviaQA"), ("by-sa/3.0/", "BoolQ")]
+    {
+        let section = own.split("\n\n").find(|part| {
+            let first = part.lines().next().unwrap();
+            first.contains(&format!("https://creativecommons.org/licenses/{licence}"))
+        });
+        let section = section.unwrap_or_else(|| panic!("no section for {licence}"));
+        assert!(section.contains(&format!("\n- {data}, by ")), "{data}");
     }
 }

@@ -20,7 +20,7 @@ const WORDS = {
   ],
   "adapter-too-small": [
     "This graphics adapter is too small for the model",
-    "Choose a smaller model. The demo model runs on every adapter.",
+    "Choose a smaller model. cappy-small runs on every adapter.",
     "Where there are two adapters, tell the system to use the stronger one for this browser.",
   ],
   "out-of-memory": [

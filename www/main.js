@@ -108,10 +108,13 @@ function bringIntoView(element) {
 
 function setUpExamples() {
   exampleSelect.append(...examples.map(({ name }) => withText("option", name)));
+  const sources = new Set(examples.map(({ source, licence }) => (licence ? `${source}, ${licence}` : source)));
+  byId("example-sources", HTMLElement).textContent = [...sources].join("; ");
   exampleSelect.addEventListener("change", () => {
     const at = exampleSelect.selectedIndex;
     const example = examples[at - 1];
-    if (example) editor.replace(example, `Example: ${example.name}.`);
+    if (example)
+      editor.replace(example, `${example.name}. By ${example.source}, “${example.candidates[example.best]}” is right.`);
     exampleSelect.selectedIndex = at;
   });
 }

@@ -3,7 +3,7 @@ import { announce, byId, fillFacts } from "./dom.js";
 import { codeOf, hideError, showError } from "./errors.js";
 import { showStoredModels } from "./stored-models.js";
 import { LoadingView } from "./progress.js";
-import { DEMO_IN, dtypeOf, NAMES, WeightsChoice } from "./weights.js";
+import { dtypeOf, NAMES, WeightsChoice } from "./weights.js";
 import { inBytes, inMillions } from "./words.js";
 
 /** @typedef {import("./cappy-web/index.js").Scorer} Scorer */
@@ -11,7 +11,7 @@ import { inBytes, inMillions } from "./words.js";
 /** @typedef {import("./cappy-web/index.js").LoadOptions} LoadOptions */
 
 /**
- * A model that the user has asked for. Without `source` it is the demo model.
+ * A model that the user has asked for. Without `source` it is the one that comes with the package.
  * @typedef {object} Wish
  * @property {string} name its name for people
  * @property {boolean} [typed] whether its name was typed into the field
@@ -26,14 +26,14 @@ const SMALL = 8_000_000;
 const thePackage = () => import("./cappy-web/index.js");
 
 /** @type {Wish} */
-const DEMO = { name: "demo model" };
+const OWN = { name: "cappy-small" };
 
 /** The model panel: the loaded model, loading another one, its costs, and the stored models. */
 export class ModelPanel {
   /** @type {Scorer | null} */
   #scorer = null;
   /** @type {Wish} the last one, for trying again */
-  #wish = DEMO;
+  #wish = OWN;
   /** @type {Wish | null} what the present model was asked for by */
   #loaded = null;
   /** @type {AbortController | null} stops what is going on */
@@ -68,7 +68,7 @@ export class ModelPanel {
       this.cancel();
       this.#change.focus();
     });
-    byId("use-demo", HTMLButtonElement).addEventListener("click", () => void this.load(DEMO));
+    byId("use-own", HTMLButtonElement).addEventListener("click", () => void this.load(OWN));
     byId("hub-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       const keep = byId("keep", HTMLInputElement).checked;
@@ -108,7 +108,7 @@ export class ModelPanel {
     this.#stop?.abort();
   }
 
-  /** Loads the last model again; at first, the demo model. */
+  /** Loads the last model again; at first, the package's own. */
   reload() {
     return this.load(this.#wish);
   }
@@ -144,11 +144,10 @@ export class ModelPanel {
         }))
       )
         return;
-      const { held } = this.#weights;
-      // The demo model's server also has it in fewer bits, which is a smaller download. Other models are rounded while they load.
-      const demo = wish.source === undefined ? DEMO_IN[held] : undefined;
-      const scorer = await cappy.Scorer.load(demo ?? wish.source, {
-        ...(demo ? { cache: false } : { ...wish.options, dtype: await dtypeOf(held) }),
+      const scorer = await cappy.Scorer.load(wish.source, {
+        ...wish.options,
+        // The package's own model is stored in the bits that it was trained for.
+        dtype: wish.source === undefined ? "auto" : await dtypeOf(this.#weights.held),
         signal,
         onProgress: (progress) => this.#stop === stop && this.#view.update(progress),
       });
@@ -210,13 +209,12 @@ export class ModelPanel {
     }
     this.#scorer = scorer;
     this.#loaded = wish;
-    const isDemo = wish.source === undefined;
-    const name = typeof wish.source === "string" ? info.model : wish.name;
-    this.#name.textContent = isDemo ? "Demo model" : name;
-    this.#about.textContent = isDemo
-      ? "Small and made for demos: it knows short, simple English tasks. Load a larger model for real work."
+    const isOwn = wish.source === undefined;
+    this.#name.textContent = typeof wish.source === "object" ? wish.name : info.model;
+    this.#about.textContent = isOwn
+      ? `Comes with this page: ${inBytes(info.fileBytes)} of weights, for English. It makes mistakes; larger models make fewer.`
       : "";
-    this.#about.hidden = !isDemo;
+    this.#about.hidden = !isOwn;
     fillFacts(byId("facts", HTMLElement), factsOf(info));
     byId("facts-line", HTMLElement).textContent = shortly(info);
     byId("facts-box", HTMLElement).hidden = false;

@@ -1,7 +1,7 @@
 import { byId } from "./dom.js";
 
 /**
- * Stores this page and the demo model for use without a network, where the browser can, and shows that.
+ * Stores this page and its own model for use without a network, where the browser can, and shows that.
  * @param {"gpu" | "cpu"} device what computes here
  */
 export async function keepForOffline(device) {

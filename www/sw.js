@@ -4,13 +4,13 @@
  */
 
 /**
- * The files that ranking with the demo model needs: `all` always, `gpu` or `cpu` by the device. The build fills them in.
+ * The files that ranking with the page's own model needs: `all` always, `gpu` or `cpu` by the device. The build fills them in.
  * @type {{ all: string[], gpu: string[], cpu: string[] }}
  */
 const FILES = { all: [], gpu: [], cpu: [] };
 
 /** Matches the files of this page in its folder, where there may be other ones, such as large models. */
-const OWN = /^([\w.-]*|(cappy-web|cappy-bench|models\/cappy-mini-q\d)\/[\w./-]+)$/;
+const OWN = /^([\w.-]*|(cappy-web|cappy-bench)\/[\w./-]+)$/;
 
 /** TypeScript's types for service workers conflict with those for pages. */
 const scope = /** @type {any} */ (self);

@@ -11,20 +11,11 @@ const ALL = /** @type {const} */ (["auto", "f16", "q8", "q4"]);
 /** The names of the ways of holding weights, after loading. */
 export const NAMES = { f16: "16 bits", q8: "8 bits", q4: "4 bits" };
 
-/**
- * The address of the demo model in fewer bits, beside this page.
- * @type {Partial<Record<Held, string>>}
- */
-export const DEMO_IN = Object.fromEntries(
-  ["q8", "q4"].map((held) => [held, new URL(`models/cappy-mini-${held}/`, import.meta.url).href]),
-);
-
 // All pages of an origin share one storage. The path distinguishes several copies of this page.
 const KEY = `cappy weights ${new URL(".", import.meta.url).pathname}`;
 
 const ROUNDED =
   "The download stays the same: what is stored in more bits is rounded while it loads, which saves graphics memory.";
-const DEMO = "The demo model comes in 16, 8 and 4 bits: fewer bits are a smaller download, too.";
 
 /** The choice of how weights are held, with the costs of each way for one model. */
 export class WeightsChoice {
@@ -54,30 +45,21 @@ export class WeightsChoice {
   }
 
   /**
-   * Looks up the costs of each way for a model, and shows them.
+   * Looks up the costs of each way for a model, and shows them. There is no choice for the package's own model, which is
+   * stored in the bits that it was trained for.
    * @param {Probe} probe
-   * @param {Parameters<Probe>[0]} source the demo model unless given
+   * @param {Parameters<Probe>[0]} source the package's own model unless given
    * @param {Parameters<Probe>[1]} options
    */
   async lookUp(probe, source, options) {
-    this.#show(null, "Looking up what each takes…");
     this.#lookUps += 1;
     const mine = this.#lookUps;
+    this.#home.hidden = source === undefined;
+    if (source === undefined) return;
+    this.#show(null, "Looking up what each takes…");
     try {
-      const costs = await Promise.all(
-        ALL.map((held) => {
-          const demo = source === undefined ? DEMO_IN[held] : undefined;
-          return held === "auto" || demo ? probe(demo ?? source, demo ? { cache: false } : options) : null;
-        }),
-      );
-      if (mine !== this.#lookUps) return;
-      // The demo model is not stored: each load requests it from this page's server.
-      if (source === undefined)
-        this.#show(
-          costs.map((cost) => cost && { ...cost, download: cost.bytes }),
-          DEMO,
-        );
-      else this.#show(costs, ROUNDED);
+      const cost = await probe(source, options);
+      if (mine === this.#lookUps) this.#show(cost, ROUNDED);
     } catch {
       // When the model is loaded, it shows its error in full.
       if (mine === this.#lookUps) this.#show(null, "What each takes could not be looked up.");
@@ -91,7 +73,7 @@ export class WeightsChoice {
    */
   ask(question, cost) {
     this.#lookUps += 1;
-    this.#show([cost], ROUNDED);
+    this.#show(cost, ROUNDED);
     question.append(this.#box);
     this.#apply.hidden = true;
   }
@@ -103,12 +85,11 @@ export class WeightsChoice {
   }
 
   /**
-   * @param {(Cost | null)[] | null} costs of each way, the first one's where a way has none of its own
+   * @param {Cost | null} cost
    * @param {string} note
    */
-  #show(costs, note) {
-    for (const [at, held] of ALL.entries()) {
-      const cost = costs?.[at] ?? costs?.[0];
+  #show(cost, note) {
+    for (const held of ALL) {
       part(this.#box, `[value="${held}"] + span > .cost`, HTMLElement).textContent = cost ? inWords(cost, held) : "";
     }
     this.#note.textContent = note;

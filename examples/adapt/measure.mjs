@@ -1,4 +1,5 @@
-// The table of docs/adaptation.md: cappy-mini adapted to 8 to 512 examples, natively or in a page.
+// The table of docs/adaptation.md: cappy-mini, or the model in the folder $MODEL, adapted to 8 to 512 examples, natively
+// or in a page.
 //
 //   node examples/adapt/measure.mjs native|firefox|chromium [DEPTH...] [N...]
 //
@@ -16,6 +17,8 @@ const DEPTHS = { head: { rate: 2e-3 }, lora: { rate: 1e-3 }, full: { rate: 2e-4 
 const EPOCHS = { 8: 24, 32: 12, 128: 6, 512: 3 };
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+/** A folder below the root of the repository, which the server of pages has, too. */
+const model = process.env.MODEL ?? "models/cappy-mini";
 const lines = async (name) => (await readFile(new URL(name, import.meta.url), "utf8")).trim().split("\n");
 const train = await lines("train.jsonl");
 const test = (await lines("test.jsonl")).map((line) => JSON.parse(line));
@@ -38,17 +41,17 @@ const cappy = process.env.CAPPY ?? join(root, "target/release/cappy");
 
 async function native() {
   const folder = await mkdtemp(join(tmpdir(), "cappy-adapt-"));
-  const score = async (...model) => {
+  const score = async (...adapted) => {
     const { stdout } = await run(
       cappy,
-      ["eval", "classification", "--device", "gpu", "--json", ...model, join(root, "examples/adapt/test.jsonl")],
+      ["eval", "classification", "--device", "gpu", "--json", ...adapted, join(root, "examples/adapt/test.jsonl")],
       { maxBuffer: 1 << 28 },
     );
     const { datasets } = JSON.parse(stdout);
     return DATASETS.map((name) => datasets.find((dataset) => dataset.name === name).values.scorer);
   };
   return {
-    before: await score(),
+    before: await score("--model", join(root, model)),
     async teach(depth, count, rate, epochs) {
       const [file, out] = [join(folder, "train.jsonl"), join(folder, depth)];
       await writeFile(file, `${train.slice(0, count).join("\n")}\n`);
@@ -58,6 +61,8 @@ async function native() {
         [
           "adapt",
           "--json",
+          "--model",
+          join(root, model),
           "--train",
           file,
           "--out",
@@ -72,7 +77,8 @@ async function native() {
         { maxBuffer: 1 << 28 },
       );
       const seconds = (performance.now() - begin) / 1000;
-      const after = await score(depth === "full" ? "--model" : "--adapter", out);
+      const adapted = depth === "full" ? ["--model", out] : ["--model", join(root, model), "--adapter", out];
+      const after = await score(...adapted);
       await rm(out, { recursive: true });
       return { seconds, after, steps: JSON.parse(stdout).history.steps.length };
     },
@@ -82,11 +88,11 @@ async function native() {
 
 /**
  * Runs in the page: teaches, if there is anything, and scores the test.
- * @param {{ lessons?: any[], options?: object, test: any[] }} task
+ * @param {{ model: string, lessons?: any[], options?: object, test: any[] }} task
  */
-async function inPage({ lessons, options, test }) {
+async function inPage({ model, lessons, options, test }) {
   const { Scorer } = await import("/dist/index.js");
-  const scorer = await Scorer.load();
+  const scorer = await Scorer.load(`/${model}/`, { cache: false });
   const begin = performance.now();
   const adapted = lessons && (await scorer.adapt(lessons, options));
   const seconds = (performance.now() - begin) / 1000;
@@ -111,13 +117,13 @@ async function browser(name) {
   /** @type {any} */
   const opened = await (name === "firefox" ? openFirefox : openChromium)(site);
   const texts = test.map(({ instruction, response }) => ({ instruction, response }));
-  const { scores } = await opened.page.evaluate(inPage, { test: texts });
+  const { scores } = await opened.page.evaluate(inPage, { model, test: texts });
   return {
     before: accuracies(scores),
     async teach(depth, count, learningRate, epochs) {
       const lessons = train.slice(0, count).map((line) => JSON.parse(line));
       const options = { depth, learningRate, epochs };
-      const { scores, ...rest } = await opened.page.evaluate(inPage, { lessons, options, test: texts });
+      const { scores, ...rest } = await opened.page.evaluate(inPage, { model, lessons, options, test: texts });
       return { ...rest, after: accuracies(scores) };
     },
     async close() {

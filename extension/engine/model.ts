@@ -166,7 +166,7 @@ export class Model {
   #count(held: Held, change: number): void {
     held.working += change;
     if (this.#held !== held) return;
-    const { dtype: path, weights, adapter, gpuBytes, maxTokens } = held.scorer!.info();
+    const { dtype: path, weights, device, adapter, gpuBytes, cpuBytes, maxTokens } = held.scorer!.info();
     const dtype = weights === "f16" ? path : weights;
     const name = adapter.description || `${adapter.vendor} ${adapter.architecture}`.trim();
     this.#publish({
@@ -174,8 +174,9 @@ export class Model {
       model: held.name,
       adaptation: held.adaptation,
       dtype,
+      device,
       adapter: name,
-      gpuBytes,
+      memoryBytes: device === "gpu" ? gpuBytes : cpuBytes,
       maxTokens,
       working: held.working,
     });

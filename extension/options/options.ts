@@ -5,6 +5,7 @@ import { byId, onClick } from "../ui/dom.js";
 import { ModelView } from "../ui/model.js";
 import { onPermissions } from "../ui/places.js";
 import { TeachView } from "../ui/teach.js";
+import { inBytes } from "../ui/words.js";
 import { showKeys } from "./keys.js";
 import { LessonsView } from "./lessons.js";
 import { ModelChooser } from "./models.js";
@@ -54,6 +55,7 @@ model.onChange(() => {
   byId("load", HTMLElement).hidden = phase !== "idle";
   byId("unload", HTMLElement).hidden = phase !== "ready";
 });
+byId("own-size", HTMLElement).textContent = inBytes(OWN_MODEL_BYTES);
 byId("version", HTMLElement).textContent = `Version ${chrome.runtime.getManifest().version}`;
 void showKeys();
 onPermissions(() => void stored.refresh());

@@ -102,11 +102,12 @@ export class StoredView {
       );
     }
     if (problem) rows.push(line("Models that cannot be listed", problem));
-    else if (models.length + folders.length === 0) rows.push(line("Models", "none but the embedded one"));
+    else if (models.length + folders.length === 0)
+      rows.push(line("Models", "none but Cappy-small, which comes with the extension"));
     return rows;
   }
 
-  /** Chooses the embedded model in place of one that is to be deleted, and unloads that. */
+  /** Chooses the extension's own model in place of one that is to be deleted, and unloads that. */
   async #stopUsing(used: boolean): Promise<void> {
     if (!used) return;
     await changeSettings({ model: { kind: "embedded" } });

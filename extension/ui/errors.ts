@@ -30,11 +30,11 @@ const WORDS: Record<Exclude<CappyErrorCode, "aborted"> | "engine", [title: strin
   ],
   "adapter-too-small": [
     "This graphics adapter is too small for the model",
-    "Choose the embedded model in the options: it runs on every adapter.",
+    "Choose Cappy-small in the options: it runs on every device.",
   ],
   "out-of-memory": [
     "The graphics memory is full",
-    "Close other tabs and programs that draw much, then try again. Or choose fewer bits for weights, or the embedded model: see the options.",
+    "Close other tabs and programs that draw much, then try again. Or choose fewer bits for weights, or Cappy-small: see the options.",
   ],
   quota: [
     "The browser grants too little storage for the model",

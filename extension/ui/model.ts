@@ -16,6 +16,8 @@ type Progress = Extract<EngineState, { bytes: number }>;
 /** Shows the state of the engine in `root`, as long as the page is open. */
 export class ModelView {
   readonly #name = make("p", { className: "model-name" });
+  /** How large the extension's own model is. Of others the question before their download says it. */
+  readonly #about = make("p", { className: "muted small numbers" });
   readonly #status = make("p", { className: "muted small numbers" });
   /** The last action, such as a download that was cancelled. */
   readonly #note = make("p", { className: "small", role: "status" });
@@ -40,7 +42,7 @@ export class ModelView {
   ) {
     this.#retry = retry ?? (() => void this.load());
     root.append(
-      make("div", {}, this.#name, this.#status, this.#note),
+      make("div", {}, this.#name, this.#about, this.#status, this.#note),
       this.#bar,
       make("div", { className: "row" }, this.#cancel),
       this.#error,
@@ -87,14 +89,14 @@ export class ModelView {
   }
 
   /**
-   * Stops loading. For a model that is downloaded the embedded one is chosen in its place; otherwise the next ranking
+   * Stops loading. For a model that is downloaded the extension's own is chosen in its place; otherwise the next ranking
    * on any page would begin the download again.
    */
   async #stop(): Promise<void> {
     const { kind } = this.#choice;
     if (kind === "large" || kind === "hub" || kind === "url") {
       this.#note.textContent = `Cancelled. What was downloaded of ${nameOf(this.#choice)} is kept.`;
-      // The change of settings stops the download. Rankings that waited for it use the embedded model.
+      // The change of settings stops the download. Rankings that waited for it use the extension's own.
       await changeSettings({ model: { kind: "embedded" } });
     } else {
       await this.engine.unload().catch(() => {});
@@ -123,6 +125,8 @@ export class ModelView {
     const state = this.#shown();
     const busy = state.phase === "download" || state.phase === "load";
     this.#name.textContent = nameOf(this.#choice);
+    this.#about.textContent =
+      this.#choice.kind === "embedded" ? `Comes with the extension · ${inBytes(OWN_MODEL_BYTES)}` : "";
     this.#status.textContent = this.#words();
     this.#bar.hidden = this.#cancel.parentElement!.hidden = !busy;
     if (busy && state.total > 0) {
@@ -149,7 +153,13 @@ export class ModelView {
       case "failed":
         return state.model === nameOf(this.#choice) ? "" : state.model;
       case "ready":
-        return [phaseOf(state), state.dtype, state.adapter, `${inBytes(state.gpuBytes)} of graphics memory`]
+        return [
+          phaseOf(state),
+          state.dtype,
+          ...(state.device === "gpu"
+            ? [state.adapter, `${inBytes(state.memoryBytes)} of graphics memory`]
+            : ["on the processor", `${inBytes(state.memoryBytes)} of memory`]),
+        ]
           .filter(Boolean)
           .join(" · ");
       default: {

@@ -96,7 +96,7 @@ export class TeachView {
     this.#about.textContent =
       this.#lessons === 0
         ? "No lessons yet. Press thumbs beside answers, best up and down for the same prompt."
-        : `${counted(this.#lessons, "lesson")} to learn from. Teaching adjusts the last layer of ${lower(name)}, here on this device.`;
+        : `${counted(this.#lessons, "lesson")} to learn from. Teaching adjusts the last layer of ${name}, here on this device.`;
     // Not `disabled`, which would take the focus away.
     this.#teach.ariaDisabled = String(running || this.#lessons === 0);
     if (!running && document.activeElement === this.#cancel) this.#teach.focus();
@@ -149,8 +149,4 @@ function inWords({ lessons, steps, before, after, at }: Taught): string {
       ? "Too few lessons to hold some out and tell whether it helps."
       : `Error on lessons held out: ${before.toFixed(4)} before, ${after.toFixed(4)} after.${after < before ? "" : " It did not help."}`;
   return `Learned from ${counted(lessons, "lesson")} in ${counted(steps, "step")} on ${when}. ${error}`;
-}
-
-function lower(name: string): string {
-  return name.replace(/^The /, "the ");
 }

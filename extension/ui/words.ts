@@ -31,7 +31,7 @@ export function listed(things: readonly string[]): string {
 export function nameOf(choice: ModelChoice): string {
   switch (choice.kind) {
     case "embedded":
-      return "The embedded model";
+      return "Cappy-small";
     case "large":
       return "Cappy-large";
     case "hub":
@@ -57,7 +57,7 @@ export function phaseOf(state: EngineState): string {
     case "download":
       return "Downloading";
     case "load":
-      return "Loading onto the graphics adapter";
+      return "Loading";
     case "ready":
       return "Ready";
     case "failed":

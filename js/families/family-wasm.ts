@@ -1,7 +1,7 @@
 import { starter } from "../start.js";
-import init, { Sha256, WasmScorer } from "./wasm/cappy_families.js";
+import init, { compete, Sha256, WasmScorer } from "./wasm/cappy_families.js";
 
-export { Sha256, WasmScorer };
+export { compete, Sha256, WasmScorer };
 
 /** Compiles the module for XLM-RoBERTa, BERT and DistilBERT, once. */
 export const startWasm = starter(

@@ -8,7 +8,7 @@ export interface SentFile {
   file: Blob;
 }
 
-/** Where a model comes from, in a form that can be sent to a worker; `undefined` for the small model of the package. */
+/** Where a model comes from, in a form that can be sent to a worker; `undefined` for the package's own model. */
 export type PlainSource = string | SentFile[] | undefined;
 
 /** Files in that form. */

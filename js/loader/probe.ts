@@ -117,7 +117,10 @@ async function firstOf(model: OpenedModel, names: string[]): Promise<OpenFile | 
   return null;
 }
 
-/** How many numbers the tensors of a safetensors file have together. */
+/** What the name of the table of words ends in. */
+const WORDS = "word_embeddings.weight";
+
+/** How many numbers of two bytes the tensors of a safetensors file take together on the GPU. */
 async function numbersInSafetensors(file: OpenFile): Promise<number> {
   const broken = (what: string) => new CappyError("checkpoint", file.name, what);
   if (file.size < 8) throw broken("is too short for safetensors");
@@ -128,13 +131,15 @@ async function numbersInSafetensors(file: OpenFile): Promise<number> {
     string,
     { shape?: unknown; dtype?: unknown }
   >;
+  // Kernels read the word table in f16 or q8. One that is stored in q4 is expanded: its bytes hold two numbers each.
+  const expanded = Object.keys(header ?? {}).find((name) => name.endsWith(WORDS) && header[name]?.dtype === "U8");
   let numbers = 0;
   for (const [name, tensor] of Object.entries(header ?? {})) {
-    if (name === "__metadata__") continue;
+    if (name === "__metadata__" || name === `${expanded}.scales`) continue;
     const shape = tensor?.shape;
     if (!Array.isArray(shape) || !shape.every(Number.isSafeInteger)) throw broken(`${name} has no shape`);
     // Quantised tensors are loaded as the bytes that they are.
-    const share = tensor.dtype === "I8" || tensor.dtype === "U8" ? 0.5 : 1;
+    const share = name === expanded ? 2 : tensor.dtype === "I8" || tensor.dtype === "U8" ? 0.5 : 1;
     numbers += share * shape.reduce((product: number, side: number) => product * side, 1);
   }
   return numbers;

@@ -75,7 +75,7 @@ export function assetsAt(assets: string | URL): string {
   }
 }
 
-/** The model in this package. Bundlers find its files by exactly this form. */
+/** The model in this package, cappy-small. Bundlers find its files by exactly this form. */
 function embedded(assets: string | undefined): Folder {
   const files: Record<string, () => URL> = {
     "config.json": () => new URL("../model/config.json", import.meta.url),
@@ -87,7 +87,7 @@ function embedded(assets: string | undefined): Folder {
     const beside = files[file];
     return beside ? (assets ? new URL(`model/${file}`, assets) : beside()).href : null;
   };
-  return { name: "the embedded model", url, cacheable: false, takesHeaders: false };
+  return { name: "cappy-small", url, cacheable: false, takesHeaders: false };
 }
 
 function folder(source: string): Folder {

@@ -219,8 +219,9 @@ impl Config {
                  scores, as Cappy did"
             }
             _ => {
-                "the relevance, a raw logit: any real number, higher is better; its sigmoid is the \
-                 probability for rerankers such as bge-reranker and ms-marco-MiniLM"
+                "a score, the raw logit: higher is better; about 0 to 1 where the model learned such \
+                 scores, as cappy-small did; any real number, whose sigmoid is the probability, for \
+                 rerankers such as bge-reranker and ms-marco-MiniLM"
             }
         }
     }

@@ -212,7 +212,8 @@ mod families {
         assert_eq!((xlm_roberta.family, xlm_roberta.max_tokens()), (Family::XlmRoberta, 38));
         config["max_position_embeddings"] = 8194.into();
         assert_eq!(parse(&config).unwrap().max_tokens(), 1024);
-        assert!(parse(&config).unwrap().output().contains("sigmoid"));
+        let output = parse(&config).unwrap().output();
+        assert!(output.contains("sigmoid") && output.contains("as cappy-small did"), "{output}");
 
         let mut config = other("BertForSequenceClassification", "bert");
         config["layer_norm_eps"] = 1e-12.into();

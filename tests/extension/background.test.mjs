@@ -1,12 +1,12 @@
 // Chrome's background: one engine however often it is asked for, also after the service worker ended;
 // who may send which messages; the toolbar, the menus, the keys; content scripts that follow permissions.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
 
 import { serve } from "../web/loader/server.mjs";
-import { tinyModel } from "../web/tiny-model.mjs";
 import { openChromium, until } from "./harness.mjs";
+import { MINI, MINI_NAME } from "./mini.mjs";
+import { modelFiles } from "./model-server.mjs";
 
 const ADDRESS = "https://chatgpt.com/c/1";
 const PAGE = {
@@ -20,6 +20,7 @@ let page;
 let site;
 before(async () => {
   host = await openChromium();
+  await host.useMini();
   page = await host.openClient();
   site = await host.openSite(ADDRESS, PAGE);
 });
@@ -120,9 +121,7 @@ describe("the engine's document", () => {
 test("the toolbar shows how far a model is loaded, and failures", async () => {
   const site = await serve({});
   site.cors = true;
-  const tokenizer = await readFile(new URL("../../dist/model/tokenizer.json", import.meta.url));
-  const { vocab_size } = JSON.parse(await readFile(new URL("../../dist/model/config.json", import.meta.url), "utf8"));
-  for (const [name, bytes] of Object.entries(tinyModel(tokenizer, vocab_size))) site.files[`/m/${name}`] = bytes;
+  for (const [name, bytes] of Object.entries(await modelFiles())) site.files[`/m/${name}`] = bytes;
   try {
     site.slow = 100;
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
@@ -139,11 +138,11 @@ test("the toolbar shows how far a model is loaded, and failures", async () => {
     await host.settings({ model: { kind: "url", url: `${site.url}/none/` } });
     await page.evaluate(() => client.load().catch(() => {}));
     await until(async () => (await host.badge()) === "!", { what: "an exclamation mark" });
-    await host.settings({ model: { kind: "embedded" } });
+    await host.settings({ model: MINI });
     await until(async () => (await host.badge()) === "", { what: "an empty badge" });
   } finally {
     site.close();
-    await host.settings({ model: { kind: "embedded" } });
+    await host.settings({ model: MINI });
   }
 });
 
@@ -257,7 +256,7 @@ describe("messages of content scripts", () => {
       new Promise((resolve) => setTimeout(resolve, 500)),
     ])`);
     assert.equal(await host.badge(), "");
-    assert.equal((await score(["a dog"])).length, 1, "the embedded model is still there");
+    assert.equal((await score(["a dog"])).length, 1, "the chosen model is still there");
     const told = await page.evaluate(
       () =>
         new Promise((resolve) => {
@@ -265,7 +264,7 @@ describe("messages of content scripts", () => {
           port.onMessage.addListener(({ state }) => resolve(state.model));
         }),
     );
-    assert.equal(told, "The embedded model");
+    assert.equal(told, MINI_NAME);
   });
 
   test("the page itself cannot send messages to the extension", async () => {

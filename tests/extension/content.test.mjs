@@ -1,10 +1,11 @@
-// Badges on fixture pages of every site, in real Chromium with the embedded model.
+// Badges on fixture pages of every site, in real Chromium with cappy-mini.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
 import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
+import { MINI } from "./mini.mjs";
 
 const HOSTS = [
   "https://chatgpt.com/*",
@@ -31,6 +32,7 @@ let host, client, engine;
 
 before(async () => {
   host = await openChromium({ colorScheme: "light" });
+  await host.useMini();
   await host.grant(HOSTS);
   client = await host.openClient();
   await scores("Is it up?", ["yes"]);
@@ -331,7 +333,10 @@ test("on LMArena no answer is finished as long as the site shows that one is bei
 
 test("on Open WebUI columns that are buttons keep their badges, also when they are drawn again", async (t) => {
   const page = await open(t, "http://chat.home.lan:8080/c/2", "openwebui.html");
-  const before = await ranked(page, 2);
+  await ranked(page, 2);
+  // A badge whose words have changed is put in its place in the next frame.
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  const before = await badges(page);
   const corners = await page.evaluate(() =>
     [...document.querySelectorAll(".columns .words")].slice(-2).map((words) => {
       const { right, top } = words.getBoundingClientRect();
@@ -560,7 +565,7 @@ test("a failure is shown, and can be tried again", async (t) => {
   await page.keyboard.press("Enter");
   assert.match(await note(page), /could not be ranked\n[^]*\S+[^]*Try again/);
   assert.notEqual((await tell(host, page, "report")).problem, "");
-  await host.settings({ model: { kind: "embedded" } });
+  await host.settings({ model: MINI });
   await ranked(page, 2);
 });
 

@@ -5,9 +5,11 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 
 import { compare } from "../web/compare.mjs";
 import { serve } from "../web/loader/server.mjs";
-import { tinyModel } from "../web/tiny-model.mjs";
+import { miniFiles } from "../web/mini.mjs";
 import { bundleText } from "../../extension/build.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
+import { copyModel, MINI } from "./mini.mjs";
+import { modelFiles } from "./model-server.mjs";
 
 const read = async (path) => readFile(new URL(`../../${path}`, import.meta.url));
 const json = async (path) => JSON.parse(String(await read(path)));
@@ -15,15 +17,16 @@ const json = async (path) => JSON.parse(String(await read(path)));
 const INSTRUCTION = "Which of these is an animal that barks at night?";
 const ANSWERS = ["a dog", "a cat", "a table with four legs", "dogs bark at night"];
 // The GPU, which is slower here, so that there is time to see work under way.
-const DEFAULTS = { model: { kind: "embedded" }, dtype: "auto", device: "gpu", idleMinutes: 5 };
+const DEFAULTS = { model: MINI, dtype: "auto", device: "gpu", idleMinutes: 5 };
 
 let host;
 let site;
 let model;
 before(async () => {
   host = await openChromium({ args: ["--js-flags=--expose-gc", "--enable-precise-memory-info"] });
-  model = tinyModel(await read("dist/model/tokenizer.json"), (await json("dist/model/config.json")).vocab_size);
-  site = await serve(Object.fromEntries(Object.entries(model).map(([name, bytes]) => [`/m/${name}`, bytes])));
+  model = await modelFiles();
+  const below = (path, files) => Object.entries(files).map(([name, bytes]) => [`${path}/${name}`, bytes]);
+  site = await serve(Object.fromEntries([...below("/m", model), ...below("/mini", await miniFiles())]));
   site.cors = true;
 });
 after(async () => {
@@ -34,7 +37,7 @@ after(async () => {
 let page;
 beforeEach(async () => {
   Object.assign(site, { slow: 0, slowPath: "/m/" });
-  await host.settings(DEFAULTS);
+  await host.useMini(DEFAULTS);
   page = await host.openClient();
   await page.evaluate(() => {
     globalThis.states = [];
@@ -79,20 +82,43 @@ describe("scores", () => {
   test("scores are right, and the package's own to the bit", async () => {
     const pairs = (await json("tests/golden/pairs.json")).pairs.slice(0, 24);
     const { scores: expected, bound } = await json("tests/golden/models/cappy-mini.json");
-    const got = await page.evaluate(async (pairs) => {
-      const { Scorer } = await import("/cappy-web/index.js");
-      const scorer = await Scorer.load(undefined, { device: "gpu" });
-      const through = [];
-      const own = [];
-      for (const { instruction, response } of pairs) {
-        through.push(await score(instruction, [response]));
-        own.push([await scorer.score(instruction, response)]);
-      }
-      scorer.dispose();
-      return { through, own };
-    }, pairs);
+    const got = await page.evaluate(
+      async ([pairs, mini]) => {
+        const { Scorer } = await import("/cappy-web/index.js");
+        const scorer = await Scorer.load(mini, { device: "gpu", cache: false });
+        const through = [];
+        const own = [];
+        for (const { instruction, response } of pairs) {
+          through.push(await score(instruction, [response]));
+          own.push([await scorer.score(instruction, response)]);
+        }
+        scorer.dispose();
+        return { through, own };
+      },
+      [pairs, `${site.url}/mini/`],
+    );
     assert.deepEqual(got.through, got.own);
     compare(expected.slice(0, pairs.length), got.through, bound);
+  });
+
+  test("the extension's own model is cappy-small, with the package's scores to the bit", async () => {
+    await host.settings({ model: { kind: "embedded" } });
+    const own = await page.evaluate(
+      async ([instruction, answers]) => {
+        const { Scorer } = await import("/cappy-web/index.js");
+        const scorer = await Scorer.load(undefined, { device: "gpu" });
+        const scores = [...(await scorer.score(instruction, answers))];
+        const { model } = scorer.info();
+        scorer.dispose();
+        return { model, scores };
+      },
+      [INSTRUCTION, ANSWERS],
+    );
+    assert.deepEqual(await scored(), own.scores);
+    for (const score of own.scores) assert.ok(Number.isFinite(score), own.scores.join());
+    const { model, dtype, device, memoryBytes } = await lastState();
+    assert.deepEqual([model, own.model, dtype, device], ["Cappy-small", "cappy-small", "q4", "gpu"]);
+    assert.ok(memoryBytes > 30e6 && memoryBytes < 80e6, `${memoryBytes} bytes of graphics memory`);
   });
 
   test("scores come in batches, also of more answers than one request may have, cut where they are too long", async () => {
@@ -245,7 +271,7 @@ describe("the model", () => {
   });
 
   test("another model scores after the settings change, also for requests under way", async () => {
-    const embedded = await scored();
+    const before = await scored();
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
     const changed = await page.evaluate(
       async ([instruction, answers]) => {
@@ -256,11 +282,11 @@ describe("the model", () => {
     );
     assert.equal(changed.state.model, `${site.url}/m/`);
     assert.equal(changed.state.maxTokens, 32);
-    assert.notDeepEqual(changed.scores, embedded);
+    assert.notDeepEqual(changed.scores, before);
 
     // In the middle of scoring the client begins again. The slower model is the one that is replaced.
     await host.settings(DEFAULTS);
-    assert.deepEqual(await scored(), embedded);
+    assert.deepEqual(await scored(), before);
     const lots = Array(100).fill(ANSWERS).flat();
     const under = page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, lots]);
     await until(async () => (await lastState()).working === 1, { what: "work" });
@@ -273,20 +299,7 @@ describe("the model", () => {
   });
 
   test("the model of a folder comes from the extension's own storage", async () => {
-    await page.evaluate(
-      async (files) => {
-        const root = await navigator.storage.getDirectory();
-        const folder = await (await root.getDirectoryHandle("picked", { create: true })).getDirectoryHandle("mine", {
-          create: true,
-        });
-        for (const [name, base64] of files) {
-          const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-          await writable.write(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
-          await writable.close();
-        }
-      },
-      Object.entries(model).map(([name, bytes]) => [name, bytes.toString("base64")]),
-    );
+    await copyModel(page, "mine", model);
     await host.settings({ model: { kind: "folder", name: "mine" } });
     await page.evaluate(() => client.load());
     assert.equal((await lastState()).maxTokens, 32);

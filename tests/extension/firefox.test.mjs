@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { compare } from "../web/compare.mjs";
 import { openFirefox } from "./firefox.mjs";
 import { sleep, until } from "./harness.mjs";
+import { copyMini, MINI, MINI_NAME } from "./mini.mjs";
 
 const json = async (path) => JSON.parse(await readFile(new URL(`../../${path}`, import.meta.url), "utf8"));
 const ADDRESS = "https://chatgpt.com/c/1";
@@ -17,6 +18,7 @@ let page;
 before(async () => {
   host = await openFirefox({ idleMs: IDLE_MS });
   page = await host.openClient();
+  await copyMini(page);
   await page.evaluate(() => {
     globalThis.keep = (fields) =>
       chrome.runtime.sendMessage({ v: 1, to: "background", type: "store", name: "settings", fields });
@@ -31,12 +33,13 @@ before(async () => {
       });
       return scores;
     };
-    // By itself the engine takes the CPU, which is faster here.
-    return globalThis.keep({ device: "gpu" });
   });
+  await useMini();
 });
 after(() => host?.close());
 
+/** cappy-mini in place of the extension's own model, on the GPU: by itself the engine takes the CPU, which is faster here. */
+const useMini = () => page.evaluate((model) => keep({ model, device: "gpu" }), MINI);
 const lastState = () => page.evaluate(() => states.at(-1));
 const badge = () => page.evaluate(() => chrome.action.getBadgeText({}));
 
@@ -78,8 +81,12 @@ test("another model is loaded after the settings change, and failures show in th
   assert.equal(code, "not-found");
   await until(async () => (await badge()) === "!", { what: "an exclamation mark" });
   await change({ kind: "embedded" });
-  await page.evaluate(() => client.load());
+  const [own] = await page.evaluate(() => score("Which animal barks?", ["a dog"]));
+  assert.ok(Number.isFinite(own), `${own}`);
+  const { model, dtype, device } = await lastState();
+  assert.deepEqual([model, dtype, device], ["Cappy-small", "q4", "gpu"]);
   await until(async () => (await badge()) === "", { what: "an empty badge" });
+  await useMini();
 });
 
 test("a key opens the sidebar", async () => {
@@ -180,12 +187,12 @@ test("the event page learns from thumbs, and forgets", async () => {
   );
   assert.deepEqual(
     taught.map(({ model, lessons, before, after }) => [model, lessons, before, after]),
-    [["The embedded model", 1, null, null]],
+    [[MINI_NAME, 1, null, null]],
   );
   const learned = await scores();
   assert.ok(learned[0] < before[0] && learned[1] > before[1], `${before} became ${learned}`);
   await page.evaluate(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" }));
   // The settings, and with them the device of this test, are forgotten, too.
-  await page.evaluate(() => keep({ device: "gpu" }));
+  await useMini();
   assert.deepEqual(await scores(), before);
 });

@@ -8,6 +8,7 @@
 //   await host.worker((x) => chrome.tabs.query(x), {});    // runs in the service worker
 //   await host.killWorker(); await host.offscreenCount(); await host.closeOffscreen();
 //   await host.settings({ idleMinutes: 1 });               // changes settings as the options page does
+//   await host.useMini();                                  // chooses cappy-mini in place of the extension's own model
 //   await host.kept(); await host.forget();                // what the background stores, and deletes
 //   host.complaints                                        // uncaught errors and policy violations of all pages
 //   await host.close();
@@ -22,6 +23,7 @@ import { fileURLToPath } from "node:url";
 import { chromiumArgs, chromiumPath } from "../web/browser.mjs";
 import { bundleText } from "../../extension/build.mjs";
 import { fixtureFile as textOf } from "./fixtures/open.mjs";
+import { copyMini, MINI } from "./mini.mjs";
 
 /** The folder of a browser's build. */
 export function built(browser) {
@@ -182,6 +184,13 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
 
     /** Changes settings, as the options page does. */
     settings: (change) => ask({ type: "store", name: "settings", fields: change }),
+
+    /** Makes cappy-mini the chosen model, with settings that go with it. Forgotten like other settings. */
+    async useMini(change = {}) {
+      asking ??= await host.openPage();
+      await copyMini(asking);
+      await host.settings({ model: MINI, ...change });
+    },
 
     /** What the background keeps, by name: `settings`, `collection`, `ranking`. What is not there is missing. */
     async kept() {

@@ -1,4 +1,4 @@
-// Pages that mean no good, or are just too large, in real Chromium with the embedded model.
+// Pages that mean no good, or are just too large, in real Chromium with cappy-mini.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
@@ -13,6 +13,7 @@ let visits = 0;
 
 before(async () => {
   host = await openChromium();
+  await host.useMini();
   await host.grant(["https://chatgpt.com/*"]);
   const client = await host.openClient();
   await client.evaluate(() => client.score("Is it up?", ["yes"], { onScored() {} }));

@@ -1,8 +1,8 @@
 // What the built extension asks for and contains: permissions, policy, addresses, and Mozilla's linter.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
-import { extname, join, relative } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -107,6 +107,55 @@ test("every file that the manifests name is there, and the version is the packag
   assert.deepEqual(manifests.firefox.browser_specific_settings.gecko.data_collection_permissions, {
     required: ["none"],
   });
+});
+
+test("the build holds the package's own model, and no WebAssembly that is never loaded", async () => {
+  for (const browser of BROWSERS) {
+    const folder = join(built(browser), "cappy-web");
+    const files = (await filesOf(browser)).map((path) => relative(folder, join(built(browser), path)));
+    const model = files.filter((path) => dirname(path) === "model").toSorted();
+    assert.deepEqual(
+      model,
+      ["config.json", "model.safetensors", "tokenizer.json"].map((name) => join("model", name)),
+    );
+    for (const path of model) {
+      const [theirs, ours] = [join(folder, path), join(root, "models/cappy-small", basename(path))];
+      assert.ok((await readFile(theirs)).equals(await readFile(ours)), `${browser}: ${path}`);
+    }
+    // Whatever a script that may be loaded names is loaded at some time.
+    const loaded = new Set(["index.js"]);
+    for (const path of loaded) {
+      if (extname(path) !== ".js") continue;
+      const code = await readFile(join(folder, path), "utf8");
+      for (const [, name] of code.matchAll(/["'`](\.{0,2}[\w./-]+\.(?:js|wasm))["'`]/g)) {
+        const other = join(dirname(path), name);
+        if (files.includes(other)) loaded.add(other);
+      }
+    }
+    const modules = files.filter((path) => path.endsWith(".wasm")).toSorted();
+    assert.deepEqual([...loaded].filter((path) => path.endsWith(".wasm")).toSorted(), modules);
+    assert.deepEqual(
+      modules.map((path) => basename(path)),
+      [
+        "cappy_adapt_bg.wasm", // teaching
+        "cappy_cpu_bg.wasm", // the processor
+        "cappy_families_bg.wasm", // the package's own model, and others that are no RoBERTa
+        "cappy_bg.wasm", // Cappy-large, and other RoBERTa models
+      ],
+    );
+  }
+});
+
+/** Bytes of what is downloaded from a store: the model is 12.7 million of them. */
+const SIZE_LIMIT = 14_000_000;
+
+test("the files for the stores are small", async (t) => {
+  const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  for (const browser of BROWSERS) {
+    const { size } = await stat(join(root, `extension/dist/cappy-${browser}-${version}.zip`));
+    t.diagnostic(`${browser}: ${size} bytes`);
+    assert.ok(size > 10_000_000 && size <= SIZE_LIMIT, `${browser}: ${size} bytes`);
+  }
 });
 
 /**

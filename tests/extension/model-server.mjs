@@ -1,17 +1,16 @@
 // A small model on a loopback server that lets other origins read, for tests of models from elsewhere.
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { miniFiles } from "../web/mini.mjs";
 import { tinyModel } from "../web/tiny-model.mjs";
 import { sleep } from "./harness.mjs";
 
 /** Bytes that are sent at once. */
 const PIECE = 500_000;
 
-/** The files of a small random model, with the embedded model's tokenizer. */
+/** The files of a small random model, with cappy-mini's tokenizer. */
 export async function modelFiles() {
-  const embedded = (name) => readFile(new URL(`../../dist/model/${name}`, import.meta.url));
-  const { vocab_size } = JSON.parse(String(await embedded("config.json")));
-  return tinyModel(await embedded("tokenizer.json"), vocab_size);
+  const mini = await miniFiles();
+  return tinyModel(mini["tokenizer.json"], JSON.parse(String(mini["config.json"])).vocab_size);
 }
 
 /**

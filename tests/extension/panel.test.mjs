@@ -1,10 +1,11 @@
 /**
- * The side panel in real Chromium, opened as a tab, with the real engine and the embedded model.
+ * The side panel in real Chromium, opened as a tab, with the real engine and cappy-mini.
  * Build first: scripts/build-extension.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { until } from "./harness.mjs";
+import { MINI } from "./mini.mjs";
 import { serveModel } from "./model-server.mjs";
 import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
 
@@ -17,14 +18,18 @@ describe("the side panel", { skip: noBrowser }, () => {
   /** What the package itself says, in a page of its own. */
   const scoresOf = (instruction, answers) =>
     pages.inPage(
-      async ([instruction, answers]) => {
+      async ([name, instruction, answers]) => {
         const { Scorer } = await import("/cappy-web/index.js");
-        const scorer = await Scorer.load();
+        const root = await navigator.storage.getDirectory();
+        const folder = await (await root.getDirectoryHandle("picked")).getDirectoryHandle(name);
+        const files = [];
+        for await (const file of folder.keys()) files.push(await (await folder.getFileHandle(file)).getFile());
+        const scorer = await Scorer.load(files);
         const scores = [...(await scorer.score(instruction, answers))];
         scorer.dispose();
         return scores;
       },
-      [instruction, answers],
+      [MINI.name, instruction, answers],
     );
 
   test("the panel ranks as the package does, live, and copies", () =>
@@ -74,7 +79,7 @@ describe("the side panel", { skip: noBrowser }, () => {
             `${order[0] === at ? "Best" : `Rank ${order.indexOf(at) + 1}`} · ${scores[at].toFixed(2).replace("-0.00", "0.00")}`,
         ),
       );
-      assert.match(await page.locator("#ranking-about").textContent(), /^4 answers in .+ · The embedded model, f32\.$/);
+      assert.match(await page.locator("#ranking-about").textContent(), /^4 answers in .+ · Folder cappy-mini, f32\.$/);
 
       await button(page, "Copy the best").click();
       await page.getByText("Copied the best answer.").waitFor();
@@ -86,7 +91,7 @@ describe("the side panel", { skip: noBrowser }, () => {
         copied.startsWith(`> ${QUESTION}\n\n1. **${scores[1].toFixed(4)}**\n\n   ${ANSWERS[1]}\n   It has\n\n2. **`),
         copied,
       );
-      assert.ok(copied.endsWith("\nRanked by The embedded model.\n"), copied);
+      assert.ok(copied.endsWith("\nRanked by Folder cappy-mini.\n"), copied);
     }));
 
   test("the panel says when a ranking is stale, also by another model, and stores it over closing", async () => {
@@ -259,8 +264,10 @@ describe("the side panel", { skip: noBrowser }, () => {
         } finally {
           await back.close();
         }
-        await button(page, "Use the embedded model").click();
-        await page.locator("#model", { hasText: /^The embedded modelReady/ }).waitFor();
+        await button(page, "Use Cappy-small").click();
+        await page.locator("#model", { hasText: /^Cappy-smallComes with the extension · 1\d\.\d MBReady/ }).waitFor();
+        await button(page, "Rank").click();
+        await page.locator("#ranking-about", { hasText: /^4 answers in .+ · Cappy-small, f32\.$/ }).waitFor();
       },
       { stay: true },
     );
@@ -307,7 +314,7 @@ describe("the side panel", { skip: noBrowser }, () => {
       }
       await button(page, "Not now").click();
       assert.equal(await page.locator("#cost").innerText(), "");
-      assert.equal(await pages.settings(), undefined, "nothing was chosen");
+      assert.deepEqual((await pages.settings()).model, MINI, "nothing was chosen");
       await page.unroute("https://huggingface.co/**");
       await button(page, "Use Cappy-large").click();
       await page.getByRole("heading", { name: "The server could not be reached" }).waitFor();

@@ -35,7 +35,7 @@ describe("teaching", { skip: noBrowser }, () => {
       await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
     });
-    await pages.host.settings({ learn: true, ...settings });
+    await pages.host.useMini({ learn: true, ...settings });
   };
   const keep = (thumbs) =>
     pages.inPage(async (thumbs) => {
@@ -57,24 +57,55 @@ describe("teaching", { skip: noBrowser }, () => {
       return keptAdaptations();
     });
 
+  const scoresOf = (client) =>
+    client.evaluate(
+      async ([instruction, answers]) => {
+        const scores = [];
+        await client.score(instruction, answers, {
+          onScored: (first, batch) =>
+            batch.forEach(({ score }, at) => {
+              scores[first + at] = score;
+            }),
+        });
+        return scores;
+      },
+      [EGG, [NOON, EIGHT]],
+    );
+
+  test("the extension's own model learns from thumbs, and forgets what it learned", async (t) => {
+    await reset({ model: { kind: "embedded" } });
+    await keep(THUMBS);
+    const client = await pages.host.openClient();
+    t.after(() => client.close());
+    const before = await scoresOf(client);
+    await pages.options(
+      async (page) => {
+        await page.getByText("6 lessons to learn from. Teaching adjusts the last layer of Cappy-small,").waitFor();
+        await button(page, "Teach").click();
+        await page
+          .getByText(/^Learned from 6 lessons in \d+ steps on /)
+          .first()
+          .waitFor({ timeout: 60_000 });
+        const {
+          taught: [taught],
+        } = await pages.settings();
+        assert.equal(taught.model, "Cappy-small");
+        assert.ok(taught.after < taught.before, JSON.stringify(taught));
+        const learned = await scoresOf(client);
+        assert.ok(learned[0] - learned[1] > before[0] - before[1] + 0.02, `${before} became ${learned}`);
+        await button(page, "Forget what it learned").click();
+        await page.getByText("Forgotten. The model scores as it came.").waitFor();
+        assert.deepEqual(await scoresOf(client), before, "forgotten");
+      },
+      { stay: true },
+    );
+  });
+
   test("teaching changes scores, and its result can be switched off, forgotten and deleted", async (t) => {
     await reset();
     const client = await pages.host.openClient();
     t.after(() => client.close());
-    const scores = () =>
-      client.evaluate(
-        async ([instruction, answers]) => {
-          const scores = [];
-          await client.score(instruction, answers, {
-            onScored: (first, batch) =>
-              batch.forEach(({ score }, at) => {
-                scores[first + at] = score;
-              }),
-          });
-          return scores;
-        },
-        [EGG, [NOON, EIGHT]],
-      );
+    const scores = () => scoresOf(client);
     const before = await scores();
     assert.ok(before[0] < before[1], "the model knows better, as it came");
 
@@ -90,7 +121,7 @@ describe("teaching", { skip: noBrowser }, () => {
       async (page) => {
         await page
           .getByText(
-            "6 lessons to learn from. Teaching adjusts the last layer of the embedded model, here on this device.",
+            "6 lessons to learn from. Teaching adjusts the last layer of Folder cappy-mini, here on this device.",
           )
           .waitFor();
         await button(page, "Teach").click();
@@ -99,7 +130,7 @@ describe("teaching", { skip: noBrowser }, () => {
             /^Learned from 6 lessons in \d+ steps on .+ Error on lessons held out: \d\.\d{4} before, \d\.\d{4} after\.$/,
           )
           .first()
-          .waitFor();
+          .waitFor({ timeout: 60_000 });
         // The result is in the settings, and comes in another message than the end.
         await button(page, "Cancel teaching").waitFor({ state: "hidden" });
         assert.equal(await page.getByLabel("Use what it learned").isChecked(), true);
@@ -157,13 +188,13 @@ describe("teaching", { skip: noBrowser }, () => {
         await page
           .getByText(/^Learned from 6 lessons/)
           .first()
-          .waitFor();
+          .waitFor({ timeout: 60_000 });
       },
       { stay: true },
     );
     await pages.options(
       async (page) => {
-        await page.locator("#stored", { hasText: /Learned from them\s*The embedded model/ }).waitFor();
+        await page.locator("#stored", { hasText: /Learned from them\s*Folder cappy-mini/ }).waitFor();
         await button(page, "Delete all lessons and what was learned").click();
         await button(page, "Delete them").click();
         await page.getByText("Deleted all lessons, and all that was learned from them.").waitFor();

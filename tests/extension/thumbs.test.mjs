@@ -91,12 +91,12 @@ describe("thumbs", { skip: noBrowser }, () => {
     return found;
   }
 
-  const reset = async (settings) => {
+  const reset = async (settings = {}) => {
     await pages.inPage(async () => {
       await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
     });
-    if (settings) await pages.host.settings(settings);
+    await pages.host.useMini(settings);
   };
   const databases = () =>
     pages.inPage(async () =>

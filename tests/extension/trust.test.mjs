@@ -4,6 +4,7 @@ import { after, before, describe, test } from "node:test";
 
 import { fixtureFile, inBadges, openFixture, ranked } from "./fixtures/open.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
+import { MINI } from "./mini.mjs";
 import { ANSWERS, button, QUESTION, ranked as rankedPanel, write } from "./pages.mjs";
 
 let host;
@@ -11,6 +12,7 @@ let visits = 0;
 
 before(async () => {
   host = await openChromium();
+  await host.useMini();
   host.context.setDefaultTimeout(20_000);
   await host.grant(["https://chatgpt.com/*"]);
 });
@@ -78,7 +80,7 @@ test("a content script cannot read or change what is stored", async (t) => {
   );
   assert.match(JSON.stringify(states), /127\.0\.0\.1:9\/secret\//);
   assert.doesNotMatch(JSON.stringify(states), /hidden/);
-  await host.settings({ model: { kind: "embedded" }, badge: "full" });
+  await host.settings({ model: MINI, badge: "full" });
   await ranked(page, 2);
 });
 
@@ -263,7 +265,7 @@ describe("a private window", () => {
 
   test("a private window has a panel that ranks and stores nothing", async (t) => {
     await host.forget();
-    await host.settings({ learn: true });
+    await host.useMini({ learn: true });
     const before = await host.kept();
     const page = await panel(t, { isPrivate: true });
     await page.getByText("This is a private window: nothing that you write or rank here is stored.").waitFor();

@@ -19,7 +19,7 @@ const xlmRoberta = await goldenOf("training-xlm-roberta-texts.json");
 const { examples } = golden;
 const pairs = examples.map(({ instruction, response }) => [instruction, response]);
 
-/** Runs where the package is: what `jobs` names, one after the other, with one scorer of `source`, or cappy-mini. */
+/** Runs where the package is: what `jobs` names, one after the other, with one scorer of `source`, or of the package's own model. */
 async function inHost({ module, source, jobs, lessons, pairs, options }) {
   const cappy = await import(module);
   const hex = async (blob) => {
@@ -221,8 +221,10 @@ for (const { name, dtype, open } of HOSTS) {
       host = await open();
     });
     after(() => host?.close());
-    const run = (jobs, lessons = examples, options = {}, source = undefined) =>
-      host.run({ source, jobs, lessons, pairs, options });
+    const mini = () => `${site.url}/models/cappy-mini`;
+    // What the browser keeps must be adaptations alone, which these tests list.
+    const run = (jobs, lessons = examples, options = {}, source = mini()) =>
+      host.run({ source: source ?? undefined, jobs, lessons, pairs, options: { cache: false, ...options } });
 
     // SwiftShader is slow, and these are about the package rather than the adapter.
     const inOthers = (...args) => {
@@ -254,7 +256,7 @@ for (const { name, dtype, open } of HOSTS) {
       const {
         before,
         outcomes: [full],
-      } = await run([GOLDEN], examples, { cache: false }, `${site.url}/random/texts`);
+      } = await run([GOLDEN], examples, {}, `${site.url}/random/texts`);
       near(before, golden.before, BOUND, "score before");
       near(losses(full), golden.losses, BOUND, "loss");
       ended(full, before, { steps: golden.losses.length });
@@ -268,7 +270,7 @@ for (const { name, dtype, open } of HOSTS) {
       timeout: 300_000,
     }, async () => {
       const jobs = [BERT_HEAD, BERT_LORA];
-      const { before, outcomes } = await run(jobs, examples, { cache: false }, `${site.url}/random/bert`);
+      const { before, outcomes } = await run(jobs, examples, {}, `${site.url}/random/bert`);
       near(before, bert.before, BOUND, "score before");
       for (const [at, { depth }] of jobs.entries()) {
         const expected = bert.runs[depth];
@@ -278,6 +280,21 @@ for (const { name, dtype, open } of HOSTS) {
       }
     });
 
+    inOthers(
+      `${name}: the package's own model learns, whose weights are stored in 4 bits`,
+      {
+        timeout: 300_000,
+      },
+      async () => {
+        const {
+          before,
+          outcomes: [head],
+        } = await run([HEAD], examples, {}, null);
+        ended(head, before, { steps: 20 });
+        assert.deepEqual([head.info.model, head.undoneInfo.weights], ["cappy-small", "q4"]);
+      },
+    );
+
     inOthers(`${name}: all of BERT and of XLM-RoBERTa learns as in PyTorch`, { timeout: 300_000 }, async () => {
       for (const [folder, expected] of /** @type {const} */ ([
         ["bert", bert],
@@ -286,7 +303,7 @@ for (const { name, dtype, open } of HOSTS) {
         const {
           before,
           outcomes: [full],
-        } = await run([GOLDEN], examples, { cache: false }, `${site.url}/random/${folder}`);
+        } = await run([GOLDEN], examples, {}, `${site.url}/random/${folder}`);
         near(before, expected.before, BOUND, `${folder}: score before`);
         near(losses(full), expected.losses, BOUND, `${folder}: loss`);
         ended(full, before, { steps: expected.losses.length });
@@ -382,18 +399,18 @@ for (const { name, dtype, open } of HOSTS) {
 
     test(`${name}: a stopped run resumes to the same bits, also after a reload`, { timeout: 300_000 }, async () => {
       for (const { source, ...job } of [
-        { ...HEAD, heldOut: 0.3, patience: 0, source: undefined },
-        { ...LORA, source: undefined },
+        { ...HEAD, heldOut: 0.3, patience: 0, source: mini() },
+        { ...LORA, source: mini() },
         { ...BERT_LORA, size: 64, source: `${site.url}/random/bert` },
       ]) {
         const keep = `a name / with "everything" ${job.depth}`;
         const {
           outcomes: [whole],
-        } = await run([job], examples, { cache: !source }, source);
+        } = await run([job], examples, {}, source);
         assert.equal(whole.code, undefined, whole.message);
         const {
           outcomes: [stopped],
-        } = await run([{ ...job, keep, stopAfter: 3 }], examples, { cache: !source }, source);
+        } = await run([{ ...job, keep, stopAfter: 3 }], examples, {}, source);
         assert.equal(stopped.code, "aborted", stopped.message);
         const [found] = stopped.kept.filter(({ name }) => name === keep);
         assert.deepEqual([found.complete, found.depth, found.resumable.steps], [false, job.depth, whole.plan.steps]);
@@ -402,7 +419,7 @@ for (const { name, dtype, open } of HOSTS) {
         const {
           outcomes: [resumed],
           kept,
-        } = await run([{ ...job, keep }], examples, { cache: !source }, source);
+        } = await run([{ ...job, keep }], examples, {}, source);
         assert.equal(resumed.code, undefined, resumed.message);
         assert.deepEqual(resumed.files, whole.files);
         assert.deepEqual(resumed.history, whole.history);
@@ -415,7 +432,7 @@ for (const { name, dtype, open } of HOSTS) {
         const { byName, gone, left, deleted } = await host.page.evaluate(
           async ({ keep, pairs, source }) => {
             const cappy = await import("/dist/index.js");
-            const scorer = await cappy.Scorer.load(source, { adaptation: keep, cache: !source });
+            const scorer = await cappy.Scorer.load(source, { adaptation: keep, cache: false });
             const byName = [];
             for (const [instruction, response] of pairs) byName.push(await scorer.score(instruction, response));
             const deleted = scorer.info().adaptation;
@@ -462,7 +479,8 @@ async function nativeToo(t) {
   const { Scorer } = await import("../../dist/index.js");
   const folder = await mkdtemp(join(tmpdir(), "cappy-adapter-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const scorer = await Scorer.load();
+  const mini = join(root, "models/cappy-mini");
+  const scorer = await Scorer.load(mini);
   const adapted = await scorer.adapt(examples, LORA);
   await scorer.apply(adapted);
   for (const file of adapted.files) await writeFile(join(folder, file.name), Buffer.from(await file.arrayBuffer()));
@@ -470,7 +488,7 @@ async function nativeToo(t) {
   // What its tests are run with: `cargo run` would compile half of the dependencies once more, with other features.
   await run("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "cli"], { cwd: root });
   const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
-  const command = run(cappy, ["score", "--device", "gpu", "--adapter", folder]);
+  const command = run(cappy, ["score", "--device", "gpu", "--model", mini, "--adapter", folder]);
   command.child.stdin.end(
     examples.map(({ instruction, response }) => JSON.stringify({ instruction, response })).join("\n"),
   );

@@ -2,6 +2,7 @@
 // as PyTorch does.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { compare } from "./compare.mjs";
@@ -53,7 +54,7 @@ for (const [name, { open, says }] of Object.entries(HOSTS)) {
     });
     after(() => host?.close());
     const warned = () => (host.page ? host.page.evaluate(() => globalThis.warned) : globalThis.warned);
-    const model = () => (host.page ? `/${source.directory}/` : undefined);
+    const model = () => (host.page ? `/${source.directory}/` : join(root, source.directory));
 
     test("without WebGPU the CPU computes, and says why, once", async () => {
       for (const worker of [undefined, false]) {

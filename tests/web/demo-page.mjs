@@ -9,8 +9,7 @@ export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
 /**
  * Serves `mounts` and opens pages that must not complain, nor ask another origin for anything. What is
  * `sent` to the page that is open is noted. Service workers, which would answer in place of the server,
- * are there only with the option `serviceWorker`. With `optionalFiles` the page may ask for files that a
- * model does not have: browsers write each such answer into the console.
+ * are there only with the option `serviceWorker`.
  */
 export function setUp(mounts, sent = []) {
   let browser, server;
@@ -25,17 +24,15 @@ export function setUp(mounts, sent = []) {
   /**
    * @param {string} query
    * @param {(page: any, context?: any) => Promise<void>} act
-   * @param {import("playwright-core").BrowserContextOptions & { serviceWorker?: boolean, optionalFiles?: boolean }} [options]
+   * @param {import("playwright-core").BrowserContextOptions & { serviceWorker?: boolean }} [options]
    */
-  return async (query, act, { serviceWorker = false, optionalFiles = false, ...options } = {}) => {
+  return async (query, act, { serviceWorker = false, ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
     context.setDefaultTimeout(10_000);
     const page = await context.newPage();
     const complaints = [];
     page.on("console", (message) => {
       if (!["error", "warning"].includes(message.type())) return;
-      if (optionalFiles && /modules\.json$/.test(message.location().url) && /status of 404/.test(message.text()))
-        return;
       complaints.push(message.text());
     });
     page.on("pageerror", (error) => complaints.push(String(error)));
@@ -62,7 +59,7 @@ export function setUp(mounts, sent = []) {
   };
 }
 
-export const ready = (page, name = "Demo model") => page.locator("#model-name", { hasText: name }).waitFor();
+export const ready = (page, name = "cappy-small") => page.locator("#model-name", { hasText: name }).waitFor();
 export const ranked = (page) => page.locator("#copy").waitFor();
 export const texts = (page) => page.locator(".result .text").allTextContents();
 export const values = (page, selector) => page.locator(selector).evaluateAll((all) => all.map(({ value }) => value));

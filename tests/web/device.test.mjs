@@ -31,21 +31,29 @@ const WATCH = `
     }
   };`;
 
-/** Loads in the page, scores once, and says what computed, which workers were started, and what the console was told. */
-async function load(page, options = {}) {
-  const got = await page.evaluate(async (options) => {
-    globalThis.started.length = 0;
-    globalThis.warned = [];
-    console.warn = (...texts) => warned.push(texts.join(" "));
-    return failure(
-      cappy.Scorer.load("/m/", options).then(async (scorer) => {
-        const score = await scorer.score(instruction, "a dog");
-        const { device, note } = scorer.info();
-        scorer.dispose();
-        return { score, device, note, warned };
-      }),
-    );
-  }, options);
+/**
+ * Loads a model in the page (the tiny one, or with `own` that of the package), scores once, and says what computed,
+ * which workers were started, and what the console was told.
+ * @param {import("playwright-core").Page} page
+ * @param {import("../../dist/types.js").LoadOptions} options
+ */
+async function load(page, options = {}, own = false) {
+  const got = await page.evaluate(
+    async ({ source, options }) => {
+      globalThis.started.length = 0;
+      globalThis.warned = [];
+      console.warn = (...texts) => warned.push(texts.join(" "));
+      return failure(
+        cappy.Scorer.load(source, options).then(async (scorer) => {
+          const score = await scorer.score(instruction, "a dog");
+          const { device, note } = scorer.info();
+          scorer.dispose();
+          return { score, device, note, warned };
+        }),
+      );
+    },
+    { source: own ? undefined : "/m/", options },
+  );
   const started = await page.evaluate(() => globalThis.started);
   return { ...got.value, ...(got.code && { code: got.code, message: got.message }), started };
 }
@@ -109,9 +117,28 @@ test("a slower GPU that beats the CPU computes, and is not compared again", only
   }),
 );
 
+test("the package's own model is compared with the CPU, too, though another module runs it", onlySoftware, () =>
+  inPage({}, async (page) => {
+    const first = await load(page, {}, true);
+    assert.deepEqual([first.device, first.started], ["cpu", ["gpu", "cpu"]], first.message);
+    assert.match(first.note, /was measured to be faster/);
+    assert.deepEqual(host.site.log.map((line) => /\/(\w+)_bg\.wasm/.exec(line)?.[1]).filter(Boolean), [
+      "cappy_families",
+      "cappy_cpu",
+    ]);
+    await reload(page);
+    const second = await load(page, {}, true);
+    assert.deepEqual([second.device, second.started, second.score], ["cpu", ["cpu"], first.score]);
+    const gpu = await load(page, { device: "gpu" }, true);
+    assert.ok(Math.abs(gpu.score - first.score) < 2e-3, `${gpu.score} on the GPU, ${first.score} on the CPU`);
+  }),
+);
+
 test("a load that names a device, or an option of shaders, takes that device without a comparison", () =>
   inPage({}, async (page) => {
-    for (const options of [{ device: "gpu" }, { dtype: "f32" }, { kernel: "medium" }]) {
+    /** @type {import("../../dist/types.js").LoadOptions[]} */
+    const named = [{ device: "gpu" }, { dtype: "f32" }, { kernel: "medium" }];
+    for (const options of named) {
       const { device, started, message } = await load(page, options);
       assert.deepEqual([device, started], ["gpu", ["gpu"]], message);
     }

@@ -10,23 +10,32 @@ import { chromium } from "playwright-core";
 import { chromiumArgs, chromiumPath } from "./browser.mjs";
 import { filesIn } from "./harness.mjs";
 import { serve } from "./loader/server.mjs";
+import { miniFiles } from "./mini.mjs";
 
 const ASK = JSON.stringify(["What is the capital of France?", ["Berlin.", "Paris.", "I like turtles."]]);
 
-let home, cdn, browser, expected;
+/** What loads the package's own model. */
+const OWN = "undefined, { device: 'gpu' }";
+
+let home, cdn, browser, expected, expectedOfOwn;
 
 before(async () => {
   const dist = await filesIn(new URL("../../dist/", import.meta.url), "/dist/");
+  for (const [name, bytes] of Object.entries(await miniFiles())) dist[`/mini/${name}`] = bytes;
   home = await serve({});
   cdn = await serve(dist);
   cdn.cors = true;
   home.dist = dist;
   browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
-  expected = await scored({
-    from: home.url,
-    policy: policyOf({ "script-src": "'self' 'wasm-unsafe-eval'", "worker-src": "'self'", "connect-src": "'self'" }),
+  const policy = policyOf({
+    "script-src": "'self' 'wasm-unsafe-eval'",
+    "worker-src": "'self'",
+    "connect-src": "'self'",
   });
-  assert.equal(expected.scores?.length, 3, JSON.stringify(expected));
+  expected = await scored({ from: home.url, policy });
+  expectedOfOwn = await scored({ from: home.url, policy, load: OWN });
+  for (const result of [expected, expectedOfOwn]) assert.equal(result.scores?.length, 3, JSON.stringify(result));
+  assert.notDeepEqual(expected.scores, expectedOfOwn.scores);
 });
 
 after(async () => {
@@ -50,11 +59,19 @@ const fromCdn = (more = {}) =>
 
 /**
  * Loads the package from the server `from` in a page under `policy`, and scores: `{ scores, worker }`, or
- * `{ error }`, with `complaints` of the console. `frame` puts the page into a frame with these attributes.
+ * `{ error }`, with `complaints` of the console. The model is cappy-mini beside the package, unless `load` has another.
+ * `frame` puts the page into a frame with these attributes.
  * @param {{ from: string, policy: string, load?: string, prelude?: string, frame?: string, act?: string }} options
  * @returns {Promise<any>}
  */
-async function scored({ from, policy, load = "undefined, { device: 'gpu' }", prelude = "", frame, act = "" }) {
+async function scored({
+  from,
+  policy,
+  load = `"${from}/mini/", { device: 'gpu', cache: false }`,
+  prelude = "",
+  frame,
+  act = "",
+}) {
   const script = `${prelude};
     import("${from}/dist/index.js").then(async (cappy) => {
       const scorer = await cappy.Scorer.load(${load});
@@ -94,20 +111,20 @@ async function scored({ from, policy, load = "undefined, { device: 'gpu' }", pre
 }
 
 /** Asserts that it went as from the page's own origin, in a worker. */
-function assertScored({ scores, worker, error, complaints }) {
+function assertScored({ scores, worker, error, complaints }, { scores: these } = expected) {
   assert.equal(error, undefined, `${error} ${complaints.join("\n")}`);
   assert.deepEqual(complaints, []);
   assert.equal(worker, true);
-  assert.deepEqual(scores, expected.scores);
+  assert.deepEqual(scores, these);
 }
 
 test("the package scores from another origin, in a worker, and requests nothing from the page's own", async () => {
-  assertScored(await scored({ from: cdn.url, policy: fromCdn() }));
+  assertScored(await scored({ from: cdn.url, policy: fromCdn(), load: OWN }), expectedOfOwn);
   assert.deepEqual(
     home.log.filter((line) => line.includes("/dist/")),
     [],
   );
-  assert.equal(cdn.gets("/dist/worker.js").length, 1);
+  assert.equal(cdn.gets("/dist/families/family-worker.js").length, 1);
 });
 
 for (const [what, part, load, act] of [
@@ -115,7 +132,7 @@ for (const [what, part, load, act] of [
   [
     "training and what was learned",
     "adapt/adapted-worker.js",
-    "undefined, { device: 'gpu' }",
+    undefined,
     `
     await scorer.apply(await scorer.adapt([{ instruction: "Greet me.", response: "Good morning!", label: 1 }], { size: 2, batch: 1, heldOut: 0 }));
     await scorer.score("Greet me.", "Good morning!");`,
@@ -133,9 +150,12 @@ test("where the policy forbids scripts in memory, the package from another origi
   const { error } = await scored({ from: cdn.url, policy });
   assert.match(error, /^worker: .*Content-Security-Policy.*worker-src/s);
   for (const assets of ["'/dist'", "'dist/'", "new URL('/dist/', location.href)"]) {
-    assertScored(await scored({ from: cdn.url, policy, load: `undefined, { device: 'gpu', assets: ${assets} }` }));
-    assert.equal(home.gets("/dist/worker.js").length, 1, assets);
-    assert.equal(home.gets("/dist/wasm/cappy_bg.wasm").length, 1, assets);
+    assertScored(
+      await scored({ from: cdn.url, policy, load: `undefined, { device: 'gpu', assets: ${assets} }` }),
+      expectedOfOwn,
+    );
+    assert.equal(home.gets("/dist/families/family-worker.js").length, 1, assets);
+    assert.equal(home.gets("/dist/families/wasm/cappy_families_bg.wasm").length, 1, assets);
     assert.equal(home.gets("/dist/model/model.safetensors").length, 1, assets);
     assert.deepEqual(cdn.gets(".wasm").concat(cdn.gets("/model/")), [], assets);
   }
@@ -152,13 +172,13 @@ test("the package scores in a sandboxed frame, which has no origin and no storag
       "connect-src": home.url,
       "frame-src": home.url,
     });
-    assertScored(await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"' }));
+    assertScored(await scored({ from: home.url, policy, frame: 'sandbox="allow-scripts"', load: OWN }), expectedOfOwn);
     // A model from a server, too: it is held in memory.
     const { error, scores } = await scored({
       from: home.url,
       policy,
       frame: 'sandbox="allow-scripts"',
-      load: `"${home.url}/dist/model/", { device: 'gpu' }`,
+      load: `"${home.url}/mini/", { device: 'gpu' }`,
     });
     assert.deepEqual([error, scores], [undefined, expected.scores]);
   } finally {
@@ -216,6 +236,7 @@ test("the package scores in one classic script, which knows no address of its ow
       ...rest,
       complaints: complaints.filter((what) => !what.includes("is not wanted")),
     })),
+    expectedOfOwn,
   );
 });
 

@@ -52,20 +52,20 @@ export class Scorer {
   /** @param {any} source @param {any} [options] */
   static async load(source, { signal, onProgress, cache, headers, dtype = "auto" } = {}) {
     globalThis.fakeLoads = [...(globalThis.fakeLoads ?? []), { source: describe(source), cache, headers, dtype }];
-    const phases = typeof source === "string" ? ["download", "load"] : ["load"];
-    const demo = demoIn(source);
-    const total = demo ? DEMO[demo] : typeof source === "string" ? 1_420_000_000 : 2_500_000;
+    const own = source === undefined;
+    const phases = own || typeof source === "string" ? ["download", "load"] : ["load"];
+    const total = own ? OWN : 1_420_000_000;
     for (const phase of phases) {
       for (let part = 0; part <= 20; part += 1) {
         check(signal);
-        onProgress?.({ phase, file: "model.safetensors", bytes: (total * part) / 20, total });
+        onProgress?.({ phase, model: describe(source), file: "model.safetensors", bytes: (total * part) / 20, total });
         await pause(step);
         if (part === 10) failHere("load");
       }
     }
     if (typeof source === "string" && cache !== false) kept.set(source, { bytes: total, complete: true });
-    const stored = demo ?? "f16";
-    return new Scorer(describe(source), demo !== undefined, dtype === "q8" || dtype === "q4" ? dtype : stored);
+    const stored = own ? "q4" : "f16";
+    return new Scorer(describe(source), own, dtype === "q8" || dtype === "q4" ? dtype : stored);
   }
 
   constructor(model, software, weights) {
@@ -130,8 +130,8 @@ export class Scorer {
       adaptation: this.#adapted?.name ?? "",
       model: this.#model,
       format: "safetensors",
-      parameters: this.#software ? 1_240_000 : 355_000_000,
-      fileBytes: this.#software ? 2_500_000 : 1_420_000_000,
+      parameters: this.#software ? 22_300_000 : 355_000_000,
+      fileBytes: this.#software ? OWN : 1_420_000_000,
       gpuBytes: 711_000_000,
       maxTokens: 512,
       labels: ["score"],
@@ -165,16 +165,15 @@ export class Scorer {
 export async function probe(source) {
   await pause(step);
   failHere("probe");
-  const demo = demoIn(source);
-  const bytes = demo ? DEMO[demo] : 1_420_000_000;
+  const bytes = 1_420_000_000;
   const download = kept.has(source) ? 0 : bytes;
   const quota = query.has("quota") ? Number(query.get("quota")) : 20e9;
-  const gpuBytesAs = demo ? DEMO : { f16: 711_000_000, q8: 375_000_000, q4: 215_000_000 };
+  const gpuBytesAs = { f16: 711_000_000, q8: 375_000_000, q4: 215_000_000 };
   return {
     model: source,
     bytes,
     download,
-    gpuBytes: gpuBytesAs[demo ?? "f16"],
+    gpuBytes: gpuBytesAs.f16,
     gpuBytesAs,
     weights: "pytorch_model.bin",
     quota,
@@ -193,16 +192,10 @@ export async function deleteKept(model) {
   kept.delete(model);
 }
 
-/** The demo model's bytes, however they are asked for. */
-const DEMO = { f16: 2_500_000, q8: 1_600_000, q4: 1_250_000 };
-
-/** In what bits the demo model comes from this source; `undefined` for another model. */
-function demoIn(source) {
-  if (source === undefined) return "f16";
-  return /\/models\/cappy-mini-(q8|q4)\/$/.exec(typeof source === "string" ? source : "")?.[1];
-}
+/** The bytes of the package's own model. */
+const OWN = 12_300_000;
 
 function describe(source) {
-  if (source === undefined) return "embedded";
+  if (source === undefined) return "cappy-small";
   return typeof source === "string" ? source : Array.from(source, ({ name }) => name).join(", ");
 }

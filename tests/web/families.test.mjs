@@ -52,8 +52,18 @@ async function assertAsPyTorch(t, host, name, options) {
   t.diagnostic(`${(100 * used).toFixed(0)}% of the bound, ${((performance.now() - began) / 1000).toFixed(1)} s`);
   assert.equal(info.maxTokens, known.max_tokens);
   assert.deepEqual(info.labels, Object.values(known.config.id2label));
-  assert.match(info.output, info.labels.length > 1 ? /a raw logit for each label/ : /the relevance, a raw logit/);
+  assert.match(info.output, info.labels.length > 1 ? /a raw logit for each label/ : /a score, the raw logit.*sigmoid/);
   return info;
+}
+
+/** Asserts that each file of a model was asked for its size, and then downloaded once. */
+function assertAskedOnce(folder) {
+  for (const file of ["config.json", "tokenizer.json", "model.safetensors"].map((name) => `${folder}/${name}`)) {
+    assert.deepEqual(
+      site.log.filter((line) => line.endsWith(file)),
+      [`HEAD /${file}`, `GET /${file}`],
+    );
+  }
 }
 
 const HOSTS = {
@@ -75,21 +85,25 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       site.log.length = 0;
       const pairs = [{ instruction: "a", response: "b" }];
       await host.logits(`${site.url}/models/cappy-mini/`, pairs);
-      await host.logits(undefined, pairs);
       assert.deepEqual(
         site.log.filter((line) => line.includes("/families/")),
         [],
       );
+      assertAskedOnce("models/cappy-mini");
+    });
+
+    test("the package's own model is a BERT, which the module for RoBERTa is not loaded for", async () => {
+      site.log.length = 0;
+      const { info, logits } = await host.logits(undefined, [{ instruction: "a", response: "b" }]);
+      assert.deepEqual([info.model, info.device, info.weights], ["cappy-small", "gpu", "q4"]);
+      assert.ok(Number.isFinite(logits[0][0]), `${logits}`);
       // Node reads the package from the disk.
-      const folders = host.page ? ["models/cappy-mini", "dist/model"] : ["models/cappy-mini"];
-      for (const file of folders.flatMap((folder) =>
-        ["config.json", "tokenizer.json", "model.safetensors"].map((name) => `${folder}/${name}`),
-      )) {
-        assert.deepEqual(
-          site.log.filter((line) => line.endsWith(file)),
-          [`HEAD /${file}`, `GET /${file}`],
-        );
-      }
+      if (!host.page) return;
+      assert.deepEqual(
+        site.log.filter((line) => /\.wasm$|worker\.js$/.test(line)).map((line) => line.replace(/^.*\//, "")),
+        ["family-worker.js", "cappy_families_bg.wasm"],
+      );
+      assertAskedOnce("dist/model");
     });
 
     for (const name of MODELS) {

@@ -8,6 +8,7 @@ import { chromium } from "playwright-core";
 
 import { chromiumArgs, chromiumPath } from "./browser.mjs";
 import { serve } from "./loader/server.mjs";
+import { miniFiles } from "./mini.mjs";
 import { tinyModel } from "./tiny-model.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
@@ -47,14 +48,16 @@ export async function filesIn(folder, at) {
 /**
  * A server and a browser. `open({ prelude, workerPrelude, cpuPrelude, policy, coep })` opens a page in a context of its
  * own, with scripts that run before anything else there, in its workers, and in those that compute on the CPU. `dist/` is served below `/dist/`,
- * a tiny model below `/m/`, beside the page and as the hub's `some/model`.
+ * a tiny model below `/m/`, beside the page and as the hub's `some/model`, and cappy-mini below `/mini/`.
  */
 export async function startPackage(args = chromiumArgs) {
   const files = await filesIn(dist, "/dist/").catch(() => {
     throw new Error("dist/ is missing: build the package first");
   });
-  const { vocab_size } = JSON.parse(files["/dist/model/config.json"]);
-  const model = tinyModel(files["/dist/model/tokenizer.json"], vocab_size);
+  const mini = await miniFiles();
+  for (const [name, bytes] of Object.entries(mini)) files[`/mini/${name}`] = bytes;
+  const { vocab_size } = JSON.parse(mini["config.json"].toString());
+  const model = tinyModel(mini["tokenizer.json"], vocab_size);
   for (const [name, bytes] of Object.entries(model)) {
     files[`/m/${name}`] = files[`/folder/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
   }

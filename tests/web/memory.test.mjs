@@ -73,7 +73,7 @@ for (const dtype of ["f16", "f32"]) {
         const { Scorer } = await import("/dist/index.js");
         globalThis.Scorer = Scorer;
         globalThis.wasm = await (await import("/dist/wasm/cappy.js")).default();
-        (await Scorer.load(undefined, { device: "gpu", worker: false })).dispose();
+        (await Scorer.load("/models/cappy-mini/", { device: "gpu", worker: false, cache: false })).dispose();
       });
       await cdp.send("HeapProfiler.collectGarbage");
       const before = (await used()) + (await wasmMemory());

@@ -227,8 +227,11 @@ test("loading reports its phases, and a signal stops it in each of them", async 
         );
         const late = at && performance.now() - at;
         if (result.value) {
+          const { model } = result.value.info();
           result.value.dispose();
-          result.value = "loaded";
+          result.value = told.every((progress) => progress.model === model)
+            ? "loaded"
+            : `not all progress is of ${model}`;
         }
         return { result, told, late };
       },

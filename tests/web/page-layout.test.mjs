@@ -103,11 +103,12 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
     assert.match(without, /needs JavaScript/);
     assert.doesNotMatch(without, /needs[^.]*WebGPU/, "the CPU computes where there is no WebGPU");
     const { num_hidden_layers, hidden_size } = JSON.parse(
-      readFileSync(here("../../models/cappy-mini/config.json"), "utf8"),
+      readFileSync(here("../../models/cappy-small/config.json"), "utf8"),
     );
-    assert.deepEqual([num_hidden_layers, hidden_size], [4, 128]);
+    const share = (4 * 256 ** 2) / (num_hidden_layers * hidden_size ** 2);
+    assert.ok(Math.abs(share - 1 / 3) < 0.05, `${share}`);
     const bench = readFileSync(here("../../www/bench.html"), "utf8");
-    assert.match(bench, /4 layers of 256, twice as wide as the demo model/);
+    assert.match(bench, /4 layers of 256, a third of the work of cappy-small/);
   });
 });
 
@@ -132,29 +133,26 @@ describe("the page and other models", { skip: noBrowser }, () => {
           line,
         );
       };
-      const demo = () => page.getByRole("button", { name: "Load the demo model" }).click();
-      await load(
-        () =>
-          page
-            .getByRole("radio", { name: /^8 bits/ })
-            .check()
-            .then(demo),
-        "8 bits",
-      );
+      const own = () => page.getByRole("button", { name: "Load cappy-small" }).click();
+      const other = () =>
+        page
+          .getByLabel("Hub id")
+          .fill("small/model")
+          .then(() => page.keyboard.press("Enter"))
+          .then(() => page.getByRole("button", { name: "Download and load" }).click());
+      const inBits = (bits) =>
+        page
+          .getByRole("radio", { name: bits })
+          .check()
+          .then(() => page.getByRole("button", { name: "Load the model that way" }).click());
+      await load(other, "355 million");
       assert.equal(await stale.isVisible(), false, "nothing is ranked yet");
       await page.locator("#rank").click();
       await ranked(page);
       assert.equal(await stale.isVisible(), false);
-      await load(demo, "8 bits");
+      await load(() => inBits(/^16 bits/), "16 bits");
       assert.equal(await stale.isVisible(), false);
-      await load(
-        () =>
-          page
-            .getByRole("radio", { name: /^4 bits/ })
-            .check()
-            .then(demo),
-        "4 bits",
-      );
+      await load(() => inBits(/^4 bits/), "4 bits");
       assert.equal(await stale.textContent(), "The model has changed since this ranking.");
       assert.equal(await stale.isVisible(), true);
       await page.locator("#instruction").fill("Something else?");
@@ -162,15 +160,7 @@ describe("the page and other models", { skip: noBrowser }, () => {
       await page.locator("#rank").click();
       await ranked(page);
       assert.equal(await stale.isVisible(), false);
-      await load(
-        () =>
-          page
-            .getByLabel("Hub id")
-            .fill("small/model")
-            .then(() => page.keyboard.press("Enter"))
-            .then(() => page.getByRole("button", { name: "Download and load" }).click()),
-        "355 million",
-      );
+      await load(own, "22.3 million");
       assert.equal(await stale.textContent(), "The model has changed since this ranking.");
     }));
 
@@ -214,7 +204,7 @@ describe("the page and other models", { skip: noBrowser }, () => {
         ["", null],
       );
       // What comes along is loaded all the same.
-      await page.getByRole("button", { name: "Load the demo model" }).click();
+      await page.getByRole("button", { name: "Load cappy-small" }).click();
       await page.locator("#chooser").waitFor({ state: "hidden" });
       await ready(page);
     }));

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { examples } from "../../www/examples.js";
 import { dropOn } from "./drop.mjs";
 import { noBrowser, ranked, ready, setUp, texts, values, write } from "./demo-page.mjs";
 
@@ -22,23 +23,31 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     ["", here("../../www")],
   ]);
 
-  test("the page loads the demo model, with progress, and says what it is", () =>
+  test("the page loads the package's own model, with progress, and says what it is and how large", () =>
     open("?step=60", async (page) => {
+      await page.getByRole("progressbar", { name: "Downloading" }).waitFor();
+      assert.equal(await page.locator("#loading-model").textContent(), "cappy-small");
       const bar = page.getByRole("progressbar", { name: "Loading onto the graphics adapter" });
       await bar.waitFor();
       await page.waitForFunction(() => document.querySelector("#loading-bar").value > 0);
-      await page.locator("#loading-detail", { hasText: /of 2\.50 MB · model\.safetensors · .+\/s/ }).waitFor();
+      await page.locator("#loading-detail", { hasText: /of 12\.3 MB · model\.safetensors · .+\/s/ }).waitFor();
       await ready(page);
-      assert.match(await page.locator("#model-about").textContent(), /Small and made for demos/);
+      assert.match(
+        await page.locator("#model-about").textContent(),
+        /^Comes with this page: 12\.3 MB of weights, for English\./,
+      );
       const line = await page.locator("#facts-line").textContent();
       assert.match(
         line,
-        /software \(slow\) · A fake adapter, fake paper · f32 · weights in 16 bits · 1\.24 million parameters/,
+        /software \(slow\) · A fake adapter, fake paper · f32 · weights in 4 bits · 22\.3 million parameters/,
       );
       await page.locator("#facts-line").click();
       const facts = await page.locator("#facts").innerText();
-      for (const fact of ["711 MB", "512 tokens", "2.50 MB, safetensors", "no shader-f16"])
+      for (const fact of ["711 MB", "512 tokens", "12.3 MB, safetensors", "no shader-f16"])
         assert.ok(facts.includes(fact), facts);
+      const sources = await page.locator("#example-sources").textContent();
+      for (const { source, licence } of examples)
+        assert.ok(sources.includes(source) && sources.includes(licence), source);
     }));
 
   test("the page ranks live, best first, with scores, bars and what was cut", () =>
@@ -108,7 +117,10 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       assert.equal(await page.locator("#instruction").inputValue(), "Mine");
       await page.selectOption("#examples", { index: 1 });
       await page.selectOption("#examples", { index: 2 });
-      assert.match(await page.locator("#instruction").inputValue(), /capital of France/);
+      assert.equal(await page.locator("#instruction").inputValue(), examples[1].instruction);
+      const { source, candidates, best } = examples[1];
+      const says = `Everyday question 2. By ${source}, “${candidates[best]}” is right.`;
+      assert.equal(await page.locator("#task-status").textContent(), says);
       await page.getByRole("button", { name: "Undo" }).click();
       assert.equal(await page.locator("#instruction").inputValue(), "Mine", "two examples later it is still there");
       await page.getByRole("button", { name: "Forget it" }).click();
@@ -192,7 +204,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       // By the keyboard: what the ways of holding weights cost comes in, and moves the button.
       await page.locator("#rank").press("Enter");
       await page.locator("#task-status", { hasText: /no model yet/i }).waitFor();
-      await page.getByRole("button", { name: "Load the demo model" }).click();
+      await page.getByRole("button", { name: "Load cappy-small" }).click();
       await ready(page);
       await page.keyboard.press("Control+Enter");
       await page.locator(".result").first().waitFor();
@@ -280,34 +292,14 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await ready(page);
       await page.getByRole("button", { name: "Change model" }).click();
       const group = page.getByRole("group", { name: "How weights are held" });
-      await group.getByText("fewer bits are a smaller download").waitFor();
-      for (const [name, costs] of [
-        ["As they are stored", "download 2.50 MB, graphics memory 2.50 MB"],
-        ["16 bits (f16)", "download 2.50 MB, graphics memory 2.50 MB"],
-        ["8 bits (q8)", "download 1.60 MB, graphics memory 1.60 MB"],
-        ["4 bits (q4)", "download 1.25 MB, graphics memory 1.25 MB"],
-      ])
-        assert.ok((await group.locator("label", { hasText: name }).innerText()).endsWith(costs), name);
-      // Arrows choose, and load nothing yet.
-      await group.getByRole("radio", { name: /As they are stored/ }).focus();
-      for (let down = 0; down < 3; down += 1) await page.keyboard.press("ArrowDown");
-      assert.equal(await page.evaluate(() => fakeLoads.length), 1);
-      await page.keyboard.press("Tab");
-      await page.keyboard.press("Enter");
-      await page.locator("#facts-line", { hasText: "weights in 4 bits" }).waitFor();
-      assert.equal(await page.locator("#announce").textContent(), "Ready: Demo model, weights in 4 bits");
-      assert.equal(await page.evaluate(() => document.activeElement.id), "change-model");
-      assert.match(await page.evaluate(() => fakeLoads[1].source), /\/models\/cappy-mini-q4\/$/);
-      await page.reload();
-      await page.locator("#facts-line", { hasText: "weights in 4 bits" }).waitFor();
-      assert.equal(await page.locator("#model-name").innerText(), "Demo model");
+      await page.locator("#kept li").waitFor();
+      assert.equal(await group.isVisible(), false, "the package's own model has the bits that it was trained for");
 
-      // A model from elsewhere is the same download; the question before it offers the choice, too.
-      await page.getByRole("button", { name: "Change model" }).click();
+      // The question before a download offers the choice, which changes nothing about the download.
       await page.getByLabel("Hub id").fill("btan2/cappy-large");
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Download 1.42 GB" }).waitFor();
-      assert.equal(await group.getByRole("radio", { name: "4 bits (q4)" }).isChecked(), true);
+      assert.equal(await group.getByRole("radio", { name: "As they are stored" }).isChecked(), true);
       assert.match(
         await group.innerText(),
         /4 bits \(q4\).*\s+download 1.42 GB, graphics memory 215 MB[^]*The download stays the same/,
@@ -321,8 +313,30 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
         "q8",
       ]);
       await page.getByRole("button", { name: "Change model" }).click();
-      await group.getByText("nothing to download, graphics memory 711 MB").first().waitFor();
-      assert.equal(await page.locator("#weights-apply").isVisible(), true);
+      for (const [name, costs] of [
+        ["As they are stored", "nothing to download, graphics memory 711 MB"],
+        ["16 bits (f16)", "nothing to download, graphics memory 711 MB"],
+        ["8 bits (q8)", "nothing to download, graphics memory 375 MB"],
+        ["4 bits (q4)", "nothing to download, graphics memory 215 MB"],
+      ]) {
+        await group.locator("label", { hasText: name }).getByText(costs).waitFor();
+      }
+      // Arrows choose, and load nothing yet.
+      await group.getByRole("radio", { name: "8 bits (q8)" }).focus();
+      await page.keyboard.press("ArrowDown");
+      assert.equal(await page.evaluate(() => fakeLoads.length), 2);
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await page.locator("#facts-line", { hasText: "weights in 4 bits" }).waitFor();
+      assert.equal(await page.locator("#announce").textContent(), "Ready: btan2/cappy-large, weights in 4 bits");
+      assert.equal(await page.evaluate(() => document.activeElement.id), "change-model");
+      assert.equal(await page.evaluate(() => fakeLoads[2].dtype), "q4");
+
+      // The choice is kept, and is none for the package's own model.
+      await page.reload();
+      await ready(page);
+      assert.equal(await page.evaluate(() => fakeLoads[0].dtype), "auto");
+      assert.equal(await page.locator('#weights [value="q4"]').isChecked(), true);
     }));
 
   const mark = (page, text, how) =>
@@ -450,7 +464,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator("#teach-error").getByRole("button", { name: "Try again" }).click();
       await page.locator("#teach-status", { hasText: "Learned" }).waitFor();
       await page.getByRole("button", { name: "Change model" }).click();
-      await page.getByRole("button", { name: "Load the demo model" }).click();
+      await page.getByRole("button", { name: "Load cappy-small" }).click();
       await page.locator("#compare").waitFor({ state: "hidden" });
       await page.locator("#teach-undo").waitFor({ state: "hidden" });
     }));
@@ -524,7 +538,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("ArrowDown");
       await tabTo("instruction");
-      assert.match(await page.locator("#instruction").inputValue(), /capital of France/);
+      assert.equal(await page.locator("#instruction").inputValue(), examples[1].instruction);
       await tabTo("paste-many");
       await page.keyboard.press("Enter");
       await page.keyboard.type("[0.9] typed");

@@ -2,6 +2,7 @@
 // well that scores is the matter of docs/quantisation.md; here the kernels for it have to run.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
@@ -31,7 +32,7 @@ after(() => site?.close());
 for (const [name, open] of Object.entries({ Chromium: openChromium, Firefox: openFirefox, Node: openNode })) {
   test(`${name} scores with weights of 8 and 4 bits`, async () => {
     const host = await open(site);
-    const model = host.page ? `/${source.directory}/` : undefined;
+    const model = host.page ? `/${source.directory}/` : join(root, source.directory);
     try {
       // A budget by measurement would differ from load to load, and activations' memory with it.
       const batchTokens = 1024;

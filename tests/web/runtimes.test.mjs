@@ -17,6 +17,8 @@ const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const script = fileURLToPath(new URL("runtimes/score.mjs", import.meta.url));
 const { bound, scores, source } = await golden("cappy-mini");
+/** Any model would do for most of this, and cappy-mini is quick. */
+const MINI = join(root, source.directory);
 const expected = scores.filter((_, i) => i % 18 === 4);
 
 /** A program that comes inside a package of npm, for this system; its install scripts, which would link it, do not run here. */
@@ -62,15 +64,22 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
 
     for (const worker of [undefined, false]) {
       test(`the GPU computes where it works, with worker: ${worker}`, { timeout: 300_000 }, async (t) => {
-        const got = await score("", { device, worker });
+        const got = await score(MINI, { device, worker });
         assertRight(got);
         assert.deepEqual([got.info.device, got.info.worker], [device, worker !== false]);
         t.diagnostic(`${got.info.adapter.description}, ${got.info.dtype}, ${got.info.kernels}`);
       });
     }
 
+    test("without a source the package's own model scores, in a thread", { timeout: 300_000 }, async () => {
+      const { code, message, info, logits } = await score("", { device });
+      assert.equal(code, undefined, message);
+      assert.deepEqual([info.model, info.device, info.worker], ["cappy-small", device, true]);
+      assert.ok(logits.flat().every(Number.isFinite), `${logits}`);
+    });
+
     test("the faster device computes by default, without a message on the console", { timeout: 300_000 }, async (t) => {
-      const got = await score("", {});
+      const got = await score(MINI, {});
       assertRight(got);
       assert.deepEqual(got.warned, []);
       if (got.info.device === "cpu") assert.match(got.info.note, /was measured to be faster/);
@@ -80,7 +89,7 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
     test("the CPU computes in a thread: timers go on, and the program ends by itself", {
       timeout: 300_000,
     }, async (t) => {
-      const got = await score("", { device: "cpu" }, "busy");
+      const got = await score(MINI, { device: "cpu" }, "busy");
       assertRight(got);
       assert.deepEqual([got.info.device, got.info.worker], ["cpu", true]);
       t.diagnostic(
@@ -94,12 +103,11 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
     });
 
     test("a path of the disk names a model's folder", { timeout: 300_000 }, async () => {
-      const folder = join(root, source.directory);
       for (const [path, cwd] of [
-        ["./cappy-mini", dirname(folder)],
-        [folder, root],
-        [pathToFileURL(folder).href, root],
-        ["../cappy-mini/", folder],
+        ["./cappy-mini", dirname(MINI)],
+        [MINI, root],
+        [pathToFileURL(MINI).href, root],
+        ["../cappy-mini/", MINI],
       ]) {
         assertRight(await score(path, { device: "cpu" }, "", cwd));
       }

@@ -1,6 +1,6 @@
-// What a page downloads of the package, without the model.
+// What a page downloads of the package.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -12,9 +12,12 @@ const dist = fileURLToPath(new URL("../../dist", import.meta.url));
  * Bytes with brotli at its strongest, each file alone, as servers send them. What is in `adapt/` is
  * loaded only to adapt, to score with an adaptation, or to measure kernels; what is in `cpu/` where the
  * CPU computes, in place of the WebAssembly for scoring; what is in `families/` for models
- * that are no RoBERTa. Each has a module of its own.
+ * that are no RoBERTa, as the package's own is none. Each has a module of its own.
  */
 const LIMITS = { "": 500_000, adapt: 600_000, cpu: 560_000, families: 560_000 };
+
+/** Bytes of the package's own model, which is downloaded where `load()` has no source. */
+const MODEL_LIMIT = 13_000_000;
 
 /** What each of these scripts imports, written so that bundlers see it. */
 const ON_DEMAND = {
@@ -42,6 +45,17 @@ test("wasm and JavaScript are small with brotli", (t) => {
     assert.ok(wasm > 100_000 && js > 1000, "is the package built?");
     assert.ok(wasm + js <= limit, `${what}: ${wasm + js} bytes`);
   }
+});
+
+test("the package's own model is small", (t) => {
+  const sizes = ["config.json", "tokenizer.json", "model.safetensors"].map(
+    (name) => statSync(join(dist, "model", name)).size,
+  );
+  assert.equal(readdirSync(join(dist, "model")).length, sizes.length);
+  const bytes = sizes.reduce((sum, size) => sum + size);
+  t.diagnostic(`model: ${bytes} bytes`);
+  assert.ok(bytes > 1_000_000, "is the package built?");
+  assert.ok(bytes <= MODEL_LIMIT, `${bytes} bytes`);
 });
 
 test("what only adapting, the CPU and other families need is imported on demand", () => {

@@ -20,7 +20,7 @@ use crate::stream::Job;
 /// beside `model.safetensors`. The model streams through: nothing of it but one matrix is in memory.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A directory, or a hub id `owner/name[@revision]`; `embedded` is the embedded model
+    /// A directory, or a hub id `owner/name[@revision]`; `embedded` is cappy-small, the embedded model
     model: String,
 
     /// The folder to write, which must not be there yet or be empty

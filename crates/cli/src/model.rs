@@ -19,7 +19,7 @@ use crate::progress::LoadBar;
 #[derive(clap::Args)]
 pub struct ModelArgs {
     /// A directory, or a hub id `owner/name[@revision]` or the address of its page, which is
-    /// downloaded once into the usual Hugging Face cache [default: the embedded model]
+    /// downloaded once into the usual Hugging Face cache [default: cappy-small, which is embedded]
     #[arg(long, value_name = "M")]
     model: Option<String>,
 

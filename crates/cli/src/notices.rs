@@ -3,7 +3,7 @@
 use crate::failure::{Outcome, Result};
 use crate::output;
 
-/// Show the licences of the software that this program contains
+/// Show whose work this program contains, the model's too, and its licences
 #[derive(clap::Args)]
 pub struct Args {}
 

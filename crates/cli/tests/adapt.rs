@@ -1,6 +1,9 @@
 //! Adaptation from the outside: the library against PyTorch, and `cappy adapt` with runs that are
 //! stopped, killed and gone on with.
 
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
+
 use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -100,7 +103,13 @@ fn golden_model(golden: &Value) -> MemoryFiles {
 
 fn load(set: &Prepared, settings: Settings, dtype: Dtype) -> cappy::Result<Adaptation> {
     let options = LoadOptions { dtype, ..LoadOptions::default() };
-    block_on(Adaptation::load(ModelSource::Embedded, set, settings, options, &mut |_| {}))
+    block_on(Adaptation::load(
+        ModelSource::Directory(mini::folder()),
+        set,
+        settings,
+        options,
+        &mut |_| {},
+    ))
 }
 
 fn finish(adaptation: &mut Adaptation) {
@@ -275,7 +284,13 @@ fn less_memory_is_made_do_with_and_told_before() {
         let settings = Settings { memory, ..settings.clone() };
         let options = LoadOptions { batch_tokens: Some(2000), ..LoadOptions::default() };
         let planned = &mut |plan: &Plan| told = Some(plan.clone());
-        let load = Adaptation::load(ModelSource::Embedded, &set, settings, options, planned);
+        let load = Adaptation::load(
+            ModelSource::Directory(mini::folder()),
+            &set,
+            settings,
+            options,
+            planned,
+        );
         block_on(load).map(|_| told.unwrap())
     };
     let large = plan(u64::MAX).unwrap();
@@ -318,7 +333,7 @@ fn what_cannot_be_set_is_named() {
 /// The binary with no network and no settings of this machine.
 fn cappy(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.args(arguments).stdin(Stdio::null());
+    command.args(arguments).args(mini::unless_named(arguments)).stdin(Stdio::null());
     command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command
@@ -440,8 +455,8 @@ fn adapter_and_merged_model_score_the_same() {
         let scores = block_on(scorer.score(&pairs)).unwrap();
         scores.iter().map(|score| f64::from(score.logits[0])).collect::<Vec<_>>()
     };
-    let before = scores(ModelSource::Embedded, None);
-    let adapted = scores(ModelSource::Embedded, Some(&adapter));
+    let before = scores(ModelSource::Directory(mini::folder()), None);
+    let adapted = scores(ModelSource::Directory(mini::folder()), Some(&adapter));
     let whole = scores(ModelSource::Directory(merged), None);
     // Weights of the merged model were rounded to f16 once more.
     assert!(furthest(&adapted, &whole) <= 4.0 * BOUND, "{adapted:?} {whole:?}");

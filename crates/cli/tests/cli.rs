@@ -1,4 +1,7 @@
-//! The real binary on the embedded model: what it prints, refuses, and ends with.
+//! The real binary on cappy-mini: what it prints, refuses, and ends with.
+
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -16,7 +19,8 @@ fn cappy(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
     let (name, rest) = arguments.split_at(arguments.len().min(1));
     let scores = matches!(name, ["rank" | "score" | "info"]);
-    command.args(name).args(scores.then_some("--device=gpu")).args(rest);
+    command.args(name).args(scores.then_some("--device=gpu"));
+    command.args(mini::unless_named(arguments)).args(rest);
     command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
     // What these runs remember of the adapter is not to be found by the user's own.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
@@ -151,10 +155,11 @@ fn usage_errors_are_2_and_say_what_is_missing() {
 }
 
 #[test]
-fn the_licences_of_others_software_are_in_the_program() {
+fn the_licences_of_others_work_are_in_the_program_with_the_models_attributions() {
     let output = run(&["notices"], "");
     let notices = good(&output);
     assert_eq!(notices, include_str!("../../../notices/native.txt"));
+    assert!(notices.contains(include_str!("../../../models/cappy-small/NOTICE.txt").trim()));
     assert!(notices.contains("\noption-ext 0.2.0: MPL-2.0, https://"), "where its source is");
 }
 
@@ -331,23 +336,12 @@ fn both_dtypes_give_nearly_the_same_score() {
     assert!((f16 - f32).abs() <= 2e-3, "{f16} {f32}");
 }
 
-/// A copy of the embedded model's files that tests may spoil.
+/// A copy of cappy-mini's files that tests may spoil.
 fn copy_of_the_model(folder: &Path) -> PathBuf {
-    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        fs::copy(from.join(name), folder.join(name)).unwrap();
+        fs::copy(mini::folder().join(name), folder.join(name)).unwrap();
     }
     folder.to_path_buf()
-}
-
-#[test]
-fn a_directory_scores_as_the_embedded_model_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let model = copy_of_the_model(folder.path());
-    let input = line(QUESTION, "positive");
-    let embedded = run(&["score"], &input);
-    let directory = run(&["score", "--model", model.to_str().unwrap()], &input);
-    assert_eq!(good(&directory), good(&embedded));
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! `cappy eval` on the embedded model: both published layouts, and runs that are killed.
+//! `cappy eval` on cappy-mini: both published layouts, and runs that are killed.
+
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +14,8 @@ use serde_json::Value;
 /// The binary with no network and no settings of this machine.
 fn cappy(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.arg("eval").args(arguments).arg("--device=gpu").stdin(Stdio::null());
+    command.arg("eval").args(arguments).args(mini::unless_named(arguments));
+    command.arg("--device=gpu").stdin(Stdio::null());
     command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
     // What these runs remember of the adapter is not to be found by the user's own.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
@@ -93,7 +97,9 @@ fn the_layout_of_the_generations_is_read_and_results_are_written() {
     let output =
         run(&["selection", &files[0], "--out", out.to_str().unwrap(), &files[1], "--seed", "7"]);
     let table = good(&output, "");
-    assert!(table.starts_with("Rouge-L in percent, of cappy-mini (embedded): 40 questions, 2 "));
+    let model = mini::folder();
+    let title = format!("Rouge-L in percent, of {}: 40 questions, 2 ", model.display());
+    assert!(table.starts_with(&title), "{table}");
     assert_eq!(fs::read_to_string(out.join("results.txt")).unwrap(), table);
 
     let report = json(&fs::read_to_string(out.join("results.json")).unwrap());
@@ -182,15 +188,15 @@ fn another_model_is_refused_by_its_name_and_by_its_scores() {
     let folder = tempfile::tempdir().unwrap();
     let [model, out] = ["model", "out"].map(|name| folder.path().join(name));
     fs::create_dir(&model).unwrap();
-    let mini = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        fs::copy(mini.join(file), model.join(file)).unwrap();
+        fs::copy(mini::folder().join(file), model.join(file)).unwrap();
     }
     let (model_name, out, file) =
         (model.to_str().unwrap(), out.to_str().unwrap(), generations("summary"));
     let with = ["selection", "--out", out, &file, "--model", model_name];
     good(&run(&with), "");
-    assert_refused(&run(&with[..4]), "not of cappy-mini (embedded)");
+    let other = format!("not of {}", mini::folder().display());
+    assert_refused(&run(&with[..4]), &other);
 
     // The same folder with something else in it.
     let config = fs::read_to_string(model.join("config.json")).unwrap();

@@ -1,5 +1,8 @@
 //! Texts as editors, shells and other programs really write them, and what a terminal gets to see of
-//! them: the real binary on the embedded model.
+//! them: the real binary on cappy-mini.
+
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -18,7 +21,8 @@ fn text(path: &Path) -> &str {
 /// The binary with no network and no settings of this machine, and a file on standard input.
 fn run(arguments: &[&str], input: Option<&Path>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.args(arguments).env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
+    command.args(arguments).args(mini::unless_named(arguments));
+    command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", "no-such-folder");
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.stdin(input.map_or(Stdio::null(), |path| File::open(path).unwrap().into()));
     command.output().unwrap()
@@ -71,7 +75,15 @@ fn utf_16_is_refused_by_name_in_every_command() {
         &["eval", "classification", file],
         &["eval", "selection", file],
         &["adapt", "--train", file, "--out", &out("taught")],
-        &["convert", "embedded", &out("converted"), "--dtype", "q8", "--calibrate", file],
+        &[
+            "convert",
+            text(&mini::folder()),
+            &out("converted"),
+            "--dtype",
+            "q8",
+            "--calibrate",
+            file,
+        ],
         &["bench", "--shape", "mini", "--compare", file],
     ] {
         assert_refused(&run(arguments, Some(&lines)), what);
@@ -105,7 +117,8 @@ fn a_mark_is_no_text_in_files_that_are_named_either() {
     assert_eq!(eval(&marked(folder.path(), &labels)), eval(&labels));
 
     let calibrate = |lines: &Path, name: &str| {
-        let arguments = ["convert", "embedded", &out(name), "--calibrate", text(lines)];
+        let model = mini::folder();
+        let arguments = ["convert", text(&model), &out(name), "--calibrate", text(lines)];
         stdout(&run(&arguments, None));
         fs::read(folder.path().join(name).join("model.safetensors")).unwrap()
     };
@@ -153,9 +166,8 @@ fn nothing_that_is_printed_moves_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join(format!("model{EVIL}"));
     fs::create_dir(&model).unwrap();
-    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-        fs::copy(from.join(name), model.join(name)).unwrap();
+        fs::copy(mini::folder().join(name), model.join(name)).unwrap();
     }
     let config = model.join("config.json");
     let mut changed: Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
@@ -210,11 +222,10 @@ fn nothing_that_is_printed_moves_the_terminal() {
 #[test]
 fn a_folder_with_checkpoints_inside_is_its_own_files() {
     let folder = tempfile::tempdir().unwrap();
-    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join("models/cappy-mini");
     for inside in ["", "checkpoint-500", "onnx"] {
         fs::create_dir_all(folder.path().join(inside)).unwrap();
         for name in ["config.json", "model.safetensors", "tokenizer.json"] {
-            fs::copy(from.join(name), folder.path().join(inside).join(name)).unwrap();
+            fs::copy(mini::folder().join(name), folder.path().join(inside).join(name)).unwrap();
         }
     }
     fs::write(folder.path().join("checkpoint-500/config.json"), "{}").unwrap();

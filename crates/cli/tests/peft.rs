@@ -6,6 +6,8 @@
 
 #[path = "../../../tests/golden/compare.rs"]
 mod compare;
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -234,9 +236,9 @@ fn whole_like_the_adapter(name: &str) {
     assert_eq!(golden.score(&merged), golden.score(&adapted));
 }
 
-/// An adapter for the embedded model that scores everything 0.25.
+/// An adapter for cappy-mini that scores everything 0.25.
 fn quarter(folder: &Path) {
-    let config = fs::read(path("models/cappy-mini/config.json")).unwrap();
+    let config = fs::read(mini::folder().join("config.json")).unwrap();
     let config = Config::from_json("config.json", &config).unwrap();
     let tensors = adapter_shapes(&config, 1, &[]).unwrap();
     write_file(&folder.join(ADAPTER_WEIGHTS), |out| {
@@ -252,7 +254,8 @@ fn quarter(folder: &Path) {
 
 fn cappy(arguments: &[&str], adapter: &Path) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cappy"));
-    command.args(arguments).arg("--device=gpu").arg("--adapter").arg(adapter);
+    command.args(arguments).args(mini::unless_named(arguments));
+    command.arg("--device=gpu").arg("--adapter").arg(adapter);
     // What these runs remember of the GPU is not to be found by the user's own.
     command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     let output = command.output().unwrap();

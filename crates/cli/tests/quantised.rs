@@ -1,6 +1,7 @@
 //! Quantised models through the public API: files, scores, and how far they are from f16's.
 
-use std::path::Path;
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use cappy::checkpoint::{Directory, Files, MemoryFiles, Rounding, WeightFormat};
 use cappy::{Conversion, Dtype, LoadOptions, ModelSource, Progress, Scorer};
@@ -8,9 +9,10 @@ use pollster::block_on;
 
 const FORMATS: [WeightFormat; 2] = [WeightFormat::Q8, WeightFormat::Q4];
 
-/// The embedded model, converted.
+/// cappy-mini, converted.
 fn converted(format: WeightFormat) -> MemoryFiles {
-    let conversion = block_on(Conversion::open(ModelSource::Embedded, &mut |_| {})).unwrap();
+    let conversion =
+        block_on(Conversion::open(ModelSource::Directory(mini::folder()), &mut |_| {})).unwrap();
     let weights = block_on(conversion.write(Vec::new(), format, &mut |_| {})).unwrap();
     with_small_files(&conversion, weights)
 }
@@ -31,8 +33,7 @@ fn load(source: ModelSource, dtype: Dtype, weights: Option<WeightFormat>) -> Sco
 
 /// Instructions, each with candidates.
 fn groups() -> Vec<(String, Vec<String>)> {
-    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .join("models/cappy-mini/examples.json");
+    let path = mini::folder().join("examples.json");
     let examples: serde_json::Value =
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -71,7 +72,7 @@ fn files_score_as_the_model_rounded_while_it_loads_and_as_what_they_expand_to() 
         for dtype in [Dtype::F16, Dtype::F32] {
             let file = load(ModelSource::Files(Box::new(converted(format))), dtype, None);
             assert_eq!(file.info().weights, format);
-            let streamed = load(ModelSource::Embedded, dtype, Some(format));
+            let streamed = load(ModelSource::Directory(mini::folder()), dtype, Some(format));
             assert_eq!(streamed.info().weights, format);
             let files = Box::new(converted(format));
             let expanded = load(ModelSource::Files(files), dtype, Some(WeightFormat::F16));
@@ -88,10 +89,11 @@ fn files_score_as_the_model_rounded_while_it_loads_and_as_what_they_expand_to() 
 
 #[test]
 fn scores_stay_near_those_of_f16() {
-    let exact = scores(&load(ModelSource::Embedded, Dtype::F16, None));
+    let exact = scores(&load(ModelSource::Directory(mini::folder()), Dtype::F16, None));
     // How near is the matter of docs/quantisation.md; this tells that nothing is broken.
     for (format, least) in [(WeightFormat::Q8, 0.999), (WeightFormat::Q4, 0.9)] {
-        let rounded = scores(&load(ModelSource::Embedded, Dtype::F16, Some(format)));
+        let rounded =
+            scores(&load(ModelSource::Directory(mini::folder()), Dtype::F16, Some(format)));
         let correlation = correlation(&exact, &rounded);
         println!("{format}: {correlation}");
         assert!(correlation >= least, "{format}: {correlation}");
@@ -101,8 +103,7 @@ fn scores_stay_near_those_of_f16() {
 
 #[test]
 fn calibration_keeps_scores_nearer() {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-    let lines = std::fs::read_to_string(root.join("models/cappy-mini/calibration.jsonl")).unwrap();
+    let lines = std::fs::read_to_string(mini::folder().join("calibration.jsonl")).unwrap();
     let lines: Vec<serde_json::Value> =
         lines.lines().take(60).map(|line| serde_json::from_str(line).unwrap()).collect();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -114,8 +115,9 @@ fn calibration_keeps_scores_nearer() {
         })
         .collect();
     let pairs: Vec<(&str, &str)> = pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    let exact = scores(&load(ModelSource::Embedded, Dtype::F16, None));
-    let conversion = block_on(Conversion::open(ModelSource::Embedded, &mut |_| {})).unwrap();
+    let exact = scores(&load(ModelSource::Directory(mini::folder()), Dtype::F16, None));
+    let conversion =
+        block_on(Conversion::open(ModelSource::Directory(mini::folder()), &mut |_| {})).unwrap();
     for (format, finer_layers, least) in
         [(WeightFormat::Q8, 2, 0.9999), (WeightFormat::Q4, 0, 0.975), (WeightFormat::Q4, 2, 0.999)]
     {
@@ -154,7 +156,7 @@ fn calibration_keeps_scores_nearer() {
 #[test]
 fn a_score_does_not_depend_on_other_pairs_of_its_batch() {
     for format in FORMATS {
-        let scorer = load(ModelSource::Embedded, Dtype::F16, Some(format));
+        let scorer = load(ModelSource::Directory(mini::folder()), Dtype::F16, Some(format));
         let together = scores(&scorer);
         let mut at = 0;
         for (instruction, candidates) in groups() {
@@ -173,10 +175,13 @@ fn the_command_line_converts_and_takes_what_it_wrote() {
     let out = folder.path().join("new/q4");
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cappy"));
-        command.env("XDG_CACHE_HOME", folder.path()).args(arguments).output().unwrap()
+        command.env("XDG_CACHE_HOME", folder.path());
+        command.args(arguments).args(mini::unless_named(arguments)).output().unwrap()
     };
     let path = out.to_str().unwrap();
-    let converted = run(&["convert", "embedded", path, "--dtype", "q4"]);
+    let model = mini::folder();
+    let model = model.to_str().unwrap();
+    let converted = run(&["convert", model, path, "--dtype", "q4"]);
     assert!(converted.status.success(), "{converted:?}");
     let files = Directory::new(&out);
     assert!(block_on(files.open("tokenizer.json")).unwrap().is_some());
@@ -190,7 +195,7 @@ fn the_command_line_converts_and_takes_what_it_wrote() {
     assert_eq!(rank(&["--model", path]), rank(&["--dtype", "q4"]));
     assert_ne!(rank(&["--model", path]), rank(&[]));
     // A second time nothing is overwritten.
-    let again = run(&["convert", "embedded", path, "--dtype", "q8"]);
+    let again = run(&["convert", model, path, "--dtype", "q8"]);
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8(again.stderr).unwrap().contains("is not empty"));
 
@@ -210,11 +215,11 @@ fn the_command_line_converts_and_takes_what_it_wrote() {
         (vec!["--dtype", "f16", "--calibrate", lines], "--calibrate: is for q8 and q4"),
         (vec!["--dtype", "f16", "--finer-layers", "1"], "--finer-layers: is for q8 and q4"),
     ] {
-        let output = run(&[&["convert", "embedded", out][..], &options].concat());
+        let output = run(&[&["convert", model, out][..], &options].concat());
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && stderr.contains(message), "{stderr}");
         assert!(std::fs::read_dir(out).map_or(0, Iterator::count) == 0);
     }
-    let finer = run(&["convert", "embedded", out, "--finer-layers", "1"]);
+    let finer = run(&["convert", model, out, "--finer-layers", "1"]);
     assert!(finer.status.success(), "{finer:?}");
 }

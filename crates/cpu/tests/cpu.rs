@@ -3,6 +3,8 @@
 
 #[path = "../../../tests/golden/compare.rs"]
 mod compare;
+#[path = "../../../tests/mini/mod.rs"]
+mod mini;
 
 use std::cell::Cell;
 use std::fs;
@@ -243,7 +245,7 @@ fn a_score_does_not_depend_on_other_pairs_of_its_batch() {
 
 #[test]
 fn a_stop_takes_effect_between_layers() {
-    let scorer = load(ModelSource::Embedded, Numbers::F32, 2000);
+    let scorer = load(ModelSource::Directory(mini::folder()), Numbers::F32, 2000);
     let asked = Cell::new(0);
     let stop = || {
         asked.set(asked.get() + 1);
@@ -265,7 +267,8 @@ fn what_only_a_gpu_has_is_refused() {
             dtype,
             ..LoadOptions::default()
         };
-        let error = block_on(Scorer::load(ModelSource::Embedded, options)).err().unwrap();
+        let error =
+            block_on(Scorer::load(ModelSource::Directory(mini::folder()), options)).err().unwrap();
         assert_eq!((error.kind(), error.at_fault()), (ErrorKind::Input, option));
     }
 }

@@ -155,3 +155,20 @@ test("probe says what weights take that are rounded while they load", async () =
   for (const { gpuBytesAs } of Object.values(costs)) assert.deepEqual(gpuBytesAs, foretold);
   assert.ok(costs.q4.download < costs.q8.download && costs.q8.download < costs.f16.download);
 });
+
+test("probe knows that a word table in 4 bits is expanded on the GPU", async () => {
+  const own = new URL("../../../dist/model/", import.meta.url);
+  site.files = {};
+  for (const name of ["config.json", "tokenizer.json", "model.safetensors"])
+    site.files[`/m/${name}`] = await readFile(new URL(name, own));
+  const cost = await probe(`${site.url}/m`, {});
+  const { vocab_size, hidden_size } = JSON.parse(site.files["/m/config.json"].toString());
+  // By the config: layers in q4 and the rest as with `dtype: "q4"`, but for the table, which has two bytes a number in place of one.
+  const expected = cost.gpuBytesAs.q4 + vocab_size * hidden_size;
+  assert.ok(Math.abs(cost.gpuBytes / expected - 1) <= 0.01, `${cost.gpuBytes}, expected ${expected}`);
+  assert.ok(cost.gpuBytes > 2 * cost.bytes, "the table is the most of it");
+  assert.equal(
+    cost.bytes,
+    Object.values(site.files).reduce((sum, { length }) => sum + length, 0),
+  );
+});
