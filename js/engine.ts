@@ -219,18 +219,18 @@ export class Engine {
   }
 
   /**
-   * Scores `instruction` with each of `texts`, in order, and reports each batch as it is done.
-   * The batches of several calls at once alternate.
+   * Scores each of `texts` with its instruction, or with the only one that there is, in order, and reports each
+   * batch as it is done. The batches of several calls at once alternate.
    */
   async score(
-    instruction: string,
+    instructions: readonly string[],
     texts: readonly string[],
     { signal, onProgress }: Listening<{ first: number; scores: TextScore[] }>,
   ): Promise<void> {
     if (this.#disposed) throw disposedError();
     throwIfAborted(signal, "scoring");
     for (let first = 0; first < texts.length; ) {
-      const scores = await this.#queue.run(() => this.#batch(instruction, texts, first, signal));
+      const scores = await this.#queue.run(() => this.#batch(instructions, texts, first, signal));
       onProgress?.({ first, scores });
       first += scores.length;
     }
@@ -238,7 +238,7 @@ export class Engine {
 
   /** One batch from `first` on, again on a new device where the old one was lost. */
   async #batch(
-    instruction: string,
+    instructions: readonly string[],
     texts: readonly string[],
     first: number,
     signal: AbortSignal | undefined,
@@ -249,11 +249,9 @@ export class Engine {
       try {
         if (!this.#scorer) await this.#build({ signal });
         const stop = () => this.#disposed || signal?.aborted === true;
-        return (await this.#scorer!.scoreBatch(
-          instruction,
-          this.#thatMayFit(instruction, texts, first),
-          stop,
-        )) as TextScore[];
+        const end = this.#endOfThoseThatMayFit(instructions, texts, first);
+        const asked = instructions.length === 1 ? [instructions[0]!] : instructions.slice(first, end);
+        return (await this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop)) as TextScore[];
       } catch (thrown) {
         if (this.#disposed) throw disposedError();
         throwIfAborted(signal, "scoring");
@@ -276,15 +274,16 @@ export class Engine {
     }
   }
 
-  /** The texts from `first` on that can be in one batch with this instruction, by their lengths; one at least. */
-  #thatMayFit(instruction: string, texts: readonly string[], first: number): string[] {
+  /** Where the texts from `first` on end that can be in one batch with their instructions, by their lengths; one at least. */
+  #endOfThoseThatMayFit(instructions: readonly string[], texts: readonly string[], first: number): number {
     const { batchTokens, maxTokens } = this.#info!;
     let end = first;
     for (let tokens = 0; end < texts.length && tokens <= batchTokens; end += 1) {
+      const instruction = instructions.length === 1 ? instructions[0]! : instructions[end]!;
       const characters = instruction.length + texts[end]!.length;
       tokens += Math.min(SPECIAL_TOKENS + characters / MOST_CHARACTERS_A_TOKEN, maxTokens);
     }
-    return texts.slice(first, end);
+    return end;
   }
 
   #countLoss(error: CappyError): void {

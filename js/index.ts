@@ -9,6 +9,15 @@
  */
 
 export { CappyError, type CappyErrorCode } from "./error.js";
+export type {
+  Answer,
+  Answers,
+  Content,
+  DecideOptions,
+  Decision,
+  Question,
+  Rendering,
+} from "./decide/types.js";
 export { deleteKept, keptModels, probe } from "./models.js";
 export { deleteAdaptation, keptAdaptations, Scorer } from "./scorer.js";
 export type {

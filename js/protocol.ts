@@ -6,7 +6,7 @@ import type { Info, LoadProgress } from "./types.js";
 /** Messages from the page to a worker that scores. */
 export type ToWorker =
   | { type: "load"; id: number; source: PlainSource; options: EngineOptions; customFetch: boolean }
-  | { type: "score"; id: number; instruction: string; texts: string[] }
+  | { type: "score"; id: number; instructions: string[]; texts: string[] }
   | { type: "abort"; id: number }
   | { type: "ping" }
   | { type: "fetched"; id: number; response: PlainResponse }

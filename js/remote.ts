@@ -80,11 +80,11 @@ export class RemoteEngine {
 
   /** As `Engine.score`. */
   async score(
-    instruction: string,
+    instructions: readonly string[],
     texts: readonly string[],
     { signal, onProgress }: Listening<{ first: number; scores: TextScore[] }>,
   ): Promise<void> {
-    const request = { type: "score" as const, instruction, texts: [...texts] };
+    const request = { type: "score" as const, instructions: [...instructions], texts: [...texts] };
     let done = 0;
     await this.#call(request, signal, "scoring", (message) => {
       if (message.type !== "batch") return;
@@ -92,6 +92,7 @@ export class RemoteEngine {
       done += message.scores.length;
       // A worker that replaces this one has only the rest to do.
       request.texts = texts.slice(done);
+      if (instructions.length > 1) request.instructions = instructions.slice(done);
       onProgress?.({ first, scores: message.scores });
     });
   }

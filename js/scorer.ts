@@ -1,4 +1,5 @@
 import { adapting, openEngine } from "./choose.js";
+import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/types.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
 import type { Disposing } from "./globals.js";
@@ -10,7 +11,7 @@ import { bestFirst } from "./order.js";
 import { Queue } from "./queue.js";
 import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
-import { asCappyError, toCappyError } from "./thrown.js";
+import { asCappyError, part, toCappyError } from "./thrown.js";
 import type {
   AdaptationSource,
   Adapted,
@@ -39,6 +40,8 @@ export class Scorer {
   readonly #calls = new Set<Promise<void>>();
   /** The engine in use comes last. Before it are former ones with calls under way. */
   readonly #engines: (Engine | RemoteEngine)[];
+  /** How the model is asked for decisions, once that was read. */
+  #rendering: Promise<Rendering> | undefined;
 
   private constructor(engine: Engine | RemoteEngine, origin: Origin) {
     this.#engines = [engine];
@@ -85,7 +88,7 @@ export class Scorer {
   /** The logit of every label for each response, in input order; for models with several outputs. */
   async logits(instruction: string, responses: readonly Candidate[], options?: ScoreOptions): Promise<Float32Array[]> {
     const all: Float32Array[] = [];
-    for await (const scores of this.#batches(instruction, textsOf(responses), options)) {
+    for await (const scores of this.#batches([instruction], textsOf(responses), options)) {
       all.push(...scores.map(({ logits }) => Float32Array.from(logits)));
     }
     return all;
@@ -119,12 +122,51 @@ export class Scorer {
       throw new CappyError("input", "model", `has ${labels.length} outputs; use logits() instead`);
     }
     let index = 0;
-    for await (const scores of this.#batches(instruction, texts, options)) {
+    for await (const scores of this.#batches([instruction], texts, options)) {
       for (const { logits, tokens, truncated } of scores) {
         yield { index, score: logits[0]!, text: texts[index]!, candidate: candidates[index]!, tokens, truncated };
         index += 1;
       }
     }
+  }
+
+  /**
+   * Answers typed questions about a state, with probabilities: each option is scored as a response to the state
+   * and the question. The order of options and of questions changes no answer. `truncated` is the most tokens
+   * that were cut because the state is too long.
+   *
+   * @throws CappyError `input` naming the question that cannot be answered, or the model where it has several
+   *   labels of which none is `entailment`; `config` for a broken `decide.json`
+   * @example
+   * const { answers } = await scorer.decide({
+   *   state: { message: "I was charged twice." },
+   *   questions: {
+   *     team: { type: "choice", instructions: "Which team should handle this?", criteria: { billing: null, support: null } },
+   *     refund: { type: "boolean", instructions: "Is a refund asked for?" },
+   *   },
+   * });
+   * console.log(answers.team.choice, answers.refund.probability);
+   */
+  decide<const Q extends Readonly<Record<string, Question>>>(
+    decision: Decision<Q>,
+    options: DecideOptions = {},
+  ): Promise<{ answers: Answers<Q>; truncated: number }> {
+    return asCappyError(async () => {
+      const { labels } = this.info();
+      const { decide, ownRendering } = await part("decide/decide.js", () => import("./decide/decide.js"));
+      const rendering = () => {
+        // A failure is not remembered, because the next try may succeed.
+        this.#rendering ??= ownRendering(this.#origin, labels.length).catch((error) => {
+          this.#rendering = undefined;
+          throw error;
+        });
+        return this.#rendering;
+      };
+      const onAnswer = options?.onAnswer;
+      const safe = typeof onAnswer === "function" ? { ...options, onAnswer: isolated(onAnswer) } : options;
+      const score = this.#batches.bind(this);
+      return decide({ labels, rendering, score }, decision, safe);
+    });
   }
 
   /**
@@ -185,13 +227,13 @@ export class Scorer {
 
   /** The batches as they finish. The engine may be faster than the caller; then batches wait in a list. */
   async *#batches(
-    instruction: string,
+    instructions: string[],
     texts: string[],
     options: ScoreOptions = {},
   ): AsyncGenerator<TextScore[], void, void> {
     checkOptions(options, SCORE, "score");
     const { signal, onProgress } = options;
-    if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
+    if (typeof instructions[0] !== "string") throw new CappyError("input", "instruction", "is not a string");
     const stop = new AbortController();
     const report = onProgress && seldom(isolated(onProgress));
     const abort = () => stop.abort(signal?.reason);
@@ -203,7 +245,7 @@ export class Scorer {
     let failure: unknown;
     let done = 0;
     const work = this.#engine
-      .score(instruction, texts, {
+      .score(instructions, texts, {
         signal: stop.signal,
         onProgress: ({ first, scores }) => {
           ready.push(scores);
@@ -276,10 +318,10 @@ function naming(thrown: unknown, index: number): CappyError {
 }
 
 /** A listener whose own errors stop nothing: they are reported like those of an event listener. */
-function isolated<P>(listener: (progress: P) => void): (progress: P) => void {
-  return (progress) => {
+function isolated<P extends unknown[]>(listener: (...told: P) => void): (...told: P) => void {
+  return (...told) => {
     try {
-      listener(progress);
+      listener(...told);
     } catch (error) {
       queueMicrotask(() => {
         throw error;

@@ -35,7 +35,7 @@ export function serve(module: Module): void {
     // A worker that replaces another gets its calls to score at once, and has to load the model first.
     engine = await loading!;
     if (message.type === "score") {
-      await engine.score(message.instruction, message.texts, {
+      await engine.score(message.instructions, message.texts, {
         signal,
         onProgress: ({ scores }) => answer({ type: "batch", id, scores }),
       });

@@ -113,7 +113,7 @@ async function made(part) {
 }
 
 rmSync(SITE, { recursive: true, force: true });
-for (const model of ["config.json", "tokenizer.json", "model.safetensors"]) {
+for (const model of ["config.json", "decide.json", "tokenizer.json", "model.safetensors"]) {
   mkdirSync(join(SITE, "cappy-web/model"), { recursive: true });
   cpSync(join("models/cappy-small", model), join(SITE, "cappy-web/model", model));
 }

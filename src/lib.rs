@@ -7,6 +7,7 @@
 mod adapter;
 pub mod backend;
 pub mod batch;
+mod best;
 pub mod checkpoint;
 mod config;
 mod convert;
@@ -41,6 +42,7 @@ pub mod tune;
 pub use adapter::{AdapterSummary, Dtype};
 pub use backend::{Backend, LoadedModel, Running};
 pub use batch::Batch;
+pub use best::{Best, BestOptions, Stopped};
 pub use checkpoint::{Checkpoint, RandomProfile};
 pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, Module};
 pub use convert::{Conversion, FILE as CONVERTED_FILE};

@@ -50,14 +50,7 @@ impl Scorer {
         top_k: Option<usize>,
         done: &mut dyn FnMut(usize, &Score) -> ControlFlow<()>,
     ) -> Result<Vec<Ranked>> {
-        let labels = self.info().config.labels.len();
-        if labels != 1 {
-            return Err(Error::new(
-                ErrorKind::Input,
-                self.info().model.as_str(),
-                format!("has {labels} labels; ranking needs a model with one"),
-            ));
-        }
+        self.needs_one_label("ranking")?;
         let pairs: Vec<_> = candidates.iter().map(|&response| (instruction, response)).collect();
         let mut scores = Vec::with_capacity(pairs.len());
         let mut collect = |index: usize, score: &Score| {
@@ -66,6 +59,18 @@ impl Scorer {
         };
         self.score_each(&pairs, &mut collect).await?;
         Ok(order(candidates, &scores, top_k))
+    }
+
+    /// Refuses a model with several labels for `work`, which needs one score for each pair.
+    pub(crate) fn needs_one_label(&self, work: &str) -> Result<()> {
+        match self.info().config.labels.len() {
+            1 => Ok(()),
+            labels => Err(Error::new(
+                ErrorKind::Input,
+                self.info().model.as_str(),
+                format!("has {labels} labels; {work} needs a model with one"),
+            )),
+        }
     }
 }
 

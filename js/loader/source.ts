@@ -81,6 +81,7 @@ function embedded(assets: string | undefined): Folder {
     "config.json": () => new URL("../model/config.json", import.meta.url),
     "tokenizer.json": () => new URL("../model/tokenizer.json", import.meta.url),
     "model.safetensors": () => new URL("../model/model.safetensors", import.meta.url),
+    "decide.json": () => new URL("../model/decide.json", import.meta.url),
   };
   const url = (file: string) => {
     const beside = files[file];

@@ -95,12 +95,7 @@ impl Decision {
         checked.map_err(|error| parse("decision", &error))?;
         let fields: Fields =
             serde_json::from_str(json).map_err(|error| parse("decision", &error))?;
-        let state = fields.state.ok_or_else(|| refuse("state", "is missing".into()))?;
-        let questions =
-            fields.questions.ok_or_else(|| refuse("questions", "are missing".into()))?.0;
-        let decision = Decision { state, questions };
-        decision.check()?;
-        Ok(decision)
+        fields.decision()
     }
 
     /// Whether every question can be answered.
@@ -149,9 +144,20 @@ impl Question {
 }
 
 #[derive(Deserialize)]
-struct Fields {
+pub(super) struct Fields {
     state: Option<Content>,
     questions: Option<Entries<Question>>,
+}
+
+impl Fields {
+    pub(super) fn decision(self) -> Result<Decision> {
+        let missing = |field: &str, what: &str| Error::new(ErrorKind::Input, field, what);
+        let state = self.state.ok_or_else(|| missing("state", "is missing"))?;
+        let questions = self.questions.ok_or_else(|| missing("questions", "are missing"))?.0;
+        let decision = Decision { state, questions };
+        decision.check()?;
+        Ok(decision)
+    }
 }
 
 /// An object with its entries in order.

@@ -87,28 +87,23 @@ fn each_fault_of_a_decision_is_named() {
     assert!(plan(&many, &cappy()).unwrap_err().to_string().contains("has 257 options"));
 }
 
+/// The package's tests read the same file: pages must ask models in the same words.
 #[test]
 fn questions_become_pairs_by_the_rendering() {
-    let plan = plan(TICKET, &cappy()).unwrap();
-    let about = "\n\nmessage: I was charged twice {option}.\nchannel: web";
-    let pair = |question: &str, response: &str| {
-        (format!("Question: {question}{about}"), response.to_owned())
-    };
-    assert_eq!(
-        plan.pairs,
-        [
-            pair("Which team?", "billing: Payments"),
-            pair("Which team?", "support"),
-            pair("Which team?", "sales"),
-            pair("How urgent?", "Low"),
-            pair("How urgent?", "1"),
-            pair("How urgent?", "High"),
-            pair("Is a refund asked for?", "yes"),
-            pair("Is a refund asked for?", "no"),
-            pair("Which of these is right?", "yes: The writer is angry"),
-            pair("Which of these is right?", "no"),
-        ]
-    );
+    #[derive(serde::Deserialize)]
+    struct Case {
+        name: String,
+        decision: question::Fields,
+        pairs: Vec<(String, String)>,
+    }
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../../tests/fixtures/decide/pairs.json")).unwrap();
+    assert!(cases.len() >= 3);
+    for Case { name, decision, pairs } in cases {
+        let decision = decision.decision().unwrap();
+        let plan = Plan::new(&decision, &Rendering::default(), &cappy()).unwrap();
+        assert_eq!(plan.pairs, pairs, "{name}");
+    }
 }
 
 #[test]

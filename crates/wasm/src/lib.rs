@@ -75,19 +75,23 @@ impl WasmScorer {
         scorer.map(WasmScorer).map_err(fail)
     }
 
-    /// Scores `(instruction, responses[i])` from `first` on, as many as one batch holds, at least
-    /// one: an array of `{ logits, tokens, truncated }`. `stop()` is asked between submissions.
+    /// Scores `(instructions[i], responses[i])` from the first on, as many as one batch holds, at least
+    /// one: an array of `{ logits, tokens, truncated }`. A single instruction is that of all responses.
+    /// `stop()` is asked between submissions.
     ///
     /// # Errors
     /// As [`WasmScorer::load`].
     #[wasm_bindgen(js_name = scoreBatch)]
     pub async fn score_batch(
         &self,
-        instruction: String,
+        instructions: Vec<String>,
         responses: Vec<String>,
         stop: Function,
     ) -> Result<JsValue, JsValue> {
-        let pairs: Vec<_> = responses.iter().map(|text| (&*instruction, &**text)).collect();
+        let single = if let [one] = &*instructions { Some(one) } else { None };
+        let own = instructions.iter().chain(single.into_iter().cycle());
+        let pairs: Vec<_> =
+            own.map(|text| &**text).zip(responses.iter().map(|text| &**text)).collect();
         let stop = || stop.call0(&JsValue::NULL).is_ok_and(|stop| stop.is_truthy());
         let scores: Vec<Score> = self.0.score_batch(&pairs, 0, &stop).await.map_err(fail)?;
         to_js(&scores)
