@@ -43,7 +43,8 @@ async function json(file: OpenFile | null, sum?: string): Promise<unknown> {
   if (sum) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (found !== sum.toLowerCase()) throw new CappyError("integrity", file.name, `its SHA-256 is ${found}, not ${sum}`);
+    if (found !== sum.toLowerCase())
+      throw new CappyError("integrity", file.name, `its SHA-256 is ${found}, not ${sum}`);
   }
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -116,7 +116,7 @@ test("the build holds the package's own model, and no WebAssembly that is never 
     const model = files.filter((path) => dirname(path) === "model").toSorted();
     assert.deepEqual(
       model,
-      ["config.json", "model.safetensors", "tokenizer.json"].map((name) => join("model", name)),
+      ["config.json", "decide.json", "model.safetensors", "tokenizer.json"].map((name) => join("model", name)),
     );
     for (const path of model) {
       const [theirs, ours] = [join(folder, path), join(root, "models/cappy-small", basename(path))];

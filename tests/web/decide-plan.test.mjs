@@ -77,7 +77,10 @@ test("probabilities sum to 1, and the order of scores changes no bit", () => {
 });
 
 test("of equal options the first by name is chosen, whatever their order", () => {
-  for (const criteria of [{ b: null, a: null }, { a: null, b: null }]) {
+  for (const criteria of [
+    { b: null, a: null },
+    { a: null, b: null },
+  ]) {
     const [question] = planned(asking({ type: "choice", criteria }), cappy);
     assert.equal(/** @type {any} */ (answerOf(question, [0.5, 0.5], 0.2)).choice, "a");
   }

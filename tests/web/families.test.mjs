@@ -92,7 +92,8 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       assertAskedOnce("models/cappy-mini");
     });
 
-    const own = "the package's own model is a BERT, which the module for RoBERTa is not loaded for, and scores as PyTorch does";
+    const own =
+      "the package's own model is a BERT, which the module for RoBERTa is not loaded for, and scores as PyTorch does";
     test(own, { timeout: 300_000 }, async () => {
       site.log.length = 0;
       const known = await golden("cappy-small");

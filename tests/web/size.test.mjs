@@ -22,11 +22,12 @@ const MODEL_LIMIT = 13_000_000;
 /** What each of these scripts imports, written so that bundlers see it. */
 const ON_DEMAND = {
   "choose.js": ["adapt/adapting", "cpu/on-cpu"],
+  "scorer.js": ["decide/decide"],
   "builds.js": ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"],
 };
 
 /** The folder of what is loaded on demand alone; empty for the rest. */
-const part = (name) => /^(adapt|cpu|families)[/\\]/.exec(name)?.[1] ?? "";
+const part = (name) => /^(adapt|cpu|decide|families)[/\\]/.exec(name)?.[1] ?? "";
 
 test("wasm and JavaScript are small with brotli", (t) => {
   const sizes = readdirSync(dist, { recursive: true, encoding: "utf8" })
@@ -48,7 +49,7 @@ test("wasm and JavaScript are small with brotli", (t) => {
 });
 
 test("the package's own model is small", (t) => {
-  const sizes = ["config.json", "tokenizer.json", "model.safetensors"].map(
+  const sizes = ["config.json", "decide.json", "tokenizer.json", "model.safetensors"].map(
     (name) => statSync(join(dist, "model", name)).size,
   );
   assert.equal(readdirSync(join(dist, "model")).length, sizes.length);
@@ -58,11 +59,21 @@ test("the package's own model is small", (t) => {
   assert.ok(bytes <= MODEL_LIMIT, `${bytes} bytes`);
 });
 
-test("what only adapting, the CPU and other families need is imported on demand", () => {
+test("decisions are a few kilobytes more", (t) => {
+  const files = readdirSync(join(dist, "decide")).filter((name) => name.endsWith(".js"));
+  const bytes = files.reduce(
+    (sum, name) => sum + brotliCompressSync(readFileSync(join(dist, "decide", name))).length,
+    0,
+  );
+  t.diagnostic(`decide: ${bytes} bytes`);
+  assert.ok(bytes > 1000 && bytes < 10_000, `${bytes} bytes`);
+});
+
+test("what only decisions, adapting, the CPU and other families need is imported on demand", () => {
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js") || part(name)) continue;
     const code = readFileSync(join(dist, name), "utf8");
-    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|cpu|families)\//, name);
+    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|cpu|decide|families)\//, name);
   }
   for (const [name, entries] of Object.entries(ON_DEMAND)) {
     const code = readFileSync(join(dist, name), "utf8");
