@@ -17,7 +17,7 @@ export type {
   Decision,
   Question,
   Rendering,
-} from "./decide/types.js";
+} from "./decide/decisions.js";
 export { deleteKept, keptModels, probe } from "./models.js";
 export { deleteAdaptation, keptAdaptations, Scorer } from "./scorer.js";
 export type {

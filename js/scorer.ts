@@ -1,5 +1,5 @@
 import { adapting, openEngine } from "./choose.js";
-import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/types.js";
+import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
 import type { Disposing } from "./globals.js";

@@ -8,7 +8,7 @@ import { type Planned, answerOf, planned } from "./plan.js";
 import { renderingOver } from "./rendering.js";
 export { ownRendering } from "./own-rendering.js";
 
-import type { Answer, Answers, DecideOptions, Decision, Question, Rendering } from "./types.js";
+import type { Answer, Answers, DecideOptions, Decision, Question, Rendering } from "./decisions.js";
 
 /** What deciding needs of a scorer. */
 export interface Deciding {

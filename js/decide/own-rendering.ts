@@ -5,7 +5,7 @@ import { CappyError } from "../error.js";
 import type { OpenFile } from "../loader/files.js";
 import { BROWSER, openIn } from "../loader/open.js";
 import { defaultRendering, renderingOver } from "./rendering.js";
-import type { Rendering } from "./types.js";
+import type { Rendering } from "./decisions.js";
 
 /** The file beside a model's weights. */
 const FILE = "decide.json";

@@ -3,7 +3,7 @@
 import { CappyError } from "../error.js";
 import { textOf } from "./content.js";
 import { fill } from "./rendering.js";
-import type { Answer, Decision, Question, Rendering } from "./types.js";
+import type { Answer, Decision, Question, Rendering } from "./decisions.js";
 
 /** The most options of a choice, and levels of a score. */
 const MOST_OPTIONS = 256;

@@ -1,7 +1,7 @@
 /** How a model is asked: the file `decide.json` beside its weights, or what models without one take. */
 
 import { CappyError } from "../error.js";
-import type { Rendering } from "./types.js";
+import type { Rendering } from "./decisions.js";
 
 /** What Cappy-like models take, whose scores are about 0 to 1; as in `src/decide/rendering.rs`. */
 const CAPPY: Rendering = {

@@ -19,7 +19,7 @@ for (const { name, decision, pairs } of cases) {
 }
 
 /** A decision of one question. */
-const asking = (/** @type {unknown} */ question) => ({ state: "s", questions: { q: question } });
+const asking = (/** @type {any} */ question) => ({ state: "s", questions: { q: question } });
 
 const FAULTS = [
   [null, "decision: is not an object"],
