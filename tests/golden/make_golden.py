@@ -414,8 +414,10 @@ def trained(name):
     folder = MODELS / name
     config = json.loads((folder / "config.json").read_text())
     length = most_tokens(config)
-    pad = None if config["model_type"] == "bert" else config["pad_token_id"]
-    encoded = tokens(name, folder / "tokenizer.json", [length], pad)[length]
+    bert = config["model_type"] == "bert"
+    pad = None if bert else config["pad_token_id"]
+    spelled = lambda text: family_tokenizers.spelled(text, "bert-uncased") if bert else text
+    encoded = tokens(name, folder / "tokenizer.json", [length], pad, spelled)[length]
     files = ("config.json", "model.safetensors", "tokenizer.json")
     sha256 = {f: hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in files}
     source = {"directory": f"models/{name}", "tokens": f"tokens-{name}.json", "sha256": sha256}
