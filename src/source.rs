@@ -104,11 +104,7 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
     let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
     let tokenizer = Tokenizer::load(&*files, &config).await?;
     let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
-    // The npm package reads it itself, and only when a decision is asked for.
-    let rendering = match cfg!(target_arch = "wasm32") {
-        true => Rendering::of(&config),
-        false => Rendering::read(&*files, &config).await?,
-    };
+    let rendering = Rendering::read(&*files, &config).await?;
     let checkpoint = Checkpoint::open(&*files).await?;
     Ok(Opened { config, cross_encoder, rendering, tokenizer, checkpoint, files: Some(files) })
 }

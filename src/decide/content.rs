@@ -15,7 +15,7 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// A text as it is. Numbers, `true`, `false` and `null` are the texts that JSON has for them.
+    /// A text as it is. Numbers, truth values and null are the texts that JSON has for them.
     Text(String),
     /// An array.
     List(Vec<Content>),

@@ -22,7 +22,6 @@ const MOST_BYTES: u64 = 1 << 20;
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
 pub struct Rendering {
     /// The pair's instruction, of `{question}` and `{state}`. A pair that is too long loses its end.
     pub instruction: String,

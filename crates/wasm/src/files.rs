@@ -40,6 +40,10 @@ impl Files for JsFiles {
 
     fn open<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<Box<dyn ByteSource>>>> {
         Box::pin(async move {
+            // TypeScript reads it, and only when a decision is asked for: most pages need no request for it.
+            if name == cappy::decide::FILE {
+                return Ok(None);
+            }
             let file = JsFiles::open(self, name).await.map_err(|error| unreadable(name, &error))?;
             if file.is_null() || file.is_undefined() {
                 return Ok(None);
