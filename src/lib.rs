@@ -19,6 +19,7 @@ pub mod pace;
 mod rank;
 #[cfg(any(test, feature = "reference"))]
 pub mod reference;
+mod rendering;
 pub mod rouge;
 mod scorer;
 pub mod source;

@@ -10,9 +10,9 @@ use crate::backend::{Backend, LoadedModel};
 use crate::batch::Batch;
 use crate::checkpoint::{WeightFormat, tensor_shapes};
 use crate::config::Config;
-use crate::decide::Rendering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{LoadOptions, Progress};
+use crate::rendering::Rendering;
 use crate::source::{ModelSource, Opened, open};
 use crate::tokenizer::{Encoded, Tokenizer};
 

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crate::checkpoint::{Checkpoint, Directory, Files, RandomProfile, read_all};
 use crate::config::Config;
-use crate::decide::Rendering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Progress;
+use crate::rendering::Rendering;
 use crate::tokenizer::{CrossEncoder, Tokenizer};
 
 /// A config larger than this is no config.

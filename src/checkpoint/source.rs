@@ -52,7 +52,7 @@ const SMALL_FILES: [&str; 13] = [
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
-    crate::decide::FILE,
+    "decide.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",

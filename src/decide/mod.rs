@@ -7,7 +7,6 @@
 mod content;
 mod probability;
 mod question;
-mod rendering;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +20,12 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::scorer::{Score, Scorer};
 
+pub use crate::rendering::{FILE, Rendering};
 pub use content::Content;
 pub use probability::probabilities;
 pub use question::{Decision, Question, YesNo};
-pub use rendering::{FILE, Rendering};
 
-use rendering::fill;
+use crate::rendering::fill;
 
 /// The answers to the questions of a [`Decision`].
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,7 +7,7 @@ use crate::paths::{Code, named_paths, names_crate};
 
 /// From the bottom up: each row is a group of modules and its layer. Modules of one group may use
 /// each other, groups of one layer may not.
-const GROUPS: [(u8, &[&str]); 15] = [
+const GROUPS: [(u8, &[&str]); 16] = [
     (0, &["error", "config", "adapter"]),
     (1, &["tokenizer"]),
     (1, &["checkpoint"]),
@@ -16,13 +16,14 @@ const GROUPS: [(u8, &[&str]); 15] = [
     (1, &["lines"]),
     (2, &["backend", "batch", "options"]),
     (2, &["gpu"]),
+    (2, &["rendering"]),
     (3, &["ops"]),
     (3, &["source"]),
     (3, &["pace"]),
     (4, &["encoder"]),
     (4, &["tune"]),
     (5, &["gpu_backend"]),
-    (6, &["scorer", "rank", "bench", "adapt", "convert"]),
+    (6, &["scorer", "rank", "decide", "best", "bench", "adapt", "convert"]),
 ];
 
 /// Traits and types, and a folder in memory for tests, which the groups of layer 1 read bytes through.

@@ -37,7 +37,7 @@ const OPTIONAL: [&str; 7] = [
     "modules.json",
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
-    crate::decide::FILE,
+    "decide.json",
 ];
 /// The forms of weights, best first. One that ends in `.index.json` lists the files it needs.
 const WEIGHTS: [&str; 4] = [

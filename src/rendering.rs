@@ -137,7 +137,7 @@ impl Rendering {
 }
 
 /// `template` with each `{name}` replaced by its value. What a value has in braces stays as it is.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::new();
     let mut rest = template;
     while let Some(open) = rest.find('{') {
