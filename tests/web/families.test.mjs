@@ -109,7 +109,9 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       // Node reads the package from the disk.
       if (!host.page) return;
       assert.deepEqual(
-        site.log.filter((line) => /\.wasm$|\/(family-)?worker\.js$/.test(line)).map((line) => line.replace(/^.*\//, "")),
+        site.log
+          .filter((line) => /\.wasm$|\/(family-)?worker\.js$/.test(line))
+          .map((line) => line.replace(/^.*\//, "")),
         ["family-worker.js", "cappy_families_bg.wasm"],
       );
       assertAskedOnce("dist/model");

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { noBrowser, ranked, ready, setUp, texts, values, write } from "./demo-page.mjs";
+import { noBrowser, ranked, ready, setUp, texts, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
