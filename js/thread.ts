@@ -18,7 +18,9 @@ export function startThread(path: string, assets: string | undefined): Worker {
   const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
   const address = scriptFile(path, assets);
   if (!address) throw new Error("is missing");
-  const thread = new Thread(address);
+  // A thread takes over the program's own flags, and refuses this one, which is about the text after `--eval`.
+  const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
+  const thread = new Thread(address, { execArgv });
   const worker: Pick<Worker, "postMessage" | "terminate"> & {
     addEventListener(type: string, listener: (event: object) => void): void;
   } = {

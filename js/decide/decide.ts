@@ -5,10 +5,10 @@ import { CappyError } from "../error.js";
 import type { AbortSignal } from "../globals.js";
 import { checkOptions } from "../options.js";
 import { type Planned, answerOf, planned } from "./plan.js";
-import { renderingOver } from "./rendering.js";
-export { ownRendering } from "./own-rendering.js";
-
 import type { Answer, Answers, DecideOptions, Decision, Question, Rendering } from "./decisions.js";
+import { renderingOver } from "./rendering.js";
+
+export { ownRendering } from "./own-rendering.js";
 
 /** What deciding needs of a scorer. */
 export interface Deciding {

@@ -54,12 +54,12 @@ function plannedQuestion(name: string, question: unknown, state: string, renderi
       return refuse("criteria", "is not an object of options");
     const entries = Object.entries(criteria);
     if (entries.length < 2 || entries.length > MOST_OPTIONS)
-      return refuse("criteria", `has ${entries.length} options; a choice has 2 to ${MOST_OPTIONS}`);
+      return refuse("criteria", `has ${entries.length}; a choice has 2 to ${MOST_OPTIONS} options`);
     options = entries.map(([option, description]) => [option, described(option, description, option)]);
   } else if (type === "score") {
     if (!Array.isArray(criteria)) return refuse("criteria", "is not a list of levels");
     if (criteria.length < 2 || criteria.length > MOST_OPTIONS)
-      return refuse("criteria", `has ${criteria.length} levels; a score has 2 to ${MOST_OPTIONS}`);
+      return refuse("criteria", `has ${criteria.length}; a score has 2 to ${MOST_OPTIONS} levels`);
     options = Array.from(criteria, (level, number) => [
       String(number),
       level === null || level === undefined ? String(number) : textOf(level, `${at}.criteria[${number}]`),

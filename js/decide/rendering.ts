@@ -3,7 +3,7 @@
 import { CappyError } from "../error.js";
 import type { Rendering } from "./decisions.js";
 
-/** What Cappy-like models take, whose scores are about 0 to 1; as in `src/decide/rendering.rs`. */
+/** What Cappy-like models take, whose scores are about 0 to 1; as in `src/rendering.rs`. */
 const CAPPY: Rendering = {
   instruction: "Question: {question}\n\n{state}",
   response: "{option}",

@@ -221,7 +221,11 @@ impl Planned {
         match self.kind {
             Kind::Choice => {
                 let options = self.options.iter().zip(scores);
-                let best = options.max_by(|a, b| a.1.total_cmp(b.1).then_with(|| b.0.cmp(a.0)));
+                // By name in the order of JavaScript's texts, so that pages choose the same.
+                let best = options.max_by(|a, b| {
+                    let by_name = || b.0.encode_utf16().cmp(a.0.encode_utf16());
+                    a.1.total_cmp(b.1).then_with(by_name)
+                });
                 let choice = best.map(|(name, _)| name.clone()).unwrap_or_default();
                 Answer::Choice { choice, probabilities: named() }
             }

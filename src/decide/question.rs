@@ -119,10 +119,10 @@ impl Question {
         };
         match self {
             Question::Choice { criteria, .. } if !OPTIONS.contains(&criteria.len()) => {
-                refuse("criteria", format!("has {} options; a choice has 2 to 256", criteria.len()))
+                refuse("criteria", format!("has {}; a choice has 2 to 256 options", criteria.len()))
             }
             Question::Score { criteria, .. } if !OPTIONS.contains(&criteria.len()) => {
-                refuse("criteria", format!("has {} levels; a score has 2 to 256", criteria.len()))
+                refuse("criteria", format!("has {}; a score has 2 to 256 levels", criteria.len()))
             }
             Question::Boolean { instructions: None, criteria }
                 if criteria.as_ref().is_none_or(|c| c.r#true.is_none() && c.r#false.is_none()) =>

@@ -59,7 +59,7 @@ fn each_fault_of_a_decision_is_named() {
         (&question(r#"{"type": "choice"}"#), "decision: q: missing field `criteria`"),
         (
             &question(r#"{"type": "choice", "criteria": {}}"#),
-            "questions.q.criteria: has 0 options; a choice has 2 to 256",
+            "questions.q.criteria: has 0; a choice has 2 to 256 options",
         ),
         (
             &question(r#"{"type": "choice", "criteria": {"a": null, "a": null}}"#),
@@ -67,7 +67,7 @@ fn each_fault_of_a_decision_is_named() {
         ),
         (
             &question(r#"{"type": "score", "criteria": ["only"]}"#),
-            "questions.q.criteria: has 1 levels; a score has 2 to 256",
+            "questions.q.criteria: has 1; a score has 2 to 256 levels",
         ),
         (
             &question(r#"{"type": "boolean", "criteria": {"true": null}}"#),
@@ -84,7 +84,7 @@ fn each_fault_of_a_decision_is_named() {
     }
     let options: Vec<String> = (0..257).map(|i| format!(r#""{i}": null"#)).collect();
     let many = question(&format!(r#"{{"type": "choice", "criteria": {{{}}}}}"#, options.join(",")));
-    assert!(plan(&many, &cappy()).unwrap_err().to_string().contains("has 257 options"));
+    assert!(plan(&many, &cappy()).unwrap_err().to_string().contains("has 257; a choice"));
 }
 
 /// The package's tests read the same file: pages must ask models in the same words.

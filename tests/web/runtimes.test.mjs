@@ -3,9 +3,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -122,17 +120,16 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
   });
 }
 
-test("a program of Node that only waits for adapt gets its result", { timeout: 300_000 }, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "cappy-program-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+test("a program of Node that stands on the command line, and only waits for adapt, gets its result", {
+  timeout: 300_000,
+}, async () => {
   const program = `
     const { Scorer } = await import(${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)});
     const scorer = await Scorer.load(${JSON.stringify(MINI)}, { device: "gpu" });
     const adapted = await scorer.adapt([{ instruction: "Greet me.", chosen: "Hello!", rejected: "What." }], { epochs: 1 });
     console.log(adapted.files.map(({ name }) => name).join(" "));
     scorer.dispose();`;
-  await writeFile(join(folder, "adapt.mjs"), program);
-  const { stdout } = await run(process.execPath, [join(folder, "adapt.mjs")], {
+  const { stdout } = await run(process.execPath, ["--input-type=module", "--eval", program], {
     env: { ...process.env, ...lavapipe() },
     cwd: root,
     timeout: 240_000,

@@ -30,7 +30,7 @@ pub struct Args {
     model: ModelArgs,
 
     /// Print a table of the answers instead of JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "calibrate")]
     table: bool,
 
     /// Fit the temperature to FILE, whose lines also have "answers": {NAME: OPTION, LEVEL or

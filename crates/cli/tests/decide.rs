@@ -100,7 +100,10 @@ fn bad_lines_are_named_and_with_keep_going_answered_in_their_place() {
     bad["questions"]["team"]["criteria"] = json!({});
     let input = format!("{}\n{bad}\n{}\n", ticket("a"), ticket("b"));
     let stopped = run(&["-"], &input);
-    assert_refused(&stopped, "line 2: questions.team.criteria: has 0 options");
+    assert_refused(
+        &stopped,
+        "line 2: questions.team.criteria: has 0; a choice has 2 to 256 options",
+    );
     assert_eq!(std::str::from_utf8(&stopped.stdout).unwrap().lines().count(), 1);
 
     let kept = run(&["--keep-going", "-"], &input);
