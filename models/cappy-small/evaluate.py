@@ -3,7 +3,7 @@
     python evaluate.py MODEL [--each 2] [--tasks OUT.md] [--baselines]
 
 The dev split of ../shared/instructions (the mean over tasks), held-out right answers against mismatched ones, the sixty
-everyday questions, and checks for biases. MODEL is a folder that transformers reads, such as /work/training/cappy-small/ema.
+everyday questions, and checks for biases. MODEL is a folder that transformers reads, such as OUT/ema.
 Nothing here is trained on. Ties are shared out.
 """
 

@@ -1,6 +1,6 @@
 """Trains cappy-small, and goes on from its last checkpoint whenever it is started again.
 
-    python train.py --out /work/training/cappy-small --pairs 300000
+    python train.py --out OUT --pairs 300000
 
 Stop it with SIGTERM (`kill PID`): it writes a checkpoint first. See README.md.
 """
