@@ -71,6 +71,16 @@ export function announce(text) {
 }
 
 /**
+ * Scrolls to an element that is below what is seen.
+ * @param {HTMLElement} element
+ */
+export function bringIntoView(element) {
+  if (element.getBoundingClientRect().top > innerHeight * 0.8) {
+    element.scrollIntoView({ behavior: mayMove() ? "smooth" : "auto", block: "start" });
+  }
+}
+
+/**
  * @template T
  * @param {unknown} element
  * @param {new () => T} kind

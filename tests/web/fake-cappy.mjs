@@ -4,14 +4,17 @@
  * never shipped. Scores are read from the candidates' own text: "[0.75] some text" scores 0.75.
  *
  * The page's query decides what happens:
- *   fail=CODE     loading fails with this code; with at=rank it is ranking, with at=probe looking up, with at=adapt teaching
+ *   fail=CODE     loading fails with this code; with at=rank it is ranking, with at=probe looking up, with at=adapt teaching,
+ *                 with at=decide deciding
  *   times=N       it fails so many times, then works (always, unless given)
  *   step=MS       how long a twentieth of a phase of loading takes (default 1)
  *   pace=MS       how long a candidate takes (default 1)
  *   quota=BYTES   the storage that is free
  *   lesson=MS     how long a step of learning takes (default 1)
+ *   labels=A,B    the model's labels, for deciding (default: score)
  *
- * What it learns: marked texts score 1 or 0.
+ * What it learns: marked texts score 1 or 0. How decisions become pairs, and scores answers, is the package's own code,
+ * which tests that decide serve beside this file.
  */
 
 const query = new URLSearchParams(location.search);
@@ -86,6 +89,25 @@ export class Scorer {
       const score = learned ?? Number(/^\[(-?[\d.]+)\]/.exec(text)?.[1] ?? text.length / 1000);
       yield { index, score, text, candidate, tokens: 4 + text.length, truncated: Math.max(0, text.length - 2000) };
     }
+  }
+
+  async decide(decision, options = {}) {
+    const [{ decide }, { defaultRendering }] = await Promise.all(
+      ["decide", "rendering"].map((name) => import(new URL(`decide/${name}.js`, import.meta.url).href)),
+    );
+    failHere("decide");
+    const stream = this.stream.bind(this);
+    const labels = (query.get("labels") ?? "score").split(",");
+    async function* score(instructions, texts, { signal, onProgress }) {
+      let done = 0;
+      for await (const { score, truncated } of stream("", texts, { signal })) {
+        done += 1;
+        onProgress?.({ done, total: texts.length });
+        const cut = Math.max(truncated, instructions[done - 1].length - 2000);
+        yield [{ logits: Array(labels.length).fill(score), tokens: 1, truncated: Math.max(0, cut) }];
+      }
+    }
+    return decide({ labels, rendering: async () => defaultRendering(1, true), score }, decision, options);
   }
 
   async adapt(lessons, { keep, depth, size, batch, signal, onPlan, onProgress }) {

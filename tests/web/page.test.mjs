@@ -423,7 +423,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await ranked(page);
       assert.equal((await texts(page))[0], "[0.8] mine");
       await tabTo("rank");
-      assert.deepEqual(seen.slice(0, 4), ["change-model", "facts-line", "examples", "instruction"]);
+      assert.deepEqual(seen.slice(0, 5), ["change-model", "facts-line", "tab-rank", "examples", "instruction"]);
     }));
 
   test("the page fits 320 px, and every control has a name", () =>
