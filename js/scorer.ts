@@ -2,6 +2,7 @@ import { adapting, openEngine } from "./choose.js";
 import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
+import type { Explanation, ExplainOptions } from "./explain/explanation.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { assetsAt, plainSource } from "./loader/source.js";
@@ -117,10 +118,7 @@ export class Scorer {
     options?: ScoreOptions,
   ): AsyncGenerator<Scored<C>, void, void> {
     const texts = textsOf(candidates);
-    const { labels } = this.#engine.info();
-    if (labels.length !== 1) {
-      throw new CappyError("input", "model", `has ${labels.length} outputs; use logits() instead`);
-    }
+    this.#needsOneOutput();
     let index = 0;
     for await (const scores of this.#batches([instruction], texts, options)) {
       for (const { logits, tokens, truncated } of scores) {
@@ -166,6 +164,26 @@ export class Scorer {
       const safe = typeof onAnswer === "function" ? { ...options, onAnswer: isolated(onAnswer) } : options;
       const score = this.#batches.bind(this);
       return decide({ labels, rendering, score }, decision, safe);
+    });
+  }
+
+  /**
+   * What each word or sentence of the response does to the score, by leaving it out; with `of: "instruction"`,
+   * those of the instruction. It tells what the model reacts to, not why an answer is right.
+   *
+   * @throws CappyError `input` naming the text that has no words, or more than `atMost`, or the model where it has
+   *   several outputs
+   * @example
+   * const { units } = await scorer.explain("Which animal barks?", "A dog barks.");
+   * console.log(units.map(({ text, effect }) => `${text} ${effect.toFixed(2)}`));
+   */
+  explain(instruction: string, response: string, options: ExplainOptions = {}): Promise<Explanation> {
+    return asCappyError(async () => {
+      this.#needsOneOutput();
+      const { explain } = await part("explain/explain.js", () => import("./explain/explain.js"));
+      const onProgress = options?.onProgress;
+      const safe = typeof onProgress === "function" ? { ...options, onProgress: isolated(onProgress) } : options;
+      return explain(this.#batches.bind(this), instruction, response, safe);
     });
   }
 
@@ -223,6 +241,13 @@ export class Scorer {
   /** Frees the GPU's memory and ends the worker. Calls under way fail with `disposed`. */
   dispose(): void {
     for (const engine of this.#engines) engine.dispose();
+  }
+
+  #needsOneOutput(): void {
+    const { labels } = this.info();
+    if (labels.length !== 1) {
+      throw new CappyError("input", "model", `has ${labels.length} outputs; use logits() instead`);
+    }
   }
 
   /** The batches as they finish. The engine may be faster than the caller; then batches wait in a list. */

@@ -14,7 +14,7 @@ pub fn folder() -> PathBuf {
 #[allow(dead_code, reason = "some tests load it through the library alone")]
 pub fn unless_named(arguments: &[&str]) -> Vec<String> {
     let commands =
-        ["rank", "score", "info", "eval", "classification", "selection", "adapt", "decide"];
+        ["rank", "score", "info", "eval", "classification", "selection", "adapt", "decide", "explain"];
     let takes_one = arguments.first().is_some_and(|first| commands.contains(first));
     if !takes_one || arguments.contains(&"--model") {
         return Vec::new();
