@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Marked } from "marked";
 
-const PAGES = ["decisions"];
+const PAGES = ["decisions", "explanations"];
 
 const site = process.argv[2];
 const markdown = new Marked({

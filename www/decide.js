@@ -1,5 +1,5 @@
 import { AnswersView } from "./answers.js";
-import { announce, bringIntoView, byId } from "./dom.js";
+import { announce, bringIntoView, byId, isFocusLost } from "./dom.js";
 import { codeOf, hideError, isModelGone, showError } from "./errors.js";
 import { QuestionEditor } from "./questions.js";
 import { snippetOf } from "./snippet.js";
@@ -82,7 +82,7 @@ export class DecidePanel {
     } finally {
       this.#stop = null;
       this.#showWhetherDecidable();
-      if (document.activeElement === document.body) this.#button.focus({ preventScroll: true });
+      if (isFocusLost()) this.#button.focus({ preventScroll: true });
     }
   }
 

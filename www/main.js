@@ -1,8 +1,9 @@
 import { DecidePanel } from "./decide.js";
-import { bringIntoView, byId, part, withText } from "./dom.js";
+import { bringIntoView, byId, isFocusLost, part, withText } from "./dom.js";
 import { dropped } from "./drop.js";
 import { codeOf, hideError, isModelGone, showError } from "./errors.js";
 import { examples } from "./examples.js";
+import { ExplainPanel } from "./explain.js";
 import { setUpIntake, takeFile } from "./intake.js";
 import { ModelPanel } from "./model.js";
 import { keepForOffline } from "./offline.js";
@@ -33,6 +34,7 @@ const model = new ModelPanel(
   },
 );
 const decide = new DecidePanel(model);
+const explain = new ExplainPanel(model, () => view.results);
 const teach = new TeachPanel(
   () => model.scorer,
   () => {
@@ -89,6 +91,7 @@ async function rank() {
   showWhetherRankable();
   view.begin(given.length);
   teach.begin(instruction);
+  explain.begin(instruction);
   bringIntoView(byId("ranking", HTMLElement));
   const work = (async () => {
     for await (const result of scorer.stream(instruction, given, { signal: stop.signal })) {
@@ -109,7 +112,7 @@ async function rank() {
     ranking = null;
     teach.end(view.results);
     showWhetherRankable();
-    if (document.activeElement === document.body) rankButton.focus({ preventScroll: true });
+    if (isFocusLost()) rankButton.focus({ preventScroll: true });
   }
 }
 
@@ -142,6 +145,7 @@ function setUpKeys() {
     } else if (event.key === "Escape") {
       if (tabs.chosen === "decide" && decide.isBusy) decide.stop();
       else if (ranking) ranking.abort();
+      else if (explain.isBusy) explain.stop();
       else if (teach.isBusy) teach.cancel();
       else model.cancel();
     }

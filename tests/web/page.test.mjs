@@ -210,6 +210,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator(".result").first().waitFor();
       await page.locator("#running-cancel").click();
       await page.locator("#ranking-status", { hasText: /^Cancelled after [1-3] of 4 candidates\.$/ }).waitFor();
+      await page.waitForFunction(() => document.activeElement.id === "rank");
       await page.keyboard.press("Control+Enter");
       await page.locator(".result").first().waitFor();
       await page.keyboard.press("Escape");
