@@ -51,7 +51,7 @@ async function compile(files, options) {
 }
 
 const PROGRAM = `
-import { CappyError, deleteKept, keptModels, probe, Scorer, type Info, type LoadOptions, type Ranked } from "cappy-web";
+import { CappyError, deleteKept, keptModels, probe, Scorer, type Best, type Info, type LoadOptions, type Ranked } from "cappy-web";
 import { reranker } from "cappy-web/rerank";
 const options: LoadOptions = { device: "auto", onProgress: ({ phase, bytes, total }) => void [phase, bytes / total] };
 const scorer: Scorer = await Scorer.load("owner/name", options);
@@ -60,13 +60,18 @@ const info: Info = scorer.info();
 const one: number = await scorer.score("q", "a");
 const many: Float32Array = await scorer.score("q", ["a", { text: "b" }]);
 for await (const { score } of scorer.stream("q", ["a"])) void score;
+const best: Best | undefined = await scorer.best("q", ["a", "b"], { enough: 0.9, patience: 2, onScore: ({ score }) => void score });
+async function* samples() { yield { text: "a", id: 7 }; }
+const id: number | undefined = (await scorer.best("q", samples(), { atMost: 1 }))?.candidate.id;
 await reranker(scorer).rerank({ model: "rerank-v3.5", query: "q", documents: ["a"], topN: 1 });
 try { await probe(); } catch (error) { if (error instanceof CappyError && error.code === "aborted") await deleteKept("x"); }
-void [ranked, info, one, many, await keptModels()];
+void [ranked, best, id, info, one, many, await keptModels()];
 // @ts-expect-error No device is called that.
 await Scorer.load("owner/name", { device: "webgpu" });
 // @ts-expect-error The name is topK.
 await scorer.rank("q", ["a"], { topN: 1 });
+// @ts-expect-error The name is atMost.
+await scorer.best("q", ["a"], { at_most: 1 });
 scorer.dispose();
 `;
 
