@@ -86,6 +86,33 @@ await Scorer.load("owner/name", { signal: stop });
 
 const USING = `import { Scorer } from "cappy-web";\nusing scorer = await Scorer.load();\nvoid scorer;\n`;
 
+/** A program for the AI SDK, whose declarations have to hold whichever version of `@ai-sdk/provider` is installed. */
+const AI_SDK = `
+import type { RerankingModelV3 } from "@ai-sdk/provider";
+import type { Scorer } from "cappy-web";
+import { cappyDecider, cappyReranker } from "cappy-web/ai-sdk";
+declare const scorer: Scorer;
+const model: RerankingModelV3 = cappyReranker(scorer);
+const { answers } = await cappyDecider(scorer).doDecide({ state: [{ type: "text", text: "s" }], questions: {} });
+void [model, answers, cappyReranker(scorer, { version: 4 }).doRerank];
+// @ts-expect-error There is no such version.
+cappyReranker(scorer, { version: 2 });
+`;
+const AI_SDK_7 = `
+import type { Experimental_DecisionModelV4, RerankingModelV4 } from "@ai-sdk/provider";
+import type { Scorer } from "cappy-web";
+import { cappyDecider, cappyReranker } from "cappy-web/ai-sdk";
+declare const scorer: Scorer;
+void [cappyDecider(scorer) satisfies Experimental_DecisionModelV4];
+void [cappyReranker(scorer, { version: 4 }) satisfies RerankingModelV4];
+`;
+
+/** Options by which `@ai-sdk/provider` is the package that is installed here as `folder`. */
+const provider = (folder) => ({
+  lib: ["ESNext", "DOM"],
+  paths: { "@ai-sdk/provider": [join(root, "node_modules/@ai-sdk", folder, "dist/index.d.ts")] },
+});
+
 describe("strict TypeScript, every declaration checked", () => {
   const CASES = {
     "ES2022 and the DOM": [{ "a.mts": WITH_DOM }, { lib: ["ES2022", "DOM"] }],
@@ -95,6 +122,11 @@ describe("strict TypeScript, every declaration checked", () => {
     "a bundler's resolution": [
       { "a.mts": WITH_DOM },
       { lib: ["ES2022", "DOM"], module: "ESNext", moduleResolution: "Bundler" },
+    ],
+    "the AI SDK with version 3 of its provider alone": [{ "a.mts": AI_SDK }, provider("provider")],
+    "the AI SDK with version 4 of its provider alone": [
+      { "a.mts": AI_SDK, "b.mts": AI_SDK_7 },
+      provider("provider-v4"),
     ],
     "CommonJS by import()": [
       {
@@ -118,6 +150,9 @@ describe("strict TypeScript, every declaration checked", () => {
     assert.notEqual(code, 0);
     assert.match(output, /"webgpu"/);
     assert.match(output, /topN/);
+    // What only version 4 has is not there with version 3, so that the test above is one of version 3.
+    const other = await compile({ "b.mts": AI_SDK_7 }, provider("provider"));
+    assert.match(other.output, /no exported member .*Experimental_DecisionModelV4/);
   });
 });
 

@@ -22,6 +22,7 @@ const MODEL_LIMIT = 13_000_000;
 /** What each of these scripts imports, written so that bundlers see it. */
 const ON_DEMAND = {
   "choose.js": ["adapt/adapting", "cpu/on-cpu"],
+  "decider.js": ["decide/content", "decide/plan", "decide/rendering"],
   "scorer.js": ["best/best", "decide/decide"],
   "builds.js": ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"],
 };
