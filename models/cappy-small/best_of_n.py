@@ -17,12 +17,11 @@ LEAST = 4
 DRAWS = 16
 ORDERS = 200
 POLICIES = [
-    *[{"enough": enough} for enough in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)],
-    *[{"patience": patience} for patience in (1, 2, 3, 4, 6)],
-    {"enough": 0.5, "patience": 2},
-    {"enough": 0.6, "patience": 3},
-    {"enough": 0.6, "patience": 4},
-    {"enough": 0.7, "patience": 6},
+    *[{"enough": enough} for enough in (0.3, 0.4, 0.5, 0.6, 0.8)],
+    *[{"atMost": most} for most in (2, 3, 4, 6, 8)],
+    *[{"patience": patience} for patience in (2, 3, 4, 6)],
+    {"enough": 0.5, "patience": 4},
+    {"enough": 0.6, "patience": 6},
 ]
 
 
@@ -41,14 +40,14 @@ def write(out, each):
                 f.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def best(candidates, enough=float("inf"), patience=float("inf")):
+def best(candidates, enough=float("inf"), patience=float("inf"), atMost=float("inf")):
     """The worth of the candidate that `Scorer.best` chooses of (score, worth), and how many it scored."""
     top, worth, since = float("-inf"), 0.0, 0
     for scored, (score, value) in enumerate(candidates, 1):
         since += 1
         if score > top:
             top, worth, since = score, value, 0
-        if top >= enough or since >= patience:
+        if top >= enough or since >= patience or scored >= atMost:
             break
     return worth, scored
 
@@ -71,9 +70,8 @@ def columns(questions):
     first, samples = over_tasks(questions, lambda order: (order[0][1], len(order)))
     full, _ = over_tasks(questions, best)
     print(f"{len(questions)} questions, {samples:.1f} candidates each: first {100 * first:.1f}, best of all {100 * full:.1f}")
-    for policy in POLICIES:
-        worth, scored = over_tasks(questions, lambda order: best(order, **policy))
-        yield 100 * (worth - first) / (full - first), 100 * (1 - scored / samples)
+    rows = [over_tasks(questions, lambda order: best(order, **policy)) for policy in POLICIES]
+    return [(100 * (worth - first) / (full - first), 100 * (1 - scored / samples)) for worth, scored in rows]
 
 
 def table(questions_path, scores_path):
