@@ -19,6 +19,7 @@ export type {
   Question,
   Rendering,
 } from "./decide/decisions.js";
+export type { Explanation, ExplainOptions } from "./explain/explanation.js";
 export { deleteKept, keptModels, probe } from "./models.js";
 export { deleteAdaptation, keptAdaptations, Scorer } from "./scorer.js";
 export type {

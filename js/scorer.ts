@@ -3,6 +3,7 @@ import { adapting, openEngine } from "./choose.js";
 import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
+import type { Explanation, ExplainOptions } from "./explain/explanation.js";
 import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { assetsAt, plainSource } from "./loader/source.js";
@@ -118,10 +119,7 @@ export class Scorer {
     options?: ScoreOptions,
   ): AsyncGenerator<Scored<C>, void, void> {
     const texts = textsOf(candidates);
-    const { labels } = this.#engine.info();
-    if (labels.length !== 1) {
-      throw new CappyError("input", "model", `has ${labels.length} outputs; use logits() instead`);
-    }
+    this.#needsOneOutput();
     let index = 0;
     for await (const scores of this.#batches([instruction], texts, options)) {
       for (const { logits, tokens, truncated } of scores) {
@@ -191,11 +189,31 @@ export class Scorer {
     candidates: Iterable<C> | AsyncIterable<C>,
     options: BestOptions<C> = {},
   ): Promise<Best<C> | undefined> {
-    const { labels } = this.info();
+    this.#needsOneOutput();
     const { best } = await part("best/best.js", () => import("./best/best.js"));
     const onScore = options?.onScore;
     const safe = typeof onScore === "function" ? { ...options, onScore: isolated(onScore) } : options;
-    return best({ labels, score: this.#batches.bind(this) }, instruction, candidates, safe);
+    return best(this.#batches.bind(this), instruction, candidates, safe);
+  }
+
+  /**
+   * What each word or sentence of the response does to the score, by leaving it out; with `of: "instruction"`,
+   * those of the instruction. It tells what the model reacts to, not why an answer is right.
+   *
+   * @throws CappyError `input` naming the text that has no words, or more than `atMost`, or the model where it has
+   *   several outputs
+   * @example
+   * const { units } = await scorer.explain("Which animal barks?", "A dog barks.");
+   * console.log(units.map(({ text, effect }) => `${text} ${effect.toFixed(2)}`));
+   */
+  explain(instruction: string, response: string, options: ExplainOptions = {}): Promise<Explanation> {
+    return asCappyError(async () => {
+      this.#needsOneOutput();
+      const { explain } = await part("explain/explain.js", () => import("./explain/explain.js"));
+      const onProgress = options?.onProgress;
+      const safe = typeof onProgress === "function" ? { ...options, onProgress: isolated(onProgress) } : options;
+      return explain(this.#batches.bind(this), instruction, response, safe);
+    });
   }
 
   /**
@@ -254,15 +272,18 @@ export class Scorer {
     for (const engine of this.#engines) engine.dispose();
   }
 
-  /**
-   * The batches as they finish. The engine may be faster than the caller; then batches wait in a list. Errors
-   * count candidates from `first` on.
-   */
+  #needsOneOutput(): void {
+    const { labels } = this.info();
+    if (labels.length !== 1) {
+      throw new CappyError("input", "model", `has ${labels.length} outputs; use logits() instead`);
+    }
+  }
+
+  /** The batches as they finish. The engine may be faster than the caller; then batches wait in a list. */
   async *#batches(
     instructions: string[],
     texts: string[],
     options: ScoreOptions = {},
-    first = 0,
   ): AsyncGenerator<TextScore[], void, void> {
     checkOptions(options, SCORE, "score");
     const { signal, onProgress } = options;
@@ -280,15 +301,15 @@ export class Scorer {
     const work = this.#engine
       .score(instructions, texts, {
         signal: stop.signal,
-        onProgress: ({ first: before, scores }) => {
+        onProgress: ({ first, scores }) => {
           ready.push(scores);
-          done = before + scores.length;
+          done = first + scores.length;
           report?.({ done, total: texts.length });
           wake();
         },
       })
       .catch((error) => {
-        failure = naming(error, first + done);
+        failure = naming(error, done);
       })
       .finally(() => {
         over = true;

@@ -13,6 +13,7 @@ mod config;
 mod convert;
 pub mod decide;
 mod error;
+pub mod explain;
 pub mod lines;
 mod options;
 pub mod pace;

@@ -5,21 +5,16 @@ import { CappyError } from "../error.js";
 import type { AbortSignal } from "../globals.js";
 import { orStopped, stopper } from "../loader/stop.js";
 import { checkOptions, shown, textOfCandidate } from "../options.js";
+import { namingPairs } from "../pair-at-fault.js";
 import type { Candidate, Scored } from "../types.js";
 import type { Best, BestOptions } from "./choice.js";
 
-/** What choosing needs of a scorer. */
-export interface Choosing {
-  /** The names of the model's outputs. */
-  labels: readonly string[];
-  /** The scores of the pairs (instructions[i], texts[i]); errors count candidates from `first` on. */
-  score(
-    instructions: string[],
-    texts: string[],
-    options: { signal?: AbortSignal },
-    first: number,
-  ): AsyncIterable<TextScore[]>;
-}
+/** The scores of the pairs (instructions[i], texts[i]), batch by batch. */
+export type Score = (
+  instructions: string[],
+  texts: string[],
+  options: { signal?: AbortSignal },
+) => AsyncIterable<TextScore[]>;
 
 const OPTIONS = {
   enough: "number",
@@ -31,7 +26,7 @@ const OPTIONS = {
 
 /** The best of `candidates`, which are asked for one by one. */
 export async function best<C extends Candidate>(
-  scorer: Choosing,
+  score: Score,
   instruction: string,
   candidates: Iterable<C> | AsyncIterable<C>,
   options: BestOptions<C>,
@@ -42,9 +37,6 @@ export async function best<C extends Candidate>(
   checkCount("patience", options.patience);
   checkCount("atMost", options.atMost);
   if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
-  if (scorer.labels.length !== 1) {
-    throw new CappyError("input", "model", `has ${scorer.labels.length} outputs; choosing the best needs one score`);
-  }
 
   const source = new Source(candidates);
   const stop = stopper(signal, "best");
@@ -55,7 +47,7 @@ export async function best<C extends Candidate>(
       stop.signal.throwIfAborted();
       const step = await orStopped(source.next(), stop.signal);
       if (step.done) return best;
-      const scored = await scoredAt(scorer, instruction, step.value, index, signal);
+      const scored = await scoredAt(score, instruction, step.value, index, signal);
       onScore?.(scored);
       since += 1;
       if (!best || scored.score > best.score) {
@@ -118,7 +110,7 @@ class Source<C> {
 }
 
 async function scoredAt<C extends Candidate>(
-  scorer: Choosing,
+  score: Score,
   instruction: string,
   candidate: C,
   index: number,
@@ -126,7 +118,11 @@ async function scoredAt<C extends Candidate>(
 ): Promise<Scored<C>> {
   const text = textOfCandidate(candidate, index);
   const scored: TextScore[] = [];
-  for await (const batch of scorer.score([instruction], [text], { signal }, index)) scored.push(...batch);
+  const batches = namingPairs(
+    score([instruction], [text], { signal }),
+    () => `candidates[${index}] with its instruction`,
+  );
+  for await (const batch of batches) scored.push(...batch);
   const { logits, tokens, truncated } = scored[0]!;
   return { index, score: logits[0]!, text, candidate, tokens, truncated };
 }

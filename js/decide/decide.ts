@@ -4,6 +4,7 @@ import type { TextScore } from "../engine.js";
 import { CappyError } from "../error.js";
 import type { AbortSignal } from "../globals.js";
 import { checkOptions } from "../options.js";
+import { namingPairs } from "../pair-at-fault.js";
 import { type Planned, answerOf, planned } from "./plan.js";
 import type { Answer, Answers, DecideOptions, Decision, Question, Rendering } from "./decisions.js";
 import { renderingOver } from "./rendering.js";
@@ -49,7 +50,7 @@ export async function decide<Q extends Readonly<Record<string, Question>>>(
     pairs.map(([, response]) => response!),
     { signal, onProgress },
   );
-  for await (const batch of naming(batches, questions)) {
+  for await (const batch of namingPairs(batches, (pair) => questionOf(pair, questions))) {
     for (const { logits, truncated: cut } of batch) {
       scores.push(logits[label]!);
       truncated = Math.max(truncated, cut);
@@ -70,18 +71,11 @@ export async function decide<Q extends Readonly<Record<string, Question>>>(
   return { answers: answers as Answers<Q>, truncated };
 }
 
-/** The batches, and their error with the name of the question in place of the pair's number. */
-async function* naming(batches: AsyncIterable<TextScore[]>, questions: Planned[]): AsyncGenerator<TextScore[]> {
-  try {
-    yield* batches;
-  } catch (error) {
-    const number = /^candidates\[(\d+)\]/.exec((error as CappyError)?.atFault)?.[1];
-    if (number === undefined) throw error;
-    let first = 0;
-    const at = questions.find(({ options }) => (first += options.length) > Number(number))!;
-    const { code, what } = error as CappyError;
-    throw new CappyError(code, `questions.${at.name} with the state`, what, { cause: error });
-  }
+/** The name of the question that a pair belongs to, for an error. */
+function questionOf(pair: number, questions: Planned[]): string {
+  let first = 0;
+  const at = questions.find(({ options }) => (first += options.length) > pair)!;
+  return `questions.${at.name} with the state`;
 }
 
 /** Which label's logit says that an option is right. */

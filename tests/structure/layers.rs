@@ -23,7 +23,7 @@ const GROUPS: [(u8, &[&str]); 16] = [
     (4, &["encoder"]),
     (4, &["tune"]),
     (5, &["gpu_backend"]),
-    (6, &["scorer", "rank", "decide", "best", "bench", "adapt", "convert"]),
+    (6, &["scorer", "rank", "decide", "explain", "best", "bench", "adapt", "convert"]),
 ];
 
 /// Traits and types, and a folder in memory for tests, which the groups of layer 1 read bytes through.

@@ -13,7 +13,7 @@ const INSTRUCTION = "Name the animal that barks.";
 const CANDIDATES = ["cat", "a dog", "dog", "dog", "sofa", "the dog barks"];
 
 /** Runs where the package is: chooses with several options, and tells what the source saw meanwhile. */
-async function inHost({ module, source, instruction, candidates, atMost }) {
+async function inHost({ module, source, instruction, candidates, atMost, throws }) {
   const { Scorer } = await import(module);
   const scorer = await Scorer.load(source, { cache: false, device: "gpu" });
   const scores = [...(await scorer.score(instruction, candidates))];
@@ -31,7 +31,10 @@ async function inHost({ module, source, instruction, candidates, atMost }) {
         seen.closed = true;
       }
     })();
-    const onScore = ({ score }) => seen.scored.push(score);
+    const onScore = ({ score }) => {
+      seen.scored.push(score);
+      if (throws) throw new Error("what a listener throws stops nothing");
+    };
     const best = await scorer.best(instruction, samples, { ...options, onScore });
     chosen.push({ best, seen: { ...seen } });
   }
@@ -100,6 +103,7 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
         instruction: INSTRUCTION,
         candidates: CANDIDATES,
         atMost: 2,
+        throws: Boolean(host.page),
       };
       const got = await (host.page ? host.page.evaluate(inHost, given) : inHost(given));
 

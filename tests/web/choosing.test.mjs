@@ -7,19 +7,16 @@ const { best } = await import("../../dist/best/best.js");
 const { CappyError } = await import("../../dist/error.js");
 
 /** A scorer by which a text's score is the number that it begins with; `asked` has what it scored. */
-function handScorer(labels = ["score"]) {
+function handScorer() {
   const asked = [];
-  return {
-    labels,
-    asked,
-    async *score([instruction], [text], { signal }, first) {
-      asked.push([instruction, text]);
-      await sleep(1);
-      if (signal?.aborted) throw new CappyError("aborted", "score", "the caller stopped the work");
-      if (text === "fails") throw new CappyError("not-finite", `candidates[${first}] with its instruction`, "is NaN");
-      yield [{ logits: [parseFloat(text)], tokens: text.length, truncated: 0 }];
-    },
-  };
+  async function* score([instruction], [text], { signal }) {
+    asked.push([instruction, text]);
+    await sleep(1);
+    if (signal?.aborted) throw new CappyError("aborted", "score", "the caller stopped the work");
+    if (text === "fails") throw new CappyError("not-finite", "candidates[0] with its instruction", "is NaN");
+    yield [{ logits: [parseFloat(text)], tokens: text.length, truncated: 0 }];
+  }
+  return Object.assign(score, { asked });
 }
 
 /** A source of `candidates` that counts calls in `calls`; `faults` may replace what next and return do. */
@@ -139,7 +136,6 @@ test("options that cannot be met are refused by name, before the source is touch
   const refused = (/** @type {any} */ work, /** @type {RegExp} */ what) =>
     assert.rejects(work, { code: "input", message: what });
   await refused(best(handScorer(), /** @type {any} */ (5), NUMBERS, {}), /^instruction: is not a string/);
-  await refused(choose(NUMBERS, {}, handScorer(["no", "yes"])), /^model: has 2 outputs/);
   for (const none of ["a string", 5, null, undefined, {}]) await refused(choose(none), /^candidates: are neither/);
 });
 

@@ -6,6 +6,7 @@ mod bench;
 mod convert;
 mod decide;
 mod eval;
+mod explain;
 mod failure;
 mod info;
 mod model;
@@ -47,6 +48,7 @@ enum Command {
     Rank(rank::Args),
     Score(score::Args),
     Decide(decide::Args),
+    Explain(explain::Args),
     Info(info::Args),
     Eval(eval::Args),
     Bench(bench::Args),
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
             Command::Rank(args) => rank::run(args).await,
             Command::Score(args) => score::run(args).await,
             Command::Decide(args) => decide::run(args).await,
+            Command::Explain(args) => explain::run(args).await,
             Command::Info(args) => info::run(args).await,
             Command::Eval(args) => eval::run(args).await,
             Command::Bench(args) => bench::run(args).await,

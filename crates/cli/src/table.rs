@@ -1,10 +1,11 @@
-//! Rankings and decisions as people read them.
+//! Rankings, decisions and explanations as people read them.
 
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 
 use cappy::Ranked;
 use cappy::decide::{Answer, Decided};
+use cappy::explain::Explanation;
 use console::Term;
 use unicode_width::UnicodeWidthChar;
 
@@ -63,6 +64,29 @@ impl Style {
                 "note: {} of {} pairs are longer than the model reads, up to {most} tokens were cut",
                 cut_ones.len(),
                 ranked.len()
+            );
+        }
+        out
+    }
+
+    /// The score, and a line for each unit: its effect, a bar as long as its share of the largest effect,
+    /// `+` for what raises the score and `-` for what lowers it, and the unit.
+    pub fn explanation(&self, explained: &Explanation) -> String {
+        let mut out = format!("score {:.4}\n", explained.score);
+        let largest = explained.units.iter().map(|unit| unit.effect.abs()).fold(0.0, f32::max);
+        let room = self.width.map(|width| width.saturating_sub(BEFORE).max(LEAST));
+        for unit in &explained.units {
+            let share = if largest > 0.0 { unit.effect.abs() / largest } else { 0.0 };
+            let colour = if unit.effect < 0.0 { "\x1b[33m" } else { "\x1b[34m" };
+            let (before, after) = if self.colour { (colour, "\x1b[0m") } else { ("", "") };
+            let (bar, text) = (bar(share), cut(&unit.text, room));
+            let _ = writeln!(out, "{:>+13.4}  {before}{bar}{after}  {text}", unit.effect);
+        }
+        if explained.truncated > 0 {
+            let _ = writeln!(
+                out,
+                "note: the pair is longer than the model reads, {} tokens were cut",
+                explained.truncated
             );
         }
         out
