@@ -1,4 +1,4 @@
-// Scorer.decide in Chromium and under Node: answers follow from the scores of the pairs, to the bit, whatever the order.
+// Scorer.decide in Chromium, Firefox and under Node: answers follow from the scores of the pairs, to the bit, whatever the order.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { openChromium, openNode, serve } from "./hosts.mjs";
+import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 import { miniFiles } from "./mini.mjs";
 
 const { probabilities } = await import("../../dist/decide/plan.js");
@@ -96,7 +96,7 @@ after(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-for (const [where, open] of Object.entries({ Chromium: openChromium, Node: openNode })) {
+for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: openFirefox, Node: openNode })) {
   describe(where, () => {
     let host;
     let run;
