@@ -9,6 +9,7 @@
  */
 
 export { CappyError, type CappyErrorCode } from "./error.js";
+export type { Best, BestOptions, Stopped } from "./best/choice.js";
 export type {
   Answer,
   Answers,

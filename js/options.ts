@@ -1,6 +1,7 @@
-/** Checks of the options that callers give, by name and value. */
+/** Checks of what callers give: options by name and value, and candidates. */
 
 import { CappyError } from "./error.js";
+import type { Candidate } from "./types.js";
 
 /** What an option takes: a type by its name in `typeof`, a signal, or one of several values. */
 type Kind = "string" | "boolean" | "number" | "object" | "function" | "signal" | "any" | readonly string[];
@@ -59,6 +60,15 @@ export function checkOptions(options: unknown, kinds: Kinds, call: string): void
       );
     }
   }
+}
+
+/** The text of candidate `index`. Throws `input` naming it where it has none. */
+export function textOfCandidate(candidate: Candidate, index: number): string {
+  const text = typeof candidate === "string" ? candidate : candidate?.text;
+  if (typeof text !== "string") {
+    throw new CappyError("input", `candidates[${index}]`, "is neither a string nor an object with a text");
+  }
+  return text;
 }
 
 /** A value for a message. */

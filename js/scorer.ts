@@ -1,3 +1,4 @@
+import type { Best, BestOptions } from "./best/choice.js";
 import { adapting, openEngine } from "./choose.js";
 import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
 import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
@@ -7,7 +8,7 @@ import type { Disposing } from "./globals.js";
 import { isNode } from "./gpu.js";
 import { assetsAt, plainSource } from "./loader/source.js";
 import { forward, seldom } from "./listening.js";
-import { checkOptions, LOAD, RANK, SCORE } from "./options.js";
+import { checkOptions, LOAD, RANK, SCORE, textOfCandidate } from "./options.js";
 import { bestFirst } from "./order.js";
 import { Queue } from "./queue.js";
 import { RemoteEngine } from "./remote.js";
@@ -165,6 +166,34 @@ export class Scorer {
       const score = this.#batches.bind(this);
       return decide({ labels, rendering, score }, decision, safe);
     });
+  }
+
+  /**
+   * Scores candidates one by one as they come, such as the samples of a language model, and asks for no more once
+   * one is good `enough`, or `patience` of them in a row were no better, or `atMost` were scored. Then it calls
+   * `return()` on the source's iterator, which is how its maker learns of it, and waits for it. So it does where
+   * something fails, or is aborted. Of equal scores the earlier candidate is the best. `undefined` where there was
+   * no candidate.
+   *
+   * @throws CappyError `input` naming the option, the candidate, or the model where it has several outputs, and
+   *   as `score`; what the source throws comes as it is
+   * @example
+   * async function* samples(prompt) {
+   *   for (;;) yield await generate(prompt);
+   * }
+   * const best = await scorer.best(prompt, samples(prompt), { enough: 0.8, patience: 4, atMost: 16 });
+   * console.log(best.text, best.score, `after ${best.scored}: ${best.stopped}`);
+   */
+  async best<C extends Candidate>(
+    instruction: string,
+    candidates: Iterable<C> | AsyncIterable<C>,
+    options: BestOptions<C> = {},
+  ): Promise<Best<C> | undefined> {
+    this.#needsOneOutput();
+    const { best } = await part("best/best.js", () => import("./best/best.js"));
+    const onScore = options?.onScore;
+    const safe = typeof onScore === "function" ? { ...options, onScore: isolated(onScore) } : options;
+    return best(this.#batches.bind(this), instruction, candidates, safe);
   }
 
   /**
@@ -326,13 +355,7 @@ if (Symbol.dispose) {
 function textsOf(candidates: readonly Candidate[]): string[] {
   if (!Array.isArray(candidates)) throw new CappyError("input", "candidates", "are not a list");
   // Unlike `map`, `Array.from` visits holes, too.
-  return Array.from(candidates, (candidate: Candidate, index) => {
-    const text = typeof candidate === "string" ? candidate : candidate?.text;
-    if (typeof text !== "string") {
-      throw new CappyError("input", `candidates[${index}]`, "is neither a string nor an object with a text");
-    }
-    return text;
-  });
+  return Array.from(candidates, textOfCandidate);
 }
 
 /** Names the candidate at fault. It is always the first one that is not done, because a batch ends before it. */

@@ -11,7 +11,7 @@ const markdown = new Marked({
   renderer: {
     link({ href, tokens }) {
       const text = this.parser.parseInline(tokens);
-      const [, name] = /^(?:\.\/)?([\w-]+)\.md$/.exec(href) ?? [];
+      const [, name] = /^(?:\.\/)?([\w-]+)\.md(?:#.*)?$/.exec(href) ?? [];
       if (PAGES.includes(name)) return `<a href="${name}.html">${text}</a>`;
       // Other files of the repository are not in the site.
       return /^https?:/.test(href) ? `<a href="${href}">${text}</a>` : text;

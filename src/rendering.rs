@@ -12,12 +12,60 @@ pub const FILE: &str = "decide.json";
 /// A rendering is much smaller than this.
 const MOST_BYTES: u64 = 1 << 20;
 
+/// What scores are divided by before the softmax, for each type of question: a model may be surer of one than of
+/// another. In JSON it is an object of these, or one number for all.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(from = "OneOrEach")]
+pub struct Temperature {
+    /// For choices.
+    pub choice: f64,
+    /// For scores.
+    pub score: f64,
+    /// For yes-or-no questions.
+    pub boolean: f64,
+}
+
+impl From<f64> for Temperature {
+    fn from(all: f64) -> Self {
+        Temperature { choice: all, score: all, boolean: all }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "temperature: is neither a number nor an object of choice, score and boolean"
+)]
+enum OneOrEach {
+    One(f64),
+    Each(Each),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Each {
+    choice: f64,
+    score: f64,
+    boolean: f64,
+}
+
+impl From<OneOrEach> for Temperature {
+    fn from(read: OneOrEach) -> Self {
+        match read {
+            OneOrEach::One(all) => all.into(),
+            OneOrEach::Each(Each { choice, score, boolean }) => {
+                Temperature { choice, score, boolean }
+            }
+        }
+    }
+}
+
 /// How a model is asked. It belongs to the model: the file `decide.json` beside its weights has it as
 /// JSON, where fields that are missing are as in [`Rendering::of`].
 ///
 /// ```
 /// use cappy::decide::Rendering;
-/// let rendering = Rendering { temperature: 0.5, ..Rendering::default() };
+/// let rendering = Rendering { temperature: 0.5.into(), ..Rendering::default() };
 /// assert_eq!(rendering.instruction, "Question: {question}\n\n{state}");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,7 +84,7 @@ pub struct Rendering {
     /// The question where none is given.
     pub unasked: String,
     /// What scores are divided by before the softmax.
-    pub temperature: f64,
+    pub temperature: Temperature,
 }
 
 impl Default for Rendering {
@@ -49,7 +97,7 @@ impl Default for Rendering {
             yes: "yes".into(),
             no: "no".into(),
             unasked: "Which of these is right?".into(),
-            temperature: 0.2,
+            temperature: 0.2.into(),
         }
     }
 }
@@ -62,11 +110,11 @@ impl Rendering {
         let cappy = Rendering::default();
         match (config.labels.len(), config.family) {
             (1, Family::Roberta) => cappy,
-            (1, _) => Rendering { temperature: 1.0, ..cappy },
+            (1, _) => Rendering { temperature: 1.0.into(), ..cappy },
             _ => Rendering {
                 instruction: "{state}".into(),
                 response: "{question} {option}".into(),
-                temperature: 1.0,
+                temperature: 1.0.into(),
                 ..cappy
             },
         }
@@ -129,7 +177,8 @@ impl Rendering {
         if self.yes == self.no {
             return refuse("yes", "is the same as no");
         }
-        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+        let Temperature { choice, score, boolean } = self.temperature;
+        if ![choice, score, boolean].iter().all(|number| number.is_finite() && *number > 0.0) {
             return refuse("temperature", "is not a number above 0");
         }
         Ok(())

@@ -17,6 +17,16 @@ export interface Item {
   best: Element | undefined;
   /** The user's opinion of the answer, and how to change it; missing where there are no thumbs. */
   opinion: { liked: boolean | undefined; press: (liked: boolean | undefined) => void } | undefined;
+  /** Finds out what carried its score, as lines for the note. */
+  explain: (signal: AbortSignal) => Promise<string[]>;
+}
+
+/** What the open note says of what carried the score. */
+interface Explanation {
+  /** The score that it is about. */
+  score: number;
+  lines: string[];
+  stop: AbortController;
 }
 
 interface Badge {
@@ -40,12 +50,14 @@ const HEIGHT = 20;
 
 export class Badges {
   readonly #host = new Host();
-  readonly #note = new Note(this.#host);
+  readonly #note = new Note(this.#host, () => this.#forgetExplanation());
   readonly #seen = new Seen();
   readonly #badges = new Map<Element, Badge>();
   readonly #retry: () => void;
   readonly #removed = new AbortController();
   #state: EngineState | undefined;
+  /** Of the open note; missing until it is asked for. */
+  #explanation: Explanation | undefined;
   #frame = 0;
   #rotation = 0;
 
@@ -174,12 +186,43 @@ export class Badges {
     return button && [...this.#badges.values()].find((badge) => badge.button === button);
   }
 
-  #contentOf({ item: { answer, view, best } }: Badge) {
+  #contentOf(badge: Badge) {
+    const { answer, view, best } = badge.item;
+    const score = view.kind === "ranked" ? view.score.score : undefined;
+    // What was found for an earlier text of the answer says nothing of this one.
+    if (this.#explanation && this.#explanation.score !== score) this.#forgetExplanation();
     return {
-      lines: lines(view, this.#state),
+      lines: [...lines(view, this.#state), ...(this.#explanation?.lines ?? [])],
+      explain: score === undefined || this.#explanation ? undefined : () => void this.#explain(badge, score),
       toBest: best && best !== answer ? () => this.#goTo(best) : undefined,
       retry: view.kind === "failed" ? this.#retry : undefined,
     };
+  }
+
+  /** Shows what carried the score in the badge's note, which is open. */
+  async #explain(badge: Badge, score: number): Promise<void> {
+    const explanation: Explanation = {
+      score,
+      lines: ["Scoring the answer without each of its words …"],
+      stop: new AbortController(),
+    };
+    this.#explanation = explanation;
+    this.#note.fill(this.#contentOf(badge));
+    try {
+      explanation.lines = await badge.item.explain(explanation.stop.signal);
+    } catch (error) {
+      explanation.lines = [error instanceof Error ? error.message : String(error)];
+    }
+    // Meanwhile the note may have been closed, or another one opened.
+    if (this.#explanation !== explanation) return;
+    this.#note.fill(this.#contentOf(badge));
+    this.#note.place();
+    this.say(explanation.lines.join(" "));
+  }
+
+  #forgetExplanation(): void {
+    this.#explanation?.stop.abort();
+    this.#explanation = undefined;
   }
 
   #goTo(answer: Element): void {

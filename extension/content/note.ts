@@ -6,6 +6,8 @@ export interface Content {
   lines: string[];
   /** Goes to the best answer; missing where this is the best one, or where that is not on the page. */
   toBest?: (() => void) | undefined;
+  /** Finds out what carried the score; missing where that is known, or there is no score. */
+  explain?: (() => void) | undefined;
   /** Tries again after a failure. */
   retry?: (() => void) | undefined;
 }
@@ -14,11 +16,14 @@ const MARGIN = 8;
 
 export class Note {
   readonly #host: Host;
+  readonly #closed: () => void;
   readonly #element = document.createElement("div");
   #badge: HTMLElement | undefined;
 
-  constructor(host: Host) {
+  /** Calls `closed` whenever it is closed. */
+  constructor(host: Host, closed: () => void) {
     this.#host = host;
+    this.#closed = closed;
     this.#element.className = "note";
     this.#element.hidden = true;
     this.#element.tabIndex = -1;
@@ -46,8 +51,8 @@ export class Note {
   }
 
   /** Shows other content. A button in the note keeps the focus. */
-  fill({ lines: [title = "", ...rest], toBest, retry }: Content): void {
-    const signature = JSON.stringify([title, rest, !toBest, !retry]);
+  fill({ lines: [title = "", ...rest], toBest, explain, retry }: Content): void {
+    const signature = JSON.stringify([title, rest, !toBest, !explain, !retry]);
     if (this.#element.dataset.shows === signature) return;
     const focused = this.#element.contains(this.#host.focused);
     this.#element.dataset.shows = signature;
@@ -56,6 +61,7 @@ export class Note {
     row.className = "row";
     if (retry) row.append(button("Try again", retry, "first"));
     if (toBest) row.append(button("Go to the best answer", toBest, "first"));
+    if (explain) row.append(button("What carried this score?", explain));
     row.append(button("Close", () => this.close(true)));
     this.#element.replaceChildren(withText("h2", title), ...rest.map((line) => withText("p", line)), row);
     if (focused) row.querySelector("button")?.focus({ preventScroll: true });
@@ -85,6 +91,7 @@ export class Note {
     this.#element.hidden = true;
     this.#element.replaceChildren();
     delete this.#element.dataset.shows;
+    this.#closed();
   }
 }
 

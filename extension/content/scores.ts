@@ -1,6 +1,7 @@
 /** Scores of answers: those that are known, and requests to the engine for the others. */
 import { engineClient, type EngineClient } from "../engine/client.js";
 import type { EngineState, Score } from "../messages.js";
+import { explained } from "./explain.js";
 import { dropOldest } from "./oldest.js";
 
 /** The most scores that are held; the oldest are dropped first. */
@@ -58,6 +59,11 @@ export class Scores {
     this.#problem = "";
     void this.#ask();
     this.#changed();
+  }
+
+  /** What carried the score of an answer, as lines for a note. */
+  explain(instruction: string, answer: string, signal: AbortSignal): Promise<string[]> {
+    return explained(this.#client, instruction, answer, AbortSignal.any([signal, this.#closed.signal]));
   }
 
   /** Forgets all scores, as when another model is chosen. */

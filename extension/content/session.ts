@@ -207,6 +207,7 @@ export class Session {
           view: views[index]!,
           best: answers[first],
           opinion: this.#opinionOf(group, tracks[index]!),
+          explain: (signal) => this.#scores.explain(group.instruction, group.shown[index]!.text, signal),
         }),
       );
     });

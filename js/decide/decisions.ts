@@ -80,8 +80,8 @@ export interface Rendering {
   no: string;
   /** The question where none is given. */
   unasked: string;
-  /** What scores are divided by before the softmax. */
-  temperature: number;
+  /** What scores are divided by before the softmax: for all questions, or for each type. */
+  temperature: number | { choice: number; score: number; boolean: number };
 }
 
 /** How to decide. */

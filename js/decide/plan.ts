@@ -93,8 +93,12 @@ function plannedQuestion(name: string, question: unknown, state: string, renderi
 }
 
 /** The answer to a question from the scores of its options. */
-export function answerOf({ type, options }: Planned, scores: readonly number[], temperature: number): Answer {
-  const shares = probabilities(scores, temperature);
+export function answerOf(
+  { type, options }: Planned,
+  scores: readonly number[],
+  temperature: Rendering["temperature"],
+): Answer {
+  const shares = probabilities(scores, typeof temperature === "number" ? temperature : temperature[type]);
   if (type === "boolean") return { type, probability: shares[0]! };
   const named = Object.fromEntries(options.map(({ name }, index) => [name, shares[index]!]));
   if (type === "score") {

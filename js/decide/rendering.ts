@@ -35,6 +35,7 @@ export function renderingOver(base: Rendering, given: unknown, at: string, code:
   if (typeof given !== "object" || given === null || Array.isArray(given)) return refuse("", "is not a JSON object");
   for (const [field, value] of Object.entries(given)) {
     if (!Object.hasOwn(CAPPY, field)) return refuse("", `unknown field \`${field}\``);
+    if (field === "temperature") continue;
     const kind = typeof CAPPY[field as keyof Rendering];
     if (value !== undefined && typeof value !== kind) return refuse(field, `is no ${kind}`);
   }
@@ -47,8 +48,21 @@ export function renderingOver(base: Rendering, given: unknown, at: string, code:
   if (!described.includes("{name}") || !described.includes("{description}"))
     return refuse("described", "lacks {name} or {description}");
   if (yes === no) return refuse("yes", "is the same as no");
-  if (!(Number.isFinite(temperature) && temperature > 0)) return refuse("temperature", "is not a number above 0");
+  const each = temperatures(temperature);
+  if (!each) return refuse("temperature", "is neither a number nor an object of choice, score and boolean");
+  if (!each.every((number) => Number.isFinite(number) && number > 0))
+    return refuse("temperature", "is not a number above 0");
   return all;
+}
+
+/** The numbers of a temperature, if it is one. */
+function temperatures(temperature: unknown): number[] | undefined {
+  if (typeof temperature === "number") return [temperature];
+  if (typeof temperature !== "object" || temperature === null) return undefined;
+  const { choice, score, boolean, ...others } = temperature as Record<string, unknown>;
+  const each = [choice, score, boolean];
+  if (Object.keys(others).length > 0 || each.some((number) => typeof number !== "number")) return undefined;
+  return each as number[];
 }
 
 /** `template` with each `{name}` replaced by its value. What a value has in braces stays as it is. */

@@ -5,7 +5,7 @@ import { CappyError } from "../error.js";
 import { checkOptions } from "../options.js";
 import { namingPairs } from "../pair-at-fault.js";
 import type { Explanation, ExplainOptions } from "./explanation.js";
-import { units, without } from "./units.js";
+import { leaveOut } from "./leave-out.js";
 
 /** What explaining needs of a scorer: the scores of the pairs (instructions[i], responses[i]), batch by batch. */
 type Score = (
@@ -22,9 +22,6 @@ const OPTIONS = {
   atMost: "number",
 } as const;
 
-/** A text with more words than this is explained by sentences, unless words are asked for. */
-const MANY_WORDS = 64;
-
 /** Scores the pair, and the pair without each unit of one of its texts. */
 export async function explain(
   score: Score,
@@ -33,25 +30,11 @@ export async function explain(
   options: ExplainOptions,
 ): Promise<Explanation> {
   checkOptions(options, OPTIONS, "explain");
-  const { signal, onProgress, of = "response", atMost = 512 } = options;
+  const { signal, onProgress, of = "response", unit: wanted, atMost } = options;
   if (typeof instruction !== "string") throw new CappyError("input", "instruction", "is not a string");
   if (typeof response !== "string") throw new CappyError("input", "response", "is not a string");
   const text = of === "response" ? response : instruction;
-
-  let unit = options.unit ?? "word";
-  let ranges = units(text, unit);
-  if (options.unit === undefined && ranges.length > MANY_WORDS) {
-    unit = "sentence";
-    ranges = units(text, unit);
-  }
-  if (ranges.length === 0) throw new CappyError("input", of, "has no words");
-  if (!(ranges.length <= atMost)) {
-    const advice = unit === "word" ? "ask for sentences, or raise atMost" : "raise atMost";
-    const what = `has ${ranges.length} ${unit}s, and at most ${atMost} are left out one by one; ${advice}`;
-    throw new CappyError("input", of, what);
-  }
-
-  const texts = [text, ...ranges.map((range) => without(text, range))];
+  const { unit, ranges, texts } = leaveOut(text, of, { wanted, atMost });
   const same = texts.map(() => (of === "response" ? instruction : response));
   const pairs: [string[], string[]] = of === "response" ? [same, texts] : [texts, same];
   onProgress?.({ done: 0, total: texts.length });

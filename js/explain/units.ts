@@ -16,25 +16,37 @@ const WITHOUT_SPACES =
 /** Letters and digits, and symbols that carry meaning: arrows to dingbats, and emoji. */
 const MEANING = /[\p{Alphabetic}\p{N}\u2190-\u2bff\u{1f000}-\u{1fbff}]/u;
 
+/** Dots and colons that do not stand between digits. Browsers differ in whether these join letters. */
+const SPLITTING = /(?<!\p{N})[.:\u2024\ufe52\ufe55\uff0e\uff1a]|[.:\u2024\ufe52\ufe55\uff0e\uff1a](?!\p{N})/u;
+
 /** The units of `text`, in order, without spaces around them. */
 export function units(text: string, unit: "word" | "sentence"): Range[] {
   // One language for all, so that every page divides alike.
-  const pieces = [...new Intl.Segmenter("en", { granularity: unit }).segment(text)];
-  return pieces.flatMap(({ segment, index }) => (unit === "word" ? words(segment, index) : sentence(segment, index)));
+  const pieces = [...new Intl.Segmenter("en", { granularity: unit }).segment(text)].map(({ segment }) => segment);
+  const parts = unit === "word" ? joined(pieces).flatMap(split) : pieces;
+  let at = 0;
+  return parts.flatMap((part) => {
+    const start = at + part.length - trimStart(part).length;
+    const end = at + trimEnd(part).length;
+    at += part.length;
+    return start < end && (unit === "sentence" || MEANING.test(part)) ? [{ start, end }] : [];
+  });
 }
 
-function sentence(segment: string, index: number): Range[] {
-  const start = index + segment.length - trimStart(segment).length;
-  const end = index + trimEnd(segment).length;
-  return start < end ? [{ start, end }] : [];
+/** The pieces with each run of a script without spaces as one. */
+function joined(pieces: string[]): string[] {
+  const all: string[] = [];
+  for (const piece of pieces) {
+    if (WITHOUT_SPACES.test(piece) && WITHOUT_SPACES.test(all.at(-1) ?? "")) all.push(all.pop() + piece);
+    else all.push(piece);
+  }
+  return all;
 }
 
-/** The words between two boundaries: one, or none, or each character of a script without spaces. */
-function words(segment: string, at: number): Range[] {
-  if (!MEANING.test(segment)) return [];
-  if (!WITHOUT_SPACES.test(segment)) return [{ start: at, end: at + segment.length }];
-  const characters = [...new Intl.Segmenter("en").segment(segment)];
-  return characters.map(({ segment: c, index }) => ({ start: at + index, end: at + index + c.length }));
+/** A piece as its words and what stands between them; each character of a script without spaces is one. */
+function split(piece: string): string[] {
+  if (WITHOUT_SPACES.test(piece)) return [...new Intl.Segmenter("en").segment(piece)].map(({ segment }) => segment);
+  return piece.split(new RegExp(`(${SPLITTING.source})`, "u"));
 }
 
 /** `text` without a unit, and without the spaces after it; at the end, without those before it. */

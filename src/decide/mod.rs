@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::scorer::{Score, Scorer};
 
-pub use crate::rendering::{FILE, Rendering};
+pub use crate::rendering::{FILE, Rendering, Temperature};
 pub use content::Content;
 pub use probability::probabilities;
 pub use question::{Decision, Question, YesNo};
@@ -71,7 +71,7 @@ pub struct Plan {
     /// (instruction, response) of each option of each question, in order.
     pub pairs: Vec<(String, String)>,
     questions: Vec<Planned>,
-    temperature: f64,
+    temperature: Temperature,
     /// The label whose logit is the score.
     label: usize,
 }
@@ -84,11 +84,27 @@ struct Planned {
     options: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+/// The type of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Which of several options?
     Choice,
+    /// How much, on ordered levels?
     Score,
+    /// Yes or no?
     Boolean,
+}
+
+impl Temperature {
+    /// That of questions of a type.
+    pub fn of(&self, kind: Kind) -> f64 {
+        match kind {
+            Kind::Choice => self.choice,
+            Kind::Score => self.score,
+            Kind::Boolean => self.boolean,
+        }
+    }
 }
 
 impl Plan {
@@ -150,11 +166,12 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The scores that softmax takes, for each question in order: those of its options. `scores` are of
-    /// [`Plan::pairs`].
-    pub fn by_question(&self, scores: &[Score]) -> Vec<Vec<f32>> {
+    /// The scores that softmax takes, for each question in order: its type, and the scores of its options.
+    /// `scores` are of [`Plan::pairs`].
+    pub fn by_question(&self, scores: &[Score]) -> Vec<(Kind, Vec<f32>)> {
         let mut rest = scores.iter().map(|score| score.logits[self.label]);
-        self.questions.iter().map(|q| rest.by_ref().take(q.options.len()).collect()).collect()
+        let mut of = |q: &Planned| (q.kind, rest.by_ref().take(q.options.len()).collect());
+        self.questions.iter().map(&mut of).collect()
     }
 
     /// The place of the right option of each question, in order, by what `answers` has for its name: the
@@ -195,7 +212,7 @@ impl Plan {
         let answers = self.questions.iter().zip(&of_questions);
         Decided {
             answers: answers
-                .map(|(q, s)| (q.name.clone(), q.answer(s, self.temperature)))
+                .map(|(q, (_, s))| (q.name.clone(), q.answer(s, &self.temperature)))
                 .collect(),
             truncated: scores.iter().map(|score| score.truncated).max().unwrap_or_default(),
         }
@@ -215,8 +232,8 @@ impl Plan {
 }
 
 impl Planned {
-    fn answer(&self, scores: &[f32], temperature: f64) -> Answer {
-        let shares = probabilities(scores, temperature);
+    fn answer(&self, scores: &[f32], temperature: &Temperature) -> Answer {
+        let shares = probabilities(scores, temperature.of(self.kind));
         let named = || self.options.iter().cloned().zip(shares.iter().copied()).collect();
         match self.kind {
             Kind::Choice => {
@@ -288,7 +305,7 @@ impl Scorer {
             };
             let last = scores[index + 1 - count..].iter().map(|score| score.logits[plan.label]);
             let question = &plan.questions[place];
-            let answer = question.answer(&last.collect::<Vec<_>>(), plan.temperature);
+            let answer = question.answer(&last.collect::<Vec<_>>(), &plan.temperature);
             done(&question.name, &answer)
         };
         self.score_each(&pairs, &mut collect).await?;

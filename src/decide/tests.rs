@@ -175,10 +175,26 @@ fn of_equal_options_the_first_by_name_is_chosen() {
 fn a_rendering_is_read_over_the_models_default_and_its_faults_are_named() {
     let read = |json: &str| Rendering::from_json(json.as_bytes(), &cappy());
     let warm = read(r#"{"temperature": 2}"#).unwrap();
-    assert_eq!(warm, Rendering { temperature: 2.0, ..Rendering::default() });
+    assert_eq!(warm, Rendering { temperature: 2.0.into(), ..Rendering::default() });
+    let each = read(r#"{"temperature": {"boolean": 3, "choice": 1, "score": 2}}"#).unwrap();
+    assert_eq!(each.temperature, Temperature { choice: 1.0, score: 2.0, boolean: 3.0 });
+    let text = serde_json::to_string(&each).unwrap();
+    assert_eq!(read(&text).unwrap(), each);
     for (json, expected) in [
         ("5", "decide.json: is not a JSON object"),
         (r#"{"temperature": 0}"#, "decide.json: temperature: is not a number above 0"),
+        (
+            r#"{"temperature": "warm"}"#,
+            "decide.json: temperature: is neither a number nor an object",
+        ),
+        (
+            r#"{"temperature": {"choice": 1, "score": 2}}"#,
+            "decide.json: temperature: is neither a number nor an object",
+        ),
+        (
+            r#"{"temperature": {"choice": 1, "score": -2, "boolean": 1}}"#,
+            "decide.json: temperature: is not a number above 0",
+        ),
         (r#"{"instruction": "x"}"#, "decide.json: instruction: has no {state}"),
         (r#"{"instruction": "{state}"}"#, "decide.json: instruction: has no {question}"),
         (r#"{"response": "x"}"#, "decide.json: response: has no {option}"),

@@ -9,8 +9,8 @@ use unicode_segmentation::UnicodeSegmentation;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
-    /// Words by Unicode's annex 29. Punctuation is part of none. In scripts without spaces, whose words only a
-    /// dictionary finds, each character is one; so is an emoji.
+    /// Words by Unicode's annex 29, which end at dots and colons between letters, too. Punctuation is part of
+    /// none. In scripts without spaces, whose words only a dictionary finds, each character is one; so is an emoji.
     Word,
     /// Sentences by the same annex. The end of a line ends one, too.
     Sentence,
@@ -36,6 +36,9 @@ const WITHOUT_SPACES: [(char, char); 13] = [
 /// Blocks of symbols that carry meaning: arrows to dingbats, and emoji.
 const SYMBOLS: [(char, char); 2] = [('\u{2190}', '\u{2bff}'), ('\u{1f000}', '\u{1fbff}')];
 
+/// Dots and colons.
+const JOINING: [char; 7] = ['.', ':', '\u{2024}', '\u{fe52}', '\u{fe55}', '\u{ff0e}', '\u{ff1a}'];
+
 /// The bytes of each unit of `text`, in order, without spaces around it.
 pub fn units(text: &str, unit: Unit) -> Vec<Range<usize>> {
     match unit {
@@ -47,21 +50,57 @@ pub fn units(text: &str, unit: Unit) -> Vec<Range<usize>> {
                 (!sentence.is_empty()).then(|| first..first + sentence.len())
             })
             .collect(),
-        Unit::Word => text.split_word_bound_indices().flat_map(words).collect(),
+        Unit::Word => pieces(text).into_iter().flat_map(|piece| words(text, piece)).collect(),
     }
 }
 
-/// The words of a piece between two boundaries: one, or none, or each character of a script without spaces.
-fn words((start, piece): (usize, &str)) -> Vec<Range<usize>> {
-    if !piece.chars().any(|c| c.is_alphanumeric() || is_in(&SYMBOLS, c)) {
-        return Vec::new();
+/// What stands between two boundaries of words; a run of a script without spaces is one piece.
+fn pieces(text: &str) -> Vec<Range<usize>> {
+    let mut pieces: Vec<Range<usize>> = Vec::new();
+    for (start, piece) in text.split_word_bound_indices() {
+        let end = start + piece.len();
+        match pieces.last_mut() {
+            Some(last) if lacks_spaces(piece) && lacks_spaces(&text[last.clone()]) => {
+                last.end = end
+            }
+            _ => pieces.push(start..end),
+        }
     }
-    let all = start..start + piece.len();
-    if !piece.chars().any(|c| is_in(&WITHOUT_SPACES, c)) {
-        return vec![all];
+    pieces
+}
+
+fn lacks_spaces(piece: &str) -> bool {
+    piece.chars().any(|c| is_in(&WITHOUT_SPACES, c))
+}
+
+/// The words of a piece: one, or none, or each character of a script without spaces.
+fn words(text: &str, piece: Range<usize>) -> Vec<Range<usize>> {
+    let (from, to) = (piece.start, piece.end);
+    let piece = &text[piece];
+    let mut parts = Vec::new();
+    if lacks_spaces(piece) {
+        let characters = piece.grapheme_indices(true);
+        parts.extend(characters.map(|(at, c)| from + at..from + at + c.len()));
+    } else {
+        // Browsers differ in whether a dot or a colon joins letters.
+        let mut start = from;
+        for (at, c) in piece.char_indices().filter(|(at, c)| parts_letters(piece, *at, *c)) {
+            parts.push(start..from + at);
+            start = from + at + c.len_utf8();
+        }
+        parts.push(start..to);
     }
-    let characters = piece.grapheme_indices(true);
-    characters.map(|(at, c)| start + at..start + at + c.len()).collect()
+    let means = |c: char| c.is_alphanumeric() || is_in(&SYMBOLS, c);
+    parts.retain(|part| text[part.clone()].contains(means));
+    parts
+}
+
+/// Whether the character `c` at `at` is a dot or a colon that does not stand between digits.
+fn parts_letters(piece: &str, at: usize, c: char) -> bool {
+    let before = piece[..at].chars().next_back();
+    let after = piece[at + c.len_utf8()..].chars().next();
+    let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    JOINING.contains(&c) && !(is_digit(before) && is_digit(after))
 }
 
 fn is_in(blocks: &[(char, char)], c: char) -> bool {

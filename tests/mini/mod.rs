@@ -13,8 +13,17 @@ pub fn folder() -> PathBuf {
 /// `--model` and the folder, where a command line takes a model and names none.
 #[allow(dead_code, reason = "some tests load it through the library alone")]
 pub fn unless_named(arguments: &[&str]) -> Vec<String> {
-    let commands =
-        ["rank", "score", "info", "eval", "classification", "selection", "adapt", "decide", "explain"];
+    let commands = [
+        "rank",
+        "score",
+        "info",
+        "eval",
+        "classification",
+        "selection",
+        "adapt",
+        "decide",
+        "explain",
+    ];
     let takes_one = arguments.first().is_some_and(|first| commands.contains(first));
     if !takes_one || arguments.contains(&"--model") {
         return Vec::new();

@@ -51,7 +51,7 @@ async function compile(files, options) {
 }
 
 const PROGRAM = `
-import { CappyError, deleteKept, keptModels, probe, Scorer, type Info, type LoadOptions, type Ranked } from "cappy-web";
+import { CappyError, deleteKept, keptModels, probe, Scorer, type Best, type Info, type LoadOptions, type Ranked } from "cappy-web";
 import { reranker } from "cappy-web/rerank";
 const options: LoadOptions = { device: "auto", onProgress: ({ phase, bytes, total }) => void [phase, bytes / total] };
 const scorer: Scorer = await Scorer.load("owner/name", options);
@@ -60,13 +60,18 @@ const info: Info = scorer.info();
 const one: number = await scorer.score("q", "a");
 const many: Float32Array = await scorer.score("q", ["a", { text: "b" }]);
 for await (const { score } of scorer.stream("q", ["a"])) void score;
+const best: Best | undefined = await scorer.best("q", ["a", "b"], { enough: 0.9, patience: 2, onScore: ({ score }) => void score });
+async function* samples() { yield { text: "a", id: 7 }; }
+const id: number | undefined = (await scorer.best("q", samples(), { atMost: 1 }))?.candidate.id;
 await reranker(scorer).rerank({ model: "rerank-v3.5", query: "q", documents: ["a"], topN: 1 });
 try { await probe(); } catch (error) { if (error instanceof CappyError && error.code === "aborted") await deleteKept("x"); }
-void [ranked, info, one, many, await keptModels()];
+void [ranked, best, id, info, one, many, await keptModels()];
 // @ts-expect-error No device is called that.
 await Scorer.load("owner/name", { device: "webgpu" });
 // @ts-expect-error The name is topK.
 await scorer.rank("q", ["a"], { topN: 1 });
+// @ts-expect-error The name is atMost.
+await scorer.best("q", ["a"], { at_most: 1 });
 scorer.dispose();
 `;
 
@@ -81,6 +86,33 @@ await Scorer.load("owner/name", { signal: stop });
 
 const USING = `import { Scorer } from "cappy-web";\nusing scorer = await Scorer.load();\nvoid scorer;\n`;
 
+/** A program for the AI SDK, whose declarations have to hold whichever version of `@ai-sdk/provider` is installed. */
+const AI_SDK = `
+import type { RerankingModelV3 } from "@ai-sdk/provider";
+import type { Scorer } from "cappy-web";
+import { cappyDecider, cappyReranker } from "cappy-web/ai-sdk";
+declare const scorer: Scorer;
+const model: RerankingModelV3 = cappyReranker(scorer);
+const { answers } = await cappyDecider(scorer).doDecide({ state: [{ type: "text", text: "s" }], questions: {} });
+void [model, answers, cappyReranker(scorer, { version: 4 }).doRerank];
+// @ts-expect-error There is no such version.
+cappyReranker(scorer, { version: 2 });
+`;
+const AI_SDK_7 = `
+import type { Experimental_DecisionModelV4, RerankingModelV4 } from "@ai-sdk/provider";
+import type { Scorer } from "cappy-web";
+import { cappyDecider, cappyReranker } from "cappy-web/ai-sdk";
+declare const scorer: Scorer;
+void [cappyDecider(scorer) satisfies Experimental_DecisionModelV4];
+void [cappyReranker(scorer, { version: 4 }) satisfies RerankingModelV4];
+`;
+
+/** Options by which `@ai-sdk/provider` is the package that is installed here as `folder`. */
+const provider = (folder) => ({
+  lib: ["ESNext", "DOM"],
+  paths: { "@ai-sdk/provider": [join(root, "node_modules/@ai-sdk", folder, "dist/index.d.ts")] },
+});
+
 describe("strict TypeScript, every declaration checked", () => {
   const CASES = {
     "ES2022 and the DOM": [{ "a.mts": WITH_DOM }, { lib: ["ES2022", "DOM"] }],
@@ -90,6 +122,11 @@ describe("strict TypeScript, every declaration checked", () => {
     "a bundler's resolution": [
       { "a.mts": WITH_DOM },
       { lib: ["ES2022", "DOM"], module: "ESNext", moduleResolution: "Bundler" },
+    ],
+    "the AI SDK with version 3 of its provider alone": [{ "a.mts": AI_SDK }, provider("provider")],
+    "the AI SDK with version 4 of its provider alone": [
+      { "a.mts": AI_SDK, "b.mts": AI_SDK_7 },
+      provider("provider-v4"),
     ],
     "CommonJS by import()": [
       {
@@ -113,6 +150,9 @@ describe("strict TypeScript, every declaration checked", () => {
     assert.notEqual(code, 0);
     assert.match(output, /"webgpu"/);
     assert.match(output, /topN/);
+    // What only version 4 has is not there with version 3, so that the test above is one of version 3.
+    const other = await compile({ "b.mts": AI_SDK_7 }, provider("provider"));
+    assert.match(other.output, /no exported member .*Experimental_DecisionModelV4/);
   });
 });
 

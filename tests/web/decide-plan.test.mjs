@@ -52,7 +52,9 @@ test("the faults of a rendering are named", () => {
   for (const [given, expected] of [
     [5, "decide.json: is not a JSON object"],
     [{ temperature: 0 }, "decide.json: temperature: is not a number above 0"],
-    [{ temperature: "1" }, "decide.json: temperature: is no number"],
+    [{ temperature: "1" }, "decide.json: temperature: is neither a number nor an object"],
+    [{ temperature: { choice: 1, score: 2 } }, "decide.json: temperature: is neither a number nor an object"],
+    [{ temperature: { choice: 1, score: -2, boolean: 1 } }, "decide.json: temperature: is not a number above 0"],
     [{ instruction: "x" }, "decide.json: instruction: has no {state}"],
     [{ response: "x" }, "decide.json: response: has no {option}"],
     [{ described: "{name}" }, "decide.json: described: lacks"],

@@ -192,6 +192,13 @@ test("the example for the AI SDK in Node ranks", async () => {
   assert.match(lines[0], /^ *\d\.\d{3} {2}Put the egg into boiling water/);
 });
 
+test("the example of best of n stops early", async () => {
+  const lines = await runNode("best", "best.mjs");
+  assert.equal(lines.length, 5 + 2);
+  assert.match(lines[0], /^ *-?\d\.\d{3} {2}Wine is made from grapes\.$/);
+  assert.match(lines[6], /^The best of 5 \(enough\): Blot the stain, pour cold water/);
+});
+
 test("what goes wrong in a page is found", async () => {
   const folder = join(scratch, "broken");
   await mkdir(folder);

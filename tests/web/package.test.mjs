@@ -319,9 +319,12 @@ test("a candidate that cannot be scored is named by its place", async () => {
   host.site.files["/bert/model.safetensors"] = await of("weights/bert.safetensors");
   const got = await page.evaluate(async () => {
     const scorer = await cappy.Scorer.load("/bert/", { device: "gpu" });
-    return failure(scorer.score(instruction, [candidates[0], "\ufdfa".repeat(4_000_000)]));
+    const both = [candidates[0], "\ufdfa".repeat(4_000_000)];
+    return [await failure(scorer.score(instruction, both)), await failure(scorer.best(instruction, both))];
   });
-  assert.equal(got.code, "input", got.message);
-  assert.match(got.message, /^candidates\[1\] with its instruction: of \d+ bytes could have/);
+  for (const { code, message } of got) {
+    assert.equal(code, "input", message);
+    assert.match(message, /^candidates\[1\] with its instruction: of \d+ bytes could have/);
+  }
   await page.context().close();
 });

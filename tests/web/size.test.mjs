@@ -22,12 +22,13 @@ const MODEL_LIMIT = 13_000_000;
 /** What each of these scripts imports, written so that bundlers see it. */
 const ON_DEMAND = {
   "choose.js": ["adapt/adapting", "cpu/on-cpu"],
-  "scorer.js": ["decide/decide", "explain/explain"],
+  "decider.js": ["decide/content", "decide/plan", "decide/rendering"],
+  "scorer.js": ["best/best", "decide/decide", "explain/explain"],
   "builds.js": ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"],
 };
 
 /** The folder of what is loaded on demand alone; empty for the rest. */
-const part = (name) => /^(adapt|cpu|decide|explain|families)[/\\]/.exec(name)?.[1] ?? "";
+const part = (name) => /^(adapt|best|cpu|decide|explain|families)[/\\]/.exec(name)?.[1] ?? "";
 
 test("wasm and JavaScript are small with brotli", (t) => {
   const sizes = readdirSync(dist, { recursive: true, encoding: "utf8" })
@@ -59,7 +60,7 @@ test("the package's own model is small", (t) => {
   assert.ok(bytes <= MODEL_LIMIT, `${bytes} bytes`);
 });
 
-for (const folder of ["decide", "explain"]) {
+for (const folder of ["best", "decide", "explain"]) {
   test(`what only ${folder} needs is a few kilobytes more`, (t) => {
     const files = readdirSync(join(dist, folder)).filter((name) => name.endsWith(".js"));
     const bytes = files.reduce(
@@ -71,11 +72,11 @@ for (const folder of ["decide", "explain"]) {
   });
 }
 
-test("what only decisions, explanations, adapting, the CPU and other families need is imported on demand", () => {
+test("what only choosing, decisions, explanations, adapting, the CPU and other families need is imported on demand", () => {
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".js") || part(name)) continue;
     const code = readFileSync(join(dist, name), "utf8");
-    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|cpu|decide|explain|families)\//, name);
+    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|best|cpu|decide|explain|families)\//, name);
   }
   for (const [name, entries] of Object.entries(ON_DEMAND)) {
     const code = readFileSync(join(dist, name), "utf8");

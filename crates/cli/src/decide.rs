@@ -33,12 +33,12 @@ pub struct Args {
     #[arg(long, conflicts_with = "calibrate")]
     table: bool,
 
-    /// Fit the temperature to FILE, whose lines also have "answers": {NAME: OPTION, LEVEL or
+    /// Fit the temperatures to FILE, whose lines also have "answers": {NAME: OPTION, LEVEL or
     /// true/false, ...}, and report how right and how sure decisions are before and after
     #[arg(long)]
     calibrate: bool,
 
-    /// With --calibrate: put decide.json with the fitted temperature, results and a plot into DIR
+    /// With --calibrate: put decide.json with the fitted temperatures, results and a plot into DIR
     #[arg(long, value_name = "DIR", requires = "calibrate")]
     out: Option<PathBuf>,
 
@@ -144,8 +144,8 @@ async fn calibration(
     for (number, (asked, right)) in all.iter().enumerate() {
         let (own, others) = rest.split_at(asked.plan.pairs.len());
         rest = others;
-        for (scores, right) in asked.plan.by_question(own).into_iter().zip(right) {
-            questions.extend(right.map(|right| Labelled { line: number, scores, right }));
+        for ((kind, scores), right) in asked.plan.by_question(own).into_iter().zip(right) {
+            questions.extend(right.map(|right| Labelled { line: number, kind, scores, right }));
         }
     }
     if questions.is_empty() {

@@ -125,7 +125,11 @@ fn calibrating_reports_before_and_after_and_writes_what_a_model_is_asked_with() 
     let output = run(&["--calibrate", "--out", out.to_str().unwrap(), "-"], &lines);
     let table = good(&output);
     assert!(table.contains("before") && table.contains("after"), "{table}");
-    assert!(table.contains("All 60 questions together"), "{table}");
+    assert!(
+        table.lines().any(|line| line.starts_with("choice after") && line.contains(" 30 ")),
+        "{table}"
+    );
+    assert!(table.contains("All lines together give the temperatures choice "), "{table}");
     assert_eq!(fs::read_to_string(out.join("results.txt")).unwrap(), table);
     assert!(fs::read_to_string(out.join("calibration.svg")).unwrap().starts_with("<svg"));
     let results: Value =
@@ -133,6 +137,9 @@ fn calibrating_reports_before_and_after_and_writes_what_a_model_is_asked_with() 
     let fitted: Value =
         serde_json::from_slice(&fs::read(out.join("decide.json")).unwrap()).unwrap();
     assert_eq!(fitted["temperature"], results["temperature"]);
+    // No yes-or-no question has an answer there.
+    assert_eq!(fitted["temperature"]["boolean"], 0.2);
+    assert_ne!(fitted["temperature"]["choice"], 0.2);
 
     // The file takes the place of the model's own rendering.
     let rendering = out.join("decide.json");

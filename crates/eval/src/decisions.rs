@@ -1,17 +1,22 @@
-//! How right and how sure decisions are, and the temperature that makes them neither too sure nor too
+//! How right and how sure decisions are, and the temperatures that make them neither too sure nor too
 //! little.
 
-use cappy::decide::probabilities;
+use cappy::decide::{Kind, Temperature, probabilities};
 use serde::Serialize;
 
 use crate::calibration::{Bin, bins, error};
 use crate::plot;
+
+/// The types of questions, each of which has a temperature of its own.
+const KINDS: [Kind; 3] = [Kind::Choice, Kind::Score, Kind::Boolean];
 
 /// A question with a known answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
     /// The line that it stands in: questions of one line are fitted together or not at all.
     pub line: usize,
+    /// Its type.
+    pub kind: Kind,
     /// The scores of its options.
     pub scores: Vec<f32>,
     /// The place of the right one.
@@ -21,21 +26,28 @@ pub struct Labelled {
 /// What [`calibrate`] finds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibration {
+    /// The temperature of each type that all of its questions together give. A type without questions keeps its own.
+    pub temperature: Temperature,
+    /// All questions.
+    pub all: Compared,
+    /// The questions of each type that has any.
+    pub types: Vec<(Kind, Compared)>,
+}
+
+/// Questions before and after.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
     /// Questions with a known answer.
     pub questions: usize,
-    /// The temperature that all of them together give.
-    pub temperature: f64,
-    /// With the temperature as it was.
+    /// With the temperatures as they were.
     pub before: Quality,
-    /// With a temperature that was fitted to the other half of the lines.
+    /// With temperatures that were fitted to the other half of the lines.
     pub after: Quality,
 }
 
 /// How good probabilities are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Quality {
-    /// The temperature; with two halves, their geometric mean.
-    pub temperature: f64,
     /// The share of questions whose most probable option is right; ties are shared.
     pub accuracy: f64,
     /// The mean of -ln p of the right option.
@@ -49,32 +61,44 @@ pub struct Quality {
     pub bins: Vec<Bin>,
 }
 
-/// Fits a temperature to `questions` by their log loss. `before` is the one in use.
+/// Fits a temperature for each type to `questions` by their log loss. `before` is the one in use.
 ///
-/// What is reported of the new temperature is measured on lines that it was not fitted to: the lines
-/// are halved, and each half is judged by the other's temperature.
-pub fn calibrate(questions: &[Labelled], before: f64) -> Calibration {
+/// What is reported of the new temperatures is measured on lines that they were not fitted to: the lines
+/// are halved, and each half is judged by the other's temperatures.
+pub fn calibrate(questions: &[Labelled], before: Temperature) -> Calibration {
     let half = |of: usize| -> Vec<&Labelled> {
         questions.iter().filter(|question| question.line % 2 == of).collect()
     };
-    let halves = [half(0), half(1)];
-    let [even, odd] = [fit(&halves[0], before), fit(&halves[1], before)];
+    let [even, odd] = [fit(&half(0), before), fit(&half(1), before)];
+    let compared = |of: Vec<&Labelled>| Compared {
+        questions: of.len(),
+        before: quality(&of, |_| before),
+        after: quality(&of, |question| if question.line.is_multiple_of(2) { odd } else { even }),
+    };
     let all: Vec<&Labelled> = questions.iter().collect();
-    let fitted = |question: &Labelled| if question.line.is_multiple_of(2) { odd } else { even };
-    let mut after = quality(&all, fitted);
-    after.temperature = (even * odd).sqrt();
-    let mut as_it_was = quality(&all, |_| before);
-    as_it_was.temperature = before;
+    let types = KINDS.iter().map(|kind| (*kind, of_kind(&all, *kind)));
     Calibration {
-        questions: questions.len(),
         temperature: fit(&all, before),
-        before: as_it_was,
-        after,
+        types: types
+            .filter(|(_, questions)| !questions.is_empty())
+            .map(|(kind, questions)| (kind, compared(questions)))
+            .collect(),
+        all: compared(all),
     }
 }
 
+fn of_kind<'a>(questions: &[&'a Labelled], kind: Kind) -> Vec<&'a Labelled> {
+    questions.iter().copied().filter(|question| question.kind == kind).collect()
+}
+
+/// The temperature of each type by its own questions.
+fn fit(questions: &[&Labelled], unfitted: Temperature) -> Temperature {
+    let of = |kind| fit_one(&of_kind(questions, kind), unfitted.of(kind));
+    Temperature { choice: of(Kind::Choice), score: of(Kind::Score), boolean: of(Kind::Boolean) }
+}
+
 /// The temperature with the least log loss; `unfitted` where there is nothing to fit to.
-fn fit(questions: &[&Labelled], unfitted: f64) -> f64 {
+fn fit_one(questions: &[&Labelled], unfitted: f64) -> f64 {
     if questions.is_empty() {
         return unfitted;
     }
@@ -100,12 +124,12 @@ fn loss_of(question: &Labelled, temperature: f64) -> f64 {
     -p.max(f64::MIN_POSITIVE).ln()
 }
 
-fn quality(questions: &[&Labelled], temperature: impl Fn(&Labelled) -> f64) -> Quality {
+fn quality(questions: &[&Labelled], temperature: impl Fn(&Labelled) -> Temperature) -> Quality {
     let count = questions.len().max(1) as f64;
     let (mut accuracy, mut log_loss, mut brier) = (0.0, 0.0, 0.0);
     let mut confident = Vec::new();
     for question in questions {
-        let at = temperature(question);
+        let at = temperature(question).of(question.kind);
         let shares = probabilities(&question.scores, at);
         let most = shares.iter().copied().fold(0.0, f64::max);
         let best: Vec<usize> = (0..shares.len()).filter(|i| shares[*i] == most).collect();
@@ -121,7 +145,6 @@ fn quality(questions: &[&Labelled], temperature: impl Fn(&Labelled) -> f64) -> Q
     }
     let bins = bins(confident.into_iter());
     Quality {
-        temperature: 0.0,
         accuracy: accuracy / count,
         log_loss: log_loss / count,
         brier: brier / count,
@@ -133,30 +156,32 @@ fn quality(questions: &[&Labelled], temperature: impl Fn(&Labelled) -> f64) -> Q
 impl Calibration {
     /// The result as lines of text.
     pub fn table(&self) -> String {
-        let row = |name: &str, of: &Quality| {
-            format!(
-                "{name:<8}{:>12.4}{:>9.1}%{:>10.4}{:>8.4}{:>19.4}\n",
-                of.temperature,
-                100.0 * of.accuracy,
-                of.log_loss,
-                of.brier,
-                of.calibration_error
-            )
+        let mut out = format!(
+            "{:<16}{:>10}{:>10}{:>10}{:>8}{:>19}\n",
+            "", "questions", "accuracy", "log loss", "Brier", "calibration error"
+        );
+        let mut rows = |name: &str, of: &Compared| {
+            for (when, quality) in [("before", &of.before), ("after", &of.after)] {
+                out += &format!(
+                    "{:<16}{:>10}{:>9.1}%{:>10.4}{:>8.4}{:>19.4}\n",
+                    format!("{name} {when}"),
+                    of.questions,
+                    100.0 * quality.accuracy,
+                    quality.log_loss,
+                    quality.brier,
+                    quality.calibration_error
+                );
+            }
         };
-        format!(
-            "{:<8}{:>12}{:>10}{:>10}{:>8}{:>19}\n{}{}\n\
-             \"after\" is measured on lines that its temperature was not fitted to: each half of the lines\n\
-             is judged by the other's. All {} questions together give the temperature {:.4}.\n",
-            "",
-            "temperature",
-            "accuracy",
-            "log loss",
-            "Brier",
-            "calibration error",
-            row("before", &self.before),
-            row("after", &self.after),
-            self.questions,
-            self.temperature
+        for (kind, compared) in &self.types {
+            rows(name_of(*kind), compared);
+        }
+        rows("all", &self.all);
+        let each = KINDS.map(|kind| format!("{} {:.4}", name_of(kind), self.temperature.of(kind)));
+        out + &format!(
+            "\"after\" is measured on lines that its temperatures were not fitted to: each half of the lines is\n\
+             judged by the other's. All lines together give the temperatures {}.\n",
+            each.join(", ")
         )
     }
 
@@ -164,16 +189,24 @@ impl Calibration {
     pub fn plot(&self) -> String {
         let note = format!(
             "calibration error {:.3} before (grey line), {:.3} after (blue); grey bars: how many questions",
-            self.before.calibration_error, self.after.calibration_error
+            self.all.before.calibration_error, self.all.after.calibration_error
         );
         let axes = ["mean probability of the chosen option".into(), "share that is right".into()];
         plot::calibration(
             "Calibration of decisions",
             &note,
             axes,
-            &self.after.bins,
-            Some(&self.before.bins),
+            &self.all.after.bins,
+            Some(&self.all.before.bins),
         )
+    }
+}
+
+fn name_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Choice => "choice",
+        Kind::Score => "score",
+        Kind::Boolean => "boolean",
     }
 }
 
@@ -182,7 +215,7 @@ mod tests {
     use super::*;
 
     /// Questions whose options were drawn by the softmax of their scores at `temperature`.
-    fn drawn(temperature: f64, count: usize) -> Vec<Labelled> {
+    fn drawn(kind: Kind, temperature: f64, count: usize) -> Vec<Labelled> {
         let mut state = 12345u64;
         let mut next = || {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -200,29 +233,39 @@ mod tests {
                     left <= 0.0
                 })
                 .unwrap_or(3);
-            questions.push(Labelled { line, scores, right });
+            questions.push(Labelled { line, kind, scores, right });
         }
         questions
     }
 
     #[test]
-    fn the_temperature_of_drawn_answers_is_found_and_calibrates_them() {
-        for temperature in [0.05, 0.3, 2.0] {
-            let found = calibrate(&drawn(temperature, 4000), 1.0);
-            let ratio = found.temperature / temperature;
-            assert!((0.8..1.25).contains(&ratio), "{temperature}: {found:?}");
-            assert!(found.after.calibration_error < 0.03, "{temperature}: {found:?}");
-            assert!(found.after.log_loss <= found.before.log_loss + 1e-3, "{temperature}");
-            assert_eq!(found.after.accuracy, found.before.accuracy);
+    fn the_temperatures_of_drawn_answers_are_found_and_calibrate_them() {
+        let drawn_at = [(Kind::Choice, 0.05), (Kind::Boolean, 0.4)];
+        let questions = drawn_at.map(|(kind, temperature)| drawn(kind, temperature, 4000)).concat();
+        let found = calibrate(&questions, 0.2.into());
+        for (kind, temperature) in drawn_at {
+            let ratio = found.temperature.of(kind) / temperature;
+            assert!((0.8..1.25).contains(&ratio), "{kind:?}: {found:?}");
         }
+        assert_eq!(found.temperature.score, 0.2, "there were no scores to fit to");
+        assert_eq!(found.types.len(), 2);
+        let Compared { before, after, .. } = &found.all;
+        assert!(before.calibration_error > 0.05, "{found:?}");
+        assert!(after.calibration_error < 0.03, "{found:?}");
+        assert!(after.log_loss < before.log_loss);
+        assert_eq!(after.accuracy, before.accuracy);
     }
 
     #[test]
     fn measures_by_hand() {
-        let question =
-            |line, scores: [f32; 2], right| Labelled { line, scores: scores.into(), right };
+        let question = |line, scores: [f32; 2], right| Labelled {
+            line,
+            kind: Kind::Choice,
+            scores: scores.into(),
+            right,
+        };
         let questions = [question(0, [0.0, 0.0], 1), question(1, [3f32.ln(), 0.0], 0)];
-        let before = calibrate(&questions, 1.0).before;
+        let before = calibrate(&questions, 1.0.into()).all.before;
         assert_eq!(before.accuracy, 0.75);
         assert!((before.log_loss - (2f64.ln() + (4.0f64 / 3.0).ln()) / 2.0).abs() < 1e-6);
         assert!((before.brier - (0.5 + 0.125) / 2.0).abs() < 1e-6);
@@ -231,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn without_questions_the_temperature_stays() {
-        assert_eq!(calibrate(&[], 0.7).temperature, 0.7);
+    fn without_questions_the_temperatures_stay() {
+        assert_eq!(calibrate(&[], 0.7.into()).temperature, 0.7.into());
     }
 }

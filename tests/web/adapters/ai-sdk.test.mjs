@@ -13,6 +13,9 @@ test("cappyReranker says what it is", () => {
   assert.equal(model.provider, "cappy-web");
   assert.equal(model.modelId, "cappy");
   assert.equal(cappyReranker(handRanker(), { modelId: "mine" }).modelId, "mine");
+  assert.equal(cappyReranker(handRanker(), { version: 3 }).specificationVersion, "v3");
+  assert.equal(cappyReranker(handRanker(), { version: 4 }).specificationVersion, "v4");
+  assert.throws(() => cappyReranker(handRanker(), /** @type {any} */ ({ version: 5 })), inputError("version"));
 });
 
 test("cappyReranker ranks texts, and objects with a text", async () => {
@@ -70,7 +73,7 @@ test("cappyReranker refuses wrong values, by name", async () => {
 });
 
 test("imports no package when it runs", async () => {
-  for (const file of ["ai-sdk.js", "rerank.js", "ranker.js", "error.js"]) {
+  for (const file of ["ai-sdk.js", "decider.js", "rerank.js", "ranker.js", "error.js"]) {
     const source = await readFile(new URL(`../../../dist/${file}`, import.meta.url), "utf8");
     const imported = [...source.matchAll(/(?:from|import)\s*\(?["']([^"']+)["']/g)].map((m) => m[1]);
     assert.deepEqual(
