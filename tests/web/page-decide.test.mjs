@@ -414,6 +414,10 @@ describe("worked examples on the built page", { skip: noBrowser || (site ? false
       async (page) => {
         await page.getByRole("heading", { name: "Decisions" }).waitFor();
         await checkAccess(page);
+        await page.goto(new URL("explanations.html", page.url()).href);
+        await page.getByRole("heading", { name: "Explanations" }).waitFor();
+        await checkAccess(page);
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
         await page.getByRole("link", { name: "cappy" }).click();
         await page.locator("#panel-rank").waitFor();
       },
