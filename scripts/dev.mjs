@@ -23,7 +23,7 @@ if (unknown) {
 const PARTS = [
   { name: "WebAssembly", from: /^(shaders|src|crates)\/|^(Cargo\.toml|build\.rs)$/, build: buildModules },
   { name: "TypeScript", from: /^js\/.*\.ts$/, build: buildScripts },
-  { name: "the page", from: /^www\//, build: copyPage },
+  { name: "the page", from: /^(www|docs)\//, build: copyPage },
 ];
 /** Where pages are told of edits. */
 const EDITS = "/edits";
@@ -63,10 +63,11 @@ async function buildScripts() {
   cpSync(join(SITE, "cappy-web/order.js"), join(SITE, "order.js"));
 }
 
-function copyPage() {
+async function copyPage() {
   // The service worker would answer with what it kept of the page as it was.
   const wanted = (name) => !name.endsWith("sw.js") && !name.endsWith("tsconfig.json") && name !== "www/types";
   cpSync("www", SITE, { recursive: true, filter: wanted });
+  await run(process.execPath, ["scripts/docs-pages.mjs", SITE]);
   // Pages allow no scripts between their lines, so this one is a file.
   writeFileSync(join(SITE, "reload.js"), `new EventSource("${EDITS}").onmessage = () => location.reload();\n`);
   for (const name of readdirSync(SITE).filter((file) => file.endsWith(".html"))) {
@@ -159,7 +160,7 @@ function edited(path) {
   setTimeout(rebuild, 50);
 }
 
-for (const folder of ["shaders", "src", "crates", "js", "www"].filter((name) => existsSync(name))) {
+for (const folder of ["shaders", "src", "crates", "js", "www", "docs"].filter((name) => existsSync(name))) {
   watch(folder, { recursive: true }, (_, name) => name && edited(`${folder}/${name}`));
 }
 watch(".", (_, name) => name && edited(name));

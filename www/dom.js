@@ -70,6 +70,23 @@ export function announce(text) {
   byId("announce", HTMLElement).textContent = text;
 }
 
+/** Whether what had the focus is gone or hidden, so that the keyboard would begin at the top of the page again. */
+export function isFocusLost() {
+  const { activeElement } = document;
+  // A browser takes the focus from what is hidden only when it draws the next time.
+  return !activeElement || activeElement === document.body || activeElement.getClientRects().length === 0;
+}
+
+/**
+ * Scrolls to an element that is below what is seen.
+ * @param {HTMLElement} element
+ */
+export function bringIntoView(element) {
+  if (element.getBoundingClientRect().top > innerHeight * 0.8) {
+    element.scrollIntoView({ behavior: mayMove() ? "smooth" : "auto", block: "start" });
+  }
+}
+
 /**
  * @template T
  * @param {unknown} element

@@ -111,6 +111,7 @@ const NEIGHBOURS = {
   "ranking-error": "rank",
   "bench-error": "start",
   "teach-error": "teach",
+  "decide-error": "decide-go",
 };
 
 /**
@@ -137,4 +138,37 @@ export function showError(place, error, retry) {
 /** @param {keyof typeof NEIGHBOURS} place */
 export function hideError(place) {
   byId(place, HTMLElement).replaceChildren();
+}
+
+let faults = 0;
+
+/**
+ * Says beside a field what is wrong with it, until the field is changed.
+ * @param {HTMLElement} field or the button that mends it
+ * @param {HTMLElement} place the element for the words
+ * @param {string} what
+ */
+export function showFault(field, place, what) {
+  if (!place.id) place.id = `fault-${++faults}`;
+  place.textContent = what;
+  field.setAttribute("aria-describedby", place.id);
+  if (!(field instanceof HTMLButtonElement)) field.setAttribute("aria-invalid", "true");
+  field.addEventListener("input", () => hideFault(place), { once: true });
+}
+
+/** @param {HTMLElement} place */
+export function hideFault(place) {
+  const field = fieldOf(place);
+  field?.removeAttribute("aria-describedby");
+  field?.removeAttribute("aria-invalid");
+  place.textContent = "";
+}
+
+/**
+ * The field that a place of words is about, where it has some.
+ * @param {HTMLElement} place
+ */
+export function fieldOf(place) {
+  const field = place.textContent && document.querySelector(`[aria-describedby="${place.id}"]`);
+  return field instanceof HTMLElement ? field : null;
 }

@@ -1,14 +1,18 @@
-import { byId, mayMove, withText } from "./dom.js";
+import { DecidePanel } from "./decide.js";
+import { bringIntoView, byId, isFocusLost, part, withText } from "./dom.js";
 import { dropped } from "./drop.js";
 import { codeOf, hideError, isModelGone, showError } from "./errors.js";
 import { examples } from "./examples.js";
+import { ExplainPanel } from "./explain.js";
 import { setUpIntake, takeFile } from "./intake.js";
 import { ModelPanel } from "./model.js";
 import { keepForOffline } from "./offline.js";
 import { RankingView } from "./ranking.js";
+import { Tabs } from "./tabs.js";
 import { TaskEditor } from "./task.js";
 import { TeachPanel } from "./teach.js";
 
+const tabs = new Tabs(part(document, "[role=tablist]", HTMLElement));
 const rankButton = byId("rank", HTMLButtonElement);
 const view = new RankingView();
 const exampleSelect = byId("examples", HTMLSelectElement);
@@ -22,10 +26,23 @@ const model = new ModelPanel(
   () => {
     showWhetherRankable();
     teach.modelChanged();
+    decide.modelChanged();
   },
-  () => view.markStale("model"),
+  () => {
+    view.markStale("model");
+    decide.markStale("model");
+  },
 );
-const teach = new TeachPanel(() => model.scorer, rank);
+const decide = new DecidePanel(model);
+const explain = new ExplainPanel(model, () => view.results);
+const teach = new TeachPanel(
+  () => model.scorer,
+  () => {
+    decide.modelChanged();
+    decide.markStale("model");
+    return rank();
+  },
+);
 
 setUpIntake(editor);
 setUpExamples();
@@ -34,7 +51,11 @@ dropped(
   (files) => {
     if (files.some(({ name }) => /(^config\.json|\.safetensors|\.bin|\.index\.json)$/.test(name))) {
       void model.loadFiles(files);
-    } else if (files.length === 1 && files[0]) {
+      return;
+    }
+    // Tasks are to be ranked.
+    tabs.choose("rank");
+    if (files.length === 1 && files[0]) {
       void takeFile(editor, files[0]);
     } else {
       editor.say("Nothing was read: drop one file of JSON lines at a time, or all files of a model.");
@@ -70,6 +91,7 @@ async function rank() {
   showWhetherRankable();
   view.begin(given.length);
   teach.begin(instruction);
+  explain.begin(instruction);
   bringIntoView(byId("ranking", HTMLElement));
   const work = (async () => {
     for await (const result of scorer.stream(instruction, given, { signal: stop.signal })) {
@@ -90,20 +112,13 @@ async function rank() {
     ranking = null;
     teach.end(view.results);
     showWhetherRankable();
-    if (document.activeElement === document.body) rankButton.focus({ preventScroll: true });
+    if (isFocusLost()) rankButton.focus({ preventScroll: true });
   }
 }
 
 /** The button is not `disabled`, which would take the focus away; `rank` shows what is missing. */
 function showWhetherRankable() {
   rankButton.setAttribute("aria-disabled", String(ranking !== null || model.scorer === null));
-}
-
-/** @param {HTMLElement} element */
-function bringIntoView(element) {
-  if (element.getBoundingClientRect().top > innerHeight * 0.8) {
-    element.scrollIntoView({ behavior: mayMove() ? "smooth" : "auto", block: "start" });
-  }
 }
 
 function setUpExamples() {
@@ -120,14 +135,17 @@ function setUpExamples() {
 }
 
 function setUpKeys() {
-  if (/Mac|iPhone|iPad/.test(navigator.platform)) byId("rank-key", HTMLElement).textContent = "⌘ Enter";
+  if (/Mac|iPhone|iPad/.test(navigator.platform))
+    for (const key of document.querySelectorAll(".go-key")) key.textContent = "⌘ Enter";
   document.addEventListener("keydown", (event) => {
     if (byId("paste-dialog", HTMLDialogElement).open) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      void rank();
+      void (tabs.chosen === "decide" ? decide.run() : rank());
     } else if (event.key === "Escape") {
-      if (ranking) ranking.abort();
+      if (tabs.chosen === "decide" && decide.isBusy) decide.stop();
+      else if (ranking) ranking.abort();
+      else if (explain.isBusy) explain.stop();
       else if (teach.isBusy) teach.cancel();
       else model.cancel();
     }

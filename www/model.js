@@ -38,6 +38,8 @@ export class ModelPanel {
   #loaded = null;
   /** @type {AbortController | null} stops what is going on */
   #stop = null;
+  /** @type {LoadOptions["dtype"]} what it was loaded with */
+  #dtype = "auto";
   /** @type {Promise<unknown>} while the model scores, it is not disposed of */
   #inUse = Promise.resolve();
   #view = new LoadingView();
@@ -96,11 +98,19 @@ export class ModelPanel {
   }
 
   /**
+   * What the present model was loaded from and with; the package's own where there is none.
+   * @returns {{ source: Wish["source"], dtype: LoadOptions["dtype"] }}
+   */
+  get origin() {
+    return { source: this.#loaded?.source, dtype: this.#dtype };
+  }
+
+  /**
    * Keeps the present model from being disposed of until this work is over.
    * @param {Promise<unknown>} work
    */
   holdFor(work) {
-    this.#inUse = work;
+    this.#inUse = Promise.allSettled([this.#inUse, work]);
   }
 
   /** Stops a look-up or a load. */
@@ -144,15 +154,16 @@ export class ModelPanel {
         }))
       )
         return;
+      // The package's own model is stored in the bits that it was trained for.
+      const dtype = wish.source === undefined ? "auto" : await dtypeOf(this.#weights.held);
       const scorer = await cappy.Scorer.load(wish.source, {
         ...wish.options,
-        // The package's own model is stored in the bits that it was trained for.
-        dtype: wish.source === undefined ? "auto" : await dtypeOf(this.#weights.held),
+        dtype,
         signal,
         onProgress: (progress) => this.#stop === stop && this.#view.update(progress),
       });
       if (signal.aborted) scorer.dispose();
-      else this.#take(scorer, wish);
+      else this.#take(scorer, wish, dtype);
     } catch (error) {
       if (this.#stop !== stop || codeOf(error) === "aborted" || signal.aborted) return;
       if (!this.#scorer) this.#name.textContent = "No model";
@@ -198,8 +209,9 @@ export class ModelPanel {
   /**
    * @param {Scorer} scorer
    * @param {Wish} wish
+   * @param {LoadOptions["dtype"]} dtype
    */
-  #take(scorer, wish) {
+  #take(scorer, wish, dtype) {
     const old = this.#scorer;
     const info = scorer.info();
     if (old) {
@@ -209,6 +221,7 @@ export class ModelPanel {
     }
     this.#scorer = scorer;
     this.#loaded = wish;
+    this.#dtype = dtype;
     const isOwn = wish.source === undefined;
     this.#name.textContent = typeof wish.source === "object" ? wish.name : info.model;
     this.#about.textContent = isOwn

@@ -190,6 +190,7 @@ function makeRow({ text, score, truncated, candidate }) {
   row.dataset.place = String(candidate.place);
   part(row, ".text", HTMLElement).textContent = text;
   part(row, ".value", HTMLElement).textContent = score.toFixed(4);
+  part(row, ".explain", HTMLElement).setAttribute("aria-label", `Explain candidate ${candidate.place + 1}`);
   const cut = truncated > 0 ? `, ${counted(truncated, "token")} cut: too long for the model` : "";
   part(row, ".note", HTMLElement).textContent = `Candidate ${candidate.place + 1}${cut}`;
   return row;

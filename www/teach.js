@@ -1,6 +1,6 @@
 import { compare, hideComparison } from "./compare.js";
 import { Curve } from "./curve.js";
-import { announce, byId, withText } from "./dom.js";
+import { announce, byId, isFocusLost, withText } from "./dom.js";
 import { codeOf, hideError, showError } from "./errors.js";
 import { forgetLessons, KEPT_AS, keepLessons, lessonsOf, readLessons } from "./lessons.js";
 import { counted, inSeconds } from "./words.js";
@@ -205,7 +205,7 @@ export class TeachPanel {
       this.#curve.draw();
       this.#stop = null;
       this.#show();
-      if (document.activeElement === document.body) this.#teach.focus({ preventScroll: true });
+      if (isFocusLost()) this.#teach.focus({ preventScroll: true });
     }
   }
 

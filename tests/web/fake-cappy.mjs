@@ -4,14 +4,18 @@
  * never shipped. Scores are read from the candidates' own text: "[0.75] some text" scores 0.75.
  *
  * The page's query decides what happens:
- *   fail=CODE     loading fails with this code; with at=rank it is ranking, with at=probe looking up, with at=adapt teaching
+ *   fail=CODE     loading fails with this code; with at=rank it is ranking, with at=probe looking up, with at=adapt teaching,
+ *                 with at=decide deciding, with at=explain explaining
  *   times=N       it fails so many times, then works (always, unless given)
  *   step=MS       how long a twentieth of a phase of loading takes (default 1)
  *   pace=MS       how long a candidate takes (default 1)
+ *   hold=N        after so many texts of a call no more come, until the caller stops it
  *   quota=BYTES   the storage that is free
  *   lesson=MS     how long a step of learning takes (default 1)
+ *   labels=A,B    the model's labels, for deciding (default: score)
  *
- * What it learns: marked texts score 1 or 0.
+ * What it learns: marked texts score 1 or 0. How decisions become pairs, and scores answers, and what units are left out is
+ * the package's own code, which tests that decide or explain serve beside this file.
  */
 
 const query = new URLSearchParams(location.search);
@@ -30,7 +34,10 @@ export class CappyError extends Error {
   }
 }
 
+const part = (name) => import(new URL(`${name}.js`, import.meta.url).href);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const stopped = (signal) => new Promise((resolve) => signal.addEventListener("abort", resolve));
 
 function check(signal) {
   if (signal?.aborted) throw new CappyError("aborted", "the fake", "the caller stopped the work");
@@ -78,6 +85,7 @@ export class Scorer {
   async *stream(instruction, candidates, { signal } = {}) {
     for (const [index, candidate] of candidates.entries()) {
       await pause(pace);
+      if (index === Number(query.get("hold") ?? -1)) await stopped(signal);
       check(signal);
       if (this.#disposed) throw new CappyError("disposed", "the fake", "was disposed of");
       if (index === 1) failHere("rank");
@@ -85,6 +93,31 @@ export class Scorer {
       const learned = this.#adapted?.labels[text];
       const score = learned ?? Number(/^\[(-?[\d.]+)\]/.exec(text)?.[1] ?? text.length / 1000);
       yield { index, score, text, candidate, tokens: 4 + text.length, truncated: Math.max(0, text.length - 2000) };
+    }
+  }
+
+  async decide(decision, options = {}) {
+    const [{ decide }, { defaultRendering }] = await Promise.all([part("decide/decide"), part("decide/rendering")]);
+    failHere("decide");
+    const labels = (query.get("labels") ?? "score").split(",");
+    const score = this.#pairs.bind(this);
+    return decide({ labels, rendering: async () => defaultRendering(1, true), score }, decision, options);
+  }
+
+  async explain(instruction, response, options = {}) {
+    const { explain } = await part("explain/explain");
+    globalThis.fakeExplained = (globalThis.fakeExplained ?? 0) + 1;
+    failHere("explain");
+    return explain(this.#pairs.bind(this), instruction, response, options);
+  }
+
+  async *#pairs(instructions, texts, { signal, onProgress }) {
+    let done = 0;
+    for await (const { score, truncated } of this.stream("", texts, { signal })) {
+      const cut = Math.max(truncated, instructions[done].length - 2000);
+      done += 1;
+      onProgress?.({ done, total: texts.length });
+      yield [{ logits: [score, score], tokens: 1, truncated: cut }];
     }
   }
 

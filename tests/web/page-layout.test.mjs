@@ -87,7 +87,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
         assert.ok(await isSeen());
         await page.locator("#candidate-13").focus();
         const [area, bar] = await Promise.all(
-          ["#candidate-13", ".actions"].map((each) => page.locator(each).boundingBox()),
+          ["#candidate-13", "#panel-rank .actions"].map((each) => page.locator(each).boundingBox()),
         );
         assert.ok(
           area.y + area.height <= bar.y,

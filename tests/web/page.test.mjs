@@ -210,6 +210,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.locator(".result").first().waitFor();
       await page.locator("#running-cancel").click();
       await page.locator("#ranking-status", { hasText: /^Cancelled after [1-3] of 4 candidates\.$/ }).waitFor();
+      await page.waitForFunction(() => document.activeElement.id === "rank");
       await page.keyboard.press("Control+Enter");
       await page.locator(".result").first().waitFor();
       await page.keyboard.press("Escape");
@@ -423,7 +424,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await ranked(page);
       assert.equal((await texts(page))[0], "[0.8] mine");
       await tabTo("rank");
-      assert.deepEqual(seen.slice(0, 4), ["change-model", "facts-line", "examples", "instruction"]);
+      assert.deepEqual(seen.slice(0, 5), ["change-model", "facts-line", "tab-rank", "examples", "instruction"]);
     }));
 
   test("the page fits 320 px, and every control has a name", () =>
