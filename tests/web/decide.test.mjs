@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 
-import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
+import { lavapipe, openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 import { miniFiles } from "./mini.mjs";
 
 const { probabilities } = await import("../../dist/decide/plan.js");
@@ -78,6 +80,23 @@ function byQuestion(scores) {
   );
 }
 
+/** One kernel for all, because the fastest is measured by each. */
+const KERNEL = "rows";
+
+/** The answers of the command line on the adapter that Firefox and Node use. */
+async function nativeAnswers() {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const file = join(folder, "decision.jsonl");
+  await writeFile(file, JSON.stringify(decision));
+  const exec = promisify(execFile);
+  // Built by then, where all tests run.
+  await exec("cargo", ["build", "--locked", "-p", "cappy-cli"], { cwd: root });
+  const options = ["--model", join(folder, "plain"), "--device", "gpu", "--kernel", KERNEL];
+  const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
+  const { stdout } = await exec(cappy, ["decide", ...options, file], { env: { ...process.env, ...lavapipe() } });
+  return JSON.parse(stdout).answers;
+}
+
 let folder;
 let site;
 
@@ -136,6 +155,33 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
       assert.match(got.faults[1], /^input: temperature: is no option of decide/);
       assert.match(got.faults[2], /^input: rendering: temperature: is not a number above 0/);
     });
+
+    // Chromium's own software adapter is another one than what programs find.
+    if (where !== "Chromium") {
+      test(`${where}: decisions are those of the command line on the same adapter`, { timeout: 600_000 }, async () => {
+        const ask = async ({ module, source, decision, kernel }) => {
+          const { Scorer } = await import(module);
+          const scorer = await Scorer.load(source, { cache: false, device: "gpu", kernel });
+          const { answers } = await scorer.decide(decision);
+          scorer.dispose();
+          return answers;
+        };
+        const answers = await run(ask, { source: at("plain"), decision, kernel: KERNEL });
+        const native = await nativeAnswers();
+        const numbers = (all) =>
+          JSON.stringify(all)
+            .match(/\d[\d.e-]*(?=[,}])/g)
+            .map(Number);
+        assert.deepEqual(
+          JSON.stringify(answers).replaceAll(/\d[\d.e-]*/g, "n"),
+          JSON.stringify(native).replaceAll(/\d[\d.e-]*/g, "n"),
+        );
+        // Another last bit of one f32 score would show in the eighth digit; exp() itself may differ in the sixteenth.
+        numbers(answers).forEach((number, index) => {
+          assert.ok(Math.abs(number - numbers(native)[index]) < 1e-13, `${number}, natively ${numbers(native)[index]}`);
+        });
+      });
+    }
 
     test(`${where}: a model's own decide.json says how it is asked`, { timeout: 300_000 }, async () => {
       const ask = async ({ module, source, decision, pairs }) => {
