@@ -183,10 +183,12 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
       });
     }
 
-    test(`${where}: a model's own decide.json says how it is asked`, { timeout: 300_000 }, async () => {
+    test(`${where}: a model's own decide.json says how it is asked, on the CPU, too`, {
+      timeout: 300_000,
+    }, async () => {
       const ask = async ({ module, source, decision, pairs }) => {
         const { Scorer } = await import(module);
-        const scorer = await Scorer.load(source, { cache: false, device: "gpu" });
+        const scorer = await Scorer.load(source, { cache: false, device: "cpu" });
         const scores = [];
         for (const [instruction, response] of pairs) scores.push(await scorer.score(instruction, response));
         const answer = await scorer.decide(decision).then(
@@ -203,7 +205,8 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
         [instruction, "no"],
       ];
       const own = await run(ask, { source: at("own"), decision: asked, pairs: rendered });
-      assert.equal(own.answer, probabilities(own.scores, OWN.temperature.boolean)[0]);
+      // The browser's exp() may differ from Node's in the last bit.
+      assert.ok(Math.abs(own.answer - probabilities(own.scores, OWN.temperature.boolean)[0]) < 1e-13, own.answer);
       const broken = await run(ask, { source: at("broken"), decision: asked, pairs: [] });
       assert.match(broken.answer, /^config: decide.json: temperature: is neither a number nor an object/);
     });

@@ -50,7 +50,10 @@ async function inHost({ module, divide, source, texts }) {
     await failure(scorer.explain("Talk.", 5)),
   ];
   scorer.dispose();
-  return { divided, explained, scores, progress, of, shorter, long: [long.unit, long.units.length], faults };
+  const processor = await Scorer.load(source, { cache: false, device: "cpu" });
+  const onCpu = await processor.explain(question, answer);
+  processor.dispose();
+  return { onCpu, divided, explained, scores, progress, of, shorter, long: [long.unit, long.units.length], faults };
 }
 
 let folder;
@@ -93,6 +96,10 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
         { text: "dog", start: 4, end: 7, effect: effect(1) },
         { text: "barks", start: 8, end: 13, effect: effect(2) },
       ],
+    });
+    got.onCpu.units.forEach(({ text, effect: onCpu }, index) => {
+      assert.equal(text, got.explained.units[index].text);
+      assert.ok(Math.abs(onCpu - effect(index)) < 4e-3, `${text} on the CPU: ${onCpu}, on the GPU ${effect(index)}`);
     });
     assert.ok(Math.abs(effect(1)) > 1e-3, "leaving out the animal must not go unnoticed");
     assert.deepEqual(

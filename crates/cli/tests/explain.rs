@@ -46,6 +46,22 @@ fn effects_are_what_scores_say_of_the_shorter_texts() {
 }
 
 #[test]
+fn the_cpu_finds_the_same_effects_within_its_rounding() {
+    let of = |device: &str| -> Value {
+        let output =
+            run("explain", &["--device", device, "--json", "Name a pet.", "The dog barks."]);
+        serde_json::from_str(good(&output)).unwrap()
+    };
+    let [gpu, cpu] = ["gpu", "cpu"].map(of);
+    for (gpu, cpu) in gpu["units"].as_array().unwrap().iter().zip(cpu["units"].as_array().unwrap())
+    {
+        assert_eq!(gpu["text"], cpu["text"]);
+        let [one, other] = [gpu, cpu].map(|unit| unit["effect"].as_f64().unwrap());
+        assert!((one - other).abs() < 4e-3, "{gpu} {cpu}");
+    }
+}
+
+#[test]
 fn people_read_a_line_for_each_unit() {
     let output = run("explain", &["--of", "instruction", "Name a pet. Be short.", "dog"]);
     let lines: Vec<&str> = good(&output).lines().collect();
