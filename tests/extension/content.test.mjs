@@ -64,6 +64,7 @@ async function open(t, url, name, size) {
   return page;
 }
 
+const withCode = (words) => `${words}\nprint(1)`;
 const byBest = (found) => found.map(({ rank, best }) => (best ? "best" : rank));
 
 /**
@@ -99,6 +100,7 @@ const PAGES = [
   ["https://chat.qwen.ai/c/1", "qwen.html", [[EGG, [`${NOON}\nboil()`, `${EIGHT}\nboil()`], 1]]],
   ["https://aistudio.google.com/prompts/1", "aistudio.html", [[EGG, [NOON, EIGHT], 1]]],
   ["http://chat.home.lan:3000/c/1", "openwebui.html", [[EGG, [NOON, EIGHT], 1]]],
+  ["http://chat.home.lan:3000/c/1?version=0.12", "openwebui.html", [[EGG, [NOON, EIGHT].map(withCode), 1]]],
   ["http://127.0.0.1:3080/c/1", "librechat.html", [[EGG, [NOON, EIGHT], 1]]],
   // The user asks for badges on these.
   ...["", "?layout=copilot", "?layout=lechat"].map((layout) => [
@@ -299,6 +301,43 @@ test("on Claude a retried answer is not an edit of the one before", async (t) =>
   assert.equal(await groups(), 1);
   await page.evaluate(() => fixture.retry(2, "42"));
   await until(async () => (await groups()) === 2, { what: "both answers to count" });
+});
+
+test("on Gemini a prompt that is being changed is not read", async (t) => {
+  const page = await open(t, "https://gemini.google.com/app/20", "gemini.html");
+  await page.evaluate(() => fixture.scrollTo(1));
+  await until(async () => (await badges(page)).filter(({ rank }) => rank).length === 2, { what: "the comparison" });
+  await engine.asked();
+  await page.evaluate(() => fixture.editPrompt("What is the capital of Spain?"));
+  await until(async () => (await badges(page)).length === 0, { what: "its badges to hide" });
+  await sleep(2000);
+  assert.deepEqual(await engine.asked(), []);
+});
+
+test("on LibreChat another version of an answer is not an edit, and an unfinished answer is not scored", async (t) => {
+  const page = await open(t, "http://127.0.0.1:3080/c/2", "librechat.html");
+  await ranked(page, 2);
+  await page.evaluate((prompt) => {
+    fixture.prompt(prompt);
+    fixture.answer("cow");
+    document.querySelector(".scroller").scrollTop = 1e6;
+  }, BARKS);
+  await sleep(2500);
+  await page.evaluate(() => fixture.turnTo("another", "dog"));
+  await until(
+    async () => {
+      const all = await badges(page);
+      return all.length === 3 && all[2].of === 2 && all[2].best;
+    },
+    { what: "the answer before to stay in the ranking" },
+  );
+  await engine.asked();
+  await page.evaluate(
+    (prompt) => fixture.pause(prompt, ["It says woof.", "It says moo."], 4000),
+    "What does a dog say?",
+  );
+  assert.deepEqual(await engine.asked(), [], "not before the mark goes");
+  await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
 });
 
 test("on LMArena the header of a block of code is not read, and its code is", async (t) => {
