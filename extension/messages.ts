@@ -23,6 +23,9 @@ export const MOST_CHARACTERS = 20_000;
 /** The most answers in one request. */
 export const MOST_ANSWERS = 256;
 
+/** The most options that are decided between: what the package allows. */
+export const MOST_OPTIONS = 256;
+
 /** The most requests to score that one port may have under way or waiting. */
 export const MOST_SCORES = 4;
 
@@ -87,7 +90,7 @@ export const PageSettings = v.strictObject({
 export type PageSettings = v.InferOutput<typeof PageSettings>;
 
 /** The names of what the background stores. */
-export const STORED = ["settings", "collection", "ranking"] as const;
+export const STORED = ["settings", "collection", "ranking", "decision"] as const;
 export type StoredName = (typeof STORED)[number];
 
 /** The part of the settings that the engine needs. */
@@ -159,6 +162,15 @@ export const ToEngine = v.variant("type", [
     answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
   }),
   v.strictObject({ v: version, type: v.literal("cancel"), id }),
+  /** Answers a question about a text: by one of the options, or by yes or no where there are none. */
+  v.strictObject({
+    v: version,
+    type: v.literal("decide"),
+    id,
+    text,
+    question: text,
+    options: v.nullable(v.pipe(v.array(text), v.minLength(2), v.maxLength(MOST_OPTIONS))),
+  }),
   v.strictObject({ v: version, type: v.literal("load"), id }),
   v.strictObject({ v: version, type: v.literal("unload"), id }),
   /** Teaches the chosen model what the thumbs say. It goes on when the port is closed. */
@@ -177,13 +189,23 @@ export const Score = v.strictObject({
 });
 export type Score = v.InferOutput<typeof Score>;
 
+/** The answer to a question. */
+export const Decided = v.strictObject({
+  /** Every option with its probability, in the order of the question; of yes and no first that of yes. */
+  shares: v.array(v.strictObject({ option: v.string(), share: v.number() })),
+  /** The most tokens of the text that were cut. */
+  truncated: count,
+});
+export type Decided = v.InferOutput<typeof Decided>;
+
 /** Messages through a port from the engine. */
 export const FromEngine = v.variant("type", [
   v.strictObject({ v: version, type: v.literal("state"), state: EngineState }),
   v.strictObject({ v: version, type: v.literal("teaching"), teaching: Teaching }),
   /** Scores of a batch, the first of them that of answer number `first`. */
   v.strictObject({ v: version, type: v.literal("scored"), id, first: count, scores: v.array(Score) }),
-  /** The request with this id is done: everything was scored, or the model is loaded, or unloaded. */
+  v.strictObject({ v: version, type: v.literal("decided"), id, decided: Decided }),
+  /** The request with this id is done: everything was scored or decided, or the model is loaded, or unloaded. */
   v.strictObject({ v: version, type: v.literal("done"), id }),
   v.strictObject({ v: version, type: v.literal("failed"), id, code: v.string(), message: v.string() }),
 ]);
@@ -255,7 +277,7 @@ export const ToPages = v.variant("type", [
     to: v.literal("pages"),
     type: v.literal("collect"),
     windowId: v.number(),
-    as: v.picklist(["instruction", "answer"]),
+    as: v.picklist(["instruction", "answer", "text"]),
     text: v.string(),
   }),
 ]);

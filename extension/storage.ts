@@ -1,7 +1,8 @@
 /**
- * What the extension stores: the settings, the collection, the last ranking. Only the background reads and writes
- * its database; the extension's pages send it messages. `chrome.storage.local` is not used, because content
- * scripts can read and write all of it (in Firefox always), and they run in processes that hostile pages share.
+ * What the extension stores: the settings, the collection, the last ranking, the text and question to decide. Only the
+ * background reads and writes its database; the extension's pages send it messages. `chrome.storage.local` is not used,
+ * because content scripts can read and write all of it (in Firefox always), and they run in processes that hostile
+ * pages share.
  */
 import * as v from "valibot";
 import { type Answer, type StoredName, StoredValue, type ToBackground, ToPages, VERSION } from "./messages.js";

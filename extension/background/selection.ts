@@ -1,12 +1,20 @@
 /** Takes selected text as the instruction or an answer: by the context menu, or by a keyboard shortcut. */
 import { readCollection, writeCollection } from "../collection.js";
+import { readDecision, writeDecision } from "../decision.js";
 import { type Answer, type ToPages, VERSION } from "../messages.js";
 import type { Platform } from "./platform.js";
 import { showBriefly } from "./toolbar.js";
 
 /** The uses of selected text, by the ids of menu items and commands. */
-const USES = { "use-as-instruction": "Use as instruction", "add-as-answer": "Add as answer" } as const;
+const USES = {
+  "use-as-instruction": "Use as instruction",
+  "add-as-answer": "Add as answer",
+  "ask-about": "Ask about this text",
+} as const;
 export type Use = keyof typeof USES;
+
+/** What the panel of a private window is told that a text is. */
+const AS = { "use-as-instruction": "instruction", "add-as-answer": "answer", "ask-about": "text" } as const;
 
 export function isUse(id: unknown): id is Use {
   return typeof id === "string" && Object.hasOwn(USES, id);
@@ -18,22 +26,34 @@ export async function createMenu(): Promise<void> {
   for (const [id, title] of Object.entries(USES)) chrome.contextMenus.create({ id, title, contexts: ["selection"] });
 }
 
-/** From the menu. Browsers pass on the text, but without its line breaks, so it is read from the page if possible. */
+/**
+ * From the menu. Browsers pass on the text, but without its line breaks, so it is read from the page if possible. To be
+ * called before any `await` in the event, because it may open the panel.
+ */
 export async function useFromMenu(
   use: Use,
   info: chrome.contextMenus.OnClickData,
   tab: chrome.tabs.Tab | undefined,
   platform: Platform,
 ): Promise<void> {
+  const opened = openFor(use, tab, platform);
   const exact = await selectedText(tab, info.frameId).catch(() => "");
+  await opened;
   await collect(use, exact || info.selectionText || "", tab, platform);
+}
+
+/** Opens the panel where the question is still to be written there. Where the browser does not allow it, the person opens it. */
+async function openFor(use: Use, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
+  if (use === "ask-about") await platform.openPanel(tab).catch(() => {});
 }
 
 /** From a key. To be called before any `await` in the event, because it may have to request a permission. */
 export async function useFromKey(use: Use, tab: chrome.tabs.Tab | undefined, platform: Platform): Promise<void> {
   const granted = chrome.permissions.request({ permissions: ["scripting"] });
+  const opened = openFor(use, tab, platform);
   try {
     const text = (await granted) ? await selectedText(tab) : "";
+    await opened;
     if (text) return await collect(use, text, tab, platform);
   } catch {
     // Browsers keep extensions out of some pages.
@@ -65,15 +85,20 @@ function collect(use: Use, text: string, tab: chrome.tabs.Tab | undefined, platf
 /** Sends text of a private window, of which nothing is stored, to the panel of that window. */
 async function sendToPanel(use: Use, text: string, windowId: number): Promise<void> {
   if (!text) return;
-  const as = use === "use-as-instruction" ? "instruction" : "answer";
-  const message: ToPages = { v: VERSION, to: "pages", type: "collect", windowId, as, text };
+  const message: ToPages = { v: VERSION, to: "pages", type: "collect", windowId, as: AS[use], text };
   const answer: Answer | undefined = await chrome.runtime.sendMessage(message).catch(() => undefined);
   if (!answer?.ok) await showBriefly("?", "nothing of a private window is stored. Open the side panel first", true);
 }
 
-/** Adds text to the stored collection. */
+/** Adds text to the stored collection, or makes it what is asked about. */
 async function add(use: Use, text: string, platform: Platform): Promise<void> {
   if (!text) return;
+  if (use === "ask-about") {
+    await writeDecision({ text, inFront: true });
+    if (!(await platform.isPanelOpen())) await showBriefly("✓", "open the panel and ask about the selected text");
+    return;
+  }
+  if ((await readDecision()).inFront) await writeDecision({ inFront: false });
   const { instruction, answers } = await readCollection();
   if (use === "use-as-instruction") {
     await writeCollection({ instruction: text, answers });

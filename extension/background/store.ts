@@ -1,5 +1,5 @@
 /**
- * The one place where the settings, the collection and the last ranking are read and written. Importing this
+ * The one place where the records of `STORED` are read and written. Importing this
  * module makes it the store that `storage.ts` uses.
  */
 import { changeIn, deleteDatabase, readFrom } from "../database.js";

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import {
   type Answer,
   cut,
+  type Decided,
   type EngineState,
   MOST_ANSWERS,
   MOST_SCORES,
@@ -20,6 +21,13 @@ import { isOurPage } from "./trust.js";
 
 export { EngineError } from "./connection.js";
 
+/** A question about a text. */
+export interface Asked {
+  text: string;
+  question: string;
+  options: readonly string[] | null;
+}
+
 export interface EngineClient {
   /**
    * Scores `answers`, and reports each batch as it is done. Resolves when all are. Begins anew, and
@@ -30,6 +38,8 @@ export interface EngineClient {
     answers: readonly string[],
     options: { signal?: AbortSignal; onScored: (first: number, scores: Score[]) => void },
   ): Promise<void>;
+  /** Answers a question about a text by one of `options`, or by yes or no where there are none. For pages of the extension. */
+  decide(asked: Asked, options?: { signal?: AbortSignal }): Promise<Decided>;
   /** Loads the model that the settings name. */
   load(options?: { signal?: AbortSignal }): Promise<void>;
   /** Unloads the model, or stops loading it. */
@@ -52,7 +62,7 @@ export interface EngineClient {
   close(): void;
 }
 
-/** A client. It does not start the engine; its first call of `score`, `load` or `teach` does. */
+/** A client. It does not start the engine; its first call of `score`, `decide`, `load` or `teach` does. */
 export function engineClient(): EngineClient {
   return new Client();
 }
@@ -99,6 +109,19 @@ class Client implements EngineClient {
       this.#scoring -= 1;
       this.#queue.shift()?.();
     }
+  }
+
+  async decide({ text, question, options }: Asked, { signal }: { signal?: AbortSignal } = {}): Promise<Decided> {
+    const request: Request = {
+      type: "decide",
+      text: cut(text),
+      question: cut(question),
+      options: options?.map(cut) ?? null,
+    };
+    let found: Decided | undefined;
+    await this.#call(request, { signal, onDecided: (decided) => (found = decided) });
+    if (!found) throw gone("The engine did not answer the question");
+    return found;
   }
 
   async load({ signal }: { signal?: AbortSignal } = {}): Promise<void> {

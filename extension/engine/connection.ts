@@ -1,6 +1,7 @@
 /** One port to the engine, and the calls that go through it. */
 import * as v from "valibot";
 import {
+  type Decided,
   ENGINE_PORT,
   type EngineState,
   FromEngine,
@@ -24,10 +25,11 @@ export class EngineError extends Error {
 type Numbered = Exclude<ToEngine, { type: "cancel" }>;
 /** What can be asked of the engine. */
 export type Request = Numbered extends infer R ? (R extends Numbered ? Omit<R, "v" | "id"> : never) : never;
-/** How a call is stopped, and what is called with its scores meanwhile. */
+/** How a call is stopped, and what is called meanwhile with its scores or with what was decided. */
 export interface Listening {
   signal?: AbortSignal | undefined;
   onScored?: (first: number, scores: Score[]) => void;
+  onDecided?: (decided: Decided) => void;
 }
 
 /** Listeners to what concerns every call. */
@@ -83,7 +85,7 @@ export class Connection {
   }
 
   /** Makes a call, and resolves when the engine says that it is done. */
-  call(request: Request, { signal, onScored }: Listening): Promise<void> {
+  call(request: Request, { signal, onScored, onDecided }: Listening): Promise<void> {
     return new Promise((resolve, reject) => {
       const id = (this.#lastId += 1);
       const end = (then: () => void) => {
@@ -98,6 +100,7 @@ export class Connection {
       };
       const receive = (message: Reply) => {
         if (message.type === "scored") onScored?.(message.first, message.scores);
+        else if (message.type === "decided") onDecided?.(message.decided);
         else if (message.type === "done") end(resolve);
         else failed(new EngineError(message.code, message.message));
       };

@@ -2,8 +2,10 @@
  * The engine behind its ports: checks messages, scores, and sends its state to all. In Chrome it runs in the
  * offscreen document, in Firefox in the event page.
  */
+import type { Answer as PackageAnswer, Question } from "cappy-web";
 import * as v from "valibot";
 import {
+  type Decided,
   ENGINE_PORT,
   type EngineSettings,
   type EngineState,
@@ -94,7 +96,7 @@ export class EngineHost {
       this.#ports.delete(port);
       // A model that is being loaded goes on loading when the popup that asked for it closes.
       for (const { type, stop } of running.values())
-        if (type === "score") stop.abort(new Failure("aborted", "Nobody listens"));
+        if (type === "score" || type === "decide") stop.abort(new Failure("aborted", "Nobody listens"));
     };
     port.onDisconnect.addListener(leave);
     port.onMessage.addListener((raw: unknown) => {
@@ -139,6 +141,8 @@ export class EngineHost {
         return this.#model.unload();
       case "score":
         return this.#score(port, request, signal);
+      case "decide":
+        return this.#decide(port, request, signal);
       case "teach":
         return this.#teacher.teach();
       case "stop-teaching":
@@ -165,6 +169,33 @@ export class EngineHost {
       }
     });
   }
+
+  async #decide(
+    port: chrome.runtime.Port,
+    { id, text, question: instructions, options }: Extract<ToEngine, { type: "decide" }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#model.use(signal, async (scorer) => {
+      const asked: Question = options
+        ? { type: "choice", instructions, criteria: Object.fromEntries(options.map((option) => [option, null])) }
+        : { type: "boolean", instructions };
+      const { answers, truncated } = await scorer.decide({ state: text, questions: { asked } }, { signal });
+      const shares = sharesOf(answers.asked, options);
+      send(port, { v: VERSION, type: "decided", id, decided: { shares, truncated } });
+    });
+  }
+}
+
+/** The probability of each option, in the order of the question. */
+function sharesOf(answer: PackageAnswer, options: readonly string[] | null): Decided["shares"] {
+  if (answer.type === "boolean") {
+    return [
+      { option: "yes", share: answer.probability },
+      { option: "no", share: 1 - answer.probability },
+    ];
+  }
+  const shares = new Map(Object.entries(answer.probabilities));
+  return (options ?? []).map((option) => ({ option, share: shares.get(option)! }));
 }
 
 function send(port: chrome.runtime.Port, message: FromEngine): void {

@@ -1,6 +1,7 @@
 /** Everything that the extension stores in this browser, to be listed and to be deleted. */
 import type { KeptModel } from "cappy-web";
 import { readCollection } from "../collection.js";
+import { readDecision } from "../decision.js";
 import type { EngineClient } from "../engine/client.js";
 import { deleteStored, readStored } from "../storage.js";
 import { lessonsOf } from "../learn/opinions.js";
@@ -20,6 +21,7 @@ export interface Stored {
   instruction: boolean;
   answers: number;
   ranking: boolean;
+  decision: boolean;
   lessons: number;
   /** Names of models that have learned from them. */
   taught: string[];
@@ -38,6 +40,7 @@ export interface Stored {
 /** Lists what is stored, and stores nothing by doing so. */
 export async function takeStock(): Promise<Stored> {
   const { instruction, answers } = await readCollection();
+  const { text, question, options } = await readDecision();
   const { usage, quota } = await navigator.storage.estimate();
   const cappy = await packageFolder();
   let problem = "";
@@ -54,6 +57,7 @@ export async function takeStock(): Promise<Stored> {
     instruction: instruction !== "",
     answers: answers.length,
     ranking: (await readStored("ranking")) !== null,
+    decision: text + question + options !== "",
     lessons: lessonsOf(await readOpinions()).length,
     taught: (await readSettings()).taught.map(({ model }) => model),
     models,
@@ -72,6 +76,7 @@ export function inPhrases({
   instruction,
   answers,
   ranking,
+  decision,
   lessons,
   taught,
   models,
@@ -87,6 +92,7 @@ export function inPhrases({
     instruction ? "the instruction" : "",
     answers > 0 ? counted(answers, "answer") : "",
     ranking ? "the last ranking" : "",
+    decision ? "the text and the question to decide" : "",
     lessons > 0 ? counted(lessons, "lesson") : "",
     taught.length > 0 ? `what ${counted(taught.length, "model")} learned` : "",
     count > 0 ? `${counted(count, "model")} (${inBytes(modelBytes)})` : "",

@@ -1,13 +1,26 @@
-import { type Collection, onCollection, readCollection, writeCollection } from "../collection.js";
-import { asText, merge, withoutBlankRows } from "./merge.js";
-
 /** How long the user must pause in writing until the text is stored, in ms. */
 const PAUSE = 300;
 
+/** How something that is written in the panel is stored. */
+export interface Kept<T> {
+  read(): Promise<T>;
+  write(value: T): Promise<void>;
+  /** Calls `listener` after each change of what is stored. */
+  onChange(listener: (value: T) => void): unknown;
+  /** The form in which it is stored. */
+  tidied(value: T): T;
+  /** What to show after what is stored was changed elsewhere. Changes of both sides since `base` are kept. */
+  merged(base: T, ours: T, theirs: T): T;
+  /** A text that is the same for equal values. */
+  asText(value: T): string;
+  empty: T;
+}
+
 /** Stores what is written in the panel, and adds what comes from other windows and from the context menu. */
-export class Draft {
+export class Draft<T> {
+  readonly #kept: Kept<T>;
   /** What is stored, as far as this panel knows. */
-  #base: Collection = { instruction: "", answers: [] };
+  #base: T;
   /** Own writes of which the notification has not come yet. */
   #written: string[] = [];
   #timer = 0;
@@ -15,14 +28,18 @@ export class Draft {
   #stores = false;
 
   /**
+   * @param kept how it is stored
    * @param now returns what is written in the panel
    * @param show replaces it
    */
   constructor(
-    readonly now: () => Collection,
-    readonly show: (collection: Collection) => void,
+    kept: Kept<T>,
+    readonly now: () => T,
+    readonly show: (value: T) => void,
   ) {
-    onCollection((theirs) => this.#merge(theirs));
+    this.#kept = kept;
+    this.#base = kept.empty;
+    kept.onChange((theirs) => this.#merge(theirs));
     // A side panel may be closed at any time without warning.
     addEventListener("pagehide", () => this.flush());
     document.addEventListener("visibilitychange", () => this.flush());
@@ -31,7 +48,7 @@ export class Draft {
 
   /** Shows what is stored, together with what was written meanwhile, and stores changes from now on. */
   async open(): Promise<void> {
-    const theirs = await readCollection();
+    const theirs = await this.#kept.read();
     this.#stores = true;
     this.#merge(theirs);
   }
@@ -46,23 +63,25 @@ export class Draft {
   flush(): void {
     clearTimeout(this.#timer);
     if (!this.#stores) return;
-    const ours = withoutBlankRows(this.now());
+    const { tidied, asText, write } = this.#kept;
+    const ours = tidied(this.now());
     if (asText(ours) === asText(this.#base)) return;
     this.#base = ours;
     this.#written.push(asText(ours));
-    void writeCollection(ours);
+    void write(ours);
   }
 
-  #merge(theirs: Collection): void {
+  #merge(theirs: T): void {
     if (!this.#stores) return;
+    const { merged, asText } = this.#kept;
     const own = this.#written.indexOf(asText(theirs));
     if (own >= 0) {
       this.#written.splice(0, own + 1);
       return;
     }
-    const merged = merge(this.#base, this.now(), theirs);
+    const both = merged(this.#base, this.now(), theirs);
     this.#base = theirs;
-    this.show(merged);
+    this.show(both);
     this.changed();
   }
 }

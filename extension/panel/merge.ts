@@ -1,4 +1,5 @@
-import type { Collection } from "../collection.js";
+import { type Collection, onCollection, readCollection, writeCollection } from "../collection.js";
+import type { Kept } from "./draft.js";
 
 /** A collection in the form in which it is stored: without rows in which nothing is written. */
 export function withoutBlankRows({ instruction, answers }: Collection): Collection {
@@ -30,6 +31,17 @@ export function merge(base: Collection, ours: Collection, theirs: Collection): C
   const instruction = ours.instruction === base.instruction ? theirs.instruction : ours.instruction;
   return { instruction, answers: [...answers, ...fresh] };
 }
+
+/** How the collection is stored. */
+export const KEPT_COLLECTION: Kept<Collection> = {
+  read: readCollection,
+  write: writeCollection,
+  onChange: onCollection,
+  tidied: withoutBlankRows,
+  merged: merge,
+  asText,
+  empty: { instruction: "", answers: [] },
+};
 
 function textsOf({ answers }: Collection): Map<string, string> {
   return new Map(answers.map(({ id, text }) => [id, text]));

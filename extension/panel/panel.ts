@@ -1,33 +1,37 @@
-/** The side panel: the collection is edited, ranked and copied here. */
+/** The side panel: the collection is edited, ranked and copied here. Questions about a text are in `decide.ts`. */
 import type { Collection } from "../collection.js";
+import { explained } from "../content/explain.js";
 import { inShort } from "../content/words.js";
 import { engineClient } from "../engine/client.js";
 import type { Score } from "../messages.js";
 import { forEngine, onSettings, readSettings, type Settings } from "../settings.js";
 import { askToDownload } from "../ui/cost.js";
 import { announce, byId, onClick } from "../ui/dom.js";
-import { codeOf, errorBox, explain, isAbort } from "../ui/errors.js";
+import { codeOf, errorBox, isAbort, isSaidBy } from "../ui/errors.js";
 import { LARGE, ModelView } from "../ui/model.js";
 import { TeachView } from "../ui/teach.js";
 import { counted, nameOf } from "../ui/words.js";
+import { DecideView } from "./decide.js";
 import { Draft } from "./draft.js";
-import { withoutBlankRows } from "./merge.js";
+import { KEPT_COLLECTION, withoutBlankRows } from "./merge.js";
 import { offerPasting } from "./paste.js";
 import { onCollected, ownWindow } from "./private.js";
 import { inOrder, isOf, storeRanking, type RankedAnswer, type Ranking, readRanking } from "./ranking.js";
 import { ResultsView } from "./results.js";
-import { RowThumbs } from "./thumbs.js";
+import { Tabs } from "./tabs.js";
 import { TaskEditor } from "./task.js";
+import { RowThumbs } from "./thumbs.js";
 
 const engine = engineClient();
 const model = new ModelView(byId("model", HTMLElement), engine, {
-  retry: () => (failed ? void rank() : void model.load()),
+  retry: () => void (failed ? rank() : decide.failed ? decide.run() : model.load()),
 });
 const thumbs = new RowThumbs();
-const results = new ResultsView();
+const results = new ResultsView((instruction, answer, signal) => explained(engine, instruction, answer, signal));
 const teach = new TeachView(byId("teach", HTMLElement), engine);
 const task = new TaskEditor(changed);
 const draft = new Draft(
+  KEPT_COLLECTION,
   () => task.state,
   (collection) => task.show(collection),
 );
@@ -42,6 +46,9 @@ let failed: unknown;
 let adaptation = "";
 /** Whether the window is private, so that nothing is stored. It counts as private until that is known. */
 let isPrivate = true;
+
+const tabs = new Tabs(() => decide.changed());
+const decide = new DecideView({ engine, model, tabs, adaptation: () => adaptation });
 
 const rankButton = onClick("rank", () => void rank());
 const cancelButton = onClick("cancel", () => running?.abort());
@@ -60,7 +67,8 @@ offerPasting((texts) => {
   announce(`Added ${counted(texts.length, "answer")}`);
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !byId("paste", HTMLDialogElement).open) void rank();
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || byId("paste", HTMLDialogElement).open) return;
+  void (tabs.chosen === "rank" ? rank() : decide.run());
 });
 model.onChange(() => {
   const busy = model.state.phase === "download";
@@ -78,10 +86,16 @@ async function start(): Promise<void> {
   isPrivate = own.isPrivate;
   byId("private", HTMLElement).hidden = !isPrivate;
   if (isPrivate)
-    onCollected(own.windowId, ({ as, text }) =>
-      as === "answer" ? task.add([text]) : task.show({ ...task.state, instruction: text }),
-    );
-  else void draft.open();
+    onCollected(own.windowId, ({ as, text }) => {
+      if (as === "text") return decide.take(text);
+      if (as === "answer") task.add([text]);
+      else task.show({ ...task.state, instruction: text });
+      tabs.show("rank");
+    });
+  else {
+    void draft.open();
+    void decide.open();
+  }
   applySettings(await readSettings());
   if (isPrivate) return;
   const found = await readRanking();
@@ -98,6 +112,7 @@ function applySettings(settings: Settings): void {
   teach.show(settings);
   byId("learning", HTMLElement).hidden = !settings.learn;
   compare();
+  decide.compare();
 }
 
 function finish(ranking: Ranking): void {
@@ -242,8 +257,6 @@ function fail(error: unknown, done: number, total: number): void {
 
 /** Shows why the ranking failed, unless the model's own box says the same already. */
 function showFailure(): void {
-  const { state } = model;
-  const isShown = state.phase === "failed" && explain(state).technical === explain(failed).technical;
-  if (failed === undefined || isShown) failure.replaceChildren();
+  if (failed === undefined || isSaidBy(model.state, failed)) failure.replaceChildren();
   else if (!failure.hasChildNodes()) failure.append(errorBox(failed, () => void rank()));
 }

@@ -1,6 +1,7 @@
 /** The results, best first. More of them come, and they change places, while answers are scored. */
-import { byId, fromTemplate, mayMove, onClick, part } from "../ui/dom.js";
+import { byId, fromTemplate, make, mayMove, onClick, part } from "../ui/dom.js";
 import { counted, inSeconds } from "../ui/words.js";
+import { copyText } from "./copy.js";
 import { asMarkdown, inOrder, type RankedAnswer, type Ranking } from "./ranking.js";
 import type { Row } from "./thumbs.js";
 
@@ -12,20 +13,31 @@ export class ResultsView {
   readonly #card = byId("ranking", HTMLElement);
   readonly #list = byId("results", HTMLElement);
   readonly #about = byId("ranking-about", HTMLElement);
-  readonly #copied = byId("copied", HTMLElement);
-  readonly #byHand = byId("by-hand", HTMLTextAreaElement);
+  /** Where it is said that something was copied. */
+  readonly #where = { said: byId("copied", HTMLElement), byHand: byId("by-hand", HTMLTextAreaElement) };
   readonly #copies: HTMLElement[];
   readonly #rows = new Map<string, HTMLElement>();
   #ranking: Ranking | undefined;
 
-  constructor() {
+  /** Finds out what carried the score of an answer, as lines; asked for by the button of a result. */
+  readonly #explain: (instruction: string, answer: string, signal: AbortSignal) => Promise<string[]>;
+  /** Stops explanations that are under way. */
+  #stop = new AbortController();
+
+  constructor(explain: (instruction: string, answer: string, signal: AbortSignal) => Promise<string[]>) {
+    this.#explain = explain;
     const best = () => inOrder(this.#ranking!.answers)[0]!;
     this.#copies = [
-      onClick("copy-best", () => void this.#copy(best().text, "Copied the best answer.")),
-      onClick("copy-result", () => void this.#copy(asMarkdown(this.#ranking!), "Copied as a list in Markdown.")),
+      onClick("copy-best", () => void copyText(best().text, "Copied the best answer.", this.#where)),
+      onClick(
+        "copy-result",
+        () => void copyText(asMarkdown(this.#ranking!), "Copied as a list in Markdown.", this.#where),
+      ),
     ];
     this.#list.addEventListener("click", (event) => {
-      if (!(event.target instanceof HTMLButtonElement) || !event.target.classList.contains("more")) return;
+      if (!(event.target instanceof HTMLButtonElement)) return;
+      if (event.target.classList.contains("why")) void this.#tellWhy(event.target.closest("li")!);
+      if (!event.target.classList.contains("more")) return;
       const all = event.target.parentElement!.classList.toggle("all");
       event.target.ariaExpanded = String(all);
       event.target.textContent = all ? "Show less" : "Show all";
@@ -34,10 +46,12 @@ export class ResultsView {
 
   /** A new ranking begins. */
   begin(): void {
+    this.#stop.abort();
+    this.#stop = new AbortController();
     this.#rows.clear();
     this.#list.replaceChildren();
-    this.#about.textContent = this.#copied.textContent = "";
-    this.#byHand.hidden = true;
+    this.#about.textContent = this.#where.said.textContent = "";
+    this.#where.byHand.hidden = true;
     this.#card.hidden = false;
     this.#ranking = undefined;
     this.#offerCopies();
@@ -67,6 +81,7 @@ export class ResultsView {
     this.#ranking = ranking;
     this.#card.hidden = false;
     this.show(ranking.answers, true);
+    for (const row of this.#rows.values()) part(row, ".why", HTMLElement).hidden = false;
     const { answers, model, dtype, seconds } = ranking;
     const [low, high] = range(answers);
     const scale = low === 0 && high === 1 ? "" : ` Bars run from ${low.toFixed(2)} to ${high.toFixed(2)}.`;
@@ -120,24 +135,27 @@ export class ResultsView {
     return row;
   }
 
-  #offerCopies(): void {
-    for (const element of this.#copies) element.hidden = this.#ranking === undefined;
+  /** Shows below a result what carried its score. */
+  async #tellWhy(row: HTMLElement): Promise<void> {
+    const [id] = [...this.#rows].find(([, each]) => each === row)!;
+    const { instruction, answers } = this.#ranking!;
+    const { signal } = this.#stop;
+    const show = (lines: readonly string[]) =>
+      part(row, ".carried", HTMLElement).replaceChildren(...lines.map((line) => make("p", {}, line)));
+    // It stays, as long as nothing is known, so that the focus is not lost.
+    part(row, ".why", HTMLElement).ariaDisabled = "true";
+    show(["Scoring the answer without each of its words …"]);
+    try {
+      show(await this.#explain(instruction, answers.find((answer) => answer.id === id)!.text, signal));
+    } catch (error) {
+      if (signal.aborted) return;
+      show([error instanceof Error ? error.message : String(error)]);
+    }
+    part(row, ".why", HTMLElement).ariaDisabled = "false";
   }
 
-  async #copy(text: string, done: string): Promise<void> {
-    // A screen reader does not say the same text again unless it was removed first.
-    this.#copied.textContent = "";
-    try {
-      await navigator.clipboard.writeText(text);
-      this.#byHand.hidden = true;
-      this.#copied.textContent = done;
-    } catch {
-      // The browser may forbid it. Then the user copies by hand.
-      this.#byHand.hidden = false;
-      this.#byHand.value = text;
-      this.#byHand.select();
-      this.#copied.textContent = "The browser does not let this page copy. Copy the text below.";
-    }
+  #offerCopies(): void {
+    for (const element of this.#copies) element.hidden = this.#ranking === undefined;
   }
 }
 

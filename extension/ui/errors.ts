@@ -1,5 +1,6 @@
 /** Errors in plain words, with what can be done about them. */
 import type { CappyErrorCode } from "cappy-web";
+import type { EngineState } from "../messages.js";
 import { button, make } from "./dom.js";
 
 /** An error with a code: of the package, of the engine's client, or of the engine's state. */
@@ -96,6 +97,11 @@ export function explain(error: unknown): { title: string; advice: string[]; tech
   const message =
     typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
   return { title: title!, advice, technical: code ? `${code}: ${message}` : message };
+}
+
+/** Whether a state of the engine is shown as this same failure already. */
+export function isSaidBy(state: EngineState, failure: unknown): boolean {
+  return state.phase === "failed" && explain(state).technical === explain(failure).technical;
 }
 
 /** An error as a box for the page, with a button to try again where that makes sense. */

@@ -225,6 +225,7 @@ describe("messages of content scripts", () => {
     "no answers": { ...fine, answers: [] },
     "a model of its own": { ...fine, model: { kind: "url", url: "https://example.org/" } },
     "an id that is none": { ...fine, id: "1" },
+    "to decide": { v: 1, type: "decide", id: 1, text: "t", question: "q", options: null },
     "to load": { v: 1, type: "load", id: 1 },
     "to unload": { v: 1, type: "unload", id: 1 },
     "what nobody knows": { v: 1, type: "eval", id: 1, code: "1" },
@@ -323,13 +324,30 @@ describe("selected text", () => {
     });
   });
 
-  test("selected text has two items in the menu, and keys are suggested for all commands", async () => {
+  test("selected text to ask about comes with its panel, and text for the other tab brings that to the front", async () => {
+    const decision = async () => (await host.kept()).decision;
+    await select();
+    await menu("ask-about", "First line Second line");
+    await until(async () => (await decision())?.text === "First line\nSecond line", { what: "the text" });
+    assert.equal((await decision()).inFront, true);
+    assert.equal(await host.badge(), "✓");
+    const before = (await collection()).answers.length;
+    await menu("add-as-answer", "First line Second line");
+    await until(async () => (await collection()).answers.length === before + 1, { what: "the answer" });
+    assert.equal((await decision()).inFront, false);
+    // In the event itself, because browsers do not allow it later.
+    const [{ windowId }] = await pressing("sidePanel.open", "ask-about");
+    assert.equal(windowId, await host.worker(() => globalThis.tab.windowId));
+  });
+
+  test("selected text has three items in the menu, and keys are suggested for as many commands as Chrome allows", async () => {
     const commands = await host.worker(() => chrome.commands.getAll());
     const keys = Object.fromEntries(commands.map(({ name, shortcut }) => [name, shortcut]));
     for (const name of ["use-as-instruction", "add-as-answer", "open-panel", "focus-badge"])
       assert.match(keys[name], /^Alt\+Shift\+\w$/, name);
+    assert.equal(keys["ask-about"], "");
     // An item that is not there cannot be changed.
-    for (const id of ["use-as-instruction", "add-as-answer"])
+    for (const id of ["use-as-instruction", "add-as-answer", "ask-about"])
       await host.worker((id) => chrome.contextMenus.update(id, { enabled: true }), id);
     await assert.rejects(host.worker(() => chrome.contextMenus.update("other", { enabled: true })));
   });

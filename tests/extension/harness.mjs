@@ -192,10 +192,10 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
       await host.settings({ model: MINI, ...change });
     },
 
-    /** What the background keeps, by name: `settings`, `collection`, `ranking`. What is not there is missing. */
+    /** What the background keeps, by name: `settings`, `collection`, `ranking`, `decision`. What is not there is missing. */
     async kept() {
       const kept = {};
-      for (const name of ["settings", "collection", "ranking"]) {
+      for (const name of ["settings", "collection", "ranking", "decision"]) {
         const value = await ask({ type: "read-stored", name });
         if (value !== null) kept[name] = value;
       }

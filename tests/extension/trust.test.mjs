@@ -52,12 +52,12 @@ test("a content script cannot read or change what is stored", async (t) => {
   assert.equal(await inScript(page, () => typeof chrome.storage), "undefined");
   const kept = await host.kept();
   const answers = await say(page, [
-    ...["settings", "collection", "ranking"].map((name) => ({ type: "read-stored", name })),
+    ...["settings", "collection", "ranking", "decision"].map((name) => ({ type: "read-stored", name })),
     { type: "store", name: "settings", fields: { learn: true, model: { kind: "url", url: "https://example.org/" } } },
     { type: "delete-stored" },
     { type: "engine-settings" },
   ]);
-  assert.deepEqual(answers, Array(6).fill({ ok: false, message: "Only pages of the extension may say that" }));
+  assert.deepEqual(answers, Array(7).fill({ ok: false, message: "Only pages of the extension may say that" }));
   assert.deepEqual(await host.kept(), kept);
   const [settings] = await say(page, [{ type: "page-settings" }]);
   assert.deepEqual(Object.keys(settings).toSorted(), ["badge", "learn", "on", "scoring", "sitesOff"]);
@@ -268,7 +268,7 @@ describe("a private window", () => {
     await host.useMini({ learn: true });
     const before = await host.kept();
     const page = await panel(t, { isPrivate: true });
-    await page.getByText("This is a private window: nothing that you write or rank here is stored.").waitFor();
+    await page.getByText("This is a private window: nothing that you write, rank or decide here is stored.").waitFor();
     await write(page, QUESTION, ANSWERS);
     await button(page, "Rank").click();
     await rankedPanel(page);
@@ -311,12 +311,17 @@ describe("a private window", () => {
     await page.getByText("This is a private window").waitFor();
     await select("use-as-instruction", "a secret question");
     await select("add-as-answer", "a secret");
+    await select("ask-about", "a secret text");
+    await page.getByLabel("Text", { exact: true }).waitFor();
+    assert.equal(await page.locator("#decide-text").inputValue(), "a secret text");
+    await page.getByRole("tab", { name: "Rank" }).click();
     await page.locator("#answers textarea").waitFor();
     assert.deepEqual(
       [await page.locator("#instruction").inputValue(), await page.locator("#answers textarea").inputValue()],
       ["a secret question", "a secret"],
     );
     assert.equal(await usual.locator("#answers textarea").count(), 0);
+    assert.equal(await usual.locator("#decide-text").inputValue(), "");
     assert.deepEqual(await host.kept(), {});
   });
 });

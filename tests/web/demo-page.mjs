@@ -1,10 +1,10 @@
 // What the tests of the demo page share: a server, a browser, and pages that must not complain.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { chromiumArgs, chromiumPath, serve } from "./browser.mjs";
+
+export { checkAccess } from "./access.mjs";
 
 export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
 
@@ -74,20 +74,4 @@ export async function write(page, instruction, candidates) {
   for (const [at, text] of candidates.entries()) {
     await page.getByRole("textbox", { name: `Candidate ${at + 1}`, exact: true }).fill(text);
   }
-}
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-/** Has axe check how accessible the page is as it stands: names, roles, contrast and so on. */
-export async function checkAccess(page) {
-  await page.evaluate(axe);
-  const faults = await page.evaluate(async () => {
-    // Colours that are on their way to others are none to judge.
-    await Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {})));
-    const { violations } = await globalThis.axe.run();
-    return violations.flatMap(({ id, help, nodes }) =>
-      nodes.map(({ html }) => `${id}: ${help}: ${html.slice(0, 200)}`),
-    );
-  });
-  assert.deepEqual(faults, []);
 }
