@@ -149,7 +149,7 @@ export class ModelView {
     const state = this.#shown();
     switch (state.phase) {
       case "idle":
-        return "Not loaded. It loads by itself when something is ranked.";
+        return "Not loaded. It loads by itself when something is ranked or decided.";
       case "failed":
         return state.model === nameOf(this.#choice) ? "" : state.model;
       case "ready":

@@ -7,16 +7,9 @@ import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tel
 import { openChromium, sleep, until } from "./harness.mjs";
 import { MINI } from "./mini.mjs";
 
+const { SITES } = await import(`data:text/javascript,${encodeURIComponent(await bundleText("sites/index.ts"))}`);
 const HOSTS = [
-  "https://chatgpt.com/*",
-  "https://claude.ai/*",
-  "https://gemini.google.com/*",
-  "https://lmarena.ai/*",
-  "https://arena.ai/*",
-  "https://grok.com/*",
-  "https://chat.deepseek.com/*",
-  "https://chat.qwen.ai/*",
-  "https://aistudio.google.com/*",
+  ...SITES.flatMap(({ matches }) => matches),
   // Where people host what they use themselves.
   "http://chat.home.lan/*",
   "http://127.0.0.1/*",

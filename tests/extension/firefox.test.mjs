@@ -56,6 +56,23 @@ test("scores are right on the f16 path, and equal in Chromium's order", async ()
   assert.equal((await lastState()).dtype, "f16");
 });
 
+test("a question about a text is decided by the scores of yes and no", async () => {
+  const text = "I was charged twice this month. Please send the money back.";
+  const question = "Is the writer asking for money back?";
+  const { shares, truncated } = await page.evaluate((asked) => client.decide({ ...asked, options: null }), {
+    text,
+    question,
+  });
+  const [yes, no] = await page.evaluate(
+    (instruction) => score(instruction, ["yes", "no"]),
+    `Question: ${question}\n\n${text}`,
+  );
+  const expected = 1 / (1 + Math.exp((no - yes) / 0.2));
+  assert.deepEqual([shares.map(({ option }) => option), truncated], [["yes", "no"], 0]);
+  for (const [at, share] of [expected, 1 - expected].entries())
+    assert.ok(Math.abs(shares[at].share - share) < 1e-9, `${shares[at].share} for ${share}`);
+});
+
 test("the event page stays while a model is loaded, longer than the browser lets an idle one", async () => {
   await sleep(IDLE_MS + 8000);
   assert.equal(await host.backgroundState(), "running");

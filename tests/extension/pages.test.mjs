@@ -333,10 +333,17 @@ describe("the popup and the options", { skip: noBrowser }, () => {
   });
 
   test("everything can be reached by keyboard, with the focus in sight", async () => {
-    for (const path of ["panel/panel.html", "options/options.html", "popup/popup.html"]) {
+    for (const [path, tab] of [
+      ["panel/panel.html"],
+      ["panel/panel.html", "Decide"],
+      ["options/options.html"],
+      ["popup/popup.html"],
+    ]) {
       await pages.open(path, async (page) => {
+        if (tab) await page.getByRole("tab", { name: tab }).click();
+        // Of tabs and of radio buttons the key leads to the chosen one, and arrows lead to the others.
         const controls = page.locator(
-          "button:visible, input:visible:not([type=radio]), select:visible, textarea:visible, input[type=radio]:checked:visible",
+          "button:not([role=tab][aria-selected=false]):visible, input:visible:not([type=radio]), select:visible, textarea:visible, input[type=radio]:checked:visible",
         );
         const missed = new Set(
           await controls.evaluateAll((all) =>
