@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
 import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import { BARKS, BREAD, PAGES } from "./fixtures/pages.mjs";
 import { openChromium, sleep, until } from "./harness.mjs";
 import { MINI } from "./mini.mjs";
 
@@ -14,12 +15,6 @@ const HOSTS = [
   "http://chat.home.lan/*",
   "http://127.0.0.1/*",
 ];
-const BARKS = "Name the animal that barks.";
-const EGG = "How do I boil an egg for breakfast?";
-const EIGHT = "Put the egg into boiling water and wait about eight minutes.";
-const NOON = "The train leaves at noon.";
-const BREAD = "Who bakes bread in our town?";
-const WORDS = "Use all of these words in one sentence: dog, ball, garden";
 
 let host, client, engine;
 
@@ -57,51 +52,7 @@ async function open(t, url, name, size) {
   return page;
 }
 
-const withCode = (words) => `${words}\nprint(1)`;
 const byBest = (found) => found.map(({ rank, best }) => (best ? "best" : rank));
-
-/**
- * One line a page: an address, the fixture that is served there, and for each prompt with several
- * answers that is in sight the words of its answers as they are to be read, and which one is best.
- */
-const PAGES = [
-  ["https://chatgpt.com/c/1", "chatgpt.html", [[EGG, [NOON, EIGHT], 1]]],
-  ["https://chatgpt.com/c/1?layout=keys", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, NOON], 0]]],
-  ["https://chatgpt.com/c/1?layout=list", "chatgpt.html", [[EGG, [`Let me think of breakfast.\n${EIGHT}`, NOON], 0]]],
-  ["https://claude.ai/chat/1", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
-  ["https://claude.ai/chat/1?layout=plain", "claude.html", [[BREAD, ["Lemons are sour.", "A baker bakes bread."], 1]]],
-  ["https://gemini.google.com/app/1", "gemini.html", [[BARKS, ["duck", "dog"], 1]]],
-  [
-    "https://lmarena.ai/c/1",
-    "lmarena.html",
-    [
-      [BARKS, ["dog", "cow"], 0],
-      [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1],
-    ],
-  ],
-  [
-    "https://arena.ai/c/1",
-    "lmarena.html",
-    [
-      [BARKS, ["dog", "cow"], 0],
-      [WORDS, ["The dog sat on the chair.", "The dog found a ball in the garden."], 1],
-    ],
-  ],
-  ["https://grok.com/c/1", "grok.html", [[EGG, [NOON, EIGHT], 1]]],
-  ["https://grok.com/c/1?layout=classes", "grok.html", [[EGG, [NOON, EIGHT], 1]]],
-  ["https://chat.deepseek.com/a/1", "deepseek.html", [[EGG, [NOON, EIGHT], 1]]],
-  ["https://chat.qwen.ai/c/1", "qwen.html", [[EGG, [`${NOON}\nboil()`, `${EIGHT}\nboil()`], 1]]],
-  ["https://aistudio.google.com/prompts/1", "aistudio.html", [[EGG, [NOON, EIGHT], 1]]],
-  ["http://chat.home.lan:3000/c/1", "openwebui.html", [[EGG, [NOON, EIGHT], 1]]],
-  ["http://chat.home.lan:3000/c/1?version=0.12", "openwebui.html", [[EGG, [NOON, EIGHT].map(withCode), 1]]],
-  ["http://127.0.0.1:3080/c/1", "librechat.html", [[EGG, [NOON, EIGHT], 1]]],
-  // The user asks for badges on these.
-  ...["", "?layout=copilot", "?layout=lechat"].map((layout) => [
-    `https://example.org/eggs${layout}`,
-    "generic.html",
-    [[EGG, [NOON, EIGHT, "My favourite colour is purple."], 1]],
-  ]),
-];
 
 for (const [url, name, prompts] of /** @type {[string, string, [string, string[], number][]][]} */ (PAGES)) {
   test(`badges on ${url} have the scores of the engine and mark the best`, async (t) => {
