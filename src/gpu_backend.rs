@@ -71,6 +71,10 @@ impl GpuBackend {
         loaded: &mut dyn FnMut(u64),
         consider: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
     ) -> Result<GpuModel> {
+        if config.family.is_modernbert() {
+            let what = "computes no ModernBERT yet, only the CPU does";
+            return Err(Error::new(ErrorKind::Gpu, "GPU", what));
+        }
         let format = options.weights.unwrap_or(checkpoint.weight_format());
         let prove = async |gpu: &Gpu, tuned: &Tuned| {
             consider(gpu, tuned).await?;

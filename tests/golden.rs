@@ -171,7 +171,7 @@ impl Golden {
     /// The pairs; BERT writes special tokens in another way.
     fn pairs(&self) -> Vec<Pair> {
         let mut pairs = pairs();
-        if matches!(self.config.family, Family::Bert | Family::DistilBert) {
+        if matches!(self.config.family, Family::Bert | Family::DistilBert | Family::ModernBert) {
             let other = [
                 ("<pad>", "[PAD]"),
                 ("<unk>", "[UNK]"),

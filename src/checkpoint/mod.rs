@@ -85,6 +85,7 @@ impl Checkpoint {
     /// #     family: cappy::Family::Roberta, vocab_size: 11, hidden_size: 6, num_hidden_layers: 1, num_attention_heads: 2,
     /// #     intermediate_size: 10, hidden_act: cappy::Activation::Gelu, max_position_embeddings: 9, type_vocab_size: 1,
     /// #     layer_norm_eps: 1e-5, pad_token_id: 1, labels: vec!["LABEL_0".into()],
+    /// #     modernbert: None,
     /// # };
     /// use cappy::checkpoint::{Checkpoint, RandomProfile};
     /// let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);

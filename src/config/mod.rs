@@ -3,6 +3,7 @@
 mod activation;
 mod family;
 mod fields;
+mod modernbert;
 mod module;
 mod other_families;
 
@@ -15,6 +16,7 @@ pub use family::Family;
 use family::SUPPORTED;
 use fields::Fields;
 pub(crate) use fields::quote_constants;
+pub use modernbert::{ModernBert, Pooling, Reach};
 pub use module::Module;
 pub(crate) use other_families::OtherFamilies;
 
@@ -67,6 +69,9 @@ pub struct Config {
     pub pad_token_id: u32,
     /// The name of each output, in order. One name means regression: the score is its raw logit.
     pub labels: Vec<String>,
+    /// What only ModernBERT has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modernbert: Option<ModernBert>,
 }
 
 impl Config {
@@ -137,19 +142,27 @@ impl Config {
             intermediate_size: size("intermediate_size", 1 << 15)?,
             hidden_act,
             max_position_embeddings: size("max_position_embeddings", 1 << 16)?,
-            type_vocab_size: match family.is_distilbert() {
-                true => 0,
-                false => fields.whole("type_vocab_size", 1, 1 << 10)?.unwrap_or(2),
+            type_vocab_size: match family {
+                Family::DistilBert | Family::ModernBert => 0,
+                _ => fields.whole("type_vocab_size", 1, 1 << 10)?.unwrap_or(2),
             },
-            layer_norm_eps: match family.is_distilbert() {
-                true => DEFAULT_EPS,
-                false => layer_norm_eps(&fields)?,
+            layer_norm_eps: match family {
+                Family::DistilBert => DEFAULT_EPS,
+                Family::ModernBert => layer_norm_eps(&fields, "norm_eps")?.unwrap_or(1e-5),
+                _ => layer_norm_eps(&fields, "layer_norm_eps")?.unwrap_or(DEFAULT_EPS),
             },
             pad_token_id: match fields.whole("pad_token_id", 0, u32::MAX as usize)? {
                 Some(id) => id as u32,
                 None => family.default_pad_token_id(),
             },
             labels: labels(&fields)?,
+            modernbert: match OtherFamilies::built() {
+                Some(families) if family.is_modernbert() => {
+                    let layers = size("num_hidden_layers", 1 << 10)?;
+                    Some(ModernBert::read(&fields, layers, families)?)
+                }
+                _ => None,
+            },
         };
 
         if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
@@ -169,6 +182,10 @@ impl Config {
                     config.head_size()
                 ),
             ));
+        }
+        if family.is_modernbert() && !config.head_size().is_multiple_of(2) {
+            let why = format!("makes heads of {}, which rotary positions halve", config.head_size());
+            return Err(refuse("num_attention_heads", why));
         }
         if config.pad_token_id as usize >= config.vocab_size {
             return Err(refuse(
@@ -262,11 +279,10 @@ fn family(fields: &Fields) -> Result<Family> {
     found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {supported}")))
 }
 
-fn layer_norm_eps(fields: &Fields) -> Result<f32> {
-    let field = "layer_norm_eps";
+fn layer_norm_eps(fields: &Fields, field: &'static str) -> Result<Option<f32>> {
     match fields.get(field)?.map(Value::as_f64) {
-        None => Ok(DEFAULT_EPS),
-        Some(Some(eps)) if eps > 0.0 && eps < 1.0 => Ok(eps as f32),
+        None => Ok(None),
+        Some(Some(eps)) if eps > 0.0 && eps < 1.0 => Ok(Some(eps as f32)),
         Some(Some(eps)) => Err(fields.refuse(field, format!("is {eps}, expected 0 to 1"))),
         Some(None) => Err(fields.refuse(field, "is not a number")),
     }

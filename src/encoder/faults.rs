@@ -21,6 +21,7 @@ fn config() -> Config {
         layer_norm_eps: 1e-5,
         pad_token_id: 1,
         labels: vec!["LABEL_0".into()],
+        modernbert: None,
     }
 }
 

@@ -252,6 +252,7 @@ mod tests {
             layer_norm_eps: 1e-5,
             pad_token_id: 1,
             labels: (0..labels).map(|i| i.to_string()).collect(),
+            modernbert: None,
         }
     }
 

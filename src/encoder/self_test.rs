@@ -93,6 +93,7 @@ fn model(activation: Activation) -> (Config, Vec<Encoded>) {
         layer_norm_eps: 1e-5,
         pad_token_id: 1,
         labels: vec!["LABEL_0".into()],
+        modernbert: None,
     };
     let pair = |(salt, tokens): (usize, usize)| Encoded {
         ids: (0..tokens).map(|i| ((i * 37 + salt * 11) % 97) as u32).collect(),

@@ -56,7 +56,7 @@ impl Training {
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Training> {
         let family = config.family;
-        if family.is_distilbert() {
+        if family.is_distilbert() || family.is_modernbert() {
             let name = family.architecture();
             let what = format!("is a {name}; RoBERTa, XLM-RoBERTa and BERT can be trained");
             return Err(Error::new(ErrorKind::Input, "config.json", what));
