@@ -417,30 +417,6 @@ test("colours follow the page, whatever the browser prefers", async (t) => {
   }
 });
 
-test("a badge's note tells what carried its score, when asked, by keyboard alone", async (t) => {
-  const page = await open(t, "https://chatgpt.com/c/6", "chatgpt.html");
-  await ranked(page, 2);
-  await tell(host, page, "focus-badge");
-  await tell(host, page, "focus-badge");
-  await page.keyboard.press("Enter");
-  assert.match(await note(page), /^Rank 1 of 2[^]*What carried this score\?/);
-  assert.doesNotMatch(await note(page), /the score: /);
-  await page.keyboard.press("Enter");
-  const said = await until(async () => /reacts to, not a reason/.test(await note(page)) && (await note(page)), {
-    what: "what carried the score",
-  });
-  // The number of one word, computed by hand.
-  const [, word, sign, number] = /“(\w+)” ([+−])(\d\.\d\d)/.exec(said);
-  const answer = EIGHT;
-  const without = answer.replace(new RegExp(`\\b${word}( |(?=\\.))`), "").replace(/ \.$/, ".");
-  const [whole, rest] = await scores(EGG, [answer, without]);
-  assert.equal(Math.abs(whole - rest).toFixed(2), number, said);
-  assert.equal(sign, whole > rest ? "+" : "−", said);
-  await page.keyboard.press("Escape");
-  await page.keyboard.press("Enter");
-  assert.doesNotMatch(await note(page), /the score: /, "what was found is not kept");
-});
-
 test("badges can be used by keyboard alone", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/6", "chatgpt.html");
   await ranked(page, 2);

@@ -89,8 +89,8 @@ async function nativeAnswers() {
   const file = join(folder, "decision.jsonl");
   await writeFile(file, JSON.stringify(decision));
   const exec = promisify(execFile);
-  // Built by then, where all tests run.
-  await exec("cargo", ["build", "--locked", "-p", "cappy-cli"], { cwd: root });
+  // With the features of `cargo test`, so that nothing is compiled anew where all tests run.
+  await exec("cargo", ["test", "--locked", "--no-run", "--test", "decide"], { cwd: root });
   const options = ["--model", join(folder, "plain"), "--device", "gpu", "--kernel", KERNEL];
   const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
   const { stdout } = await exec(cappy, ["decide", ...options, file], { env: { ...process.env, ...lavapipe() } });

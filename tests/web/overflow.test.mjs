@@ -101,7 +101,7 @@ describe("one scorer of the WebAssembly module", () => {
         ["Which number is it?", responses(100)],
       ];
       const score = async ([instruction, responses]) => {
-        const scores = await scorer.scoreBatch(instruction, responses, () => false);
+        const scores = await scorer.scoreBatch([instruction], responses, () => false);
         return scores.map(({ logits }) => logits[0]);
       };
       const alone = [];
