@@ -88,7 +88,9 @@ fn modernbert_shapes(config: &Config, of: &ModernBert) -> Vec<(String, Vec<usize
 /// Whether `name` is one of the tensors of the head, the part that an adapter replaces as a whole.
 pub(super) fn is_head(name: &str, family: Family) -> bool {
     let module = name.strip_suffix(".weight").or_else(|| name.strip_suffix(".bias"));
-    [Module::Dense, Module::HeadNorm, Module::Project].iter().any(|head| module == Some(&head.name(family)))
+    [Module::Dense, Module::HeadNorm, Module::Project]
+        .iter()
+        .any(|head| module == Some(&head.name(family)))
 }
 
 /// Up to three of `names` that are like `wanted`, the likeliest first.

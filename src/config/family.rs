@@ -64,8 +64,13 @@ pub(super) const SUPPORTED: (&[Family], &str) = if OtherFamilies::BUILT {
 
 impl Family {
     /// Every family, whether or not this build accepts it.
-    pub(crate) const ALL: &[Family] =
-        &[Family::Roberta, Family::XlmRoberta, Family::Bert, Family::DistilBert, Family::ModernBert];
+    pub(crate) const ALL: &[Family] = &[
+        Family::Roberta,
+        Family::XlmRoberta,
+        Family::Bert,
+        Family::DistilBert,
+        Family::ModernBert,
+    ];
 
     /// `architectures` in `config.json`.
     pub fn architecture(self) -> &'static str {

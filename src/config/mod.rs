@@ -184,7 +184,8 @@ impl Config {
             ));
         }
         if family.is_modernbert() && !config.head_size().is_multiple_of(2) {
-            let why = format!("makes heads of {}, which rotary positions halve", config.head_size());
+            let why =
+                format!("makes heads of {}, which rotary positions halve", config.head_size());
             return Err(refuse("num_attention_heads", why));
         }
         if config.pad_token_id as usize >= config.vocab_size {

@@ -69,7 +69,8 @@ impl ModernBert {
         };
         let head_act = fields.text("classifier_activation")?.unwrap_or("gelu");
         let head_act = Activation::named(head_act).ok_or_else(|| {
-            fields.refuse("classifier_activation", format!("is {head_act:?}, which is not supported"))
+            fields
+                .refuse("classifier_activation", format!("is {head_act:?}, which is not supported"))
         })?;
         Ok(ModernBert {
             layers: reaches(fields, layers)?,
@@ -94,7 +95,9 @@ fn reaches(fields: &Fields, layers: usize) -> Result<Vec<Reach>> {
             let kind = |kind: &Value| match kind.as_str() {
                 Some("full_attention") => Ok(true),
                 Some("sliding_attention") => Ok(false),
-                _ => Err(fields.refuse("layer_types", format!("has {kind}, which is not supported"))),
+                _ => {
+                    Err(fields.refuse("layer_types", format!("has {kind}, which is not supported")))
+                }
             };
             types.iter().map(kind).collect::<Result<_>>()?
         }

@@ -94,11 +94,13 @@ pub(super) fn logits(
     let word = |[id, ..]: &[u32; 3]| words[*id as usize * width..][..width].to_vec();
     let mut x = norm(Module::EmbedNorm, &ids.iter().flat_map(word).collect::<Vec<_>>());
     for (layer, Reach { window, theta }) in of.layers.iter().enumerate() {
-        let normal =
-            if layer == 0 { x.clone() } else { norm(Module::AttentionNorm(layer), &x) };
+        let normal = if layer == 0 { x.clone() } else { norm(Module::AttentionNorm(layer), &x) };
         let qkv = dense(Module::Query(layer), &normal, [width, 3 * width], of.attention_bias);
         let part = |part: usize| -> Vec<f32> {
-            qkv.chunks_exact(3 * width).flat_map(|row| &row[part * width..][..width]).copied().collect()
+            qkv.chunks_exact(3 * width)
+                .flat_map(|row| &row[part * width..][..width])
+                .copied()
+                .collect()
         };
         let [q, k] = [0, 1].map(|i| rotate(&part(i), heads, size, *theta));
         let context = attention([&q, &k, &part(2)], heads, size, *window);

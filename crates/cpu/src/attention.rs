@@ -62,9 +62,7 @@ fn attend(qkv: &[f32], heads: Heads, head: usize, window: Option<usize>, out: &m
     let row = 3 * heads.width();
     let tokens = qkv.len() / row;
     let size = heads.size;
-    let part = |part: usize, token: usize| {
-        &qkv[token * row + part * heads.width() + head * size..]
-    };
+    let part = |part: usize, token: usize| &qkv[token * row + part * heads.width() + head * size..];
     let (block, reach) = window.map_or((QUERIES, tokens), |window| (NEIGHBOURS, window));
     for (index, out) in out.chunks_mut(block * size).enumerate() {
         let (first, queries) = (index * block, out.len() / size);

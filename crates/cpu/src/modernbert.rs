@@ -1,13 +1,13 @@
 //! ModernBERT: LayerNorm before each part of a layer, rotary positions, attention to neighbours in most
 //! layers, and a gated feed-forward network.
 
+use super::Numbers;
 use super::attention::{Heads, attention};
 use super::dense::Dense;
 use super::forward::first_rows;
 use super::layers::{Norm, activate};
 use super::platform::{self, pause::Pause};
 use super::weights::{Loader, Table};
-use super::Numbers;
 use cappy::checkpoint::Checkpoint;
 use cappy::{Activation, Batch, Config, Error, ErrorKind, ModernBert, Pooling, Reach, Result};
 
@@ -91,10 +91,8 @@ pub(super) async fn logits(
     batch: &Batch,
     stop: &dyn Fn() -> bool,
 ) -> Result<Vec<Vec<f32>>> {
-    let (width, heads) = (
-        config.hidden_size,
-        Heads { count: config.num_attention_heads, size: config.head_size() },
-    );
+    let (width, heads) =
+        (config.hidden_size, Heads { count: config.num_attention_heads, size: config.head_size() });
     let lengths: Vec<usize> = batch.lengths().collect();
     let positions: Vec<usize> = lengths.iter().flat_map(|&length| 0..length).collect();
     let mut pause = Pause::new();
