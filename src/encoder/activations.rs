@@ -132,5 +132,6 @@ pub(super) fn tasks(buffer: &Buffer, tasks: &[Task]) -> Tasks {
         buffer: buffer.clone(),
         count: tasks.len(),
         scores: tasks.iter().map(|task| u64::from(task.queries) * u64::from(task.tokens)).sum(),
+        window: None,
     }
 }

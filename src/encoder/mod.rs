@@ -216,7 +216,7 @@ impl Encoder {
             false => Epilogue::Tanh,
         };
         steps.extend(head("head dense", narrow, &x.first_hidden, &w.dense, activation, &x.head)?);
-        steps.extend(head("head out", wide, &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
+        steps.extend(head("head out", wide, &x.head, &w.project, Epilogue::Store, &x.logits)?);
         Ok(Plan { steps })
     }
 }

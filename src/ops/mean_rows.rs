@@ -69,8 +69,7 @@ mod tests {
                 let got = testing::block_on(async {
                     let x = testing::matrix(&gpu, &x, width, Storage::F16).await?;
                     let ends = gpu.buffer_of("ends", &ends).await?;
-                    let out =
-                        Matrix::zeros(&gpu, "out", lengths.len() + 1, width, Storage::F16)?;
+                    let out = Matrix::zeros(&gpu, "out", lengths.len() + 1, width, Storage::F16)?;
                     testing::poison(&gpu, &out).await?;
                     let step = mean_rows("test", lengths.len(), &ends, &x, &out)?;
                     testing::run(&gpu, vec![step], &out, lengths.len()).await

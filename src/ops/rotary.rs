@@ -113,8 +113,7 @@ mod tests {
                 let heads = Heads { count, size };
                 let width = count * size;
                 let mut case = Case::new(size);
-                let parts: [Vec<f32>; 3] =
-                    [0, 1, 2].map(|_| case.f16_values(tokens * width, 1.0));
+                let parts: [Vec<f32>; 3] = [0, 1, 2].map(|_| case.f16_values(tokens * width, 1.0));
                 let row = |parts: [&[f32]; 3], token: usize| {
                     parts.map(|part| paired(&part[token * width..][..width], heads)).concat()
                 };
