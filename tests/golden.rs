@@ -68,6 +68,8 @@ models! {
     bert_two_labels: "bert-two-labels",
     bert_cased: "bert-cased",
     distilbert: "distilbert",
+    modernbert: "modernbert",
+    modernbert_mean: "modernbert-mean",
     cappy_mini: "cappy-mini",
     cappy_small: "cappy-small",
 }

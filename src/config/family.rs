@@ -127,8 +127,7 @@ impl Family {
     /// The most tokens of a pair, if the position table has so many.
     pub(super) fn most_tokens(self) -> usize {
         match self {
-            Family::XlmRoberta => 1024,
-            Family::ModernBert => 8192,
+            Family::XlmRoberta | Family::ModernBert => 8192,
             _ => 512,
         }
     }

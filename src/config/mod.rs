@@ -219,9 +219,7 @@ impl Config {
     }
 
     /// The most tokens of a pair, special tokens included: what the position table allows, and 512
-    /// at the most, with XLM-RoBERTa 1,024. The table of bge-reranker-v2-m3 has room for 8,192, but
-    /// every batch must hold the longest pair, and would take 16 times the memory; its authors' own
-    /// code cuts at 512 by default.
+    /// at the most, with XLM-RoBERTa and ModernBERT 8,192.
     pub fn max_tokens(&self) -> usize {
         (self.max_position_embeddings - self.first_position()).min(self.family.most_tokens())
     }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::activation::Activation;
 use super::fields::Fields;
+use super::module::Module;
 use super::other_families::OtherFamilies;
 use crate::error::Result;
 
@@ -49,6 +50,24 @@ pub enum Pooling {
 }
 
 impl ModernBert {
+    /// Whether this module has a bias.
+    pub fn has_bias(&self, module: Module) -> bool {
+        match module {
+            Module::Words | Module::Positions | Module::TokenTypes => false,
+            Module::Query(_) | Module::Key(_) | Module::Value(_) | Module::AttentionOut(_) => {
+                self.attention_bias
+            }
+            Module::Up(_) | Module::Down(_) => self.mlp_bias,
+            Module::Dense => self.head_bias,
+            Module::Project => true,
+            Module::EmbedNorm
+            | Module::AttentionNorm(_)
+            | Module::FfnNorm(_)
+            | Module::FinalNorm
+            | Module::HeadNorm => self.norm_bias,
+        }
+    }
+
     pub(super) fn read(
         fields: &Fields,
         layers: usize,

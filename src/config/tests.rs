@@ -211,7 +211,7 @@ mod families {
         let xlm_roberta = parse(&config).unwrap();
         assert_eq!((xlm_roberta.family, xlm_roberta.max_tokens()), (Family::XlmRoberta, 38));
         config["max_position_embeddings"] = 8194.into();
-        assert_eq!(parse(&config).unwrap().max_tokens(), 1024);
+        assert_eq!(parse(&config).unwrap().max_tokens(), 8192);
         let output = parse(&config).unwrap().output();
         assert!(output.contains("sigmoid") && output.contains("as cappy-small did"), "{output}");
 

@@ -40,7 +40,7 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> T {
 }
 
 /// What is left of `batch` when step `dropped` does not run.
-async fn run_without(
+pub(super) async fn run_without(
     encoder: &Encoder,
     gpu: &Gpu,
     batch: &Batch,

@@ -46,9 +46,9 @@ impl Turns {
     }
 }
 
-/// Turns the queries and keys of the first `tokens` rows of `qkv` by their positions in `ids` (three
+/// The first `tokens` rows of `qkv` with their queries and keys turned by the positions in `ids` (three
 /// u32 a token, the second is below the positions of `turns`). The two numbers of a pair lie side by
-/// side.
+/// side. They go to another matrix, because a dispatch that a driver drops would not be noticed in place.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -59,11 +59,15 @@ pub fn rotary(
     ids: &Buffer,
     turns: &Turns,
     qkv: &Matrix,
+    out: &Matrix,
 ) -> Result<Step> {
     check(
         KERNEL.name,
         label,
         tokens <= qkv.rows
+            && tokens <= out.rows
+            && out.width == qkv.width
+            && out.storage == Storage::F16
             && ids.size() >= ID_BYTES * tokens as u64
             && qkv.width == 3 * heads.width()
             && qkv.storage == Storage::F16
@@ -71,10 +75,10 @@ pub fn rotary(
             && turns.positions > 0
             && heads.size.is_multiple_of(2),
     )?;
-    let pairs2 = heads.width() as u32;
+    let stride2 = 2 * stride4(qkv.width);
     let params = Params {
-        stride2: 2 * stride4(qkv.width),
-        pairs2,
+        stride2,
+        pairs2: heads.width() as u32,
         head2: (heads.padded_size() / 2) as u32,
         turned2: (heads.size / 2) as u32,
     };
@@ -83,9 +87,9 @@ pub fn rotary(
         kernel: &KERNEL,
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
-        buffers: vec![ids.clone(), turns.buffer.clone(), qkv.buffer.clone()],
-        workgroups: [pairs2.div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
-        work: Work { flops: 3 * numbers, bytes: 4 * numbers },
+        buffers: vec![ids.clone(), turns.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
+        workgroups: [stride2.div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
+        work: Work { flops: 3 * numbers, bytes: 6 * numbers },
     })
 }
 
@@ -128,8 +132,11 @@ mod tests {
                     let qkv = testing::matrix(&gpu, &qkv, 3 * heads.width(), Storage::F16).await?;
                     let ids = gpu.buffer_of("ids", &ids).await?;
                     let turns = Turns::new(&gpu, tokens, size, 10_000.0).await?;
-                    let step = rotary("test", tokens, heads, &ids, &turns, &qkv)?;
-                    testing::run(&gpu, vec![step], &qkv, tokens).await
+                    let width = 3 * heads.width();
+                    let out = Matrix::zeros(&gpu, "out", tokens + 1, width, Storage::F16)?;
+                    testing::poison(&gpu, &out).await?;
+                    let step = rotary("test", tokens, heads, &ids, &turns, &qkv, &out)?;
+                    testing::run(&gpu, vec![step], &out, tokens).await
                 });
                 testing::assert_close(&got, &expected, 2e-3);
             }

@@ -146,7 +146,7 @@ impl Cpu {
             // Its integers of 14 bits are about as fine as f16.
             weights: if numbers == Numbers::I8 { WeightFormat::Q8 } else { WeightFormat::F16 },
             note: None,
-            batch_tokens: options.batch_tokens.unwrap_or(tokens).max(config.max_tokens()),
+            batch_tokens: options.batch_tokens.unwrap_or(tokens),
             kernels: numbers.describe(),
             tuning_seconds: 0.0,
             tuning: String::new(),
