@@ -64,10 +64,13 @@ function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
   const hidden = (config.hidden_size ?? config.dim)!;
   const inner = ((config.model_type as unknown) === "distilbert" ? config.hidden_dim : config.intermediate_size)!;
   const layers = (config.num_hidden_layers ?? config.n_layers)!;
+  // ModernBERT's network has a matrix of gates besides, its positions take no table.
+  const modern = (config.model_type as unknown) === "modernbert";
+  const [matrices, positions] = modern ? [3, 0] : [2, config.max_position_embeddings!];
   // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
   const held = (layer: number, head: number, word: number) =>
-    layers * (layer * (4 * hidden + 2 * inner) * hidden + 18 * hidden + 2 * inner) +
-    (head * hidden + word * config.vocab_size! + 2 * config.max_position_embeddings!) * hidden;
+    layers * (layer * (4 * hidden + matrices * inner) * hidden + 18 * hidden + 2 * inner) +
+    (head * hidden + word * config.vocab_size! + 2 * positions) * hidden;
   const [f16, q8, q4] = [held(2, 2, 2), held(17 / 16, 17 / 16, 1), held(17 / 32, 17 / 16, 1)];
   return f16 ? { f16, q8, q4 } : null;
 }

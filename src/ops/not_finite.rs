@@ -2,11 +2,15 @@
 //! whatever variant, prelude, epilogue or driver computes it, and what does not is not touched.
 
 use super::attention::{self, Heads, Task, Tasks, attention};
+use super::gated::{gated, width_of};
 use super::matmul::{self, Epilogue, Method, Weights, matmul};
+use super::mean_rows::mean_rows;
+use super::rotary::{Turns, rotary};
 use super::shaders::matmul::{ADD, RESIDUAL, STORE};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
 use super::{Matrix, Storage, blocks, embed, gather_rows, layer_norm};
 use crate::checkpoint::{Quantised, WeightFormat};
+use crate::config::Activation;
 use crate::error::Result;
 use crate::gpu::{Gpu, Step};
 
@@ -276,6 +280,112 @@ fn softmax_of_attention() {
                 });
             }
         }
+    });
+}
+
+#[test]
+fn a_window_of_attention_keeps_out_what_lies_beyond_it() {
+    let heads = Heads { count: 1, size: 12 };
+    let (width, tokens, window) = (heads.width(), 120u32, 7u32);
+    each(|gpu, value| {
+        for variant in attention::VARIANTS {
+            let got = testing::block_on(async {
+                let numbers = Case::new(5).f16_values(tokens as usize * 3 * width, 1.0);
+                let qkv = testing::matrix(gpu, &numbers, 3 * width, Storage::F16).await?;
+                spoil(gpu, &qkv, 40, width + 2, value).await?;
+                let tasks = attention::forward_tasks(&[0, tokens], false);
+                let tasks = Tasks {
+                    buffer: gpu.buffer_of("tasks", &tasks).await?,
+                    count: tasks.len(),
+                    scores: u64::from(tokens * tokens),
+                    window: Some(window),
+                };
+                let out = Matrix::zeros(gpu, "out", tokens as usize + 1, width, Storage::F16)?;
+                testing::poison(gpu, &out).await?;
+                let steps = attention("test", variant, u64::MAX, heads, &tasks, &qkv, &out)?;
+                testing::run(gpu, steps, &out, tokens as usize).await
+            });
+            let what = format!("{} {value} {:?}", variant.kernel.name, gpu.dtype());
+            // A tile of keys is read whole, so what is near the window may be lost, too.
+            let away = |row: usize| row.abs_diff(40);
+            let near = |row| away(row) <= window as usize + 32 + attention::QUERIES as usize;
+            assert_lost(&what, &got, width, |row, column| {
+                let is_lost = !got[row * width + column].is_finite();
+                away(row) <= window as usize || near(row) && is_lost
+            });
+            assert!((0..tokens as usize).any(|row| !near(row)));
+        }
+    });
+}
+
+#[test]
+fn turned_queries_and_keys() {
+    let heads = Heads { count: 2, size: 6 };
+    let (width, tokens) = (heads.width(), 3);
+    each(|gpu, value| {
+        // A number of q, one of k, and one of v, which is copied.
+        for part in 0..3 {
+            let got = testing::block_on(async {
+                let numbers = Case::new(8).f16_values(tokens * 3 * width, 1.0);
+                let qkv = testing::matrix(gpu, &numbers, 3 * width, Storage::F16).await?;
+                spoil(gpu, &qkv, 1, part * width + COLUMN, value).await?;
+                let ids = gpu.buffer_of("ids", &[[0u32, 1, 0], [0, 2, 0], [0, 3, 0]]).await?;
+                let turns = Turns::new(gpu, 4, heads.size, 10_000.0).await?;
+                let out = Matrix::zeros(gpu, "out", tokens + 1, 3 * width, Storage::F16)?;
+                testing::poison(gpu, &out).await?;
+                let step = rotary("test", tokens, heads, &ids, &turns, &qkv, &out)?;
+                testing::run(gpu, vec![step], &out, tokens).await
+            });
+            let spoiled = (part * width + COLUMN) / 2;
+            assert_lost(&format!("{part} {value}"), &got, 3 * width, |row, column| {
+                row == 1 && column / 2 == spoiled
+            });
+        }
+    });
+}
+
+#[test]
+fn gates_and_what_they_gate() {
+    let (rows, width) = (3, 70);
+    each(|gpu, value| {
+        for by in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+            for of_gate in [false, true] {
+                let half = width_of(width) / 2;
+                let got = testing::block_on(async {
+                    let numbers = Case::new(3).f16_values(rows * 2 * half, 1.0);
+                    let x = testing::matrix(gpu, &numbers, 2 * half, Storage::F16).await?;
+                    let column = if of_gate { half + COLUMN } else { COLUMN };
+                    spoil(gpu, &x, 1, column, value).await?;
+                    let out = Matrix::zeros(gpu, "out", rows + 1, width, Storage::F16)?;
+                    testing::poison(gpu, &out).await?;
+                    let step = gated("test", by, rows, &x, &out)?;
+                    testing::run(gpu, vec![step], &out, rows).await
+                });
+                let what = format!("{by:?} {of_gate} {value} {}", got[width + COLUMN]);
+                assert!(!got[width + COLUMN].is_finite(), "{what}");
+                let others =
+                    got.iter().enumerate().filter(|(at, _)| at / 2 != (width + COLUMN) / 2);
+                assert!(others.map(|(_, x)| x).all(|x| x.is_finite()), "{what}");
+            }
+        }
+    });
+}
+
+#[test]
+fn means_of_rows() {
+    each(|gpu, value| {
+        let got = testing::block_on(async {
+            let numbers = Case::new(2).f16_values(9 * 70, 1.0);
+            let x = testing::matrix(gpu, &numbers, 70, Storage::F16).await?;
+            spoil(gpu, &x, 5, COLUMN, value).await?;
+            let ends = gpu.buffer_of("ends", &[0u32, 4, 7, 9]).await?;
+            let out = Matrix::zeros(gpu, "out", 4, 70, Storage::F16)?;
+            testing::poison(gpu, &out).await?;
+            let step = mean_rows("test", 3, &ends, &x, &out)?;
+            testing::run(gpu, vec![step], &out, 3).await
+        });
+        let lost = |row, column: usize| row == 1 && column / 2 == COLUMN / 2;
+        assert_lost(&format!("{value}"), &got, 70, lost);
     });
 }
 
