@@ -49,7 +49,7 @@ export async function explained(
       effects.filter(({ effect }) => effect < 0),
     ),
     effects.length > 0
-      ? `So much the score falls or rises without this ${unit}. That is what the model reacts to, not a reason.`
+      ? `Each number is how much lower or higher the score is without that ${unit}. It shows what the model reacts to, not a reason.`
       : `No ${unit} alone changes the score by ${LEAST} or more.`,
   ];
 }

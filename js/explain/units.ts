@@ -16,7 +16,7 @@ const WITHOUT_SPACES =
 /** Letters and digits, and symbols that carry meaning: arrows to dingbats, and emoji. */
 const MEANING = /[\p{Alphabetic}\p{N}\u2190-\u2bff\u{1f000}-\u{1fbff}]/u;
 
-/** Dots and colons that do not stand between digits. Browsers differ in whether these join letters. */
+/** Dots and colons that do not stand between digits. Browsers differ in whether they join letters; here they separate them. */
 const SPLITTING = /(?<!\p{N})[.:\u2024\ufe52\ufe55\uff0e\uff1a]|[.:\u2024\ufe52\ufe55\uff0e\uff1a](?!\p{N})/u;
 
 /** The units of `text`, in order, without spaces around them. */

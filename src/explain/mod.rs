@@ -70,8 +70,8 @@ pub struct Effect {
     pub effect: f32,
 }
 
-/// The pairs of an explanation, and how their scores become its effects. [`Scorer::explain`] does this at once;
-/// what shows progress uses it directly.
+/// The pairs of an explanation, and how their scores become its effects. [`Scorer::explain`] makes one by itself;
+/// what shows progress makes it first, because it knows how many pairs there are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The whole (instruction, response), and then the same without each unit.
@@ -106,10 +106,10 @@ impl Plan {
             let (count, most) = (ranges.len(), options.at_most);
             return refuse(match unit {
                 Unit::Word => format!(
-                    "has {count} words, and at most {most} are left out one by one; ask for sentences, or for more"
+                    "has {count} words, and at most {most} are left out one by one; leave out sentences, or allow more"
                 ),
                 Unit::Sentence => format!(
-                    "has {count} sentences, and at most {most} are left out one by one; ask for more"
+                    "has {count} sentences, and at most {most} are left out one by one; allow more"
                 ),
             });
         }
@@ -128,7 +128,7 @@ impl Plan {
     }
 
     /// The effects, from the scores of [`Plan::pairs`].
-    pub fn explanation(self, scores: &[Score]) -> Explanation {
+    fn explanation(self, scores: &[Score]) -> Explanation {
         let whole = &scores[0];
         let score = whole.logits[0];
         let effects = self.units.into_iter().zip(&scores[1..]);

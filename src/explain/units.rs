@@ -36,8 +36,8 @@ const WITHOUT_SPACES: [(char, char); 13] = [
 /// Blocks of symbols that carry meaning: arrows to dingbats, and emoji.
 const SYMBOLS: [(char, char); 2] = [('\u{2190}', '\u{2bff}'), ('\u{1f000}', '\u{1fbff}')];
 
-/// Dots and colons.
-const JOINING: [char; 7] = ['.', ':', '\u{2024}', '\u{fe52}', '\u{fe55}', '\u{ff0e}', '\u{ff1a}'];
+/// Dots and colons, which join digits and separate letters.
+const DOTS: [char; 7] = ['.', ':', '\u{2024}', '\u{fe52}', '\u{fe55}', '\u{ff0e}', '\u{ff1a}'];
 
 /// The bytes of each unit of `text`, in order, without spaces around it.
 pub fn units(text: &str, unit: Unit) -> Vec<Range<usize>> {
@@ -84,23 +84,23 @@ fn words(text: &str, piece: Range<usize>) -> Vec<Range<usize>> {
     } else {
         // Browsers differ in whether a dot or a colon joins letters.
         let mut start = from;
-        for (at, c) in piece.char_indices().filter(|(at, c)| parts_letters(piece, *at, *c)) {
+        for (at, c) in piece.char_indices().filter(|(at, c)| separates(piece, *at, *c)) {
             parts.push(start..from + at);
             start = from + at + c.len_utf8();
         }
         parts.push(start..to);
     }
-    let means = |c: char| c.is_alphanumeric() || is_in(&SYMBOLS, c);
-    parts.retain(|part| text[part.clone()].contains(means));
+    let has_meaning = |c: char| c.is_alphanumeric() || is_in(&SYMBOLS, c);
+    parts.retain(|part| text[part.clone()].contains(has_meaning));
     parts
 }
 
 /// Whether the character `c` at `at` is a dot or a colon that does not stand between digits.
-fn parts_letters(piece: &str, at: usize, c: char) -> bool {
+fn separates(piece: &str, at: usize, c: char) -> bool {
     let before = piece[..at].chars().next_back();
     let after = piece[at + c.len_utf8()..].chars().next();
     let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
-    JOINING.contains(&c) && !(is_digit(before) && is_digit(after))
+    DOTS.contains(&c) && !(is_digit(before) && is_digit(after))
 }
 
 fn is_in(blocks: &[(char, char)], c: char) -> bool {

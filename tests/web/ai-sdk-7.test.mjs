@@ -1,6 +1,6 @@
 // The AI SDK 7 in Chromium: the real `ai`, bundled, decides and ranks through `cappy-web/ai-sdk` as the scorer itself does.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -8,7 +8,6 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 import { openChromium, serve } from "./hosts.mjs";
-import { miniFiles } from "./mini.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let folder;
@@ -17,7 +16,6 @@ let host;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "cappy-ai-7-"));
-  for (const [file, bytes] of Object.entries(await miniFiles())) await writeFile(join(folder, file), bytes);
   await build({
     stdin: { contents: `export { experimental_decide, rerank } from "ai-7";`, resolveDir: root },
     outfile: join(folder, "ai.js"),
@@ -59,7 +57,7 @@ test("experimental_decide and rerank of `ai` 7 answer as the scorer does", { tim
       const { cappyDecider, cappyReranker } = await load("/dist/ai-sdk.js");
       const { experimental_decide, rerank } = await load("/test/ai.js");
       globalThis.AI_SDK_LOG_WARNINGS = false;
-      const scorer = await Scorer.load("/test/", { cache: false, device: "gpu" });
+      const scorer = await Scorer.load("/models/cappy-mini/", { cache: false, device: "gpu" });
       const model = cappyDecider(scorer);
       const failure = (work) =>
         work.then(

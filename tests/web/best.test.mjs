@@ -1,13 +1,9 @@
 // Scorer.best in Chromium, Firefox and under Node: the best by the scores that ranking gives, from a source that is closed in time.
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
-import { miniFiles } from "./mini.mjs";
 
 const INSTRUCTION = "Name the animal that barks.";
 const CANDIDATES = ["cat", "a dog", "dog", "dog", "sofa", "the dog barks"];
@@ -71,18 +67,14 @@ async function inHost({ module, source, instruction, candidates, atMost, throws 
   return { scores, chosen, object, nothing: nothing === undefined, aborted, closed, faults };
 }
 
-let folder;
 let site;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "cappy-best-"));
-  for (const [file, bytes] of Object.entries(await miniFiles())) await writeFile(join(folder, file), bytes);
-  site = await serve(fileURLToPath(new URL("../..", import.meta.url)), { "/mini/": folder });
+  site = await serve(fileURLToPath(new URL("../..", import.meta.url)));
 });
 
 after(async () => {
   await site?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
 });
 
 for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: openFirefox, Node: openNode })) {
@@ -99,7 +91,7 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
       const module = host.page ? "/dist/index.js" : new URL("../../dist/index.js", import.meta.url).href;
       const given = {
         module,
-        source: `${site.url}/mini/`,
+        source: `${site.url}/models/cappy-mini/`,
         instruction: INSTRUCTION,
         candidates: CANDIDATES,
         atMost: 2,

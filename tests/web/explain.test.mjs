@@ -1,13 +1,10 @@
 // Scorer.explain in Chromium, Firefox and Node: texts are divided as natively, and effects are differences of scores.
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
-import { miniFiles } from "./mini.mjs";
 
 const cases = JSON.parse(await readFile(new URL("../fixtures/explain/units.json", import.meta.url), "utf8"));
 
@@ -56,18 +53,14 @@ async function inHost({ module, divide, source, texts }) {
   return { onCpu, divided, explained, scores, progress, of, shorter, long: [long.unit, long.units.length], faults };
 }
 
-let folder;
 let site;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "cappy-explain-"));
-  for (const [file, bytes] of Object.entries(await miniFiles())) await writeFile(join(folder, file), bytes);
-  site = await serve(fileURLToPath(new URL("../..", import.meta.url)), { "/model/": folder });
+  site = await serve(fileURLToPath(new URL("../..", import.meta.url)));
 });
 
 after(async () => {
   await site?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
 });
 
 for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: openFirefox, Node: openNode })) {
@@ -79,7 +72,7 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
     const given = {
       module: file("index.js"),
       divide: file("explain/units.js"),
-      source: `${site.url}/model/`,
+      source: `${site.url}/models/cappy-mini/`,
       texts: cases.map(({ text }) => text),
     };
     const got = await (host.page ? host.page.evaluate(inHost, given) : inHost(given)).finally(() => host.close());
@@ -97,6 +90,7 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
         { text: "barks", start: 8, end: 13, effect: effect(2) },
       ],
     });
+    assert.equal(got.onCpu.units.length, 3);
     got.onCpu.units.forEach(({ text, effect: onCpu }, index) => {
       assert.equal(text, got.explained.units[index].text);
       assert.ok(Math.abs(onCpu - effect(index)) < 4e-3, `${text} on the CPU: ${onCpu}, on the GPU ${effect(index)}`);

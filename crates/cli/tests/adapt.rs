@@ -101,8 +101,11 @@ fn golden_model(golden: &Value) -> MemoryFiles {
         .with("model.safetensors", writer.finish().unwrap())
 }
 
+/// With one kernel and one batch size: what is measured instead may differ between two loads, whose results are
+/// then compared to the bit.
 fn load(set: &Prepared, settings: Settings, dtype: Dtype) -> cappy::Result<Adaptation> {
-    let options = LoadOptions { dtype, ..LoadOptions::default() };
+    let (kernel, batch_tokens) = (Some("medium"), Some(2000));
+    let options = LoadOptions { dtype, kernel, batch_tokens, ..LoadOptions::default() };
     block_on(Adaptation::load(
         ModelSource::Directory(mini::folder()),
         set,

@@ -36,6 +36,7 @@ fn effects_are_what_scores_say_of_the_shorter_texts() {
     let scores: Vec<f32> = ranked.iter().map(|row| row["score"].as_f64().unwrap() as f32).collect();
     assert_eq!(explained["score"].as_f64().unwrap() as f32, scores[0]);
     let units = explained["units"].as_array().unwrap();
+    assert_eq!((units.len(), scores.len()), (3, 4));
     for (unit, (text, rest)) in units.iter().zip(["The", "dog", "barks"].iter().zip(&scores[1..])) {
         assert_eq!(unit["text"], *text);
         assert_eq!(unit["effect"].as_f64().unwrap() as f32, scores[0] - rest, "{text}");
@@ -52,9 +53,10 @@ fn the_cpu_finds_the_same_effects_within_its_rounding() {
             run("explain", &["--device", device, "--json", "Name a pet.", "The dog barks."]);
         serde_json::from_str(good(&output)).unwrap()
     };
-    let [gpu, cpu] = ["gpu", "cpu"].map(of);
-    for (gpu, cpu) in gpu["units"].as_array().unwrap().iter().zip(cpu["units"].as_array().unwrap())
-    {
+    let units = ["gpu", "cpu"].map(|device| of(device)["units"].as_array().unwrap().clone());
+    assert_eq!(units.each_ref().map(Vec::len), [3, 3]);
+    let [gpu, cpu] = units;
+    for (gpu, cpu) in gpu.iter().zip(&cpu) {
         assert_eq!(gpu["text"], cpu["text"]);
         let [one, other] = [gpu, cpu].map(|unit| unit["effect"].as_f64().unwrap());
         assert!((one - other).abs() < 4e-3, "{gpu} {cpu}");
