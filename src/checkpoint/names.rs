@@ -59,29 +59,29 @@ pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
 fn modernbert_shapes(config: &Config, of: &ModernBert) -> Vec<(String, Vec<usize>)> {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let mut tensors = Vec::new();
-    let mut add = |module: Module, shape: &[usize], has_bias: bool| {
+    let mut add = |module: Module, shape: &[usize]| {
         let name = module.name(config.family);
         tensors.push((format!("{name}.weight"), shape.to_vec()));
-        if has_bias {
+        if of.has_bias(module) {
             tensors.push((format!("{name}.bias"), shape[..1].to_vec()));
         }
     };
-    add(Module::Words, &[config.vocab_size, hidden], false);
-    add(Module::EmbedNorm, &[hidden], of.norm_bias);
+    add(Module::Words, &[config.vocab_size, hidden]);
+    add(Module::EmbedNorm, &[hidden]);
     for index in 0..config.num_hidden_layers {
         if index > 0 {
-            add(Module::AttentionNorm(index), &[hidden], of.norm_bias);
+            add(Module::AttentionNorm(index), &[hidden]);
         }
-        add(Module::Query(index), &[3 * hidden, hidden], of.attention_bias);
-        add(Module::AttentionOut(index), &[hidden, hidden], of.attention_bias);
-        add(Module::FfnNorm(index), &[hidden], of.norm_bias);
-        add(Module::Up(index), &[2 * inner, hidden], of.mlp_bias);
-        add(Module::Down(index), &[hidden, inner], of.mlp_bias);
+        add(Module::Query(index), &[3 * hidden, hidden]);
+        add(Module::AttentionOut(index), &[hidden, hidden]);
+        add(Module::FfnNorm(index), &[hidden]);
+        add(Module::Up(index), &[2 * inner, hidden]);
+        add(Module::Down(index), &[hidden, inner]);
     }
-    add(Module::FinalNorm, &[hidden], of.norm_bias);
-    add(Module::Dense, &[hidden, hidden], of.head_bias);
-    add(Module::HeadNorm, &[hidden], of.norm_bias);
-    add(Module::Project, &[config.labels.len(), hidden], true);
+    add(Module::FinalNorm, &[hidden]);
+    add(Module::Dense, &[hidden, hidden]);
+    add(Module::HeadNorm, &[hidden]);
+    add(Module::Project, &[config.labels.len(), hidden]);
     tensors
 }
 
