@@ -10,6 +10,7 @@ mod dtype;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod memory;
+pub(crate) mod modules;
 mod names;
 mod open;
 mod quantised;
@@ -31,6 +32,7 @@ pub use self::adapter_files::{ADAPTED_MATRICES, adapter_config, adapter_shapes};
 pub use self::directory::{Directory, write_file};
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;
+pub(crate) use self::modules::Chain;
 pub use self::names::tensor_shapes;
 pub use self::quantised::{LEAST_EXPONENT, Quantised, WeightFormat, scheme};
 pub use self::random::RandomProfile;

@@ -16,6 +16,7 @@ pub use family::Family;
 use family::SUPPORTED;
 use fields::Fields;
 pub(crate) use fields::quote_constants;
+pub(crate) use modernbert::Head;
 pub use modernbert::{ModernBert, Pooling, Reach};
 pub use module::Module;
 pub(crate) use other_families::OtherFamilies;
@@ -87,7 +88,29 @@ impl Config {
     /// [`ErrorKind::Config`]: crate::ErrorKind::Config
     pub fn from_json(file: &str, json: &[u8]) -> Result<Config> {
         let fields = Fields::read(file, json)?;
-        let family = family(&fields)?;
+        Config::of(&fields, family(&fields)?, None)
+    }
+
+    /// The same of a ModernBERT without a head, whose head comes from other files.
+    pub(crate) fn with_head(file: &str, json: &[u8], head: &Head) -> Result<Config> {
+        let fields = Fields::read(file, json)?;
+        let config = Config::of(&fields, Family::ModernBert, Some(head))?;
+        if config.hidden_size != head.width {
+            let why = format!("is {}, the head reads {}", config.hidden_size, head.width);
+            return Err(fields.refuse("hidden_size", why));
+        }
+        if config.layer_norm_eps != modernbert::HEAD_NORM_EPS {
+            let why = format!(
+                "is {:e}; with modules for a head only {:e}, that of their LayerNorm, is supported",
+                config.layer_norm_eps,
+                modernbert::HEAD_NORM_EPS
+            );
+            return Err(fields.refuse("norm_eps", why));
+        }
+        Ok(config)
+    }
+
+    fn of(fields: &Fields, family: Family, head: Option<&Head>) -> Result<Config> {
         let refuse = |field: &'static str, why: String| fields.refuse(family.field(field), why);
 
         match fields.text("model_type")? {
@@ -112,8 +135,10 @@ impl Config {
             })?,
             None => Activation::default(),
         };
+        // ModernBERT's class does not read it, and its checkpoints have different texts in it.
         if let Some(other) = fields.text("position_embedding_type")?
             && other != "absolute"
+            && !family.is_modernbert()
         {
             let why = format!("is {other:?}, only \"absolute\" is supported");
             return Err(refuse("position_embedding_type", why));
@@ -130,7 +155,7 @@ impl Config {
         }
 
         let size = |field: &'static str, most: usize| {
-            let value = fields.whole(family.present(field, &fields)?, 1, most)?;
+            let value = fields.whole(family.present(field, fields)?, 1, most)?;
             value.ok_or_else(|| refuse(field, "is missing".into()))
         };
         let config = Config {
@@ -148,18 +173,18 @@ impl Config {
             },
             layer_norm_eps: match family {
                 Family::DistilBert => DEFAULT_EPS,
-                Family::ModernBert => layer_norm_eps(&fields, "norm_eps")?.unwrap_or(1e-5),
-                _ => layer_norm_eps(&fields, "layer_norm_eps")?.unwrap_or(DEFAULT_EPS),
+                Family::ModernBert => layer_norm_eps(fields, "norm_eps")?.unwrap_or(1e-5),
+                _ => layer_norm_eps(fields, "layer_norm_eps")?.unwrap_or(DEFAULT_EPS),
             },
             pad_token_id: match fields.whole("pad_token_id", 0, u32::MAX as usize)? {
                 Some(id) => id as u32,
                 None => family.default_pad_token_id(),
             },
-            labels: labels(&fields)?,
+            labels: labels(fields, head.map(|head| head.outputs))?,
             modernbert: match OtherFamilies::built() {
                 Some(families) if family.is_modernbert() => {
                     let layers = size("num_hidden_layers", 1 << 10)?;
-                    Some(ModernBert::read(&fields, layers, families)?)
+                    Some(ModernBert::read(fields, layers, head, families)?)
                 }
                 _ => None,
             },
@@ -255,6 +280,12 @@ pub(crate) fn function_of_logits(file: &str, json: &[u8]) -> Result<Option<Value
     Ok(path.cloned())
 }
 
+/// Whether `architectures` names the bare encoder of ModernBERT.
+pub(crate) fn is_bare_modernbert(file: &str, json: &[u8]) -> Result<bool> {
+    let fields = Fields::read(file, json)?;
+    Ok(fields.get("architectures")?.is_some_and(|names| names[0] == "ModernBertModel"))
+}
+
 /// The family that `architectures` names or, where that is missing, `model_type`. In the second case
 /// only the tensors of the head will show whether the model is a classifier.
 fn family(fields: &Fields) -> Result<Family> {
@@ -288,10 +319,14 @@ fn layer_norm_eps(fields: &Fields, field: &'static str) -> Result<Option<f32>> {
 }
 
 /// The labels in order. transformers leaves `id2label` out of the file when there are two of them
-/// with their default names, and goes by `num_labels` where the two disagree.
-fn labels(fields: &Fields) -> Result<Vec<String>> {
+/// with their default names, and goes by `num_labels` where the two disagree. A head from other files
+/// has `outputs` of its own.
+fn labels(fields: &Fields, outputs: Option<usize>) -> Result<Vec<String>> {
     let refuse = |why: String| Err(fields.refuse("id2label", why));
-    let count = fields.whole("num_labels", 1, 1 << 16)?;
+    let count = match outputs {
+        Some(outputs) => Some(outputs),
+        None => fields.whole("num_labels", 1, 1 << 16)?,
+    };
     let map = match fields.get("id2label")? {
         Some(Value::Object(map)) if count.is_none_or(|count| count == map.len()) => map,
         Some(Value::Object(_)) | None => {

@@ -22,10 +22,14 @@ pub struct ModernBert {
     pub attention_bias: bool,
     /// Whether those of the feed-forward network have.
     pub mlp_bias: bool,
-    /// Whether LayerNorms have.
+    /// Whether the encoder's LayerNorms have.
     pub norm_bias: bool,
-    /// Whether the head's dense layer has; the projection always does.
+    /// Whether the head's dense layer has.
     pub head_bias: bool,
+    /// Whether the head's LayerNorm has. In the class it has one if the encoder's have.
+    pub head_norm_bias: bool,
+    /// Whether the projection has. In the class it always has.
+    pub project_bias: bool,
     #[serde(skip)]
     _families: OtherFamilies,
 }
@@ -49,6 +53,22 @@ pub enum Pooling {
     Mean,
 }
 
+/// The head of a bare encoder, from other files than `config.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Head {
+    pub pooling: Pooling,
+    pub act: Activation,
+    /// Inputs of the dense layer, which are its outputs and those of the LayerNorm, too.
+    pub width: usize,
+    pub dense_bias: bool,
+    pub project_bias: bool,
+    /// What the projection puts out.
+    pub outputs: usize,
+}
+
+/// What PyTorch's own LayerNorm adds to the variance, which is that of such a head.
+pub(super) const HEAD_NORM_EPS: f32 = 1e-5;
+
 impl ModernBert {
     /// Whether this module has a bias.
     pub fn has_bias(&self, module: Module) -> bool {
@@ -59,18 +79,19 @@ impl ModernBert {
             }
             Module::Up(_) | Module::Down(_) => self.mlp_bias,
             Module::Dense => self.head_bias,
-            Module::Project => true,
+            Module::Project => self.project_bias,
+            Module::HeadNorm => self.head_norm_bias,
             Module::EmbedNorm
             | Module::AttentionNorm(_)
             | Module::FfnNorm(_)
-            | Module::FinalNorm
-            | Module::HeadNorm => self.norm_bias,
+            | Module::FinalNorm => self.norm_bias,
         }
     }
 
     pub(super) fn read(
         fields: &Fields,
         layers: usize,
+        head: Option<&Head>,
         families: OtherFamilies,
     ) -> Result<ModernBert> {
         let flag = |field: &'static str| match fields.get(field)? {
@@ -78,30 +99,47 @@ impl ModernBert {
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(_) => Err(fields.refuse(field, "is neither true nor false")),
         };
-        let pooling = match fields.text("classifier_pooling")? {
-            None | Some("cls") => Pooling::Cls,
-            Some("mean") => Pooling::Mean,
-            Some(other) => {
-                let why = format!("is {other:?}, only \"cls\" and \"mean\" are supported");
-                return Err(fields.refuse("classifier_pooling", why));
-            }
-        };
-        let head_act = fields.text("classifier_activation")?.unwrap_or("gelu");
-        let head_act = Activation::named(head_act).ok_or_else(|| {
-            fields
-                .refuse("classifier_activation", format!("is {head_act:?}, which is not supported"))
-        })?;
+        let norm_bias = flag("norm_bias")?;
         Ok(ModernBert {
             layers: reaches(fields, layers)?,
-            pooling,
-            head_act,
+            pooling: match head {
+                Some(head) => head.pooling,
+                None => pooling(fields)?,
+            },
+            head_act: match head {
+                Some(head) => head.act,
+                None => head_act(fields)?,
+            },
             attention_bias: flag("attention_bias")?,
             mlp_bias: flag("mlp_bias")?,
-            norm_bias: flag("norm_bias")?,
-            head_bias: flag("classifier_bias")?,
+            norm_bias,
+            head_bias: match head {
+                Some(head) => head.dense_bias,
+                None => flag("classifier_bias")?,
+            },
+            head_norm_bias: head.is_some() || norm_bias,
+            project_bias: head.is_none_or(|head| head.project_bias),
             _families: families,
         })
     }
+}
+
+fn pooling(fields: &Fields) -> Result<Pooling> {
+    match fields.text("classifier_pooling")? {
+        None | Some("cls") => Ok(Pooling::Cls),
+        Some("mean") => Ok(Pooling::Mean),
+        Some(other) => {
+            let why = format!("is {other:?}, only \"cls\" and \"mean\" are supported");
+            Err(fields.refuse("classifier_pooling", why))
+        }
+    }
+}
+
+fn head_act(fields: &Fields) -> Result<Activation> {
+    let named = fields.text("classifier_activation")?.unwrap_or("gelu");
+    Activation::named(named).ok_or_else(|| {
+        fields.refuse("classifier_activation", format!("is {named:?}, which is not supported"))
+    })
 }
 
 /// The attention of each layer. `local_attention` counts both sides.

@@ -270,9 +270,14 @@ mod families {
             };
             config.as_object_mut().unwrap().remove("architectures");
             config.as_object_mut().unwrap().remove("pad_token_id");
+            config["vocab_size"] = 60_000.into();
             let config = parse(&config).unwrap();
             assert_eq!(config.family, *family);
-            assert_eq!(config.pad_token_id, u32::from(family.is_roberta()));
+            let padding = match family {
+                Family::ModernBert => 50_283,
+                _ => u32::from(family.is_roberta()),
+            };
+            assert_eq!(config.pad_token_id, padding);
         }
     }
 

@@ -123,6 +123,8 @@ fn small_modernbert(of: &ModernBert) -> ModernBert {
     small.mlp_bias = true;
     small.norm_bias = true;
     small.head_bias = true;
+    small.head_norm_bias = true;
+    small.project_bias = true;
     small
 }
 

@@ -86,7 +86,8 @@ pub(super) fn logits(
         matmul(x, &weight(module), &bias(module, has_bias, outputs), inputs)
     };
     let norm = |module, x: &[f32]| {
-        layer_norm(x, &weight(module), &bias(module, of.norm_bias, width), config.layer_norm_eps)
+        let bias = bias(module, of.has_bias(module), width);
+        layer_norm(x, &weight(module), &bias, config.layer_norm_eps)
     };
     let add = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
 
@@ -123,5 +124,5 @@ pub(super) fn logits(
     let head = dense(Module::Dense, &pooled, [width, width], of.head_bias);
     let head: Vec<f32> = head.into_iter().map(activation(of.head_act)).collect();
     let head = norm(Module::HeadNorm, &head);
-    dense(Module::Project, &head, [width, config.labels.len()], true)
+    dense(Module::Project, &head, [width, config.labels.len()], of.project_bias)
 }

@@ -63,8 +63,8 @@ impl Weights {
         }
         let final_norm = loader.norm(of.norm_bias).await?;
         let dense = loader.dense(1, of.head_bias).await?;
-        let head_norm = loader.norm(of.norm_bias).await?;
-        let project = loader.dense(1, true).await?;
+        let head_norm = loader.norm(of.head_norm_bias).await?;
+        let project = loader.dense(1, of.project_bias).await?;
         Ok(Weights { word, embed_norm, layers, final_norm, dense, head_norm, project })
     }
 
