@@ -42,10 +42,36 @@ fn golden(file: &str) -> Vec<u8> {
     fs::read(folder.join(file)).unwrap()
 }
 
-fn load(source: ModelSource, numbers: Numbers) -> Scorer {
-    let backend = Cpu { numbers: Some(numbers) };
-    let options = LoadOptions { backend: Some(&backend), ..LoadOptions::default() };
-    block_on(Scorer::load(source, options)).unwrap()
+/// What computes.
+#[derive(Debug, Clone, Copy)]
+enum On {
+    Cpu(Numbers),
+    Gpu(cappy::Dtype),
+}
+
+const ALL: [On; 4] = [
+    On::Cpu(Numbers::F32),
+    On::Cpu(Numbers::I16),
+    On::Gpu(cappy::Dtype::F16),
+    On::Gpu(cappy::Dtype::F32),
+];
+
+fn load(source: ModelSource, on: On, weights: Option<WeightFormat>) -> Scorer {
+    let options = LoadOptions { weights, ..LoadOptions::default() };
+    let loaded = match on {
+        On::Cpu(numbers) => {
+            let backend = Cpu { numbers: Some(numbers) };
+            block_on(Scorer::load(source, LoadOptions { backend: Some(&backend), ..options }))
+        }
+        // Fewer tokens a batch than the longest pair has, which makes a batch of its own.
+        On::Gpu(dtype) => {
+            let batch_tokens = Some(600);
+            block_on(Scorer::load(source, LoadOptions { dtype, batch_tokens, ..options }))
+        }
+    };
+    let scorer = loaded.unwrap();
+    assert_eq!(scorer.info().adapter.backend == "cpu", matches!(on, On::Cpu(_)), "{on:?}");
+    scorer
 }
 
 fn score(scorer: &Scorer, pairs: &[(String, String)]) -> Vec<Vec<f32>> {
@@ -117,11 +143,11 @@ fn chains_of_modules_score_as_sentence_transformers_does() {
     let chains = Chains::read();
     assert_eq!(chains.chains.len(), 2);
     for chain in &chains.chains {
-        for numbers in [Numbers::F32, Numbers::I16] {
-            let scorer = load(from(chains.folder(chain)), numbers);
+        for on in ALL {
+            let scorer = load(from(chains.folder(chain)), on, None);
             match compare(&chain.scores, &score(&scorer, &chains.pairs), ALLOWED) {
-                Ok(worst) => println!("{}, {numbers:?}: {:.1}%", chain.name, 100.0 * worst),
-                Err(why) => panic!("{}, {numbers:?}: {why}", chain.name),
+                Ok(worst) => println!("{}, {on:?}: {:.1}%", chain.name, 100.0 * worst),
+                Err(why) => panic!("{}, {on:?}: {why}", chain.name),
             }
             let told = format!("applies {} to it", chain.function);
             assert!(scorer.info().output.ends_with(&told), "{}", scorer.info().output);
@@ -150,14 +176,21 @@ fn a_converted_chain_is_one_file_of_the_same_scores() {
             let one = MemoryFiles::new("converted").with("model.safetensors", weights);
             let one =
                 small.iter().fold(one, |one, (name, bytes)| one.with(name.clone(), bytes.clone()));
-            let converted = score(&load(from(one), Numbers::F32), &chains.pairs);
-            let options = LoadOptions {
-                backend: Some(&Cpu { numbers: Some(Numbers::F32) }),
-                weights: Some(format),
-                ..LoadOptions::default()
+            let on = |on| score(&load(from(one.clone()), on, None), &chains.pairs);
+            let (cpu, gpu) = (on(On::Cpu(Numbers::F32)), on(On::Gpu(cappy::Dtype::F16)));
+            // Of q8 the rounded model is another one, but the same on both.
+            let expected = match format {
+                WeightFormat::F16 => chain.scores.clone(),
+                _ => cpu
+                    .iter()
+                    .map(|logits| logits.iter().map(|&logit| logit.into()).collect())
+                    .collect(),
             };
-            let rounded = block_on(Scorer::load(from(chains.folder(chain)), options)).unwrap();
-            assert_eq!(converted, score(&rounded, &chains.pairs), "{}, {format}", chain.name);
+            for scores in [&cpu, &gpu] {
+                if let Err(why) = compare(&expected, scores, ALLOWED) {
+                    panic!("{}, {format}: {why}", chain.name);
+                }
+            }
         }
     }
 }
@@ -204,7 +237,7 @@ fn a_pair_of_4096_tokens_scores_as_in_transformers() {
         long.pairs.iter().map(|pair| (text(pair.instruction), text(pair.response))).collect();
     let expected: Vec<Vec<f64>> = long.pairs.iter().map(|pair| vec![pair.score]).collect();
     assert_eq!(long.pairs[0].tokens, 4096);
-    for numbers in [Numbers::F32, Numbers::I16] {
+    for on in ALL {
         let tokenizer = golden(&long.tokenizer);
         let tokenizer = Tokenizer::from_json("tokenizer.json", &tokenizer, &config).unwrap();
         for ((a, b), pair) in pairs.iter().zip(&long.pairs) {
@@ -213,13 +246,13 @@ fn a_pair_of_4096_tokens_scores_as_in_transformers() {
         }
         let (seed, profile) = (long.seed, RandomProfile::Plain);
         let config = config.clone();
-        let scorer = load(ModelSource::Random { config, tokenizer, seed, profile }, numbers);
+        let scorer = load(ModelSource::Random { config, tokenizer, seed, profile }, on, None);
         let together = score(&scorer, &pairs);
         match compare(&expected, &together, ALLOWED) {
-            Ok(worst) => println!("{numbers:?}: {:.1}% of what is allowed", 100.0 * worst),
-            Err(why) => panic!("{numbers:?}: {why}"),
+            Ok(worst) => println!("{on:?}: {:.1}% of what is allowed", 100.0 * worst),
+            Err(why) => panic!("{on:?}: {why}"),
         }
         // Alone as beside the long one.
-        assert_eq!(score(&scorer, &pairs[3..4])[0], together[3], "{numbers:?}");
+        assert_eq!(score(&scorer, &pairs[3..4])[0], together[3], "{on:?}");
     }
 }
