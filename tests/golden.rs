@@ -74,6 +74,14 @@ models! {
     cappy_small: "cappy-small",
 }
 
+/// The tokens of models whose scores are compared on the CPU alone.
+#[test]
+fn modernbert_tokens() {
+    for name in ["modernbert", "modernbert-mean"] {
+        check_tokens(name);
+    }
+}
+
 #[derive(Deserialize)]
 struct Pair {
     kind: String,

@@ -171,24 +171,22 @@ fn a_converted_chain_is_one_file_of_the_same_scores() {
         let conversion =
             block_on(Conversion::open(from(chains.folder(chain)), &mut |_| {})).unwrap();
         let small = block_on(conversion.small_files()).unwrap();
-        for format in [WeightFormat::F16, WeightFormat::Q8] {
+        // Plain random weights make the most of every rounding.
+        let formats = [(WeightFormat::F16, ALLOWED), (WeightFormat::Q8, Bound::OfStd(0.08))];
+        for (format, allowed) in formats {
             let weights = block_on(conversion.write(Vec::new(), format, &mut |_| {})).unwrap();
             let one = MemoryFiles::new("converted").with("model.safetensors", weights);
-            let one =
-                small.iter().fold(one, |one, (name, bytes)| one.with(name.clone(), bytes.clone()));
-            let on = |on| score(&load(from(one.clone()), on, None), &chains.pairs);
-            let (cpu, gpu) = (on(On::Cpu(Numbers::F32)), on(On::Gpu(cappy::Dtype::F16)));
-            // Of q8 the rounded model is another one, but the same on both.
-            let expected = match format {
-                WeightFormat::F16 => chain.scores.clone(),
-                _ => cpu
-                    .iter()
-                    .map(|logits| logits.iter().map(|&logit| logit.into()).collect())
-                    .collect(),
-            };
-            for scores in [&cpu, &gpu] {
-                if let Err(why) = compare(&expected, scores, ALLOWED) {
-                    panic!("{}, {format}: {why}", chain.name);
+            let one = small.iter().fold(one, |one, (name, bytes)| {
+                assert!(!name.ends_with(".safetensors"), "{name}");
+                one.with(name.clone(), bytes.clone())
+            });
+            for on in [On::Cpu(Numbers::F32), On::Gpu(cappy::Dtype::F16)] {
+                let converted = score(&load(from(one.clone()), on, None), &chains.pairs);
+                match compare(&chain.scores, &converted, allowed) {
+                    Ok(worst) => {
+                        println!("{}, {format}, {on:?}: {:.1}%", chain.name, 100.0 * worst)
+                    }
+                    Err(why) => panic!("{}, {format}, {on:?}: {why}", chain.name),
                 }
             }
         }
