@@ -17,3 +17,13 @@ fn erf(x: vec4<f32>) -> vec4<f32> {
     let p = fma(fma(fma(fma(vec4(1.061405429), t, vec4(-1.453152027)), t, vec4(1.421413741)), t, vec4(-0.284496736)), t, vec4(0.254829592));
     return sign(x) * (1.0 - p * t * exp(-x * x));
 }
+
+fn gelu(x: vec4<f32>) -> vec4<f32> {
+    return 0.5 * x * (1.0 + erf(x * 0.70710678118654752));
+}
+
+// GELU by tanh, which is 1 to f32 beyond 10.
+fn gelu_tanh(x: vec4<f32>) -> vec4<f32> {
+    let y = x * fma(vec4(0.035677408136), x * x, vec4(0.79788456080));
+    return 0.5 * x * (1.0 + tanh(clamp(y, vec4(-10.0), vec4(10.0))));
+}

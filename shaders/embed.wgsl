@@ -4,10 +4,11 @@
 const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
-    stride4: u32,     // groups of four between rows of every table and of out
-    first_word: u32,  // the word in the first row of word
-    words: u32,       // rows of word
-    quantised: u32,   // 1 where word holds bytes, 0 where it holds f16
+    stride4: u32,        // groups of four between rows of every table and of out
+    first_word: u32,     // the word in the first row of word
+    words: u32,          // rows of word
+    quantised: u32,      // 1 where word holds bytes, 0 where it holds f16
+    last_position: u32,  // later positions have the same row: a table of one row of zeros is none
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -41,6 +42,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) l
         return;
     }
     out[token * params.stride4 + column] = word4(row, column)
-        + load4(position[ids[3u * token + 1u] * params.stride4 + column])
+        + load4(position[min(ids[3u * token + 1u], params.last_position) * params.stride4 + column])
         + token_type[ids[3u * token + 2u] * params.stride4 + column];
 }

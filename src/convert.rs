@@ -41,7 +41,7 @@ impl Conversion {
     ///
     /// # Errors
     /// What reading them gives.
-    pub async fn small_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    pub async fn small_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         match &self.0.files {
             Some(files) => checkpoint::small_files(&**files).await,
             None => Ok(Vec::new()),

@@ -20,6 +20,9 @@ const MOST_DEFAULT_TOKENS: usize = 4096;
 /// late.
 const BATCH_SECONDS: f64 = 1.0;
 
+/// A slow adapter's batches are no smaller than this, or than the longest pair of the model.
+const LEAST_TOKENS: usize = 512;
+
 /// The most tokens of a batch: kernels number their rows by workgroup, 65,535 at the most.
 const MAX_BATCH_TOKENS: usize = 32_768;
 
@@ -74,7 +77,7 @@ impl GpuBackend {
         let format = options.weights.unwrap_or(checkpoint.weight_format());
         let prove = async |gpu: &Gpu, tuned: &Tuned| {
             consider(gpu, tuned).await?;
-            self_test(gpu, tuned.choice, format, config.hidden_act).await
+            self_test(gpu, tuned.choice, format, config).await
         };
         let (gpu, tuned, note) = open_proven(options, format, prove).await?;
         let choice = tuned.choice;
@@ -203,13 +206,13 @@ pub async fn open_proven(
 }
 
 /// Tokens of a batch: what the caller asks for, else what the adapter gets through in about
-/// a second, as far as memory allows.
+/// a second, as far as memory allows. A pair that is longer makes a batch of its own.
 pub fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>) -> usize {
-    let longest = config.max_tokens();
+    let least = config.max_tokens().min(LEAST_TOKENS);
     let tokens = asked.unwrap_or_else(|| {
         let mut tokens = MOST_DEFAULT_TOKENS;
         let seconds = |tokens| Encoder::flops(config, tokens) / tuned.flops_per_second;
-        while tokens > longest
+        while tokens > least
             && (seconds(tokens) > BATCH_SECONDS
                 || Encoder::activation_bytes(config, &tuned.choice, tokens) > MAX_ACTIVATION_BYTES)
         {
@@ -217,7 +220,7 @@ pub fn batch_tokens(tuned: &Tuned, config: &Config, asked: Option<usize>) -> usi
         }
         tokens
     });
-    tokens.clamp(longest, MAX_BATCH_TOKENS)
+    tokens.clamp(least, MAX_BATCH_TOKENS)
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub use backend::{Backend, LoadedModel, Running};
 pub use batch::Batch;
 pub use best::{Best, BestOptions, Stopped};
 pub use checkpoint::{Checkpoint, RandomProfile};
-pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, Module};
+pub use config::{Activation, Config, Family, MAX_HEAD_SIZE, ModernBert, Module, Pooling, Reach};
 pub use convert::{Conversion, FILE as CONVERTED_FILE};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "gpu")]

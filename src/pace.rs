@@ -42,6 +42,7 @@ pub fn work() -> (Config, Checkpoint, Vec<Encoded>) {
         layer_norm_eps: 1e-5,
         pad_token_id: 1,
         labels: vec!["LABEL_0".into()],
+        modernbert: None,
     };
     let pair = Encoded {
         ids: (0..LENGTH).map(|i| (i * 37 % WORDS) as u32).collect(),

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::checkpoint::{Checkpoint, Directory, Files, RandomProfile, read_all};
-use crate::config::Config;
+use crate::checkpoint::{Chain, Checkpoint, Directory, Files, RandomProfile, read_all};
+use crate::config::{Config, is_bare_modernbert};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Progress;
 use crate::rendering::Rendering;
@@ -100,12 +100,22 @@ pub async fn open(source: ModelSource, progress: &mut dyn FnMut(Progress)) -> Re
     let json = read_all(&*files, "config.json", MAX_CONFIG_BYTES)
         .await?
         .ok_or_else(|| Error::new(ErrorKind::NotFound, files.describe(), "has no config.json"))?;
-    let config = Config::from_json("config.json", &json)?;
-    let cross_encoder = CrossEncoder::read(&*files, &json, &config).await?;
+    let chain = match is_bare_modernbert("config.json", &json)? {
+        true => Chain::read(&*files).await?,
+        false => None,
+    };
+    let config = match &chain {
+        Some(chain) => Config::with_head("config.json", &json, &chain.head)?,
+        None => Config::from_json("config.json", &json)?,
+    };
+    let cross_encoder = CrossEncoder::read(&*files, &json, &config, chain.is_some()).await?;
     let tokenizer = Tokenizer::load(&*files, &config).await?;
     let tokenizer = tokenizer.for_cross_encoder(&cross_encoder, &config)?;
     let rendering = Rendering::read(&*files, &config).await?;
-    let checkpoint = Checkpoint::open(&*files).await?;
+    let mut checkpoint = Checkpoint::open(&*files).await?;
+    if let Some(chain) = &chain {
+        chain.complete(&mut checkpoint, &*files).await?;
+    }
     Ok(Opened { config, cross_encoder, rendering, tokenizer, checkpoint, files: Some(files) })
 }
 

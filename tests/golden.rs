@@ -68,8 +68,18 @@ models! {
     bert_two_labels: "bert-two-labels",
     bert_cased: "bert-cased",
     distilbert: "distilbert",
+    modernbert: "modernbert",
+    modernbert_mean: "modernbert-mean",
     cappy_mini: "cappy-mini",
     cappy_small: "cappy-small",
+}
+
+/// The tokens of models whose scores are compared on the CPU alone.
+#[test]
+fn modernbert_tokens() {
+    for name in ["modernbert", "modernbert-mean"] {
+        check_tokens(name);
+    }
 }
 
 #[derive(Deserialize)]
@@ -171,7 +181,7 @@ impl Golden {
     /// The pairs; BERT writes special tokens in another way.
     fn pairs(&self) -> Vec<Pair> {
         let mut pairs = pairs();
-        if matches!(self.config.family, Family::Bert | Family::DistilBert) {
+        if matches!(self.config.family, Family::Bert | Family::DistilBert | Family::ModernBert) {
             let other = [
                 ("<pad>", "[PAD]"),
                 ("<unk>", "[UNK]"),

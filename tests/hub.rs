@@ -105,6 +105,65 @@ fn what_changes_scores_is_downloaded_where_there_is_any() {
 }
 
 #[test]
+fn modules_come_with_their_folders() {
+    let module = |path: &str, kind: &str| serde_json::json!({"path": path, "type": kind});
+    let own = |name: &str| format!("sentence_transformers.models.{name}");
+    let modules = serde_json::json!([
+        module("", &own("Transformer")),
+        module("1_Pooling", &own("Pooling")),
+        module("2_Dense", &own("Dense")),
+        module("3_LayerNorm", &own("LayerNorm")),
+        module("../elsewhere", "mine.Module"),
+    ]);
+    let listed = |count: usize| {
+        let some = &modules.as_array().unwrap()[..count];
+        serde_json::to_vec(some).unwrap()
+    };
+    let shards = r#"{"weight_map": {"norm.weight": "a.bin"}}"#;
+    let hub = usual()
+        .file("modules.json", &listed(4))
+        .file("1_Pooling/config.json", b"{}")
+        .file("1_Pooling/model.safetensors", b"is not asked for")
+        .file("2_Dense/config.json", b"{ }")
+        .large_file("2_Dense/model.safetensors", vec![3; 500])
+        .file("3_LayerNorm/config.json", b"{  }")
+        .file("3_LayerNorm/pytorch_model.bin.index.json", shards.as_bytes())
+        .large_file("3_LayerNorm/a.bin", vec![4; 300])
+        .start();
+    let cache = TempDir::new().unwrap();
+    let folder = get(ID, &options(&hub, &cache)).unwrap();
+    assert_eq!(names(&folder.join("1_Pooling")), ["config.json"]);
+    assert_eq!(names(&folder.join("2_Dense")), ["config.json", "model.safetensors"]);
+    let norm = ["a.bin", "config.json", "pytorch_model.bin.index.json"];
+    assert_eq!(names(&folder.join("3_LayerNorm")), norm);
+    assert_eq!(fs::read(folder.join("2_Dense/model.safetensors")).unwrap(), [3; 500]);
+    let link = fs::read_link(folder.join("2_Dense/config.json")).unwrap();
+    assert_eq!(link, Path::new("../../../blobs").join(hub.etag("2_Dense/config.json")));
+    // All is known, and nothing is asked; a part that got lost is.
+    hub.forget_requests();
+    get(&format!("{ID}@{COMMIT}"), &options(&hub, &cache)).unwrap();
+    assert_eq!(hub.requests().len(), 0);
+    fs::remove_file(folder.join("3_LayerNorm/a.bin")).unwrap();
+    get(&format!("{ID}@{COMMIT}"), &options(&hub, &cache)).unwrap();
+    assert!(folder.join("3_LayerNorm/a.bin").is_file());
+
+    // Where one file has all weights, the modules have none.
+    let one = usual().file("modules.json", &listed(3)).file("1_Pooling/config.json", b"{}");
+    let (one, cache) = (one.file("2_Dense/config.json", b"{}").start(), TempDir::new().unwrap());
+    let folder = get(ID, &options(&one, &cache)).unwrap();
+    assert_eq!(names(&folder.join("2_Dense")), ["config.json"]);
+    one.forget_requests();
+    get(&format!("{ID}@{COMMIT}"), &options(&one, &cache)).unwrap();
+    assert_eq!(one.requests().len(), 0);
+
+    // A list that leads out of the folder is none; loading refuses it.
+    let wrong = usual().file("modules.json", &listed(5)).start();
+    let folder = get(ID, &options(&wrong, &TempDir::new().unwrap())).unwrap();
+    assert!(!folder.join("1_Pooling").exists());
+    assert!(wrong.requests().iter().all(|request| !request.path.contains("elsewhere")));
+}
+
+#[test]
 fn broken_connections_are_resumed_where_they_ended() {
     let hub = usual().break_after(&[1_000_000, 0, 700_000]).start();
     let cache = TempDir::new().unwrap();

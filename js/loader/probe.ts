@@ -32,12 +32,8 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
   }
   const weights = await firstOf(model, WEIGHTS);
   if (!weights) throw new CappyError("not-found", model.description, `has none of ${WEIGHTS.join(", ")}`);
-  const parts = [weights];
-  if (weights.name.endsWith(".json")) {
-    parts.shift();
-    files.push(weights);
-    for (const shard of shardsIn(weights.name, await json(weights))) parts.push(await needed(model, shard));
-  }
+  const parts = await partsOf(model, weights, "", files);
+  await addModules(model, files, parts);
   let gpuBytes = 0;
   for (const part of parts) {
     gpuBytes += part.name.endsWith(".safetensors")
@@ -59,15 +55,52 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
   };
 }
 
+/** The files that hold the numbers of `weights`, in the folder `inside`. An index of shards is one of `files`. */
+async function partsOf(model: OpenedModel, weights: OpenFile, inside: string, files: OpenFile[]): Promise<OpenFile[]> {
+  if (!weights.name.endsWith(".json")) return [weights];
+  files.push(weights);
+  const shards = shardsIn(weights.name, await json(weights));
+  return Promise.all(shards.map((shard) => needed(model, inside + shard)));
+}
+
+/** Modules of sentence-transformers that have weights. */
+const WITH_WEIGHTS = /^sentence_transformers\.(.*\.)?(Dense|LayerNorm)$/;
+
+/** What a tensor of the head is called where one file has the weights of all modules. */
+const PROJECTION = "classifier.weight";
+
+/** Adds what modules have in folders of their own, as `src/checkpoint/modules.rs` reads it. */
+async function addModules(model: OpenedModel, files: OpenFile[], parts: OpenFile[]): Promise<void> {
+  const list = files.find(({ name }) => name === "modules.json");
+  const modules = list && (await json(list));
+  if (!Array.isArray(modules)) return;
+  const isWhole =
+    parts.length === 1 && parts[0]!.name.endsWith(".safetensors") && PROJECTION in (await header(parts[0]!));
+  for (const { path, type } of modules as { path?: unknown; type?: unknown }[]) {
+    if (typeof path !== "string" || !/^\w[\w.-]*$/.test(path)) continue;
+    const settings = await model.open(`${path}/config.json`);
+    if (settings) files.push(settings);
+    if (isWhole || !WITH_WEIGHTS.test(String(type))) continue;
+    const weights = await firstOf(
+      model,
+      WEIGHTS.map((name) => `${path}/${name}`),
+    );
+    if (weights) parts.push(...(await partsOf(model, weights, `${path}/`, files)));
+  }
+}
+
 /** Bytes of the weights that `config.json` describes, by how they are held; `null` where it does not tell their shape. */
 function bytesAs(config: Record<string, number>): Cost["gpuBytesAs"] {
   const hidden = (config.hidden_size ?? config.dim)!;
   const inner = ((config.model_type as unknown) === "distilbert" ? config.hidden_dim : config.intermediate_size)!;
   const layers = (config.num_hidden_layers ?? config.n_layers)!;
+  // ModernBERT has a gate beside each inner number, and no table of positions.
+  const modern = (config.model_type as unknown) === "modernbert";
+  const positions = modern ? 0 : config.max_position_embeddings!;
   // Bytes of a number in the matrices of layers, in the head's first one, and in the word table.
   const held = (layer: number, head: number, word: number) =>
-    layers * (layer * (4 * hidden + 2 * inner) * hidden + 18 * hidden + 2 * inner) +
-    (head * hidden + word * config.vocab_size! + 2 * config.max_position_embeddings!) * hidden;
+    layers * (layer * (4 * hidden + (modern ? 3 : 2) * inner) * hidden + 18 * hidden + 2 * inner) +
+    (head * hidden + word * config.vocab_size! + 2 * positions) * hidden;
   const [f16, q8, q4] = [held(2, 2, 2), held(17 / 16, 17 / 16, 1), held(17 / 32, 17 / 16, 1)];
   return f16 ? { f16, q8, q4 } : null;
 }
@@ -117,24 +150,27 @@ async function firstOf(model: OpenedModel, names: string[]): Promise<OpenFile | 
   return null;
 }
 
-/** What the name of the table of words ends in. */
-const WORDS = "word_embeddings.weight";
+/** Matches the name of the table of words. */
+const WORDS = /(word|tok)_embeddings\.weight$/;
 
-/** How many numbers of two bytes the tensors of a safetensors file take together on the GPU. */
-async function numbersInSafetensors(file: OpenFile): Promise<number> {
+/** What the header of a safetensors file says of its tensors. */
+async function header(file: OpenFile): Promise<Record<string, { shape?: unknown; dtype?: unknown }>> {
   const broken = (what: string) => new CappyError("checkpoint", file.name, what);
   if (file.size < 8) throw broken("is too short for safetensors");
   const start = await file.peek(0, 8);
   const length = Number(new DataView(start.buffer, start.byteOffset).getBigUint64(0, true));
   if (length > Math.min(MOST, file.size - 8)) throw broken(`says its header has ${length} bytes`);
-  const header = parse(file.name, await file.peek(8, 8 + length)) as Record<
-    string,
-    { shape?: unknown; dtype?: unknown }
-  >;
+  return (parse(file.name, await file.peek(8, 8 + length)) ?? {}) as Awaited<ReturnType<typeof header>>;
+}
+
+/** How many numbers of two bytes the tensors of a safetensors file take together on the GPU. */
+async function numbersInSafetensors(file: OpenFile): Promise<number> {
+  const broken = (what: string) => new CappyError("checkpoint", file.name, what);
+  const tensors = await header(file);
   // Kernels read the word table in f16 or q8. One that is stored in q4 is expanded: its bytes hold two numbers each.
-  const expanded = Object.keys(header ?? {}).find((name) => name.endsWith(WORDS) && header[name]?.dtype === "U8");
+  const expanded = Object.keys(tensors).find((name) => WORDS.test(name) && tensors[name]?.dtype === "U8");
   let numbers = 0;
-  for (const [name, tensor] of Object.entries(header ?? {})) {
+  for (const [name, tensor] of Object.entries(tensors)) {
     if (name === "__metadata__" || name === `${expanded}.scales`) continue;
     const shape = tensor?.shape;
     if (!Array.isArray(shape) || !shape.every(Number.isSafeInteger)) throw broken(`${name} has no shape`);

@@ -20,6 +20,7 @@ struct Params {
     out_stride4: u32,  // groups of four between rows of out
     scale: f32,        // 1 / sqrt(head size)
     first_task: u32,   // where this dispatch begins
+    window: u32,       // the furthest key that a query sees on either side
 }
 
 struct Task {
@@ -34,6 +35,36 @@ struct Task {
 @group(0) @binding(1) var<storage, read> tasks: array<Task>;
 // qkv, [tokens, q heads | k heads | v heads], is binding 2 and out, [rows, heads], is binding 3 of
 // each variant, in groups of its own choice.
+
+// The first key that any query of the task sees, and the one after the last: what lies outside is not touched.
+fn first_key(task: Task) -> u32 {
+    return select(0u, task.first_query - params.window, task.first_query > params.window);
+}
+
+fn end_key(task: Task) -> u32 {
+    let end = task.first_query + task.queries;
+    return select(task.tokens, end + params.window, params.window < task.tokens - end);
+}
+
+// The first and the last key that each of four queries sees, counted from the sequence's first token.
+struct Seen {
+    first: vec4<u32>,
+    last: vec4<u32>,
+}
+
+fn seen_by(queries: vec4<u32>, last_token: u32) -> Seen {
+    let window = vec4(params.window);
+    let last = vec4(last_token);
+    return Seen(
+        select(vec4(0u), queries - window, queries > window),
+        select(last, queries + window, window < last - queries),
+    );
+}
+
+// `score` of a key, and the lowest score where a query does not see it.
+fn where_seen(score: vec4<f32>, key: u32, seen: Seen) -> vec4<f32> {
+    return select(vec4(LOWEST), score, (vec4(key) >= seen.first) & (vec4(key) <= seen.last));
+}
 
 // The sums of weights, or NaN where `scores`, the sum of all scores, is not finite: max() may pass NaN
 // over, and a score of -infinity would weigh nothing.

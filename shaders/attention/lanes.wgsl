@@ -39,6 +39,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let from_q2 = (first + min(query + 2u, last_query)) * stride2 + head;
     let from_q3 = (first + min(query + 3u, last_query)) * stride2 + head;
 
+    let own_queries = min(vec4(query) + vec4(0u, 1u, 2u, 3u), vec4(last_query));
+    let seen = seen_by(vec4(task.first_query) + own_queries, last_token);
+    let end = end_key(task);
+
     // Each vector is the invocation's four queries.
     var highest = vec4(LOWEST);
     var total = vec4(0.0);
@@ -47,7 +51,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var even: array<vec4<f32>, PAIRS>;
     var odd: array<vec4<f32>, PAIRS>;
 
-    for (var tile = 0u; tile < task.tokens; tile += KEYS) {
+    for (var tile = first_key(task) / KEYS * KEYS; tile < end; tile += KEYS) {
         let from_k0 = (task.first_token + min(tile, last_token)) * stride2 + part2 + head;
         let from_k1 = (task.first_token + min(tile + 1u, last_token)) * stride2 + part2 + head;
         let from_k2 = (task.first_token + min(tile + 2u, last_token)) * stride2 + part2 + head;
@@ -103,16 +107,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
 
         scores += (score0 + score1) + (score2 + score3) + ((score4 + score5) + (score6 + score7));
-        // Keys past the end, which repeat the last one, weigh zero.
-        let left = task.tokens - tile;
-        score1 = select(vec4(LOWEST), score1 * params.scale, 1u < left);
-        score2 = select(vec4(LOWEST), score2 * params.scale, 2u < left);
-        score3 = select(vec4(LOWEST), score3 * params.scale, 3u < left);
-        score4 = select(vec4(LOWEST), score4 * params.scale, 4u < left);
-        score5 = select(vec4(LOWEST), score5 * params.scale, 5u < left);
-        score6 = select(vec4(LOWEST), score6 * params.scale, 6u < left);
-        score7 = select(vec4(LOWEST), score7 * params.scale, 7u < left);
-        score0 *= params.scale;
+        // Keys past the end, which repeat the last one, and those that a query does not see weigh zero.
+        score0 = where_seen(score0 * params.scale, tile + 0u, seen);
+        score1 = where_seen(score1 * params.scale, tile + 1u, seen);
+        score2 = where_seen(score2 * params.scale, tile + 2u, seen);
+        score3 = where_seen(score3 * params.scale, tile + 3u, seen);
+        score4 = where_seen(score4 * params.scale, tile + 4u, seen);
+        score5 = where_seen(score5 * params.scale, tile + 5u, seen);
+        score6 = where_seen(score6 * params.scale, tile + 6u, seen);
+        score7 = where_seen(score7 * params.scale, tile + 7u, seen);
         var higher = max(highest, score0);
         higher = max(higher, score1);
         higher = max(higher, score2);

@@ -41,14 +41,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum2 = vec4(0.0);
     var sum3 = vec4(0.0);
 
-    for (var tile = 0u; tile < task.tokens; tile += KEYS) {
+    let own_queries = min(vec4(4u * four) + vec4(0u, 1u, 2u, 3u), vec4(task.queries - 1u));
+    let seen = seen_by(vec4(task.first_query) + own_queries, last_token);
+    let first_tile = first_key(task) / KEYS * KEYS;
+    let end = end_key(task);
+    for (var tile = first_tile; tile < end; tile += KEYS) {
         var score0 = vec4(0.0);
         var score1 = vec4(0.0);
         for (var depth = 0u; depth < head4; depth += DEPTH) {
             // Eight invocations read 64 bytes side by side. Past the head's end they read what
             // lies there, which is not used.
             let d = lane % DEPTH;
-            if tile == 0u || head4 > COLUMNS {
+            if tile == first_tile || head4 > COLUMNS {
                 for (var i = lane / DEPTH; i < QUERIES; i += WORKGROUP_SIZE / DEPTH) {
                     // Queries past the end repeat the last one and are not stored.
                     let query = task.first_token + task.first_query + min(i, task.queries - 1u);
@@ -76,8 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             if depth + DEPTH >= head4 {
                 scores += score0 + score1;
-                score0 = select(vec4(LOWEST), score0, tile + side < task.tokens);
-                score1 = select(vec4(LOWEST), score1, tile + side + SIDES < task.tokens);
+                score0 = where_seen(score0, tile + side, seen);
+                score1 = where_seen(score1, tile + side + SIDES, seen);
                 side_by_side[lane] = max(score0, score1);
             }
             // The next k, or p, overwrites this one.

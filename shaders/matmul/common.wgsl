@@ -8,7 +8,7 @@ const STORE: u32 = 0u;
 const GELU: u32 = 1u;
 const TANH: u32 = 2u;
 const RESIDUAL: u32 = 3u;
-const STORE_F32: u32 = 4u;
+const ADD: u32 = 4u;
 const RELU: u32 = 5u;
 const GELU_TANH: u32 = 6u;
 
@@ -19,6 +19,7 @@ struct Params {
     a_stride2: u32,    // pairs between rows of a
     out_stride4: u32,  // groups of four between rows of out and residual
     epilogue: u32,
+    wide: u32,         // 1 where out is f32, 0 where it is f16
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,25 +27,15 @@ struct Params {
 // 2, in weights_f16.wgsl or weights_quantised.wgsl: the same code reads either, word
 // by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
-@group(0) @binding(4) var<storage, read> residual: array<elem4>;  // [rows, out_stride], if RESIDUAL
-// f16 for STORE, GELU, TANH, RELU and GELU_TANH: one vec2 is four numbers. f32 for the others: two
-// vec2 are four.
+// [rows, out_stride]: f16 for RESIDUAL, f32 for ADD. One vec2 is four numbers of f16, two are four of f32.
+@group(0) @binding(4) var<storage, read> residual: array<vec2<u32>>;
+// The same.
 @group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
 
 // Four columns of weights: the even and the odd number of each pair.
 struct Columns {
     even: vec4<f32>,
     odd: vec4<f32>,
-}
-
-fn gelu(x: vec4<f32>) -> vec4<f32> {
-    return 0.5 * x * (1.0 + erf(x * 0.70710678118654752));
-}
-
-// GELU by tanh, which is 1 to f32 beyond 10.
-fn gelu_tanh(x: vec4<f32>) -> vec4<f32> {
-    let y = x * fma(vec4(0.035677408136), x * x, vec4(0.79788456080));
-    return 0.5 * x * (1.0 + tanh(clamp(y, vec4(-10.0), vec4(10.0))));
 }
 
 fn finish(row: u32, column4: u32, sum: vec4<f32>) {
@@ -60,7 +51,8 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
         case TANH: { x = tanh(clamp(x, vec4(-10.0), vec4(10.0))); }
         case GELU_TANH: { x = gelu_tanh(x); }
         case RELU: { x = select(x, vec4(0.0), x < vec4(0.0)); }
-        case RESIDUAL: { x += load4(residual[at]); }
+        case RESIDUAL: { x += vec4(unpack2x16float(residual[at].x), unpack2x16float(residual[at].y)); }
+        case ADD: { x += bitcast<vec4<f32>>(vec4(residual[2u * at], residual[2u * at + 1u])); }
         default: {}
     }
     // Whatever an epilogue makes of an input that is not finite, it stays so. By its bits, as in pack2.
@@ -68,7 +60,7 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>) {
     let bits = select(bitcast<vec4<u32>>(x), vec4(0x7fc00000u), lost);
     x = bitcast<vec4<f32>>(bits);
     // As few places that store as can be: each takes compilers of software adapters long.
-    let wide = params.epilogue == RESIDUAL || params.epilogue == STORE_F32;
+    let wide = params.wide == 1u;
     out[select(at, 2u * at, wide)] = select(vec2(pack2(x.xy), pack2(x.zw)), bits.xy, wide);
     if wide {
         out[2u * at + 1u] = bits.zw;

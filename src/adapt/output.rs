@@ -130,7 +130,7 @@ impl Adaptation {
     ///
     /// # Errors
     /// What reading them gives.
-    pub async fn small_files(&self) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    pub async fn small_files(&self) -> Result<Vec<(String, Vec<u8>)>> {
         match &self.files {
             Some(files) => small_files(&**files).await,
             None => Ok(Vec::new()),

@@ -132,9 +132,9 @@ impl Adaptation {
         }
         let train = encode(&tokenizer, &set.train)?;
         let held_out = encode(&tokenizer, &set.held_out)?;
-        let (format, activation) = (WeightFormat::F16, config.hidden_act);
+        let format = WeightFormat::F16;
         let prove =
-            async |gpu: &Gpu, tuned: &Tuned| self_test(gpu, tuned.choice, format, activation).await;
+            async |gpu: &Gpu, tuned: &Tuned| self_test(gpu, tuned.choice, format, &config).await;
         let (gpu, tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
         let longest = train.iter().chain(&held_out).map(|pair| pair.encoded.ids.len()).max();
         let longest = longest.unwrap_or(1);

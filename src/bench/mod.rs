@@ -70,6 +70,7 @@ impl Shape {
             layer_norm_eps: 1e-5,
             pad_token_id: 1,
             labels: vec!["LABEL_0".into()],
+            modernbert: None,
         }
     }
 }

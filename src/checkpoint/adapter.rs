@@ -76,7 +76,7 @@ pub(super) async fn apply(
     files: &dyn Files,
     config: &Config,
 ) -> Result<()> {
-    if config.family.is_distilbert() {
+    if config.family.is_distilbert() || config.family.is_modernbert() {
         let name = config.family.architecture();
         let message = format!("is for the layers of RoBERTa and BERT; this is {name}");
         return Err(Error::new(ErrorKind::Input, files.describe(), message));

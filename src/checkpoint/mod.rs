@@ -10,6 +10,7 @@ mod dtype;
 #[cfg(all(feature = "hub", not(target_arch = "wasm32")))]
 pub mod hub;
 mod memory;
+pub(crate) mod modules;
 mod names;
 mod open;
 mod quantised;
@@ -31,6 +32,7 @@ pub use self::adapter_files::{ADAPTED_MATRICES, adapter_config, adapter_shapes};
 pub use self::directory::{Directory, write_file};
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;
+pub(crate) use self::modules::Chain;
 pub use self::names::tensor_shapes;
 pub use self::quantised::{LEAST_EXPONENT, Quantised, WeightFormat, scheme};
 pub use self::random::RandomProfile;
@@ -85,6 +87,7 @@ impl Checkpoint {
     /// #     family: cappy::Family::Roberta, vocab_size: 11, hidden_size: 6, num_hidden_layers: 1, num_attention_heads: 2,
     /// #     intermediate_size: 10, hidden_act: cappy::Activation::Gelu, max_position_embeddings: 9, type_vocab_size: 1,
     /// #     layer_norm_eps: 1e-5, pad_token_id: 1, labels: vec!["LABEL_0".into()],
+    /// #     modernbert: None,
     /// # };
     /// use cappy::checkpoint::{Checkpoint, RandomProfile};
     /// let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);

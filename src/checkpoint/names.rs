@@ -1,6 +1,6 @@
 //! The names and shapes of a classifier's tensors.
 
-use crate::config::{Config, Family, Module};
+use crate::config::{Config, Family, ModernBert, Module};
 
 /// The name of the same tensor in a checkpoint of the bare encoder.
 pub(super) fn bare(name: &str) -> Option<&str> {
@@ -21,6 +21,9 @@ pub(super) fn older(name: &str) -> Option<String> {
 /// Every tensor that a model of this shape computes with, in the order of the forward pass, and its
 /// shape: matrices are `[outputs, inputs]`, tables `[rows, hidden]`, the rest vectors.
 pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
+    if let Some(modernbert) = &config.modernbert {
+        return modernbert_shapes(config, modernbert);
+    }
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let mut tensors = Vec::new();
     for (table, rows) in [
@@ -52,10 +55,42 @@ pub fn tensor_shapes(config: &Config) -> Vec<(String, Vec<usize>)> {
     tensors
 }
 
+/// The same of ModernBERT, whose first layer has no LayerNorm before attention.
+fn modernbert_shapes(config: &Config, of: &ModernBert) -> Vec<(String, Vec<usize>)> {
+    let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+    let mut tensors = Vec::new();
+    let mut add = |module: Module, shape: &[usize]| {
+        let name = module.name(config.family);
+        tensors.push((format!("{name}.weight"), shape.to_vec()));
+        if of.has_bias(module) {
+            tensors.push((format!("{name}.bias"), shape[..1].to_vec()));
+        }
+    };
+    add(Module::Words, &[config.vocab_size, hidden]);
+    add(Module::EmbedNorm, &[hidden]);
+    for index in 0..config.num_hidden_layers {
+        if index > 0 {
+            add(Module::AttentionNorm(index), &[hidden]);
+        }
+        add(Module::Query(index), &[3 * hidden, hidden]);
+        add(Module::AttentionOut(index), &[hidden, hidden]);
+        add(Module::FfnNorm(index), &[hidden]);
+        add(Module::Up(index), &[2 * inner, hidden]);
+        add(Module::Down(index), &[hidden, inner]);
+    }
+    add(Module::FinalNorm, &[hidden]);
+    add(Module::Dense, &[hidden, hidden]);
+    add(Module::HeadNorm, &[hidden]);
+    add(Module::Project, &[config.labels.len(), hidden]);
+    tensors
+}
+
 /// Whether `name` is one of the tensors of the head, the part that an adapter replaces as a whole.
 pub(super) fn is_head(name: &str, family: Family) -> bool {
     let module = name.strip_suffix(".weight").or_else(|| name.strip_suffix(".bias"));
-    [Module::Dense, Module::Project].iter().any(|head| module == Some(&head.name(family)))
+    [Module::Dense, Module::HeadNorm, Module::Project]
+        .iter()
+        .any(|head| module == Some(&head.name(family)))
 }
 
 /// Up to three of `names` that are like `wanted`, the likeliest first.
@@ -93,6 +128,7 @@ pub(super) mod tests {
             layer_norm_eps: 1e-5,
             pad_token_id: 1,
             labels: vec!["LABEL_0".into()],
+            modernbert: None,
         }
     }
 

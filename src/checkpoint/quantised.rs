@@ -96,10 +96,14 @@ pub fn scheme(name: &str, shape: &[usize], format: WeightFormat) -> (WeightForma
     let &[_, inputs] = shape else { return (WeightFormat::F16, 1) };
     match format {
         WeightFormat::F16 => (format, 1),
-        _ if name.ends_with("word_embeddings.weight") => (WeightFormat::Q8, inputs),
+        _ if name.ends_with("word_embeddings.weight")
+            || name.ends_with("tok_embeddings.weight") =>
+        {
+            (WeightFormat::Q8, inputs)
+        }
         // A row of q4 is whole bytes.
         WeightFormat::Q4 if !inputs.is_multiple_of(2) => (WeightFormat::F16, 1),
-        _ if name.contains(".layer.") => (format, format.block()),
+        _ if name.contains(".layer.") || name.contains(".layers.") => (format, format.block()),
         _ if name.ends_with("dense.weight") || name == "pre_classifier.weight" => {
             (WeightFormat::Q8, WeightFormat::Q8.block())
         }

@@ -30,7 +30,7 @@ pub(super) struct RandomTensor {
 
 impl RandomTensor {
     pub(super) fn new(name: &str, row_len: usize, seed: u32, profile: RandomProfile) -> Self {
-        let norm = name.ends_with("LayerNorm.weight") || name.ends_with("layer_norm.weight");
+        let norm = name.ends_with("LayerNorm.weight") || name.ends_with("norm.weight");
         let (spread, mean) = if norm {
             (0.5, 1.0)
         } else if name.ends_with(".bias") {

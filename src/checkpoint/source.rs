@@ -1,9 +1,11 @@
 //! Where bytes come from: a folder on disk, memory, or what a web page reads.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 
+use super::modules::{MODULES, folders};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A boxed future that need not be `Send`, because a browser's are not.
@@ -66,14 +68,20 @@ const SMALL_FILES: [&str; 13] = [
 /// The most bytes that any of them has.
 const MOST_SMALL_BYTES: u64 = 64 << 20;
 
-/// The files of a model besides its weights, as far as the folder has them.
+/// The files of a model besides its weights, as far as the folder has them: those beside the weights,
+/// and the settings of modules that have folders of their own.
 ///
 /// # Errors
 /// As [`read_all`].
-pub async fn small_files(files: &dyn Files) -> Result<Vec<(&'static str, Vec<u8>)>> {
+pub async fn small_files(files: &dyn Files) -> Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
-    for name in SMALL_FILES {
-        if let Some(bytes) = read_all(files, name, MOST_SMALL_BYTES).await? {
+    let mut names = VecDeque::from(SMALL_FILES.map(String::from));
+    while let Some(name) = names.pop_front() {
+        if let Some(bytes) = read_all(files, &name, MOST_SMALL_BYTES).await? {
+            if name == MODULES {
+                let folders = folders(&bytes).into_iter();
+                names.extend(folders.map(|(folder, _)| format!("{folder}/config.json")));
+            }
             found.push((name, bytes));
         }
     }

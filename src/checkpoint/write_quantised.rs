@@ -30,7 +30,8 @@ impl From<WeightFormat> for Rounding {
 impl Rounding {
     /// How the tensor `name` is stored, and how many inputs share a scale; as [`scheme`].
     pub fn scheme(self, name: &str, shape: &[usize]) -> (WeightFormat, usize) {
-        let layer = name.split_once(".layer.").and_then(|(_, rest)| rest.split('.').next());
+        let layer = name.split_once(".layer.").or_else(|| name.split_once(".layers."));
+        let layer = layer.and_then(|(_, rest)| rest.split('.').next());
         let layer: Option<usize> = layer.and_then(|layer| layer.parse().ok());
         let format = match (layer, self.format) {
             (Some(layer), WeightFormat::Q4) if layer < self.finer_layers => WeightFormat::Q8,

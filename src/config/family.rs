@@ -29,6 +29,11 @@ pub enum Family {
     /// ReLU, projection.
     #[serde(rename = "distilbert")]
     DistilBert,
+    /// `ModernBertForSequenceClassification`: rotary positions, attention to neighbours in most
+    /// layers, LayerNorm before each part of a layer, a gated feed-forward network; the head is
+    /// dense, GELU, LayerNorm, projection.
+    #[serde(rename = "modernbert")]
+    ModernBert,
 }
 
 /// Fields of `config.json` that DistilBERT names differently. For the first three transformers
@@ -41,21 +46,31 @@ const DISTILBERT_FIELDS: [(&str, &str); 5] = [
     ("hidden_act", "activation"),
 ];
 
+/// Fields that ModernBERT names differently.
+const MODERNBERT_FIELDS: [(&str, &str); 2] =
+    [("hidden_act", "hidden_activation"), ("layer_norm_eps", "norm_eps")];
+
 /// The families whose `config.json` this build accepts, and how an error names them.
 pub(super) const SUPPORTED: (&[Family], &str) = if OtherFamilies::BUILT {
     let names = "RobertaForSequenceClassification, XLMRobertaForSequenceClassification, \
-        BertForSequenceClassification and DistilBertForSequenceClassification are supported";
+        BertForSequenceClassification, DistilBertForSequenceClassification and \
+        ModernBertForSequenceClassification are supported";
     (Family::ALL, names)
 } else {
     let why = "only \"RobertaForSequenceClassification\" is supported; \
-        XLM-RoBERTa, BERT and DistilBERT need a build with the feature \"families\"";
+        XLM-RoBERTa, BERT, DistilBERT and ModernBERT need a build with the feature \"families\"";
     (&[Family::Roberta], why)
 };
 
 impl Family {
     /// Every family, whether or not this build accepts it.
-    pub(crate) const ALL: &[Family] =
-        &[Family::Roberta, Family::XlmRoberta, Family::Bert, Family::DistilBert];
+    pub(crate) const ALL: &[Family] = &[
+        Family::Roberta,
+        Family::XlmRoberta,
+        Family::Bert,
+        Family::DistilBert,
+        Family::ModernBert,
+    ];
 
     /// `architectures` in `config.json`.
     pub fn architecture(self) -> &'static str {
@@ -64,6 +79,7 @@ impl Family {
             Family::XlmRoberta => "XLMRobertaForSequenceClassification",
             Family::Bert => "BertForSequenceClassification",
             Family::DistilBert => "DistilBertForSequenceClassification",
+            Family::ModernBert => "ModernBertForSequenceClassification",
         }
     }
 
@@ -74,6 +90,7 @@ impl Family {
             Family::XlmRoberta => "xlm-roberta",
             Family::Bert => "bert",
             Family::DistilBert => "distilbert",
+            Family::ModernBert => "modernbert",
         }
     }
 
@@ -87,9 +104,14 @@ impl Family {
         self == Family::DistilBert
     }
 
+    /// Whether it is ModernBERT, whose layers are others.
+    pub fn is_modernbert(self) -> bool {
+        self == Family::ModernBert
+    }
+
     /// How many rows of the token type table its tokenizers use.
     pub fn token_types(self) -> usize {
-        if self.is_roberta() || self.is_distilbert() { 1 } else { 2 }
+        if self == Family::Bert { 2 } else { 1 }
     }
 
     /// Special tokens of a pair: `<s> A </s></s> B </s>` or `[CLS] A [SEP] B [SEP]`.
@@ -105,7 +127,7 @@ impl Family {
     /// The most tokens of a pair, if the position table has so many.
     pub(super) fn most_tokens(self) -> usize {
         match self {
-            Family::XlmRoberta => 1024,
+            Family::XlmRoberta | Family::ModernBert => 8192,
             _ => 512,
         }
     }
@@ -117,6 +139,8 @@ impl Family {
             "roberta."
         } else if self.is_distilbert() {
             "distilbert."
+        } else if self.is_modernbert() {
+            "model."
         } else {
             "bert."
         }
@@ -124,11 +148,13 @@ impl Family {
 
     /// The name of a field in this family's `config.json`.
     pub(super) fn field(self, field: &'static str) -> &'static str {
-        if self.is_distilbert() {
-            let other = DISTILBERT_FIELDS.iter().find(|(ours, _)| *ours == field);
-            return other.map_or(field, |(_, theirs)| theirs);
-        }
-        field
+        let others: &[(&str, &str)] = match self {
+            Family::DistilBert => &DISTILBERT_FIELDS,
+            Family::ModernBert => &MODERNBERT_FIELDS,
+            _ => &[],
+        };
+        let other = others.iter().find(|(ours, _)| *ours == field);
+        other.map_or(field, |(_, theirs)| theirs)
     }
 
     /// The name of a field in this very file, where DistilBERT may use either of two.
@@ -138,11 +164,14 @@ impl Family {
             let usual = by_both.any(|(usual, _)| *usual == field) && fields.get(field)?.is_some();
             return Ok(if usual { field } else { self.field(field) });
         }
-        Ok(field)
+        Ok(self.field(field))
     }
 
     /// The padding token's id where `config.json` leaves it out.
     pub(super) fn default_pad_token_id(self) -> u32 {
-        u32::from(self.is_roberta())
+        match self {
+            Family::ModernBert => 50_283,
+            _ => u32::from(self.is_roberta()),
+        }
     }
 }

@@ -38,6 +38,21 @@ const READ: &[&str] = &[
     "n_heads",
     "hidden_dim",
     "activation",
+    "hidden_activation",
+    "norm_eps",
+    "norm_bias",
+    "attention_bias",
+    "mlp_bias",
+    "classifier_bias",
+    "classifier_activation",
+    "classifier_pooling",
+    "local_attention",
+    "layer_types",
+    "global_attn_every_n_layers",
+    "rope_parameters",
+    "rope_scaling",
+    "global_rope_theta",
+    "local_rope_theta",
 ];
 
 /// The fields of one file.

@@ -3,6 +3,7 @@
 mod activation;
 mod family;
 mod fields;
+mod modernbert;
 mod module;
 mod other_families;
 
@@ -15,6 +16,8 @@ pub use family::Family;
 use family::SUPPORTED;
 use fields::Fields;
 pub(crate) use fields::quote_constants;
+pub(crate) use modernbert::Head;
+pub use modernbert::{ModernBert, Pooling, Reach};
 pub use module::Module;
 pub(crate) use other_families::OtherFamilies;
 
@@ -67,6 +70,9 @@ pub struct Config {
     pub pad_token_id: u32,
     /// The name of each output, in order. One name means regression: the score is its raw logit.
     pub labels: Vec<String>,
+    /// What only ModernBERT has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modernbert: Option<ModernBert>,
 }
 
 impl Config {
@@ -82,7 +88,29 @@ impl Config {
     /// [`ErrorKind::Config`]: crate::ErrorKind::Config
     pub fn from_json(file: &str, json: &[u8]) -> Result<Config> {
         let fields = Fields::read(file, json)?;
-        let family = family(&fields)?;
+        Config::of(&fields, family(&fields)?, None)
+    }
+
+    /// The same of a ModernBERT without a head, whose head comes from other files.
+    pub(crate) fn with_head(file: &str, json: &[u8], head: &Head) -> Result<Config> {
+        let fields = Fields::read(file, json)?;
+        let config = Config::of(&fields, Family::ModernBert, Some(head))?;
+        if config.hidden_size != head.width {
+            let why = format!("is {}, the head reads {}", config.hidden_size, head.width);
+            return Err(fields.refuse("hidden_size", why));
+        }
+        if config.layer_norm_eps != modernbert::HEAD_NORM_EPS {
+            let why = format!(
+                "is {:e}; with modules for a head only {:e}, that of their LayerNorm, is supported",
+                config.layer_norm_eps,
+                modernbert::HEAD_NORM_EPS
+            );
+            return Err(fields.refuse("norm_eps", why));
+        }
+        Ok(config)
+    }
+
+    fn of(fields: &Fields, family: Family, head: Option<&Head>) -> Result<Config> {
         let refuse = |field: &'static str, why: String| fields.refuse(family.field(field), why);
 
         match fields.text("model_type")? {
@@ -107,8 +135,10 @@ impl Config {
             })?,
             None => Activation::default(),
         };
+        // ModernBERT's class does not read it, and its checkpoints have different texts in it.
         if let Some(other) = fields.text("position_embedding_type")?
             && other != "absolute"
+            && !family.is_modernbert()
         {
             let why = format!("is {other:?}, only \"absolute\" is supported");
             return Err(refuse("position_embedding_type", why));
@@ -125,7 +155,7 @@ impl Config {
         }
 
         let size = |field: &'static str, most: usize| {
-            let value = fields.whole(family.present(field, &fields)?, 1, most)?;
+            let value = fields.whole(family.present(field, fields)?, 1, most)?;
             value.ok_or_else(|| refuse(field, "is missing".into()))
         };
         let config = Config {
@@ -137,19 +167,27 @@ impl Config {
             intermediate_size: size("intermediate_size", 1 << 15)?,
             hidden_act,
             max_position_embeddings: size("max_position_embeddings", 1 << 16)?,
-            type_vocab_size: match family.is_distilbert() {
-                true => 0,
-                false => fields.whole("type_vocab_size", 1, 1 << 10)?.unwrap_or(2),
+            type_vocab_size: match family {
+                Family::DistilBert | Family::ModernBert => 0,
+                _ => fields.whole("type_vocab_size", 1, 1 << 10)?.unwrap_or(2),
             },
-            layer_norm_eps: match family.is_distilbert() {
-                true => DEFAULT_EPS,
-                false => layer_norm_eps(&fields)?,
+            layer_norm_eps: match family {
+                Family::DistilBert => DEFAULT_EPS,
+                Family::ModernBert => layer_norm_eps(fields, "norm_eps")?.unwrap_or(1e-5),
+                _ => layer_norm_eps(fields, "layer_norm_eps")?.unwrap_or(DEFAULT_EPS),
             },
             pad_token_id: match fields.whole("pad_token_id", 0, u32::MAX as usize)? {
                 Some(id) => id as u32,
                 None => family.default_pad_token_id(),
             },
-            labels: labels(&fields)?,
+            labels: labels(fields, head.map(|head| head.outputs))?,
+            modernbert: match OtherFamilies::built() {
+                Some(families) if family.is_modernbert() => {
+                    let layers = size("num_hidden_layers", 1 << 10)?;
+                    Some(ModernBert::read(fields, layers, head, families)?)
+                }
+                _ => None,
+            },
         };
 
         if !config.hidden_size.is_multiple_of(config.num_attention_heads) {
@@ -169,6 +207,11 @@ impl Config {
                     config.head_size()
                 ),
             ));
+        }
+        if family.is_modernbert() && !config.head_size().is_multiple_of(2) {
+            let why =
+                format!("makes heads of {}, which rotary positions halve", config.head_size());
+            return Err(refuse("num_attention_heads", why));
         }
         if config.pad_token_id as usize >= config.vocab_size {
             return Err(refuse(
@@ -201,9 +244,7 @@ impl Config {
     }
 
     /// The most tokens of a pair, special tokens included: what the position table allows, and 512
-    /// at the most, with XLM-RoBERTa 1,024. The table of bge-reranker-v2-m3 has room for 8,192, but
-    /// every batch must hold the longest pair, and would take 16 times the memory; its authors' own
-    /// code cuts at 512 by default.
+    /// at the most, with XLM-RoBERTa and ModernBERT 8,192.
     pub fn max_tokens(&self) -> usize {
         (self.max_position_embeddings - self.first_position()).min(self.family.most_tokens())
     }
@@ -239,6 +280,12 @@ pub(crate) fn function_of_logits(file: &str, json: &[u8]) -> Result<Option<Value
     Ok(path.cloned())
 }
 
+/// Whether `architectures` names the bare encoder of ModernBERT.
+pub(crate) fn is_bare_modernbert(file: &str, json: &[u8]) -> Result<bool> {
+    let fields = Fields::read(file, json)?;
+    Ok(fields.get("architectures")?.is_some_and(|names| names[0] == "ModernBertModel"))
+}
+
 /// The family that `architectures` names or, where that is missing, `model_type`. In the second case
 /// only the tensors of the head will show whether the model is a classifier.
 fn family(fields: &Fields) -> Result<Family> {
@@ -262,21 +309,24 @@ fn family(fields: &Fields) -> Result<Family> {
     found.copied().ok_or_else(|| fields.refuse("architectures", format!("{what}; {supported}")))
 }
 
-fn layer_norm_eps(fields: &Fields) -> Result<f32> {
-    let field = "layer_norm_eps";
+fn layer_norm_eps(fields: &Fields, field: &'static str) -> Result<Option<f32>> {
     match fields.get(field)?.map(Value::as_f64) {
-        None => Ok(DEFAULT_EPS),
-        Some(Some(eps)) if eps > 0.0 && eps < 1.0 => Ok(eps as f32),
+        None => Ok(None),
+        Some(Some(eps)) if eps > 0.0 && eps < 1.0 => Ok(Some(eps as f32)),
         Some(Some(eps)) => Err(fields.refuse(field, format!("is {eps}, expected 0 to 1"))),
         Some(None) => Err(fields.refuse(field, "is not a number")),
     }
 }
 
 /// The labels in order. transformers leaves `id2label` out of the file when there are two of them
-/// with their default names, and goes by `num_labels` where the two disagree.
-fn labels(fields: &Fields) -> Result<Vec<String>> {
+/// with their default names, and goes by `num_labels` where the two disagree. A head from other files
+/// has `outputs` of its own.
+fn labels(fields: &Fields, outputs: Option<usize>) -> Result<Vec<String>> {
     let refuse = |why: String| Err(fields.refuse("id2label", why));
-    let count = fields.whole("num_labels", 1, 1 << 16)?;
+    let count = match outputs {
+        Some(outputs) => Some(outputs),
+        None => fields.whole("num_labels", 1, 1 << 16)?,
+    };
     let map = match fields.get("id2label")? {
         Some(Value::Object(map)) if count.is_none_or(|count| count == map.len()) => map,
         Some(Value::Object(_)) | None => {

@@ -18,8 +18,12 @@ pub enum Module {
     Up(usize),
     Down(usize),
     FfnNorm(usize),
+    /// ModernBERT's LayerNorm after the last layer.
+    FinalNorm,
     /// The dense layer of the head.
     Dense,
+    /// ModernBERT's LayerNorm after that.
+    HeadNorm,
     /// The projection from there to the logits.
     Project,
 }
@@ -28,6 +32,9 @@ impl Module {
     /// What `family` calls it in a checkpoint of the whole classifier, without the `.weight` or
     /// `.bias` of its tensors.
     pub fn name(self, family: Family) -> String {
+        if family.is_modernbert() {
+            return self.in_modernbert();
+        }
         let distilbert = family.is_distilbert();
         let (layer, bert, distil) = match self {
             Module::Words => (None, "embeddings.word_embeddings", ""),
@@ -47,12 +54,39 @@ impl Module {
             Module::Dense => (None, "pooler.dense", ""),
             Module::Project if family.is_roberta() => return "classifier.out_proj".into(),
             Module::Project => return "classifier".into(),
+            // Other families have none of these.
+            Module::FinalNorm => (None, "final_norm", ""),
+            Module::HeadNorm => return "head.norm".into(),
         };
         let prefix = family.prefix();
         match layer {
             None => format!("{prefix}{bert}"),
             Some(index) if distilbert => format!("{prefix}transformer.layer.{index}.{distil}"),
             Some(index) => format!("{prefix}encoder.layer.{index}.{bert}"),
+        }
+    }
+
+    /// What ModernBERT calls it. Queries, keys and values are one matrix.
+    fn in_modernbert(self) -> String {
+        let (layer, name) = match self {
+            Module::Words => (None, "embeddings.tok_embeddings"),
+            Module::Positions => (None, "embeddings.position_embeddings"),
+            Module::TokenTypes => (None, "embeddings.token_type_embeddings"),
+            Module::EmbedNorm => (None, "embeddings.norm"),
+            Module::Query(i) | Module::Key(i) | Module::Value(i) => (Some(i), "attn.Wqkv"),
+            Module::AttentionOut(i) => (Some(i), "attn.Wo"),
+            Module::AttentionNorm(i) => (Some(i), "attn_norm"),
+            Module::Up(i) => (Some(i), "mlp.Wi"),
+            Module::Down(i) => (Some(i), "mlp.Wo"),
+            Module::FfnNorm(i) => (Some(i), "mlp_norm"),
+            Module::FinalNorm => (None, "final_norm"),
+            Module::Dense => return "head.dense".into(),
+            Module::HeadNorm => return "head.norm".into(),
+            Module::Project => return "classifier".into(),
+        };
+        match layer {
+            None => format!("model.{name}"),
+            Some(index) => format!("model.layers.{index}.{name}"),
         }
     }
 

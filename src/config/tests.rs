@@ -211,7 +211,7 @@ mod families {
         let xlm_roberta = parse(&config).unwrap();
         assert_eq!((xlm_roberta.family, xlm_roberta.max_tokens()), (Family::XlmRoberta, 38));
         config["max_position_embeddings"] = 8194.into();
-        assert_eq!(parse(&config).unwrap().max_tokens(), 1024);
+        assert_eq!(parse(&config).unwrap().max_tokens(), 8192);
         let output = parse(&config).unwrap().output();
         assert!(output.contains("sigmoid") && output.contains("as cappy-small did"), "{output}");
 
@@ -270,9 +270,14 @@ mod families {
             };
             config.as_object_mut().unwrap().remove("architectures");
             config.as_object_mut().unwrap().remove("pad_token_id");
+            config["vocab_size"] = 60_000.into();
             let config = parse(&config).unwrap();
             assert_eq!(config.family, *family);
-            assert_eq!(config.pad_token_id, u32::from(family.is_roberta()));
+            let padding = match family {
+                Family::ModernBert => 50_283,
+                _ => u32::from(family.is_roberta()),
+            };
+            assert_eq!(config.pad_token_id, padding);
         }
     }
 
@@ -282,5 +287,76 @@ mod families {
         assert_eq!(error.at_fault(), "config.json: model_type");
         let error = parse(&other("BertForMaskedLM", "bert")).unwrap_err();
         assert!(error.to_string().contains("DistilBertForSequenceClassification"), "{error}");
+    }
+}
+
+#[cfg(feature = "families")]
+mod modernbert {
+    use super::*;
+
+    fn valid() -> Value {
+        serde_json::json!({
+            "architectures": ["ModernBertForSequenceClassification"], "model_type": "modernbert",
+            "vocab_size": 100, "hidden_size": 48, "num_hidden_layers": 4,
+            "num_attention_heads": 2, "intermediate_size": 80, "max_position_embeddings": 8192,
+            "pad_token_id": 3, "id2label": { "0": "LABEL_0" },
+        })
+    }
+
+    #[test]
+    fn what_its_file_leaves_out_is_as_in_transformers() {
+        let config = parse(&valid()).unwrap();
+        assert_eq!((config.max_tokens(), config.layer_norm_eps), (8192, 1e-5));
+        let of = config.modernbert.unwrap();
+        let global = Reach { window: None, theta: 160_000.0 };
+        let local = Reach { window: Some(64), theta: 10_000.0 };
+        assert_eq!(of.layers, [global, local, local, global]);
+        assert_eq!((of.pooling, of.head_act), (Pooling::Cls, Activation::Gelu));
+        let biases = [of.attention_bias, of.mlp_bias, of.norm_bias, of.head_bias];
+        assert_eq!(biases, [false; 4]);
+    }
+
+    #[test]
+    fn its_own_fields_are_read_in_their_older_and_newer_forms() {
+        let mut older = valid();
+        older["global_attn_every_n_layers"] = 2.into();
+        older["global_rope_theta"] = 20_000.0.into();
+        older["local_rope_theta"] = 500.into();
+        older["local_attention"] = 7.into();
+        let mut newer = valid();
+        let types = ["full_attention", "sliding_attention", "full_attention", "sliding_attention"];
+        newer["layer_types"] = serde_json::json!(types);
+        newer["local_attention"] = 7.into();
+        newer["rope_parameters"] = serde_json::json!({
+            "full_attention": { "rope_type": "default", "rope_theta": 20000.0 },
+            "sliding_attention": { "rope_type": "default", "rope_theta": 500.0 },
+        });
+        let [older, newer] = [older, newer].map(|config| parse(&config).unwrap());
+        assert_eq!(older, newer);
+        let global = Reach { window: None, theta: 20_000.0 };
+        let local = Reach { window: Some(3), theta: 500.0 };
+        assert_eq!(older.modernbert.unwrap().layers, [global, local, global, local]);
+    }
+
+    #[test]
+    fn what_it_cannot_be_computed_with_is_named() {
+        for (field, value) in [
+            ("classifier_pooling", "max".into()),
+            ("classifier_activation", "silu".into()),
+            ("hidden_activation", "silu".into()),
+            ("attention_bias", 1.into()),
+            ("layer_types", serde_json::json!(["full_attention"])),
+            ("layer_types", serde_json::json!(["chunked_attention", "", "", ""])),
+            ("rope_scaling", serde_json::json!({ "rope_type": "yarn" })),
+            ("rope_parameters", serde_json::json!({ "full_attention": { "rope_type": "yarn" } })),
+            ("local_rope_theta", (-1).into()),
+            ("norm_eps", 2.into()),
+            ("num_attention_heads", 16.into()),
+        ] {
+            let mut config = valid();
+            config[field] = value;
+            let error = parse(&config).unwrap_err();
+            assert_eq!(error.at_fault(), format!("config.json: {field}"), "{error}");
+        }
     }
 }

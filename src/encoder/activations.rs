@@ -1,5 +1,6 @@
 //! The activations between the kernels, allocated once for the largest batch.
 
+use super::modernbert::Own;
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
@@ -12,7 +13,7 @@ use crate::ops::{Choice, Matrix, Storage, blocks, embed, stride};
 /// P the most pairs.
 pub(super) struct Activations {
     pub ids: Buffer,            // [T] of (word, position, type)
-    pub first_rows: Buffer,     // [P] row of each pair's <s>
+    pub first_rows: Buffer,     // [P + 1] row of each pair's <s>, and where the last pair ends
     pub tasks: Buffer,          // attention of every token
     pub first_tasks: Buffer,    // [P] attention of <s>
     pub sum: Matrix,            // [T, hidden] f32, before each LayerNorm
@@ -30,6 +31,8 @@ pub(super) struct Activations {
     /// `hidden`, one for the others, since the two alternate. Else a word for each token, which only
     /// [`Activations::spent`] uses.
     pub blocks: [Buffer; 2],
+    /// What only ModernBERT has.
+    pub modernbert: Option<Own>,
 }
 
 /// Pairs of T tokens, each of which has at least the special tokens of its template.
@@ -62,10 +65,19 @@ pub(super) fn bytes(config: &Config, choice: &Choice, tokens: usize) -> u64 {
         + 2 * stride(config.intermediate_size);
     let a_pair = 10 * hidden + 4 * stride(config.labels.len());
     let rows = tokens * a_token + most_pairs(config, tokens) * a_pair;
-    rows as u64 + blocks_bytes(config, choice, tokens).iter().sum::<u64>()
+    let own = config
+        .modernbert
+        .as_ref()
+        .map_or(0, |_| Own::bytes(config, tokens, most_pairs(config, tokens)));
+    (rows + own) as u64 + blocks_bytes(config, choice, tokens).iter().sum::<u64>()
 }
 
 impl Activations {
+    /// The most tokens that there is room for.
+    pub fn tokens(&self) -> usize {
+        self.sum.rows
+    }
+
     pub fn new(gpu: &Gpu, config: &Config, choice: &Choice, tokens: usize) -> Result<Activations> {
         let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
         let (hidden, pairs) = (config.hidden_size, most_pairs(config, tokens));
@@ -75,7 +87,7 @@ impl Activations {
         let [narrow, wide] = blocks_bytes(config, choice, tokens);
         Ok(Activations {
             ids: of("ids", tokens, embed::ID_BYTES as usize)?,
-            first_rows: of("first rows", pairs, 4)?,
+            first_rows: of("first rows", pairs + 1, 4)?,
             tasks: of("tasks", most_tasks(config, tokens), size_of::<Task>())?,
             first_tasks: of("first tasks", pairs, size_of::<Task>())?,
             sum: f32("sum", tokens, hidden)?,
@@ -90,7 +102,37 @@ impl Activations {
             head: f16("head", pairs, hidden)?,
             logits: f32("logits", pairs, config.labels.len())?,
             blocks: [gpu.buffer("blocks", narrow)?, gpu.buffer("blocks", wide)?],
+            modernbert: match &config.modernbert {
+                None => None,
+                Some(_) => Some(Own::new(gpu, config, tokens, pairs)?),
+            },
         })
+    }
+
+    /// All buffers.
+    fn buffers(&self) -> Vec<&Buffer> {
+        let Activations { ids, first_rows, tasks, first_tasks, blocks, modernbert, .. } = self;
+        let matrices = [
+            &self.sum,
+            &self.hidden,
+            &self.qkv,
+            &self.context,
+            &self.attended,
+            &self.inner,
+            &self.first_sum,
+            &self.first_hidden,
+            &self.first_attended,
+            &self.head,
+            &self.logits,
+        ];
+        let own = modernbert.iter().flat_map(Own::buffers);
+        let plain = [ids, first_rows, tasks, first_tasks].into_iter().chain(blocks);
+        plain.chain(matrices.map(|matrix| &matrix.buffer)).chain(own).collect()
+    }
+
+    /// Gives their memory back.
+    pub fn free(&self, gpu: &Gpu) {
+        gpu.free(&self.buffers());
     }
 
     /// Overwrites with NaN what kernels will write first: a dispatch that never ran must not go
@@ -132,5 +174,6 @@ pub(super) fn tasks(buffer: &Buffer, tasks: &[Task]) -> Tasks {
         buffer: buffer.clone(),
         count: tasks.len(),
         scores: tasks.iter().map(|task| u64::from(task.queries) * u64::from(task.tokens)).sum(),
+        window: None,
     }
 }

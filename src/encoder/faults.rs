@@ -21,6 +21,7 @@ fn config() -> Config {
         layer_norm_eps: 1e-5,
         pad_token_id: 1,
         labels: vec!["LABEL_0".into()],
+        modernbert: None,
     }
 }
 
@@ -39,7 +40,7 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> T {
 }
 
 /// What is left of `batch` when step `dropped` does not run.
-async fn run_without(
+pub(super) async fn run_without(
     encoder: &Encoder,
     gpu: &Gpu,
     batch: &Batch,

@@ -3,10 +3,16 @@
 mod activations;
 #[cfg(test)]
 mod faults;
+mod loader;
 mod lock;
+mod modernbert;
+mod runs;
 mod self_test;
 pub mod training;
 mod weights;
+
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, WeightFormat};
@@ -20,19 +26,30 @@ use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
 use crate::ops::matmul::{Epilogue, Method, matmul};
 use activations::Activations;
+use loader::Loader;
 use lock::Lock;
+use modernbert::ModernBertModel;
 pub use self_test::self_test;
 use weights::Weights;
 
-/// A model on the GPU, with the activations of batches of up to `batch_tokens` tokens.
+/// A model on the GPU, with the activations of batches of up to `batch_tokens` tokens. A longer batch,
+/// such as one pair that is longer than the batches of other pairs, gets larger ones until the next batch.
 pub struct Encoder {
     config: Config,
     choice: Choice,
-    weights: Weights,
-    activations: Activations,
+    model: Model,
+    batch_tokens: usize,
+    activations: RefCell<Rc<Activations>>,
     /// Held by the call that uses the activations.
     lock: Lock,
     pace: Pace,
+}
+
+/// A model's weights.
+enum Model {
+    /// RoBERTa and its like.
+    Bert(Weights),
+    ModernBert(ModernBertModel),
 }
 
 impl Encoder {
@@ -52,11 +69,21 @@ impl Encoder {
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Encoder> {
         let part_bytes = gpu.max_binding_bytes();
+        let loader = Loader { gpu, checkpoint, config, format, bytes: 0, loaded };
         Ok(Encoder {
             config: config.clone(),
             choice,
-            weights: weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?,
-            activations: Activations::new(gpu, config, &choice, batch_tokens)?,
+            model: match &config.modernbert {
+                None => Model::Bert(weights::load(loader, part_bytes).await?),
+                Some(of) => Model::ModernBert(ModernBertModel::load(loader, of, part_bytes).await?),
+            },
+            batch_tokens,
+            activations: RefCell::new(Rc::new(Activations::new(
+                gpu,
+                config,
+                &choice,
+                batch_tokens,
+            )?)),
             lock: Lock::default(),
             pace: Pace::new(choice.flops_per_second),
         })
@@ -80,7 +107,9 @@ impl Encoder {
     /// Multiplications and additions of the matmuls of a batch of `tokens` tokens, about.
     pub fn flops(config: &Config, tokens: usize) -> f64 {
         let (hidden, inner) = (config.hidden_size as f64, config.intermediate_size as f64);
-        let a_layer = 2.0 * hidden * (4.0 * hidden + 2.0 * inner);
+        // A gated network has a third matrix.
+        let matrices = if config.modernbert.is_some() { 3.0 } else { 2.0 };
+        let a_layer = 2.0 * hidden * (4.0 * hidden + matrices * inner);
         a_layer * config.num_hidden_layers as f64 * tokens as f64
     }
 
@@ -96,16 +125,38 @@ impl Encoder {
         stop: &dyn Fn() -> bool,
     ) -> Result<Vec<Vec<f32>>> {
         let _guard = self.lock.lock().await;
+        self.make_room(gpu, batch.tokens())?;
         self.upload(gpu, batch).await?;
         gpu.run_at(&self.plan(batch)?, &self.pace, stop).await?;
         self.read(gpu, batch).await
+    }
+
+    /// The activations that there are.
+    fn activations(&self) -> Rc<Activations> {
+        self.activations.borrow().clone()
+    }
+
+    /// Makes activations for `tokens` tokens, where that is more than the usual, and makes the usual ones
+    /// again for the next batch that is not.
+    fn make_room(&self, gpu: &Gpu, tokens: usize) -> Result<()> {
+        let wanted = tokens.max(self.batch_tokens);
+        if self.activations().tokens() == wanted {
+            return Ok(());
+        }
+        let of = |tokens| Activations::new(gpu, &self.config, &self.choice, tokens).map(Rc::new);
+        // Not both at once: there may be no memory for them. Where there is none for the larger ones
+        // either, few tokens have room, and the next batch tries anew.
+        self.activations.replace(of(1)?).free(gpu);
+        let few = self.activations.replace(of(wanted)?);
+        few.free(gpu);
+        Ok(())
     }
 
     /// The logits that a plan of `batch` has computed.
     async fn read(&self, gpu: &Gpu, batch: &Batch) -> Result<Vec<Vec<f32>>> {
         let labels = self.config.labels.len();
         let stride = crate::ops::stride(labels);
-        let rows = gpu.read_f32(&self.activations.logits.buffer, batch.pairs() * stride).await?;
+        let rows = gpu.read_f32(&self.activations().logits.buffer, batch.pairs() * stride).await?;
         Ok(rows.chunks_exact(stride).map(|row| row[..labels].to_vec()).collect())
     }
 
@@ -116,17 +167,20 @@ impl Encoder {
     /// As [`Encoder::logits`].
     pub async fn first_overflow(&self, gpu: &Gpu, batch: &Batch) -> Result<Option<String>> {
         let _guard = self.lock.lock().await;
+        self.make_room(gpu, batch.tokens())?;
         self.upload(gpu, batch).await?;
         let row = crate::ops::stride(self.config.hidden_size) / 2;
+        let x = self.activations();
+        let firsts = [&x.first_hidden.buffer, &x.first_attended.buffer];
         let (mut layers, mut before) = (0, "");
         for step in self.plan(batch)?.steps {
             let (label, out) = (step.label, step.buffers.last().cloned());
             layers += usize::from(label == "qkv" && before != "qkv");
             before = label;
             gpu.run(&Plan { steps: vec![step] }, &|| false).await?;
-            let (Some(out), Some(part)) = (out, label.strip_suffix(" norm")) else { continue };
-            let last = layers == self.config.num_hidden_layers;
-            let rows = if last { batch.pairs() } else { batch.tokens() };
+            let (Some(out), Some(part)) = (out, self.normalised(label)) else { continue };
+            let of_firsts = firsts.contains(&&out);
+            let rows = if of_firsts { batch.pairs() } else { batch.tokens() };
             let words = gpu.read_f32(&out, rows * row).await?;
             let is_lost = |word: &f32| {
                 let bits = word.to_bits();
@@ -143,11 +197,22 @@ impl Encoder {
         Ok((!finite).then(|| "the head".into()))
     }
 
+    /// Whose numbers the LayerNorm called `label` reads, if it is one of a layer: those of the part
+    /// that it follows. Of ModernBERT that is the part before.
+    fn normalised(&self, label: &'static str) -> Option<&'static str> {
+        match (&self.model, label.strip_suffix(" norm")?) {
+            (_, "head") => None,
+            (Model::Bert(_), part) => Some(part),
+            (Model::ModernBert(_), "ffn") => Some("attention"),
+            (Model::ModernBert(_), _) => Some("ffn"),
+        }
+    }
+
     /// Writes what a plan of `batch` reads, and NaN where its logits will be.
     pub async fn upload(&self, gpu: &Gpu, batch: &Batch) -> Result<()> {
-        let x = &self.activations;
+        let x = &*self.activations();
         gpu.write(&x.ids, 0, &batch.ids).await?;
-        gpu.write(&x.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
+        gpu.write(&x.first_rows, 0, &batch.cu_seqlens).await?;
         gpu.write(&x.tasks, 0, &forward_tasks(&batch.cu_seqlens, false)).await?;
         gpu.write(&x.first_tasks, 0, &forward_tasks(&batch.cu_seqlens, true)).await?;
         let nothing = vec![f32::NAN; batch.pairs() * crate::ops::stride(self.config.labels.len())];
@@ -156,7 +221,14 @@ impl Encoder {
 
     /// The forward pass of `batch`, written down.
     pub fn plan(&self, batch: &Batch) -> Result<Plan> {
-        let (w, x) = (&self.weights, &self.activations);
+        let x = &*self.activations();
+        let w = match (&self.model, &x.modernbert) {
+            (Model::ModernBert(model), Some(own)) => {
+                return modernbert::plan(&self.config, &self.choice, model, x, own, batch);
+            }
+            (Model::Bert(w), _) => w,
+            _ => unreachable!("both follow from the same config"),
+        };
         let (tokens, pairs) = (batch.tokens(), batch.pairs());
         let heads = Heads { count: self.config.num_attention_heads, size: self.config.head_size() };
         let all = x.tasks(batch);
@@ -216,7 +288,7 @@ impl Encoder {
             false => Epilogue::Tanh,
         };
         steps.extend(head("head dense", narrow, &x.first_hidden, &w.dense, activation, &x.head)?);
-        steps.extend(head("head out", wide, &x.head, &w.project, Epilogue::StoreF32, &x.logits)?);
+        steps.extend(head("head out", wide, &x.head, &w.project, Epilogue::Store, &x.logits)?);
         Ok(Plan { steps })
     }
 }
@@ -232,7 +304,7 @@ mod tests {
     use crate::reference;
     use crate::tokenizer::Encoded;
 
-    fn config(
+    pub(super) fn config(
         layers: usize,
         heads: usize,
         head_size: usize,
@@ -252,10 +324,11 @@ mod tests {
             layer_norm_eps: 1e-5,
             pad_token_id: 1,
             labels: (0..labels).map(|i| i.to_string()).collect(),
+            modernbert: None,
         }
     }
 
-    fn sequence(tokens: usize, salt: usize) -> Encoded {
+    pub(super) fn sequence(tokens: usize, salt: usize) -> Encoded {
         Encoded {
             ids: (0..tokens).map(|i| ((i * 37 + salt * 11) % 101) as u32).collect(),
             position_ids: (2..).take(tokens).collect(),
@@ -264,12 +337,12 @@ mod tests {
         }
     }
 
-    fn block_on<T>(future: impl Future<Output = Result<T>>) -> T {
+    pub(super) fn block_on<T>(future: impl Future<Output = Result<T>>) -> T {
         pollster::block_on(future).unwrap()
     }
 
     /// Whether every logit is within `bound` of the expected one. NaN is not.
-    fn close(got: &[Vec<f32>], expected: &[Vec<f32>], bound: f32) -> bool {
+    pub(super) fn close(got: &[Vec<f32>], expected: &[Vec<f32>], bound: f32) -> bool {
         got.len() == expected.len()
             && got.iter().flatten().count() == expected.iter().flatten().count()
             && got.iter().flatten().zip(expected.iter().flatten()).all(|(got, expected)| {
@@ -288,7 +361,7 @@ mod tests {
     }
 
     /// The logits of the reference implementation for a checkpoint of random weights.
-    fn reference_logits(
+    pub(super) fn reference_logits(
         config: &Config,
         checkpoint: &Checkpoint,
         pairs: &[Encoded],
@@ -344,6 +417,27 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_longer_than_the_usual_ones_gets_room_and_gives_it_back() {
+        let gpu = block_on(Gpu::open(Dtype::F32));
+        let config = config(2, 2, 25, 210, 1);
+        let checkpoint = Checkpoint::random(&config, 7, RandomProfile::Plain);
+        let load = async |tokens| {
+            let choice = Choice::safe();
+            Encoder::load(&gpu, &checkpoint, &config, choice, None, tokens, &mut |_| {}).await
+        };
+        let (roomy, tight) = (block_on(load(200)), block_on(load(40)));
+        let long = Batch::new(&[sequence(88, 1)]);
+        let short = Batch::new(&[sequence(17, 2), sequence(20, 3)]);
+        let bytes = [&short, &long, &long, &short].map(|batch| {
+            let run = |encoder: &Encoder| block_on(encoder.logits(&gpu, batch, &|| false));
+            assert_eq!(run(&tight), run(&roomy));
+            gpu.allocated_bytes()
+        });
+        assert!(bytes[1] > bytes[0], "{bytes:?}");
+        assert_eq!([bytes[1], bytes[0]], [bytes[2], bytes[3]]);
+    }
+
+    #[test]
     fn every_family_equals_the_reference_with_words_in_one_part_or_many() {
         let gpu = block_on(Gpu::open(Dtype::F16));
         for (family, types) in [(Family::XlmRoberta, 1), (Family::Bert, 2), (Family::DistilBert, 0)]
@@ -360,17 +454,27 @@ mod tests {
             for (part_bytes, parts) in [(u64::MAX, 1), (25 * 128, 5), (1, 101)] {
                 let choice = Choice::safe();
                 let mut silent = |_: u64| {};
-                let weights =
-                    weights::load(&gpu, &checkpoint, &config, None, part_bytes, &mut silent);
+                let loader = Loader {
+                    gpu: &gpu,
+                    checkpoint: &checkpoint,
+                    config: &config,
+                    format: None,
+                    bytes: 0,
+                    loaded: &mut silent,
+                };
+                let weights = block_on(weights::load(loader, part_bytes));
+                assert_eq!(weights.tables.word.len(), parts);
                 let encoder = Encoder {
                     choice,
-                    weights: block_on(weights),
-                    activations: Activations::new(&gpu, &config, &choice, 200).unwrap(),
+                    model: Model::Bert(weights),
+                    batch_tokens: 200,
+                    activations: RefCell::new(Rc::new(block_on(async {
+                        Activations::new(&gpu, &config, &choice, 200)
+                    }))),
                     config: config.clone(),
                     lock: Lock::default(),
                     pace: Pace::new(choice.flops_per_second),
                 };
-                assert_eq!(encoder.weights.tables.word.len(), parts);
                 let logits = block_on(encoder.logits(&gpu, &Batch::new(&pairs), &|| false));
                 assert!(
                     close(&logits, &expected, 1e-2),

@@ -81,8 +81,12 @@ impl Executor {
         if self.params.size() < (steps * PARAMS_STRIDE) as u64 {
             self.params = params_buffer(device, steps.next_power_of_two());
             // They bind the old buffer.
-            self.pipelines.values_mut().for_each(|made| made.bind_groups.clear());
+            self.forget_bind_groups();
         }
+    }
+
+    fn forget_bind_groups(&mut self) {
+        self.pipelines.values_mut().for_each(|made| made.bind_groups.clear());
     }
 
     /// Encodes step `index` of `plan`, which was prepared.
@@ -329,6 +333,11 @@ impl Gpu {
         let nanoseconds = f64::from(queue.get_timestamp_period());
         let seconds = |pair: &[u64]| pair[1].saturating_sub(pair[0]) as f64 * nanoseconds * 1e-9;
         Ok(ticks.chunks_exact(2).map(seconds).collect())
+    }
+
+    /// Lets go of the buffers that were bound.
+    pub(super) fn forget_bind_groups(&self) {
+        self.executor.borrow_mut().forget_bind_groups();
     }
 
     /// Everything on the GPU that was made so far: bytes of buffers, bind groups, pipelines, bytes of

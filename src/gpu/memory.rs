@@ -16,7 +16,7 @@ const READBACK_BYTES: u64 = 64 << 10;
 /// What is known of the buffers of a device.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Bytes of all buffers made so far.
+    /// Bytes of all buffers made so far, less those that were freed.
     allocated: Cell<u64>,
     /// Bytes that were written and that wgpu may still hold in host memory.
     staged: Cell<u64>,
@@ -25,7 +25,7 @@ pub(super) struct Memory {
 }
 
 impl Gpu {
-    /// Bytes of GPU memory handed out by [`Gpu::buffer`] so far.
+    /// Bytes of GPU memory handed out by [`Gpu::buffer`] so far, less what [`Gpu::free`] took back.
     pub fn allocated_bytes(&self) -> u64 {
         self.memory.allocated.get()
     }
@@ -66,6 +66,16 @@ impl Gpu {
         self.device.check()?;
         self.memory.allocated.set(self.memory.allocated.get() + size);
         Ok(buffer)
+    }
+
+    /// Gives the memory of buffers back at once. Dropping them would leave it to the bind groups that
+    /// name them and, in a browser, to the garbage collector. Nothing may use them after this.
+    pub fn free(&self, buffers: &[&Buffer]) {
+        self.forget_bind_groups();
+        for buffer in buffers {
+            buffer.destroy();
+            self.memory.allocated.set(self.memory.allocated.get() - buffer.size());
+        }
     }
 
     /// Makes a buffer that holds `data`.

@@ -17,6 +17,7 @@ struct Params {
     first_word: u32,
     words: u32,
     quantised: u32,
+    last_position: u32,
 }
 
 /// The tables. That of words may be larger than one binding (250,002 rows of 1024 are 512 MB, and
@@ -26,14 +27,15 @@ struct Params {
 pub struct Tables {
     /// `[vocab_size, hidden_size]`, f16 or q8: parts whose rows follow on each other.
     pub word: Vec<Matrix>,
-    /// `[max_position_embeddings, hidden_size]`, f16.
+    /// `[max_position_embeddings, hidden_size]`, f16; a row of zeros for a model without.
     pub position: Matrix,
     /// `[token types, hidden_size]`, f32.
     pub token_type: Matrix,
 }
 
 /// `out[..tokens] = word[ids.word] + position[ids.position] + token_type[ids.type]`; `ids` holds
-/// three u32 a token, (word, position, type), each inside its table. A step for each part of the
+/// three u32 a token, (word, position, type), each inside its table; a position after the last has the
+/// last one's row. A step for each part of the
 /// word table writes the tokens whose word it has.
 ///
 /// # Errors
@@ -62,7 +64,9 @@ pub fn embed(
     let step = |part: &Matrix| {
         let quantised = u32::from(part.storage == Storage::Q8);
         let words = part.rows as u32;
-        let params = Params { stride4: stride4(width), first_word, words, quantised };
+        let last_position = (tables.position.rows - 1) as u32;
+        let params =
+            Params { stride4: stride4(width), first_word, words, quantised, last_position };
         first_word += words;
         Step {
             kernel: &KERNEL,

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Matrix, Storage, check, stride4};
+use super::{Matrix, Storage, check};
 use crate::error::Result;
 use crate::gpu::{Buffer, Step, Work};
 use crate::ops::shaders::gather_rows::{KERNEL, WORKGROUP_SIZE};
@@ -10,10 +10,10 @@ use crate::ops::shaders::gather_rows::{KERNEL, WORKGROUP_SIZE};
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    stride4: u32,
+    stride2: u32,
 }
 
-/// `out[i] = x[rows[i]]` for the first `count` of `rows` (u32 each, inside `x`). Both are f16.
+/// `out[i] = x[rows[i]]` for the first `count` of `rows` (u32 each, inside `x`), bit by bit. Both are f16, or both f32.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -30,17 +30,18 @@ pub fn gather_rows(
         count <= out.rows
             && rows.size() >= 4 * count as u64
             && x.width == out.width
-            && x.storage == Storage::F16
-            && out.storage == Storage::F16,
+            && x.storage == out.storage
+            && x.storage != Storage::Q8,
     )?;
-    let params = Params { stride4: stride4(x.width) };
+    let row_bytes = x.storage.row_bytes(x.width);
+    let stride2 = row_bytes as u32 / 8;
     Ok(Step {
         kernel: &KERNEL,
         label,
-        params: bytemuck::bytes_of(&params).to_vec(),
+        params: bytemuck::bytes_of(&Params { stride2 }).to_vec(),
         buffers: vec![rows.clone(), x.buffer.clone(), out.buffer.clone()],
-        workgroups: [stride4(x.width).div_ceil(WORKGROUP_SIZE), count as u32, 1],
-        work: Work { flops: 0, bytes: (4 * count * x.width) as u64 },
+        workgroups: [stride2.div_ceil(WORKGROUP_SIZE), count as u32, 1],
+        work: Work { flops: 0, bytes: (2 * count * row_bytes) as u64 },
     })
 }
 

@@ -6,14 +6,17 @@ pub mod blocks;
 mod choice;
 pub mod copy;
 pub mod embed;
+pub mod gated;
 pub mod gather_rows;
 pub mod layer_norm;
 pub mod matmul;
+pub mod mean_rows;
 pub mod multiply_add;
 pub mod multiply_add_stored;
 #[cfg(test)]
 mod not_finite;
 pub mod poison;
+pub mod rotary;
 #[cfg(test)]
 pub(crate) mod testing;
 /// The kernels' own constants, bindings and texts: what build.rs reads from `shaders/`.

@@ -2,11 +2,15 @@
 //! whatever variant, prelude, epilogue or driver computes it, and what does not is not touched.
 
 use super::attention::{self, Heads, Task, Tasks, attention};
+use super::gated::{gated, width_of};
 use super::matmul::{self, Epilogue, Method, Weights, matmul};
-use super::shaders::matmul::{RESIDUAL, STORE_F32};
+use super::mean_rows::mean_rows;
+use super::rotary::{Turns, rotary};
+use super::shaders::matmul::{ADD, RESIDUAL, STORE};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
 use super::{Matrix, Storage, blocks, embed, gather_rows, layer_norm};
 use crate::checkpoint::{Quantised, WeightFormat};
+use crate::config::Activation;
 use crate::error::Result;
 use crate::gpu::{Gpu, Step};
 
@@ -36,7 +40,7 @@ fn epilogues() -> Vec<(String, u32, bool)> {
     });
     let mut found: Vec<_> = constants
         .map(|(name, number)| {
-            let wide = name == "RESIDUAL" || name == "STORE_F32";
+            let wide = name == "RESIDUAL" || name == "ADD";
             (name, number, wide)
         })
         .collect();
@@ -77,7 +81,8 @@ async fn spoiled_matmul(
 ) -> Result<Vec<f32>> {
     let mut case = Case::new(7);
     let a = testing::matrix(gpu, &case.f16_values(M * K, 1.0), K, Storage::F16).await?;
-    let residual = testing::matrix(gpu, &case.f16_values(M * N, 1.0), N, Storage::F16).await?;
+    let of = if epilogue == ADD { Storage::F32 } else { Storage::F16 };
+    let residual = testing::matrix(gpu, &case.f16_values(M * N, 1.0), N, of).await?;
     let mut bias = case.values(N, 0.5);
     if input == Input::Bias {
         bias[COLUMN] = value;
@@ -109,10 +114,10 @@ async fn spoiled_matmul(
     let method = Method { variant, most_flops: u64::MAX, blocks: Some(&blocks_buffer) };
     let kind = if wide { Epilogue::Residual(&residual) } else { Epilogue::Store };
     let mut steps = matmul("test", method, M, &a, &weights, kind, &out)?;
-    // The epilogue is the last parameter. So one that `Epilogue` does not know is tested, too.
+    // The epilogue is the parameter before the last. So one that `Epilogue` does not know is tested, too.
     if let Some(Step { params, .. }) = steps.last_mut() {
-        let at = params.len() - 4;
-        params[at..].copy_from_slice(&epilogue.to_le_bytes());
+        let at = params.len() - 8;
+        params[at..at + 4].copy_from_slice(&epilogue.to_le_bytes());
     }
     testing::run(gpu, steps, &out, M).await
 }
@@ -128,7 +133,7 @@ fn every_epilogue_of_every_matmul() {
         for variant in matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
             for (name, epilogue, wide) in epilogues() {
                 for input in [Input::A, Input::Weight, Input::Bias, Input::Residual] {
-                    if input == Input::Residual && epilogue != RESIDUAL {
+                    if input == Input::Residual && ![RESIDUAL, ADD].contains(&epilogue) {
                         continue;
                     }
                     let given = (input, value);
@@ -136,9 +141,11 @@ fn every_epilogue_of_every_matmul() {
                     let run = spoiled_matmul(gpu, variant, f16, (epilogue, wide), given);
                     let what = format!("{} {name} {given:?} {:?}", variant.name, gpu.dtype());
                     // In f32 the neighbouring column stays finite, except in a pair of residuals.
-                    let exact = wide && matches!(input, Input::Weight | Input::Bias);
+                    let exact = wide && matches!(input, Input::Weight | Input::Bias)
+                        || epilogue == ADD && input == Input::Residual;
                     assert_lost(&what, &testing::block_on(run), N, |row, column| {
-                        if exact { column == COLUMN } else { lost(input, row, column) }
+                        let exact = !exact || column == COLUMN;
+                        exact && lost(input, row, column)
                     });
                 }
             }
@@ -151,7 +158,7 @@ fn scales_of_quantised_weights() {
     each(|gpu, value| {
         for variant in matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu)) {
             for format in [WeightFormat::Q8, WeightFormat::Q4] {
-                let (epilogue, given) = ((STORE_F32, true), (Input::Weight, value));
+                let (epilogue, given) = ((STORE, true), (Input::Weight, value));
                 let run = spoiled_matmul(gpu, variant, format, epilogue, given);
                 let what = format!("{} {format} {value} {:?}", variant.name, gpu.dtype());
                 assert_lost(&what, &testing::block_on(run), N, |_, column| column == COLUMN);
@@ -250,6 +257,7 @@ fn softmax_of_attention() {
                         buffer: gpu.buffer_of("tasks", &tasks).await?,
                         count: tasks.len(),
                         scores: 41 * 41 + 20 * 20,
+                        window: None,
                     };
                     let out = Matrix::zeros(gpu, "out", tokens + 1, width, Storage::F16)?;
                     testing::poison(gpu, &out).await?;
@@ -272,6 +280,112 @@ fn softmax_of_attention() {
                 });
             }
         }
+    });
+}
+
+#[test]
+fn a_window_of_attention_keeps_out_what_lies_beyond_it() {
+    let heads = Heads { count: 1, size: 12 };
+    let (width, tokens, window) = (heads.width(), 120u32, 7u32);
+    each(|gpu, value| {
+        for variant in attention::VARIANTS {
+            let got = testing::block_on(async {
+                let numbers = Case::new(5).f16_values(tokens as usize * 3 * width, 1.0);
+                let qkv = testing::matrix(gpu, &numbers, 3 * width, Storage::F16).await?;
+                spoil(gpu, &qkv, 40, width + 2, value).await?;
+                let tasks = attention::forward_tasks(&[0, tokens], false);
+                let tasks = Tasks {
+                    buffer: gpu.buffer_of("tasks", &tasks).await?,
+                    count: tasks.len(),
+                    scores: u64::from(tokens * tokens),
+                    window: Some(window),
+                };
+                let out = Matrix::zeros(gpu, "out", tokens as usize + 1, width, Storage::F16)?;
+                testing::poison(gpu, &out).await?;
+                let steps = attention("test", variant, u64::MAX, heads, &tasks, &qkv, &out)?;
+                testing::run(gpu, steps, &out, tokens as usize).await
+            });
+            let what = format!("{} {value} {:?}", variant.kernel.name, gpu.dtype());
+            // A tile of keys is read whole, so what is near the window may be lost, too.
+            let away = |row: usize| row.abs_diff(40);
+            let near = |row| away(row) <= window as usize + 32 + attention::QUERIES as usize;
+            assert_lost(&what, &got, width, |row, column| {
+                let is_lost = !got[row * width + column].is_finite();
+                away(row) <= window as usize || near(row) && is_lost
+            });
+            assert!((0..tokens as usize).any(|row| !near(row)));
+        }
+    });
+}
+
+#[test]
+fn turned_queries_and_keys() {
+    let heads = Heads { count: 2, size: 6 };
+    let (width, tokens) = (heads.width(), 3);
+    each(|gpu, value| {
+        // A number of q, one of k, and one of v, which is copied.
+        for part in 0..3 {
+            let got = testing::block_on(async {
+                let numbers = Case::new(8).f16_values(tokens * 3 * width, 1.0);
+                let qkv = testing::matrix(gpu, &numbers, 3 * width, Storage::F16).await?;
+                spoil(gpu, &qkv, 1, part * width + COLUMN, value).await?;
+                let ids = gpu.buffer_of("ids", &[[0u32, 1, 0], [0, 2, 0], [0, 3, 0]]).await?;
+                let turns = Turns::new(gpu, 4, heads.size, 10_000.0).await?;
+                let out = Matrix::zeros(gpu, "out", tokens + 1, 3 * width, Storage::F16)?;
+                testing::poison(gpu, &out).await?;
+                let step = rotary("test", tokens, heads, &ids, &turns, &qkv, &out)?;
+                testing::run(gpu, vec![step], &out, tokens).await
+            });
+            let spoiled = (part * width + COLUMN) / 2;
+            assert_lost(&format!("{part} {value}"), &got, 3 * width, |row, column| {
+                row == 1 && column / 2 == spoiled
+            });
+        }
+    });
+}
+
+#[test]
+fn gates_and_what_they_gate() {
+    let (rows, width) = (3, 70);
+    each(|gpu, value| {
+        for by in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+            for of_gate in [false, true] {
+                let half = width_of(width) / 2;
+                let got = testing::block_on(async {
+                    let numbers = Case::new(3).f16_values(rows * 2 * half, 1.0);
+                    let x = testing::matrix(gpu, &numbers, 2 * half, Storage::F16).await?;
+                    let column = if of_gate { half + COLUMN } else { COLUMN };
+                    spoil(gpu, &x, 1, column, value).await?;
+                    let out = Matrix::zeros(gpu, "out", rows + 1, width, Storage::F16)?;
+                    testing::poison(gpu, &out).await?;
+                    let step = gated("test", by, rows, &x, &out)?;
+                    testing::run(gpu, vec![step], &out, rows).await
+                });
+                let what = format!("{by:?} {of_gate} {value} {}", got[width + COLUMN]);
+                assert!(!got[width + COLUMN].is_finite(), "{what}");
+                let others =
+                    got.iter().enumerate().filter(|(at, _)| at / 2 != (width + COLUMN) / 2);
+                assert!(others.map(|(_, x)| x).all(|x| x.is_finite()), "{what}");
+            }
+        }
+    });
+}
+
+#[test]
+fn means_of_rows() {
+    each(|gpu, value| {
+        let got = testing::block_on(async {
+            let numbers = Case::new(2).f16_values(9 * 70, 1.0);
+            let x = testing::matrix(gpu, &numbers, 70, Storage::F16).await?;
+            spoil(gpu, &x, 5, COLUMN, value).await?;
+            let ends = gpu.buffer_of("ends", &[0u32, 4, 7, 9]).await?;
+            let out = Matrix::zeros(gpu, "out", 4, 70, Storage::F16)?;
+            testing::poison(gpu, &out).await?;
+            let step = mean_rows("test", 3, &ends, &x, &out)?;
+            testing::run(gpu, vec![step], &out, 3).await
+        });
+        let lost = |row, column: usize| row == 1 && column / 2 == COLUMN / 2;
+        assert_lost(&format!("{value}"), &got, 70, lost);
     });
 }
 

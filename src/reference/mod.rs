@@ -3,6 +3,7 @@
 pub mod backward;
 #[cfg(test)]
 mod finite_differences;
+pub mod modernbert;
 #[cfg(test)]
 mod torch_gradients;
 
@@ -197,6 +198,9 @@ pub fn copy(x: &[f32], before: &[f32]) -> Vec<f32> {
 /// Logits `[labels]` of one sequence of (word, position, type), by the functions above. `tensor`
 /// gives the numbers of a tensor by its name, all shapes follow from `config`.
 pub fn logits(config: &Config, tensor: &dyn Fn(&str) -> Vec<f32>, ids: &[[u32; 3]]) -> Vec<f32> {
+    if let Some(of) = &config.modernbert {
+        return modernbert::logits(config, of, tensor, ids);
+    }
     let (width, heads) = (config.hidden_size, config.num_attention_heads);
     let weight = |module: Module| tensor(&module.weight(config.family));
     let bias = |module: Module| tensor(&format!("{}.bias", module.name(config.family)));

@@ -4,19 +4,10 @@
 use serde_json::Value;
 
 use super::Tokenizer;
-use crate::checkpoint::source::{Files, read_all};
-use crate::config::{Config, function_of_logits, quote_constants};
+use crate::checkpoint::modules::{MODULES, SETTINGS, TRANSFORMER, classes, read_json};
+use crate::checkpoint::source::Files;
+use crate::config::{Config, function_of_logits};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Lists the parts of a model. Where it is missing, sentence-transformers ignores the files below.
-const MODULES: &str = "modules.json";
-/// Prompts, and the function of the logits.
-const SETTINGS: &str = "config_sentence_transformers.json";
-/// How the transformer among the parts is loaded.
-const TRANSFORMER: &str = "sentence_bert_config.json";
-
-/// None of these files is near this size.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// transformers takes a longer one for no limit at all.
 const NO_LIMIT: f64 = 1e20;
@@ -32,7 +23,9 @@ pub(crate) struct CrossEncoder {
 }
 
 impl CrossEncoder {
-    /// Reads what `files` has of it; `json` is their `config.json`.
+    /// Reads what `files` has of it; `json` is their `config.json`. Where that is of a bare encoder, the
+    /// modules behind it have been read. Where `modules.json` is missing, sentence-transformers ignores
+    /// the other files.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the file and the field that is broken or not supported.
@@ -40,20 +33,27 @@ impl CrossEncoder {
         files: &dyn Files,
         json: &[u8],
         config: &Config,
+        has_chain: bool,
     ) -> Result<CrossEncoder> {
         let older = function(function_of_logits("config.json", json)?.as_ref());
         let plain = CrossEncoder { activation: older, ..CrossEncoder::default() };
-        let Some(modules) = value(files, MODULES).await? else { return Ok(plain) };
-        let Some(settings) = value(files, SETTINGS).await? else { return Ok(plain) };
+        let Some(modules) = read_json(files, MODULES).await? else { return Ok(plain) };
+        let Some(settings) = read_json(files, SETTINGS).await? else { return Ok(plain) };
         if settings["model_type"] != "CrossEncoder" {
             return Ok(plain);
         }
-        if modules.as_array().is_none_or(|modules| modules.len() != 1) {
-            let why = "lists other modules than one transformer, which is not supported";
-            return Err(refuse(MODULES, why));
+        if !has_chain && modules.as_array().is_none_or(|modules| modules.len() != 1) {
+            let what = match &classes(&modules)?[..] {
+                "" => "lists no module".into(),
+                classes => format!("lists {classes}"),
+            };
+            let why = format!(
+                "{what}; more than a transformer is supported where that is a ModernBertModel"
+            );
+            return Err(refuse(MODULES, &why));
         }
         let default = if config.labels.len() == 1 { "Sigmoid" } else { "Identity" };
-        let transformer = value(files, TRANSFORMER).await?.unwrap_or_default();
+        let transformer = read_json(files, TRANSFORMER).await?.unwrap_or_default();
         Ok(CrossEncoder {
             prompt: prompt(&settings)?,
             max_tokens: max_tokens(&transformer)?,
@@ -152,15 +152,6 @@ fn function(path: Option<&Value>) -> Option<String> {
     let (_, name) = path?.as_str().filter(|path| path.starts_with("torch."))?.rsplit_once('.')?;
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     (name.len() < 100 && name.chars().all(plain)).then(|| name.to_owned())
-}
-
-async fn value(files: &dyn Files, name: &str) -> Result<Option<Value>> {
-    let json = read_all(files, name, MOST_BYTES).await?;
-    let parse = |json: Vec<u8>| {
-        serde_json::from_slice(&quote_constants(&json))
-            .map_err(|error| refuse(name, &format!("cannot be read: {error}")))
-    };
-    json.map(parse).transpose()
 }
 
 fn refuse(at_fault: &str, why: &str) -> Error {

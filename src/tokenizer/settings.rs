@@ -65,6 +65,7 @@ impl Class {
             Family::Roberta => Class::Roberta,
             Family::XlmRoberta => Class::built(Class::XlmRoberta),
             Family::Bert | Family::DistilBert => Class::built(Class::Bert),
+            Family::ModernBert => Class::Other,
         }
     }
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import texts
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("xlm-roberta", "xlm-roberta-m3", "bert-uncased", "bert-cased")
+NAMES = ("xlm-roberta", "xlm-roberta-m3", "bert-uncased", "bert-cased", "modernbert")
 BRACKETS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -108,6 +108,29 @@ def bert(lowercase):
     return tokenizer
 
 
+def modernbert():
+    """Byte-level BPE with runs of spaces as tokens of their own, as ModernBERT's."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=1400,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts.corpus(), trainer)
+    runs = [AddedToken(" " * count, special=False, normalized=True) for count in range(24, 1, -1)]
+    tokenizer.add_tokens([AddedToken("|||IP_ADDRESS|||", special=False, normalized=True), *runs])
+    specials = [AddedToken(name, special=True, normalized=False, lstrip=name == "[MASK]") for name in BRACKETS]
+    tokenizer.add_special_tokens(specials)
+    ids = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:0 [SEP]:0", special_tokens=ids
+    )
+    return tokenizer
+
+
 def train():
     path("").parent.mkdir(exist_ok=True)
     pieces, charsmap = sentence_piece(HERE / "tokenizers")
@@ -117,6 +140,7 @@ def train():
         "xlm-roberta-m3": xlm_roberta(pieces, charsmap, m3=True),
         "bert-uncased": bert(lowercase=True),
         "bert-cased": bert(lowercase=False),
+        "modernbert": modernbert(),
     }
     assert set(made) == set(NAMES)
     for name, tokenizer in made.items():
@@ -126,7 +150,7 @@ def train():
 
 def spelled(text, name):
     """BERT writes special tokens in another way; the pairs have RoBERTa's."""
-    if name.startswith("bert"):
+    if name.startswith("bert") or name == "modernbert":
         for ours, theirs in zip(("<pad>", "<unk>", "<s>", "</s>", "<mask>"), BRACKETS):
             text = text.replace(ours, theirs)
     return text

@@ -97,6 +97,12 @@ def family(architecture, model_type, **changed):
         for field in ("bos_token_id", "eos_token_id"):
             config.pop(field)
         config |= {"pad_token_id": 0}
+    if model_type == "modernbert":
+        for field in ("bos_token_id", "eos_token_id", "type_vocab_size", "hidden_act"):
+            config.pop(field)
+        config |= {"pad_token_id": 0, "norm_eps": config.pop("layer_norm_eps"), "hidden_activation": "gelu", **changed}
+        for field in ("layer_norm_eps", "hidden_act", "type_vocab_size", "bos_token_id", "eos_token_id"):
+            config.pop(field, None)
     if model_type == "distilbert":
         names = {
             "hidden_size": "dim",
@@ -138,6 +144,30 @@ FAMILY_MODELS = {
         family("Bert", "bert", **sizes(128, 2, 300, 2, 1210, 40, types=2, eps=1e-12)),
         1,
         "bert-cased",
+    ),
+    # Windows smaller than the pairs, another rhythm of global layers, the mean of all tokens, and biases.
+    "modernbert": (
+        family("ModernBert", "modernbert", **sizes(96, 3, 160, 4, 1500, 512), local_attention=24),
+        1,
+        "modernbert",
+    ),
+    "modernbert-mean": (
+        family(
+            "ModernBert",
+            "modernbert",
+            **sizes(60, 3, 106, 5, 1510, 200, ("no", "maybe", "yes")),
+            global_attn_every_n_layers=2,
+            global_rope_theta=20000.0,
+            local_rope_theta=500.0,
+            local_attention=7,
+            classifier_pooling="mean",
+            classifier_bias=True,
+            attention_bias=True,
+            mlp_bias=True,
+            norm_bias=True,
+        ),
+        1,
+        "modernbert",
     ),
     "distilbert": (
         family("DistilBert", "distilbert", **sizes(96, 4, 256, 2, 1200, 512, ("NEGATIVE", "POSITIVE"))),
@@ -217,6 +247,8 @@ def random_values():
 
 def most_tokens(config):
     """The most tokens of a pair: 512 (XLM-RoBERTa's 1024), or what the position table allows."""
+    if config["model_type"] == "modernbert":
+        return min(8192, config["max_position_embeddings"])
     if config["model_type"] in ("bert", "distilbert"):
         return min(512, config["max_position_embeddings"])
     most = 1024 if config["model_type"] == "xlm-roberta" else 512
@@ -284,7 +316,7 @@ def family_tokens(names):
         if not set(configs) & set(names):
             continue
         lengths = sorted({most_tokens(config) for config in configs.values()}, reverse=True)
-        pad = None if tokenizer.startswith("bert") else 1
+        pad = None if "bert-" in tokenizer or tokenizer == "modernbert" else 1
         spelled = lambda text: family_tokenizers.spelled(text, tokenizer)
         by_length = tokens(tokenizer, family_tokenizers.path(tokenizer), lengths, pad, spelled)
         by_model |= {name: by_length[most_tokens(config)] for name, config in configs.items()}
@@ -332,7 +364,7 @@ def watch_ffn(model):
         largest[0] = max(largest[0], output.abs().max().item())
 
     for name, module in model.named_modules():
-        if name.endswith((".ffn.lin2", ".output.dense")) and "attention" not in name:
+        if name.endswith((".ffn.lin2", ".output.dense", ".mlp.Wo")) and "attention" not in name:
             module.register_forward_hook(note)
     return largest
 
@@ -343,7 +375,7 @@ def store_in_f16(model):
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
             module.register_forward_pre_hook(lambda _, inputs: (inputs[0].half().float(),))
-        if isinstance(module, torch.nn.LayerNorm) or name.endswith(("query", "key", "value", "q_lin", "k_lin", "v_lin")):
+        if isinstance(module, torch.nn.LayerNorm) or name.endswith(("query", "key", "value", "q_lin", "k_lin", "v_lin", "Wqkv")):
             module.register_forward_hook(lambda _module, _inputs, output: output.half().float())
 
 

@@ -32,7 +32,7 @@ def mix(h):
 
 def spread_and_mean(name, shape):
     """The width of a tensor's uniform distribution and its centre."""
-    if name.endswith(("LayerNorm.weight", "layer_norm.weight")):
+    if name.endswith(("LayerNorm.weight", "norm.weight")):
         return np.float32(0.5), np.float32(1)
     if name.endswith("_embeddings.weight"):
         return np.float32(2), np.float32(0)
@@ -58,6 +58,6 @@ def tensor(name, shape, seed, profile="plain"):
         outlier = np.arange(shape[0]) % 61 == 7
         if name.endswith(".output.dense.weight") and "attention" not in name:
             value[outlier] *= np.float32(512)
-        elif name.endswith(("LayerNorm.weight", "layer_norm.weight")):
+        elif name.endswith(("LayerNorm.weight", "norm.weight")):
             value[outlier] *= np.float32(0.0625)
     return value

@@ -1,4 +1,4 @@
-// XLM-RoBERTa, BERT and DistilBERT in the npm package: a module of their own in Chromium (SwiftShader,
+// XLM-RoBERTa, BERT, DistilBERT and ModernBERT in the npm package: a module of their own in Chromium (SwiftShader,
 // no f16), Firefox and Node (lavapipe, f16), and the CPU's, against PyTorch's scores.
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,15 @@ import { compare } from "./compare.mjs";
 import { golden, makeModel, pairsOf } from "./goldens.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
-const MODELS = ["xlm-roberta", "xlm-roberta-labels", "bert-cased", "bert-two-labels", "distilbert"];
+const MODELS = [
+  "xlm-roberta",
+  "xlm-roberta-labels",
+  "bert-cased",
+  "bert-two-labels",
+  "distilbert",
+  "modernbert",
+  "modernbert-mean",
+];
 
 let models;
 let site;
@@ -132,7 +140,7 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       for (const device of ["gpu", "cpu"]) {
         site.log.length = 0;
         const says =
-          /architectures: is "T5ForSequenceClassification"; .* DistilBertForSequenceClassification are supported/;
+          /architectures: is "T5ForSequenceClassification"; .* ModernBertForSequenceClassification are supported/;
         await assert.rejects(host.logits(addressOf("t5"), [], { device }), says);
         assert.ok(site.log.some((line) => line.endsWith("/t5/config.json")));
         assert.deepEqual(
@@ -167,12 +175,17 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
       test("a worker that dies and a device that is lost are replaced", () =>
         host.page.evaluate(assertReplaced, addressOf("bert-cased")));
 
-      test("adapting DistilBERT is refused by its name", async () => {
-        const found = await host.page.evaluate(tryToAdapt, addressOf("distilbert"));
-        assert.equal(found.length, 4);
-        for (const { code, message } of found) {
-          assert.equal(code, "input");
-          assert.match(message, /DistilBertForSequenceClassification/);
+      test("adapting DistilBERT or ModernBERT is refused by its name", async () => {
+        for (const [name, refused] of [
+          ["distilbert", /DistilBertForSequenceClassification/],
+          ["modernbert", /ModernBertForSequenceClassification/],
+        ]) {
+          const found = await host.page.evaluate(tryToAdapt, addressOf(name));
+          assert.equal(found.length, 4);
+          for (const { code, message } of found) {
+            assert.equal(code, "input");
+            assert.match(message, refused);
+          }
         }
       });
     }

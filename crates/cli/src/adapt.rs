@@ -245,7 +245,7 @@ async fn write(args: &Args, adaptation: &Adaptation) -> Result<Vec<String>> {
         return Ok(written);
     }
     for (name, bytes) in adaptation.small_files().await? {
-        state::write(&path(name), &bytes)?;
+        state::write(&path(&name), &bytes)?;
     }
     let model = path("model.safetensors");
     let dtype = adaptation.dtype()?;

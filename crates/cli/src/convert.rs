@@ -87,7 +87,11 @@ pub async fn run(args: Args) -> Result<Outcome> {
     let conversion = Conversion::open(source, &mut progress).await?;
     let small_files = conversion.small_files().await?;
     for (name, bytes) in &small_files {
-        fs::write(args.out.join(name), bytes).map_err(unwritable)?;
+        let file = args.out.join(name);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder).map_err(unwritable)?;
+        }
+        fs::write(file, bytes).map_err(unwritable)?;
     }
     // The weights come last: a folder with them is whole.
     let file = args.out.join("model.safetensors");
@@ -106,7 +110,11 @@ pub async fn run(args: Args) -> Result<Outcome> {
     // The next try wants an empty folder, too.
     if let Err(error) = result {
         for (name, _) in &small_files {
-            fs::remove_file(args.out.join(name)).map_err(unwritable)?;
+            let file = args.out.join(name);
+            fs::remove_file(&file).map_err(unwritable)?;
+            if let Some(folder) = file.parent().filter(|folder| **folder != args.out) {
+                fs::remove_dir(folder).map_err(unwritable)?;
+            }
         }
         return Err(error.into());
     }

@@ -17,14 +17,24 @@ impl Heads {
     }
 }
 
+/// Queries whose scores are held at once, by one thread.
+const QUERIES: usize = 512;
+
+/// The same where each sees only its neighbours: fewer, because they score all keys that any of them sees.
+const NEIGHBOURS: usize = 64;
+
+/// What a key that a query does not see scores.
+const UNSEEN: f32 = -1e30;
+
 /// softmax(q k^T / sqrt(size)) v of sequences of `lengths` tokens: of every token, or of the first
-/// of each sequence alone. A row of `qkv` is the heads of q, of k and of v. The result is
-/// `[rows, heads]`.
+/// of each sequence alone. A query sees the keys at most `window` tokens away, or all. A row of `qkv`
+/// is the heads of q, of k and of v. The result is `[rows, heads]`.
 pub(super) fn attention(
     qkv: &[f32],
     heads: Heads,
     lengths: &[usize],
     first_only: bool,
+    window: Option<usize>,
 ) -> Vec<f32> {
     let rows: usize = if first_only { lengths.len() } else { lengths.iter().sum() };
     let mut context = Vec::with_capacity(rows * heads.width());
@@ -35,7 +45,7 @@ pub(super) fn attention(
         // Heads are threads' work, so each has a place of its own: [heads, queries, size].
         let mut by_head = vec![0.0; queries * heads.width()];
         platform::chunks(&mut by_head, queries * heads.size, |head, out| {
-            attend(qkv, heads, head, queries, out);
+            attend(qkv, heads, head, window, out);
         });
         for query in 0..queries {
             for head in by_head.chunks_exact(queries * heads.size) {
@@ -47,19 +57,35 @@ pub(super) fn attention(
     context
 }
 
-/// One head of one sequence, for its first `queries` tokens.
-fn attend(qkv: &[f32], heads: Heads, head: usize, queries: usize, out: &mut [f32]) {
+/// One head of one sequence, for as many of its first tokens as `out` has room for.
+fn attend(qkv: &[f32], heads: Heads, head: usize, window: Option<usize>, out: &mut [f32]) {
     let row = 3 * heads.width();
     let tokens = qkv.len() / row;
-    let part = |part: usize| &qkv[part * heads.width() + head * heads.size..];
     let size = heads.size;
-    let q = View { data: part(0), rows: queries, columns: size, strides: [row, 1] };
-    let k_transposed = View { data: part(1), rows: size, columns: tokens, strides: [1, row] };
-    let v = View { data: part(2), rows: tokens, columns: size, strides: [row, 1] };
+    let part = |part: usize, token: usize| &qkv[token * row + part * heads.width() + head * size..];
+    let (block, reach) = window.map_or((QUERIES, tokens), |window| (NEIGHBOURS, window));
+    for (index, out) in out.chunks_mut(block * size).enumerate() {
+        let (first, queries) = (index * block, out.len() / size);
+        let from = first.saturating_sub(reach);
+        let keys = tokens.min(first + queries + reach) - from;
+        let q = View { data: part(0, first), rows: queries, columns: size, strides: [row, 1] };
+        let k_transposed =
+            View { data: part(1, from), rows: size, columns: keys, strides: [1, row] };
+        let v = View { data: part(2, from), rows: keys, columns: size, strides: [row, 1] };
 
-    let mut scores = vec![0.0; queries * tokens];
-    multiply(q, k_transposed, &mut scores);
-    softmax(&mut scores, tokens, 1.0 / (size as f32).sqrt());
-    let weights = View { data: &scores, rows: queries, columns: tokens, strides: [tokens, 1] };
-    multiply(weights, v, out);
+        let mut scores = vec![0.0; queries * keys];
+        multiply(q, k_transposed, &mut scores);
+        if window.is_some() {
+            for (query, scores) in (first..).zip(scores.chunks_exact_mut(keys)) {
+                for (key, score) in (from..).zip(scores) {
+                    if key.abs_diff(query) > reach && score.is_finite() {
+                        *score = UNSEEN;
+                    }
+                }
+            }
+        }
+        softmax(&mut scores, keys, 1.0 / (size as f32).sqrt());
+        let weights = View { data: &scores, rows: queries, columns: keys, strides: [keys, 1] };
+        multiply(weights, v, out);
+    }
 }

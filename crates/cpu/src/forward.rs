@@ -31,7 +31,7 @@ pub(super) async fn logits(
         if last {
             hidden = first_rows(&hidden, &lengths, config.hidden_size);
         }
-        let context = attention(&qkv, heads, &lengths, last);
+        let context = attention(&qkv, heads, &lengths, last, None);
         hidden = after_attention(config.hidden_act, layer, &context, &hidden);
     }
     let mut head = w.dense.apply(&hidden); // [P, hidden]

@@ -14,6 +14,11 @@ pub(super) struct Norm {
 }
 
 impl Norm {
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        2 * size_of_val(&self.gamma[..])
+    }
+
     /// Normalizes each row of `x`, to which the one of `residual` is added first.
     pub fn apply(&self, x: &mut [f32], residual: Option<&[f32]>) {
         let width = self.gamma.len();

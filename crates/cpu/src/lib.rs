@@ -12,6 +12,7 @@ pub mod fastest;
 mod forward;
 mod integer;
 mod layers;
+mod modernbert;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 #[cfg(any(test, target_arch = "wasm32"))]
@@ -29,7 +30,6 @@ use dense::Dense;
 use native as platform;
 #[cfg(target_arch = "wasm32")]
 use portable as platform;
-use weights::Weights;
 
 /// Tokens of a batch for each thread that computes.
 const TOKENS: usize = 512;
@@ -83,6 +83,11 @@ pub struct CpuModel {
     running: Running,
 }
 
+enum Weights {
+    Bert(weights::Weights),
+    ModernBert(modernbert::Weights),
+}
+
 impl Backend for Cpu {
     fn load<'a>(
         &'a self,
@@ -112,11 +117,20 @@ impl Cpu {
             return Err(Error::new(ErrorKind::Input, option, why));
         }
         let numbers = self.numbers_for(options);
-        let weights = weights::load(checkpoint, config, numbers, loaded).await?;
+        let weights = match &config.modernbert {
+            None => Weights::Bert(weights::load(checkpoint, config, numbers, loaded).await?),
+            Some(of) => {
+                let load = modernbert::Weights::load(checkpoint, config, of, numbers, loaded);
+                Weights::ModernBert(load.await?)
+            }
+        };
         let tokens = (TOKENS * threads()).min(MOST_TOKENS);
         let running = Running {
             gpu_bytes: 0,
-            cpu_bytes: weights.bytes(),
+            cpu_bytes: match &weights {
+                Weights::Bert(weights) => weights.bytes(),
+                Weights::ModernBert(weights) => weights.bytes(),
+            },
             adapter: AdapterSummary {
                 name: format!("{}, threads: {}", std::env::consts::ARCH, threads()),
                 backend: "cpu".into(),
@@ -132,7 +146,7 @@ impl Cpu {
             // Its integers of 14 bits are about as fine as f16.
             weights: if numbers == Numbers::I8 { WeightFormat::Q8 } else { WeightFormat::F16 },
             note: None,
-            batch_tokens: options.batch_tokens.unwrap_or(tokens).max(config.max_tokens()),
+            batch_tokens: options.batch_tokens.unwrap_or(tokens),
             kernels: numbers.describe(),
             tuning_seconds: 0.0,
             tuning: String::new(),
@@ -155,7 +169,15 @@ impl LoadedModel for CpuModel {
         batch: &'a Batch,
         stop: &'a dyn Fn() -> bool,
     ) -> LocalFuture<'a, Result<Vec<Vec<f32>>>> {
-        Box::pin(forward::logits(&self.config, &self.weights, batch, stop))
+        match (&self.weights, &self.config.modernbert) {
+            (Weights::ModernBert(weights), Some(of)) => {
+                Box::pin(modernbert::logits(&self.config, of, weights, batch, stop))
+            }
+            (Weights::Bert(weights), _) => {
+                Box::pin(forward::logits(&self.config, weights, batch, stop))
+            }
+            _ => unreachable!("the weights were loaded by the config"),
+        }
     }
 
     fn why_not_finite<'a>(&'a self, _: &'a Batch) -> LocalFuture<'a, Result<Option<String>>> {

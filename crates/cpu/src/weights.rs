@@ -46,6 +46,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.numbers[..])
+    }
+
     /// Adds row `row` to `out`.
     pub fn add_row(&self, row: u32, out: &mut [f32]) {
         let row = &self.numbers[row as usize * self.width..][..self.width];
@@ -65,16 +70,14 @@ fn to_f32(number: f16) -> f32 {
 impl Weights {
     /// Bytes in memory.
     pub fn bytes(&self) -> u64 {
-        let table = |table: &Table| size_of_val(&table.numbers[..]);
-        let norm = |norm: &Norm| 2 * size_of_val(&norm.gamma[..]);
         let layers = self.layers.iter().map(|layer| {
             [&layer.qkv, &layer.out, &layer.up, &layer.down].map(Dense::bytes).iter().sum::<usize>()
-                + norm(&layer.out_norm)
-                + norm(&layer.down_norm)
+                + layer.out_norm.bytes()
+                + layer.down_norm.bytes()
         });
         let tables = [Some(&self.word), Some(&self.position), self.token_type.as_ref()];
-        let tables = tables.map(|found| found.map_or(0, table));
-        let rest = norm(&self.embed_norm) + self.dense.bytes() + self.project.bytes();
+        let tables = tables.map(|found| found.map_or(0, Table::bytes));
+        let rest = self.embed_norm.bytes() + self.dense.bytes() + self.project.bytes();
         (tables.iter().sum::<usize>() + layers.sum::<usize>() + rest) as u64
     }
 }
@@ -85,32 +88,30 @@ pub(super) async fn load(
     numbers: Numbers,
     loaded: &mut dyn FnMut(u64),
 ) -> Result<Weights> {
-    let tensors = tensor_shapes(config).into_iter();
-    let eps = config.layer_norm_eps;
-    let mut loader = Loader { checkpoint, tensors, numbers, eps, bytes: 0, loaded };
+    let mut loader = Loader::new(checkpoint, config, numbers, loaded);
     let (word, position) = (loader.table().await?, loader.table().await?);
     let token_type = match config.type_vocab_size {
         0 => None,
         _ => Some(loader.table().await?),
     };
-    let embed_norm = loader.norm().await?;
+    let embed_norm = loader.norm(true).await?;
     let mut layers = Vec::with_capacity(config.num_hidden_layers);
     for _ in 0..config.num_hidden_layers {
         layers.push(Layer {
-            qkv: loader.dense(QKV).await?,
-            out: loader.dense(1).await?,
-            out_norm: loader.norm().await?,
-            up: loader.dense(1).await?,
-            down: loader.dense(1).await?,
-            down_norm: loader.norm().await?,
+            qkv: loader.dense(QKV, true).await?,
+            out: loader.dense(1, true).await?,
+            out_norm: loader.norm(true).await?,
+            up: loader.dense(1, true).await?,
+            down: loader.dense(1, true).await?,
+            down_norm: loader.norm(true).await?,
         });
     }
-    let (dense, project) = (loader.dense(1).await?, loader.dense(1).await?);
+    let (dense, project) = (loader.dense(1, true).await?, loader.dense(1, true).await?);
     Ok(Weights { word, position, token_type, embed_norm, layers, dense, project })
 }
 
 /// Takes tensors in the order of [`tensor_shapes`], which is that of the forward pass.
-struct Loader<'a> {
+pub(super) struct Loader<'a> {
     checkpoint: &'a Checkpoint,
     tensors: IntoIter<(String, Vec<usize>)>,
     numbers: Numbers,
@@ -120,6 +121,17 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
+    /// At the first tensor of the model.
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        config: &Config,
+        numbers: Numbers,
+        loaded: &'a mut dyn FnMut(u64),
+    ) -> Loader<'a> {
+        let tensors = tensor_shapes(config).into_iter();
+        Loader { checkpoint, tensors, numbers, eps: config.layer_norm_eps, bytes: 0, loaded }
+    }
+
     fn next(&mut self) -> Result<Tensor<'a>> {
         let (name, shape) = self.tensors.next().expect("the model has the tensors of its shape");
         self.checkpoint.get(&name, &shape)
@@ -138,7 +150,8 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    async fn table(&mut self) -> Result<Table> {
+    /// A table of f16.
+    pub async fn table(&mut self) -> Result<Table> {
         let tensor = self.next()?;
         let width = tensor.row_len();
         let mut numbers = room_for(tensor.name(), tensor.rows() * width)?;
@@ -158,12 +171,15 @@ impl<'a> Loader<'a> {
         Ok(vector)
     }
 
-    async fn norm(&mut self) -> Result<Norm> {
-        Ok(Norm { gamma: self.vector().await?, beta: self.vector().await?, eps: self.eps })
+    /// A LayerNorm; without a bias it is zero.
+    pub async fn norm(&mut self, has_bias: bool) -> Result<Norm> {
+        let gamma = self.vector().await?;
+        let beta = if has_bias { self.vector().await? } else { vec![0.0; gamma.len()] };
+        Ok(Norm { gamma, beta, eps: self.eps })
     }
 
-    /// As many dense layers with the same inputs, one below the other.
-    async fn dense(&mut self, parts: usize) -> Result<Dense> {
+    /// As many dense layers with the same inputs, one below the other; without a bias it is zero.
+    pub async fn dense(&mut self, parts: usize, has_bias: bool) -> Result<Dense> {
         let mut packer: Option<Packer> = None;
         let mut bias = Vec::new();
         for _ in 0..parts {
@@ -175,7 +191,10 @@ impl<'a> Loader<'a> {
             };
             self.read(&weight, |rows| packing.push(rows)).await?;
             packer = Some(packing);
-            bias.extend(self.vector().await?);
+            match has_bias {
+                true => bias.extend(self.vector().await?),
+                false => bias.resize(bias.len() + outputs, 0.0),
+            }
         }
         Ok(packer.expect("a layer has parts").finish(bias))
     }

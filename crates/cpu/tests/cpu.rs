@@ -20,7 +20,7 @@ use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
 
-const MODELS: [&str; 16] = [
+const MODELS: [&str; 18] = [
     "tiny",
     "odd",
     "head-128",
@@ -37,6 +37,8 @@ const MODELS: [&str; 16] = [
     "bert-cased",
     "bert-two-labels",
     "distilbert",
+    "modernbert",
+    "modernbert-mean",
 ];
 
 /// Of models of this width every sixth pair is scored: they are what takes the time.

@@ -197,7 +197,7 @@ impl WasmAdaptation {
     #[wasm_bindgen(js_name = smallFiles)]
     pub async fn small_files(&self) -> Result<Array, JsValue> {
         let files = self.0.small_files().await.map_err(fail)?;
-        let pair = |(name, bytes): (&str, Vec<u8>)| {
+        let pair = |(name, bytes): (String, Vec<u8>)| {
             Array::of2(&name.into(), &Uint8Array::from(&bytes[..]).into())
         };
         Ok(files.into_iter().map(pair).collect())

@@ -112,15 +112,16 @@ impl RepoCache {
 
     /// Makes the blob appear in its snapshot under its own name.
     pub(super) fn link(&self, remote: &Remote) -> Result<()> {
-        let folder = self.snapshot(&remote.commit);
-        let path = folder.join(&remote.name);
+        let path = self.snapshot(&remote.commit).join(&remote.name);
+        // Out of the folders in the snapshot, too, if the file is in one.
+        let up = "../".repeat(2 + remote.name.matches('/').count());
         let link = || {
-            fs::create_dir_all(&folder)?;
+            fs::create_dir_all(path.parent().unwrap_or(&path))?;
             if path.symlink_metadata().is_ok() {
                 // Left over without its blob, else the file would not have been asked for.
                 fs::remove_file(&path)?;
             }
-            symlink(&Path::new("../../blobs").join(&remote.etag), &path)
+            symlink(&Path::new(&format!("{up}blobs")).join(&remote.etag), &path)
                 // Where links are not allowed, the file itself lies in the snapshot.
                 .or_else(|_| fs::rename(self.blob(&remote.etag), &path))
         };

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::checkpoint::modules::{MODULES, folders};
 use crate::checkpoint::open::{MOST_INDEX, MOST_SHARDS};
 use crate::error::{Error, ErrorKind, Result};
 use cache::RepoCache;
@@ -34,7 +35,7 @@ const OPTIONAL: [&str; 7] = [
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "modules.json",
+    MODULES,
     "config_sentence_transformers.json",
     "sentence_bert_config.json",
     "decide.json",
@@ -151,7 +152,10 @@ pub fn download(
         let mut plan = Plan { client: &client, cache: &cache, commit: &commit, files };
         plan.tokenizer()?;
         OPTIONAL.iter().try_for_each(|name| plan.add(name).map(|_| ()))?;
-        plan.weights()?;
+        if !plan.weights("")? {
+            return Err(client.no_such_file(&WEIGHTS.join(" or ")));
+        }
+        plan.modules()?;
         plan.carry_out(progress)?;
     }
     // Only now, so that the snapshot of an older commit stays in use until this one is complete.
@@ -175,15 +179,39 @@ fn missing(cache: &RepoCache, commit: &str, offline: bool) -> Option<String> {
     if let Some(name) = OPTIONAL.into_iter().find(|name| !has(name) && !absent(name)) {
         return Some(name.into());
     }
+    if let Some(name) = missing_weights(cache, commit, "") {
+        return Some(name);
+    }
+    // A module may do without: what was converted has all weights in one file.
+    let modules = if has(MODULES) { cache.read(commit, MODULES, MOST_CONFIG).ok() } else { None };
+    modules.iter().flat_map(|json| folders(json)).find_map(|(folder, has_weights)| {
+        let config = format!("{folder}/{CONFIG}");
+        if !has(&config) && !absent(&config) {
+            return Some(config);
+        }
+        let folder = format!("{folder}/");
+        let none = || WEIGHTS.iter().all(|name| absent(&format!("{folder}{name}")));
+        let lacking = || missing_weights(cache, commit, &folder).filter(|_| !none());
+        if has_weights { lacking() } else { None }
+    })
+}
+
+/// The name of a file that a snapshot lacks of the weights in a folder, which ends with a slash or is
+/// empty.
+fn missing_weights(cache: &RepoCache, commit: &str, folder: &str) -> Option<String> {
+    let has = |name: &str| cache.has(commit, &format!("{folder}{name}"));
     let Some(weights) = WEIGHTS.into_iter().find(|name| has(name)) else {
-        return Some(WEIGHTS[0].into());
+        return Some(format!("{folder}{}", WEIGHTS[0]));
     };
     if !weights.ends_with(".index.json") {
         return None;
     }
-    match cache.read(commit, weights, MOST_INDEX).and_then(|index| shards(weights, &index)) {
-        Ok(shards) => shards.into_iter().find(|name| !has(name)),
-        Err(_) => Some(weights.into()),
+    let weights = format!("{folder}{weights}");
+    match cache.read(commit, &weights, MOST_INDEX).and_then(|index| shards(&weights, &index)) {
+        Ok(shards) => {
+            shards.into_iter().find(|name| !has(name)).map(|name| format!("{folder}{name}"))
+        }
+        Err(_) => Some(weights),
     }
 }
 
@@ -234,24 +262,49 @@ impl Plan<'_> {
         Err(self.client.no_such_file(VOCABULARIES[0][0]))
     }
 
-    fn weights(&mut self) -> Result<()> {
-        let here = WEIGHTS.into_iter().find(|name| self.cache.has(self.commit, name));
-        for name in here.map_or(WEIGHTS.to_vec(), |name| vec![name]) {
+    /// Plans to have the weights in a folder, which ends with a slash or is empty; false if there are
+    /// none.
+    fn weights(&mut self, folder: &str) -> Result<bool> {
+        let names = WEIGHTS.map(|name| format!("{folder}{name}"));
+        let here = names.iter().find(|name| self.cache.has(self.commit, name));
+        for name in here.map_or(&names[..], std::slice::from_ref) {
             if !self.add(name)? {
                 continue;
             }
             if name.ends_with(".index.json") {
-                // Needed before the total is known: it is small and names the large ones.
-                if let Some(index) = self.files.pop_if(|file| file.name == name) {
-                    transfer::fetch(self.client, self.cache, &index, &mut |_| ())?;
-                }
+                self.fetch(name)?;
                 for shard in shards(name, &self.cache.read(self.commit, name, MOST_INDEX)?)? {
-                    self.need(&shard)?;
+                    self.need(&format!("{folder}{shard}"))?;
                 }
             }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Plans to have what modules have in folders of their own.
+    fn modules(&mut self) -> Result<()> {
+        self.fetch(MODULES)?;
+        if !self.cache.has(self.commit, MODULES) {
             return Ok(());
         }
-        Err(self.client.no_such_file(&WEIGHTS.join(" or ")))
+        for (folder, has_weights) in folders(&self.cache.read(self.commit, MODULES, MOST_CONFIG)?) {
+            self.add(&format!("{folder}/{CONFIG}"))?;
+            if has_weights {
+                self.weights(&format!("{folder}/"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Downloads what is planned by this name at once, if it is: a small file that names others is
+    /// needed before the total is known.
+    fn fetch(&mut self, name: &str) -> Result<()> {
+        let Some(place) = self.files.iter().position(|file| file.name == name) else {
+            return Ok(());
+        };
+        let file = self.files.remove(place);
+        transfer::fetch(self.client, self.cache, &file, &mut |_| ())
     }
 
     fn carry_out(self, progress: &mut dyn FnMut(HubProgress<'_>)) -> Result<()> {
@@ -273,7 +326,8 @@ impl Plan<'_> {
 /// Refuses a file that would not be read after it was downloaded.
 fn fits(remote: &Remote) -> Result<()> {
     let most = match remote.name.as_str() {
-        name if name == CONFIG || name.ends_with(".index.json") => MOST_CONFIG,
+        name if name == CONFIG || name == MODULES || name.ends_with(".index.json") => MOST_CONFIG,
+        name if name.ends_with("/config.json") => MOST_CONFIG,
         name if name.ends_with(".json") || name.ends_with(".txt") => MOST_TOKENIZER,
         _ => return Ok(()),
     };

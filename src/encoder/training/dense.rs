@@ -80,7 +80,7 @@ impl Trained {
             let scaled = view(&scratch.scaled, rows, outputs, Storage::F16);
             let product = view(&scratch.product, rows, inputs, Storage::F32);
             steps.push(round_rows(label, rows, d_y, &scratch.scales, &scaled)?);
-            let by = (method(rows), &self.transposed, Epilogue::StoreF32);
+            let by = (method(rows), &self.transposed, Epilogue::Store);
             steps.extend(matmul(label, by.0, rows, &scaled, by.1, by.2, &product)?);
             steps.push(scale_rows(label, rows, &product, &scratch.scales, d_x, add)?);
         }
@@ -90,7 +90,7 @@ impl Trained {
         steps.push(transpose_rows(label, rows, d_y, scales, &scaled)?);
         let (pack, x) = pack_columns(label, rows, x, &scratch.panels, &scratch.zeros)?;
         steps.push(pack);
-        let epilogue = Epilogue::StoreF32;
+        let epilogue = Epilogue::Store;
         steps.extend(matmul(label, method(outputs), outputs, &scaled, &x, epilogue, &product)?);
         let gradient = |index: usize| parameters.list[index].gradient();
         match &self.weight {

@@ -8,6 +8,7 @@ use super::tables::Tables;
 use super::{Depth, Layer, Training};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config, Module};
+use crate::encoder::loader::Loader;
 use crate::encoder::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Gpu, Pace, Plan};
@@ -56,7 +57,7 @@ impl Training {
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Training> {
         let family = config.family;
-        if family.is_distilbert() {
+        if family.is_distilbert() || family.is_modernbert() {
             let name = family.architecture();
             let what = format!("is a {name}; RoBERTa, XLM-RoBERTa and BERT can be trained");
             return Err(Error::new(ErrorKind::Input, "config.json", what));
@@ -77,8 +78,8 @@ impl Training {
             return Err(Error::new(ErrorKind::Input, "config.json", what));
         }
         let (format, part_bytes) = (Some(WeightFormat::F16), gpu.max_binding_bytes());
-        let mut weights =
-            weights::load(gpu, checkpoint, config, format, part_bytes, loaded).await?;
+        let loader = Loader { gpu, checkpoint, config, format, bytes: 0, loaded };
+        let mut weights = weights::load(loader, part_bytes).await?;
         let mut builder = Builder { gpu, checkpoint, depth, parameters: Parameters::new(gpu)? };
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let mut layers = Vec::new();

@@ -102,14 +102,7 @@ impl Training {
         let out = &x.logits;
         let mut steps =
             self.dense("head dense", pairs, &x.features, &w.dense, Epilogue::Tanh, &x.head)?;
-        steps.extend(self.dense(
-            "head out",
-            pairs,
-            &x.head,
-            &w.project,
-            Epilogue::StoreF32,
-            out,
-        )?);
+        steps.extend(self.dense("head out", pairs, &x.head, &w.project, Epilogue::Store, out)?);
         Ok(steps)
     }
 

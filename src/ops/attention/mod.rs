@@ -39,6 +39,7 @@ struct Params {
     out_stride4: u32,
     scale: f32,
     first_task: u32,
+    window: u32,
 }
 
 /// Neighbouring queries of one sequence: what is done together, for one head or several.
@@ -85,6 +86,8 @@ pub struct Tasks {
     pub count: usize,
     /// Pairs of query and key in all of them together.
     pub scores: u64,
+    /// The furthest key that a query sees on either side of it; `None` where it sees all.
+    pub window: Option<u32>,
 }
 
 /// The heads of a layer as they lie in memory.
@@ -148,6 +151,7 @@ pub fn attention(
             out_stride4: stride4(out.width),
             scale: 1.0 / (heads.size as f32).sqrt(),
             first_task: first_task as u32,
+            window: tasks.window.unwrap_or(u32::MAX),
         };
         Step {
             kernel: variant.kernel,
@@ -207,6 +211,7 @@ mod tests {
         heads: Heads,
         most_flops: u64,
         lengths: &[usize],
+        window: Option<u32>,
         qkv: &[f32],
     ) -> Vec<f32> {
         let tokens: usize = lengths.iter().sum();
@@ -217,6 +222,7 @@ mod tests {
                 buffer: gpu.buffer_of("tasks", &tasks).await?,
                 count: tasks.len(),
                 scores: lengths.iter().map(|n| (n * n) as u64).sum(),
+                window,
             };
             let out = Matrix::zeros(gpu, "out", tokens + 1, heads.width(), Storage::F16)?;
             testing::poison(gpu, &out).await?;
@@ -230,7 +236,7 @@ mod tests {
         let expected = reference::attention(&qkv, heads.count, heads.size, lengths);
         for gpu in testing::gpus() {
             for variant in VARIANTS {
-                let got = results(&gpu, variant, heads, u64::MAX, lengths, &qkv);
+                let got = results(&gpu, variant, heads, u64::MAX, lengths, None, &qkv);
                 testing::assert_close(&got, &expected, 2e-3);
             }
         }
@@ -280,11 +286,11 @@ mod tests {
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         for gpu in testing::gpus() {
             for variant in VARIANTS {
-                let together = results(&gpu, variant, heads, 0, &lengths, &qkv);
+                let together = results(&gpu, variant, heads, 0, &lengths, None, &qkv);
                 let mut first = 0;
                 for length in lengths {
                     let own = &qkv[first * row..(first + length) * row];
-                    let alone = results(&gpu, variant, heads, u64::MAX, &[length], own);
+                    let alone = results(&gpu, variant, heads, u64::MAX, &[length], None, own);
                     let there = &together[first * heads.width()..][..alone.len()];
                     assert_eq!(bits(&alone), bits(there), "{} at {first}", variant.kernel.name);
                     first += length;
@@ -292,6 +298,44 @@ mod tests {
                 let (one, again) =
                     (&together[..70 * heads.width()], &together[178 * heads.width()..]);
                 assert_eq!(bits(one), bits(&again[..one.len()]), "{}", variant.kernel.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_query_sees_its_neighbours_alone_where_there_is_a_window() {
+        let heads = Heads { count: 2, size: 20 };
+        let lengths = [1, 90, 300, 33];
+        let qkv = numbers(heads, lengths.iter().sum(), 3.0);
+        let width = heads.width();
+        let row = 3 * width;
+        for window in [0, 3, 31, 64, 500] {
+            let mut expected = Vec::new();
+            let mut first = 0;
+            for length in lengths {
+                let own = &qkv[first * row..(first + length) * row];
+                let part = |part: usize| -> Vec<f32> {
+                    own.chunks_exact(row)
+                        .flat_map(|row| &row[part * width..][..width])
+                        .copied()
+                        .collect()
+                };
+                let [q, k, v] = [0, 1, 2].map(part);
+                let parts = [&q[..], &k, &v];
+                let reach = Some(window as usize);
+                expected.extend(reference::modernbert::attention(
+                    parts,
+                    heads.count,
+                    heads.size,
+                    reach,
+                ));
+                first += length;
+            }
+            for gpu in testing::gpus() {
+                for variant in VARIANTS {
+                    let got = results(&gpu, variant, heads, 0, &lengths, Some(window), &qkv);
+                    testing::assert_close(&got, &expected, 2e-3);
+                }
             }
         }
     }
@@ -313,6 +357,7 @@ mod tests {
                 buffer: gpu.buffer_of("tasks", &tasks_of(&[1])).await?,
                 count: 1,
                 scores: 1,
+                window: None,
             };
             assert!(
                 attention("wide", &tiles::VARIANT, u64::MAX, heads, &tasks, &qkv, &out).is_err()

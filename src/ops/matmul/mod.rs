@@ -9,7 +9,7 @@ pub mod subgroup;
 
 use super::blocks::blocks;
 pub use super::shaders::PANEL;
-use super::shaders::matmul::{GELU, GELU_TANH, RELU, RESIDUAL, STORE, STORE_F32, TANH};
+use super::shaders::matmul::{ADD, GELU, GELU_TANH, RELU, RESIDUAL, STORE, TANH};
 pub use super::weights::Weights;
 use super::{Matrix, Storage, check, stride4};
 use crate::checkpoint::WeightFormat;
@@ -105,25 +105,24 @@ struct Params {
     a_stride2: u32,
     out_stride4: u32,
     epilogue: u32,
+    wide: u32,
 }
 
-/// What happens to each sum before it is stored.
+/// What happens to each sum before it is stored. Out is f16 or f32, as the matrix is.
 #[derive(Debug, Clone, Copy)]
 pub enum Epilogue<'a> {
-    /// Bias; out is f16.
+    /// Bias.
     Store,
-    /// Bias and the exact GELU, x/2 (1 + erf(x/sqrt 2)); out is f16.
+    /// Bias and the exact GELU, x/2 (1 + erf(x/sqrt 2)).
     Gelu,
-    /// Bias and tanh; out is f16.
+    /// Bias and tanh.
     Tanh,
-    /// Bias and the larger of that and 0; out is f16.
+    /// Bias and the larger of that and 0.
     Relu,
-    /// Bias and GELU's approximation by tanh; out is f16.
+    /// Bias and GELU's approximation by tanh.
     GeluTanh,
-    /// Bias and this matrix of out's shape added; out is f32.
+    /// Bias and this matrix of out's shape added, f16 or f32. It is another one than out.
     Residual(&'a Matrix),
-    /// Bias; out is f32.
-    StoreF32,
 }
 
 /// `out[..rows] = epilogue(a[..rows] w^T + bias)`. `a` is f16. One step, or several for runs of
@@ -143,19 +142,23 @@ pub fn matmul(
     let Method { variant, most_flops, blocks: blocks_buffer } = method;
     let kernel = variant.kernel(w.format);
     // A kernel that reads no residual must still bind a buffer: the bias.
-    let (epilogue, residual, storage) = match epilogue {
-        Epilogue::Store => (STORE, &w.bias, Storage::F16),
-        Epilogue::Gelu => (GELU, &w.bias, Storage::F16),
-        Epilogue::GeluTanh => (GELU_TANH, &w.bias, Storage::F16),
-        Epilogue::Tanh => (TANH, &w.bias, Storage::F16),
-        Epilogue::Relu => (RELU, &w.bias, Storage::F16),
-        Epilogue::StoreF32 => (STORE_F32, &w.bias, Storage::F32),
+    let (epilogue, residual) = match epilogue {
+        Epilogue::Store => (STORE, &w.bias),
+        Epilogue::Gelu => (GELU, &w.bias),
+        Epilogue::GeluTanh => (GELU_TANH, &w.bias),
+        Epilogue::Tanh => (TANH, &w.bias),
+        Epilogue::Relu => (RELU, &w.bias),
         Epilogue::Residual(residual) => {
             let same = residual.width == out.width && residual.rows >= rows;
-            check(kernel.name, label, same && residual.storage == Storage::F16)?;
-            (RESIDUAL, &residual.buffer, Storage::F32)
+            check(kernel.name, label, same && residual.buffer != out.buffer)?;
+            match residual.storage {
+                Storage::F16 => (RESIDUAL, &residual.buffer),
+                Storage::F32 => (ADD, &residual.buffer),
+                Storage::Q8 => return check(kernel.name, label, false).map(|()| Vec::new()),
+            }
         }
     };
+    let wide = out.storage == Storage::F32;
     check(
         kernel.name,
         label,
@@ -164,7 +167,7 @@ pub fn matmul(
             && a.width == w.inputs
             && out.width == w.outputs
             && a.storage == Storage::F16
-            && out.storage == storage
+            && (wide || out.storage == Storage::F16)
             && blocks_buffer.is_some() >= variant.blocks,
     )?;
     let k2 = w.pairs();
@@ -179,8 +182,12 @@ pub fn matmul(
     let (n, k) = (w.outputs as u64, w.inputs as u64);
     let scale_bytes = w.scales.as_ref().map_or(0, |_| n * k / w.format.block() as u64 * 2);
     let weight_bytes = n * k * w.format.bits() as u64 / 8 + scale_bytes;
-    let out_bytes = if storage == Storage::F16 { 2 } else { 4 };
-    let residual_bytes = if epilogue == RESIDUAL { 2 } else { 0 };
+    let out_bytes = if wide { 4 } else { 2 };
+    let residual_bytes = match epilogue {
+        RESIDUAL => 2,
+        ADD => 4,
+        _ => 0,
+    };
     let tile = variant.rows as usize;
     let run = ((most_flops / (2 * n * k)) as usize / tile * tile).max(tile);
     let step = |first_row: usize| {
@@ -193,6 +200,7 @@ pub fn matmul(
             a_stride2: stride4(a.width) * 2,
             out_stride4: stride4(out.width),
             epilogue,
+            wide: u32::from(wide),
         };
         Step {
             kernel,
@@ -231,6 +239,10 @@ mod tests {
 
     const F16: (WeightFormat, bool) = (WeightFormat::F16, false);
 
+    /// [`STORE`] and [`GELU`] into a matrix of f32.
+    const STORE_F32: u32 = 100 + STORE;
+    const GELU_F32: u32 = 100 + GELU;
+
     /// The results of a variant and of the reference implementation on repeatable data. Weights are
     /// rounded to a format, and expanded to f16 again if `expanded`.
     async fn run(
@@ -248,6 +260,7 @@ mod tests {
         let residual_values = case.f16_values(m * n, 1.0);
         let a = testing::matrix(gpu, &a_values, k, Storage::F16).await?;
         let residual = testing::matrix(gpu, &residual_values, n, Storage::F16).await?;
+        let wide_residual = testing::matrix(gpu, &residual_values, n, Storage::F32).await?;
         let stored = if expanded { WeightFormat::F16 } else { format };
         let weights = Weights::of(gpu, "w", stored, k, &bias).await?;
         let mut held = Vec::new();
@@ -269,11 +282,11 @@ mod tests {
         let mut expected = reference::matmul(&a_values, &held, &bias, k);
         for (value, residual) in expected.iter_mut().zip(&residual_values) {
             *value = match epilogue {
-                GELU => reference::gelu(*value),
+                GELU | GELU_F32 => reference::gelu(*value),
                 GELU_TANH => reference::gelu_tanh(*value),
                 TANH => value.tanh(),
                 RELU => value.max(0.0),
-                RESIDUAL => *value + residual,
+                RESIDUAL | ADD => *value + residual,
                 _ => *value,
             };
         }
@@ -283,7 +296,9 @@ mod tests {
             TANH => (Epilogue::Tanh, Storage::F16),
             RELU => (Epilogue::Relu, Storage::F16),
             RESIDUAL => (Epilogue::Residual(&residual), Storage::F32),
-            STORE_F32 => (Epilogue::StoreF32, Storage::F32),
+            ADD => (Epilogue::Residual(&wide_residual), Storage::F32),
+            GELU_F32 => (Epilogue::Gelu, Storage::F32),
+            STORE_F32 => (Epilogue::Store, Storage::F32),
             _ => (Epilogue::Store, Storage::F16),
         };
         let out = Matrix::zeros(gpu, "out", m + 1, n, storage)?;
@@ -306,6 +321,8 @@ mod tests {
                         (TANH, 1e-3),
                         (RELU, 2e-3),
                         (RESIDUAL, 1e-5),
+                        (ADD, 1e-5),
+                        (GELU_F32, 1e-5),
                         (STORE_F32, 1e-5),
                     ] {
                         let run = run(&gpu, variant, F16, size, epilogue, u64::MAX);
@@ -456,7 +473,7 @@ mod tests {
             };
             assert!(call("narrow", 4, &narrow, Epilogue::Store).is_err());
             assert!(call("rows", 5, &a, Epilogue::Store).is_err());
-            assert!(call("storage", 4, &a, Epilogue::StoreF32).is_err());
+            assert!(call("in place", 4, &a, Epilogue::Residual(&out)).is_err());
             assert!(call("fits", 4, &a, Epilogue::Store).is_ok());
             let method = Method { variant: &lanes::VARIANT, most_flops: u64::MAX, blocks: None };
             assert!(matmul("no buffer", method, 4, &a, &weights, Epilogue::Store, &out).is_err());

@@ -159,7 +159,7 @@ mod tests {
                     blocks: None,
                 };
                 let mut steps = vec![merge_lora("test", &plain, &lora, &out)?];
-                steps.extend(matmul::matmul("t", method, rows, &x, &out, Epilogue::StoreF32, &y)?);
+                steps.extend(matmul::matmul("t", method, rows, &x, &out, Epilogue::Store, &y)?);
                 testing::run(&gpu, steps, &y, rows).await
             });
             testing::assert_close(&got, &expected, 1e-3);

@@ -22,7 +22,7 @@ fn read_with(own: Value, files: &[(&str, Value)], labels: usize) -> Result<Cross
     let folder = files.iter().fold(MemoryFiles::new("memory"), |folder, (name, value)| {
         folder.with(*name, value.to_string().into_bytes())
     });
-    block_on(CrossEncoder::read(&folder, own.to_string().as_bytes(), &config(labels)))
+    block_on(CrossEncoder::read(&folder, own.to_string().as_bytes(), &config(labels), false))
 }
 
 fn one_module() -> (&'static str, Value) {
@@ -154,11 +154,13 @@ fn what_is_not_supported_is_named() {
         assert_eq!((error.kind(), error.at_fault()), (ErrorKind::Config, at_fault));
     }
     let [_, settings, transformer] = folder(json!({}), json!({}));
-    for modules in [json!([]), json!([{}, {}]), json!({})] {
+    for modules in
+        [json!([]), json!([{}, {}]), json!([one_module().1[0], one_module().1[0]]), json!({})]
+    {
         let files = [(MODULES, modules), settings.clone(), transformer.clone()];
         assert_eq!(read(&files).unwrap_err().at_fault(), MODULES);
     }
     let broken = MemoryFiles::new("memory").with(MODULES, b"[".to_vec());
-    let error = block_on(CrossEncoder::read(&broken, b"{}", &config(1))).unwrap_err();
+    let error = block_on(CrossEncoder::read(&broken, b"{}", &config(1), false)).unwrap_err();
     assert_eq!(error.at_fault(), MODULES);
 }

@@ -172,3 +172,55 @@ test("probe knows that a word table in 4 bits is expanded on the GPU", async () 
     Object.values(site.files).reduce((sum, { length }) => sum + length, 0),
   );
 });
+
+test("probe counts modules that have folders of their own", async () => {
+  const json = (value) => Buffer.from(JSON.stringify(value));
+  const tensors = (names) => {
+    const header = json(
+      Object.fromEntries(
+        names.map((name, i) => [name, { dtype: "F32", shape: [2], data_offsets: [8 * i, 8 * i + 8] }]),
+      ),
+    );
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    return Buffer.concat([length, header, Buffer.alloc(8 * names.length)]);
+  };
+  const module = (path, kind) => ({ path, type: `sentence_transformers.models.${kind}` });
+  const modules = json([
+    module("", "Transformer"),
+    module("1_Pooling", "Pooling"),
+    module("2_Dense", "Dense"),
+    module("3_LayerNorm", "LayerNorm"),
+    module("../x", "Dense"),
+  ]);
+  const base = {
+    "/m/config.json": config,
+    "/m/tokenizer.json": json({}),
+    "/m/modules.json": modules,
+    "/m/1_Pooling/config.json": json({ a: 1 }),
+    "/m/2_Dense/config.json": json({}),
+    "/m/3_LayerNorm/config.json": json({}),
+  };
+  const cost = async (files) => {
+    site.files = { ...base, ...files };
+    const { bytes, gpuBytes } = await probe(`${site.url}/m`, {});
+    const all = Object.values(site.files).reduce((sum, file) => sum + file.length, 0);
+    return { rest: all - bytes, gpuBytes };
+  };
+  const norm = Buffer.alloc(12);
+  const apart = {
+    "/m/model.safetensors": tensors(["a", "b"]),
+    "/m/2_Dense/model.safetensors": tensors(["linear.weight"]),
+    "/m/3_LayerNorm/pytorch_model.bin.index.json": json({ weight_map: { a: "one.bin" } }),
+    "/m/3_LayerNorm/one.bin": norm,
+  };
+  assert.deepEqual(await cost(apart), { rest: 0, gpuBytes: 2 * (4 + 2 + 3) });
+  // One file with all weights needs no others.
+  const whole = { "/m/model.safetensors": tensors(["a", "head.dense.weight", "classifier.weight"]) };
+  assert.deepEqual(await cost(whole), { rest: 0, gpuBytes: 12 });
+  assert.deepEqual(await cost({ ...apart, ...whole }), {
+    rest:
+      apart["/m/2_Dense/model.safetensors"].length + 12 + apart["/m/3_LayerNorm/pytorch_model.bin.index.json"].length,
+    gpuBytes: 12,
+  });
+});

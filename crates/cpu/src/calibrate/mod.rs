@@ -85,6 +85,9 @@ pub async fn write_calibrated<W: Write>(
     pairs: &[Encoded],
     progress: &mut dyn FnMut(u64),
 ) -> Result<W> {
+    if config.modernbert.is_some() {
+        return Err(refuse("is for the layers of RoBERTa and BERT; this is a ModernBERT".into()));
+    }
     if pairs.len() < 2 {
         return Err(refuse(format!("needs at least two pairs and has {}", pairs.len())));
     }
@@ -232,7 +235,7 @@ impl<'a, W: Write> Run<'a, W> {
             let numbers = lengths.iter().sum::<usize>() * self.config.hidden_size;
             let (x, others) = rest.split_at(numbers);
             rest = others;
-            context.extend(attention(&qkv.apply(x), heads, &lengths, last));
+            context.extend(attention(&qkv.apply(x), heads, &lengths, last, None));
         }
         context
     }

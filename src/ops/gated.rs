@@ -1,0 +1,100 @@
+//! The gate of a gated feed-forward network: one half of a row, activated, times the other half.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Matrix, Storage, check, stride4};
+use crate::config::Activation;
+use crate::error::Result;
+use crate::gpu::{Step, Work};
+use crate::ops::shaders::gated::{GELU, GELU_TANH, KERNEL, RELU, WORKGROUP_SIZE};
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Params {
+    stride4: u32,
+    gate4: u32,
+    out_stride4: u32,
+    activation: u32,
+}
+
+/// Width of a matrix that holds `width` numbers and as many gates, each half padded to groups of four.
+pub fn width_of(width: usize) -> usize {
+    2 * width.next_multiple_of(4)
+}
+
+/// `out[..rows] = activation(x) * gate`, where a row of `x` is the inputs and, after their padding to a
+/// multiple of four, the gates. Both are f16.
+///
+/// # Errors
+/// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
+pub fn gated(
+    label: &'static str,
+    activation: Activation,
+    rows: usize,
+    x: &Matrix,
+    out: &Matrix,
+) -> Result<Step> {
+    check(
+        KERNEL.name,
+        label,
+        rows <= x.rows
+            && rows <= out.rows
+            && x.width == width_of(out.width)
+            && x.storage == Storage::F16
+            && out.storage == Storage::F16,
+    )?;
+    let gate4 = (x.width / 8) as u32;
+    let params = Params {
+        stride4: stride4(x.width),
+        gate4,
+        out_stride4: stride4(out.width),
+        activation: match activation {
+            Activation::Gelu => GELU,
+            Activation::GeluTanh => GELU_TANH,
+            Activation::Relu => RELU,
+        },
+    };
+    let numbers = (rows * out.width) as u64;
+    Ok(Step {
+        kernel: &KERNEL,
+        label,
+        params: bytemuck::bytes_of(&params).to_vec(),
+        buffers: vec![x.buffer.clone(), out.buffer.clone()],
+        workgroups: [gate4.div_ceil(WORKGROUP_SIZE), rows as u32, 1],
+        work: Work { flops: 8 * numbers, bytes: 6 * numbers },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{self, Case};
+    use crate::reference;
+
+    #[test]
+    fn equals_the_reference_at_awkward_sizes_with_every_activation() {
+        for gpu in testing::gpus() {
+            for (rows, width) in [(1, 1), (3, 5), (17, 106), (2, 333)] {
+                for by in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+                    let x = Case::new(width).f16_values(rows * 2 * width, 3.0);
+                    let expected =
+                        reference::modernbert::gated(&x, width, reference::activation(by));
+                    let half = width_of(width) / 2;
+                    let mut padded = Vec::new();
+                    for part in x.chunks_exact(width) {
+                        padded.extend_from_slice(part);
+                        padded.resize(padded.len() + half - width, 0.0);
+                    }
+                    let got = testing::block_on(async {
+                        let x = testing::matrix(&gpu, &padded, 2 * half, Storage::F16).await?;
+                        let out = Matrix::zeros(&gpu, "out", rows + 1, width, Storage::F16)?;
+                        testing::poison(&gpu, &out).await?;
+                        let step = gated("test", by, rows, &x, &out)?;
+                        testing::run(&gpu, vec![step], &out, rows).await
+                    });
+                    testing::assert_close(&got, &expected, 2e-3);
+                }
+            }
+        }
+    }
+}
