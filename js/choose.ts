@@ -1,10 +1,9 @@
 /** Chooses the build that loads a model: on the GPU or on the CPU, and by which WebAssembly module. */
 
 import { BUILDS, openBuild } from "./builds.js";
-import type { Engine, Listening, Origin } from "./engine.js";
+import type { Listening, Origin, ScoringEngine } from "./engine.js";
 import type { CappyError } from "./error.js";
 import { adapterInfo } from "./gpu.js";
-import type { RemoteEngine } from "./remote.js";
 import { isOtherArchitecture, part, Slower } from "./thrown.js";
 import { rememberVerdict, rememberedVerdict } from "./tuning.js";
 import type { AdaptationSource, AdapterInfo, LoadProgress } from "./types.js";
@@ -30,7 +29,7 @@ export async function openEngine(
   origin: Origin,
   adaptation: AdaptationSource | undefined,
   listening: Listening<LoadProgress>,
-): Promise<Engine | RemoteEngine> {
+): Promise<ScoringEngine> {
   if (adaptation !== undefined) return (await adapting()).loadAdapted(origin, adaptation, listening);
   const { device, dtype, kernel, cache } = origin.options;
   // These options are about shaders, so they mean the GPU.
@@ -74,7 +73,7 @@ export async function openOnGpu(
   adapter: AdapterInfo,
   listening: Listening<LoadProgress>,
   rival?: number,
-): Promise<Engine | RemoteEngine> {
+): Promise<ScoringEngine> {
   const options = { ...origin.options, adapter };
   if (origin.source === undefined) return openBuild(BUILDS.families, origin, { ...options, rival }, listening);
   try {

@@ -5,6 +5,7 @@ import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
 import { kernelFor, openWatched, withKernel } from "./opening.js";
 import { Queue } from "./queue.js";
+import type { StartWasm } from "./start.js";
 import { Slower, toCappyError } from "./thrown.js";
 import { rememberedTuning, rememberTuning } from "./tuning.js";
 import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
@@ -27,7 +28,7 @@ const LOSSES_WITHIN_MS = 60_000;
 export interface Module {
   /** What stands for the adapter in the build that computes on the CPU. */
   cpu?: AdapterInfo;
-  startWasm(assets: string | undefined): Promise<unknown>;
+  startWasm: StartWasm;
   /** Measures the device, in the builds that may be compared with each other. */
   compete?: typeof compete;
   WasmScorer: Pick<typeof WasmScorer, "load">;
@@ -46,6 +47,12 @@ export interface EngineOptions extends SourceOptions {
   device?: Device;
   /** How the CPU's memory holds weights. */
   cpuWeights?: CpuWeights;
+  /** The most workers that compute on the CPU. */
+  threads?: number;
+  /** The WebAssembly module, where another thread has compiled it. */
+  compiled?: WebAssembly.Module;
+  /** Whether other engines may be loaded with what this one has loaded. */
+  share?: boolean;
   /** As in `SourceOptions`, with a slash at its end. */
   assets?: string;
   /** The adapter, where the page has asked for it already. */
@@ -56,6 +63,31 @@ export interface EngineOptions extends SourceOptions {
   rival?: number;
   /** The adaptation to apply. */
   adaptation?: Applied;
+}
+
+/** What one engine has loaded, for others of the same model. */
+export interface Shared {
+  /** Where the model's files are; without it they would have to be downloaded once more. */
+  model?: { source: PlainSource };
+  /** The compiled module. */
+  compiled?: WebAssembly.Module;
+}
+
+/** What a scorer needs of an engine, wherever that is. */
+export interface ScoringEngine {
+  /**
+   * Scores each of `texts` with its instruction, or with the only one that there is, in order, and reports each
+   * batch as it is done. The batches of several calls at once alternate.
+   */
+  score(
+    instructions: readonly string[],
+    texts: readonly string[],
+    listening: Listening<{ first: number; scores: TextScore[] }>,
+  ): Promise<void>;
+  /** What was loaded and how it runs: the same object until something of it changes. */
+  info(): Omit<Info, "worker">;
+  /** Frees the memory. Work under way fails with `disposed`. */
+  dispose(): void;
 }
 
 /** What a scorer was loaded with, so that another engine can be loaded with the same. */
@@ -114,7 +146,7 @@ interface RustInfo {
 }
 
 /** A model in this thread. When the GPU device is lost, it is loaded again. */
-export class Engine {
+export class Engine implements ScoringEngine {
   readonly #module: Module;
   readonly #source: PlainSource;
   readonly #options: EngineOptions;
@@ -122,6 +154,9 @@ export class Engine {
   #adapter: AdapterInfo | undefined;
   #scorer: WasmScorer | undefined;
   #info: Omit<Info, "worker"> | undefined;
+  /** What other engines can be loaded with, where the options ask for it. */
+  shared: Shared | undefined;
+  #compiled: WebAssembly.Module | undefined;
   #losses: number[] = [];
   #allLosses = 0;
   #disposed = false;
@@ -153,7 +188,9 @@ export class Engine {
   /** Starts WebAssembly, and finds the adapter unless that is known. */
   async #prepare(signal: AbortSignal | undefined): Promise<AdapterInfo> {
     const { cpu, startWasm } = this.#module;
-    const [adapter] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(this.#options.assets)]);
+    const { assets, compiled } = this.#options;
+    const [adapter, module] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(assets, compiled)]);
+    this.#compiled = module;
     throwIfAborted(signal, "loading");
     return (this.#adapter = adapter);
   }
@@ -207,6 +244,8 @@ export class Engine {
         throw disposedError();
       }
       this.#scorer = scorer;
+      // After a loss nobody asks for it again.
+      if (this.#options.share) this.shared ??= { model: await files.again(), compiled: this.#compiled };
       const info = scorer.info() as RustInfo;
       this.#info = this.#describe(info, gpu);
       if (tuned && info.tuning !== tuning) void rememberTuning(gpu, info.tuning);
@@ -218,10 +257,7 @@ export class Engine {
     }
   }
 
-  /**
-   * Scores each of `texts` with its instruction, or with the only one that there is, in order, and reports each
-   * batch as it is done. The batches of several calls at once alternate.
-   */
+  /** See `ScoringEngine`. */
   async score(
     instructions: readonly string[],
     texts: readonly string[],
@@ -312,7 +348,7 @@ export class Engine {
     }
   }
 
-  /** What was loaded and how it runs: the same object until something of it changes. */
+  /** See `ScoringEngine`. */
   info(): Omit<Info, "worker"> {
     if (this.#disposed) throw disposedError();
     return this.#info!;
@@ -327,6 +363,7 @@ export class Engine {
       fileBytes: info.file_bytes,
       gpuBytes: info.gpu_bytes,
       cpuBytes: info.cpu_bytes ?? 0,
+      threads: 1,
       device: this.#module.cpu ? "cpu" : "gpu",
       maxTokens: info.max_tokens,
       labels: info.config.labels,
@@ -345,7 +382,7 @@ export class Engine {
     };
   }
 
-  /** Frees the GPU's memory. Work under way fails with `disposed`. */
+  /** See `ScoringEngine`. */
   dispose(): void {
     this.#disposed = true;
     void this.#queue.run(async () => this.#forget());

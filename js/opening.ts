@@ -20,6 +20,8 @@ const SUBGROUP_SIZE = 8;
 export interface WatchedFiles extends ModelFiles {
   /** To be called when all files that will be read are open, so that their total size is known. */
   opened(): void;
+  /** As `OpenedModel.again`. */
+  again(): Promise<{ source: PlainSource } | undefined>;
   close(): void;
   failure(): CappyError | undefined;
 }
@@ -45,6 +47,7 @@ export async function openWatched(
       return file && { name, size: file.size, read: (start, end) => file.read(start, end).catch(remember) };
     },
     opened: () => all.opened(),
+    again: () => files.again(),
     close: () => files.close(),
     failure: () => failure,
   };

@@ -1,4 +1,4 @@
-import type { EngineOptions, TextScore } from "./engine.js";
+import type { EngineOptions, Shared, TextScore } from "./engine.js";
 import type { PlainSource } from "./loader/picked.js";
 import type { PlainCause, PlainError } from "./thrown.js";
 import type { Info, LoadProgress } from "./types.js";
@@ -17,6 +17,7 @@ export type FromWorker =
   | { type: "progress"; id: number; progress: LoadProgress }
   /** Comes before the message of whatever has changed it. */
   | { type: "info"; info: PlainInfo }
+  | { type: "shared"; shared: Shared }
   | { type: "batch"; id: number; scores: TextScore[] }
   | { type: "done"; id: number }
   | { type: "failed"; id: number; error: PlainError }

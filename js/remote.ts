@@ -1,4 +1,4 @@
-import type { EngineOptions, Listening, TextScore } from "./engine.js";
+import type { EngineOptions, Listening, ScoringEngine, Shared, TextScore } from "./engine.js";
 import { abortedError, CappyError, disposedError, messageOf } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
@@ -35,7 +35,7 @@ interface Call {
 }
 
 /** An engine in a worker. A worker that dies is replaced, and the new one repeats what it had not finished. */
-export class RemoteEngine {
+export class RemoteEngine implements ScoringEngine {
   readonly #script: WorkerScript;
   readonly #load: Extract<Request, { type: "load" }>;
   readonly #host: FetchHost | undefined;
@@ -46,6 +46,8 @@ export class RemoteEngine {
   #pings: ReturnType<typeof setInterval> | undefined;
   #deaths: number[] = [];
   #info: PlainInfo | undefined;
+  /** What other engines can be loaded with, where the options ask for it. */
+  shared: Shared | undefined;
   #disposed = false;
 
   private constructor(script: WorkerScript, source: PlainSource, { fetch: custom, ...options }: EngineOptions) {
@@ -71,6 +73,7 @@ export class RemoteEngine {
       });
       // The comparison with the other device is over, also for a worker that replaces this one.
       engine.#load.options.rival = undefined;
+      engine.#load.options.share = false;
     } catch (error) {
       engine.dispose();
       throw error;
@@ -78,7 +81,7 @@ export class RemoteEngine {
     return engine;
   }
 
-  /** As `Engine.score`. */
+  /** See `ScoringEngine`. */
   async score(
     instructions: readonly string[],
     texts: readonly string[],
@@ -97,7 +100,7 @@ export class RemoteEngine {
     });
   }
 
-  /** What was loaded and how it runs. */
+  /** See `ScoringEngine`. */
   info(): PlainInfo {
     if (this.#disposed || !this.#info) throw disposedError();
     return this.#info;
@@ -170,6 +173,9 @@ export class RemoteEngine {
         break;
       case "info":
         this.#info = message.info;
+        break;
+      case "shared":
+        this.shared = message.shared;
         break;
       case "fetch":
         void this.#host?.run(message, (answer, transfer) => this.#send(answer, transfer));

@@ -1,7 +1,7 @@
 import type { Best, BestOptions } from "./best/choice.js";
 import { adapting, openEngine } from "./choose.js";
 import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
-import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
+import { Engine, type EngineOptions, type Origin, type ScoringEngine, type TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
 import type { Explanation, ExplainOptions } from "./explain/explanation.js";
 import type { Disposing } from "./globals.js";
@@ -11,9 +11,8 @@ import { forward, seldom } from "./listening.js";
 import { checkOptions, LOAD, RANK, SCORE, textOfCandidate } from "./options.js";
 import { bestFirst } from "./order.js";
 import { Queue } from "./queue.js";
-import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
-import { asCappyError, part, toCappyError } from "./thrown.js";
+import { asCappyError, isOfPair, part, toCappyError } from "./thrown.js";
 import type {
   AdaptationSource,
   Adapted,
@@ -41,16 +40,16 @@ export class Scorer {
   /** Calls that are under way. */
   readonly #calls = new Set<Promise<void>>();
   /** The engine in use comes last. Before it are former ones with calls under way. */
-  readonly #engines: (Engine | RemoteEngine)[];
+  readonly #engines: ScoringEngine[];
   /** How the model is asked for decisions, once that was read. */
   #rendering: Promise<Rendering> | undefined;
 
-  private constructor(engine: Engine | RemoteEngine, origin: Origin) {
+  private constructor(engine: ScoringEngine, origin: Origin) {
     this.#engines = [engine];
     this.#origin = origin;
   }
 
-  get #engine(): Engine | RemoteEngine {
+  get #engine(): ScoringEngine {
     return this.#engines.at(-1)!;
   }
 
@@ -264,7 +263,7 @@ export class Scorer {
 
   /** What was loaded and how it runs. */
   info(): Info {
-    return { ...this.#engine.info(), worker: this.#engine instanceof RemoteEngine };
+    return { ...this.#engine.info(), worker: !(this.#engine instanceof Engine) };
   }
 
   /** Frees the GPU's memory and ends the worker. Calls under way fail with `disposed`. */
@@ -361,7 +360,7 @@ function textsOf(candidates: readonly Candidate[]): string[] {
 /** Names the candidate at fault. It is always the first one that is not done, because a batch ends before it. */
 function naming(thrown: unknown, index: number): CappyError {
   const error = toCappyError(thrown);
-  if (error.code !== "not-finite" && !(error.code === "input" && error.atFault === "text")) return error;
+  if (!isOfPair(error)) return error;
   return new CappyError(error.code, `candidates[${index}] with its instruction`, error.what, { cause: error });
 }
 
@@ -388,9 +387,11 @@ function hasWorkers(assets: string | undefined): boolean {
 
 /** The options, checked, in a form that can be sent to a worker. */
 function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOptions, "adaptation">): EngineOptions {
-  const { batchTokens } = options;
-  if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
-    throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
+  for (const name of ["batchTokens", "threads"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
+      throw new CappyError("input", name, `is ${value}; it must be a whole number above 0`);
+    }
   }
   const folder = assets && assetsAt(assets);
   try {

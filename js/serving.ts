@@ -1,6 +1,6 @@
 /** What a worker that scores does: an engine that is called by messages. */
 
-import { Engine, type Module } from "./engine.js";
+import { Engine, type Module, type Shared } from "./engine.js";
 import { proxyFetch } from "./fetch-proxy.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { ownPort } from "./thread.js";
@@ -24,6 +24,15 @@ export function serve(module: Module): void {
     send(message);
   }
 
+  /** Sends what other engines can be loaded with. Not every host can send a compiled module. */
+  function share(shared: Shared): void {
+    try {
+      send({ type: "shared", shared });
+    } catch {
+      send({ type: "shared", shared: { model: shared.model } });
+    }
+  }
+
   async function run(message: Extract<ToWorker, { type: "load" | "score" }>, signal: AbortSignal): Promise<void> {
     const { id } = message;
     if (message.type === "load") {
@@ -34,6 +43,7 @@ export function serve(module: Module): void {
     }
     // A worker that replaces another gets its calls to score at once, and has to load the model first.
     engine = await loading!;
+    if (message.type === "load" && engine.shared) share(engine.shared);
     if (message.type === "score") {
       await engine.score(message.instructions, message.texts, {
         signal,
@@ -43,6 +53,10 @@ export function serve(module: Module): void {
     answer({ type: "done", id });
   }
 
+  scope.addEventListener("messageerror", () => {
+    // The page hears of it as of a worker that has died.
+    throw new Error("was sent what it cannot read");
+  });
   scope.addEventListener("message", ({ data: message }) => {
     switch (message.type) {
       case "load":

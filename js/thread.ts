@@ -38,7 +38,7 @@ export function startThread(path: string, assets: string | undefined): Worker {
 /** Where a worker receives and sends messages: its global scope, or in a thread its port. */
 export function ownPort<ToPage, ToWorker>(): {
   postMessage(message: ToPage, transfer?: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
+  addEventListener(type: "message" | "messageerror", listener: (event: MessageEvent<ToWorker>) => void): void;
 } {
   const port = isNode() ? process.getBuiltinModule("node:worker_threads").parentPort : globalThis;
   return port as never;

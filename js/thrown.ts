@@ -30,6 +30,12 @@ export class Slower extends CappyError {
   }
 }
 
+/** Whether an error is about one pair of texts: the first that is not done. */
+export function isOfPair(thrown: unknown): boolean {
+  const { code, atFault } = toCappyError(thrown);
+  return code === "not-finite" || (code === "input" && atFault === "text");
+}
+
 /** Whatever was thrown, as an object that can be sent. */
 export function plainError(thrown: unknown): PlainError {
   return plainCause(toCappyError(thrown)) as PlainError;

@@ -61,6 +61,12 @@ export interface LoadOptions extends SourceOptions {
   dtype?: Dtype;
   /** The most tokens of one batch. Scores do not depend on it. */
   batchTokens?: number;
+  /**
+   * The most workers that share out the pairs of a call where the CPU computes, each with a copy of the model. By
+   * default as many as there are cores, up to 8, as long as the copies fit into a quarter of the device's memory.
+   * Scores do not depend on it.
+   */
+  threads?: number;
   /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `rows`, `lanes`. */
   kernel?: string;
   /** Run in a worker, so that the page or Node's event loop stays free. True by default, where there are workers. */
@@ -151,8 +157,10 @@ export interface Info {
   fileBytes: number;
   /** Bytes of GPU memory in use, weights and activations. */
   gpuBytes: number;
-  /** Bytes of weights in the page's memory, where the CPU computes. */
+  /** Bytes of weights in the page's memory, where the CPU computes: in all its workers, also those not started yet. */
   cpuBytes: number;
+  /** The most workers that share out the pairs of a call; 1 where the GPU computes. */
+  threads: number;
   /** What computes. */
   device: "gpu" | "cpu";
   /** The longest pair in tokens. */

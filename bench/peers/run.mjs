@@ -1,5 +1,6 @@
 // npm run bench:peers. See README.md beside this file.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -163,12 +164,15 @@ function contestantsOf(host, shape, f16) {
 function wasmContestantsOf(hostName, host, shape) {
   const folder = `${site.url}/target/peers/${shape}`;
   // Without the option it would compute with 16-bit integers, whatever was rounded before.
-  const ours = oursAt(shape).map((entry) => ({
-    ...entry,
-    device: "cpu",
-    module: host.module("dist/index.js"),
-    options: { cache: false, device: "cpu", dtype: entry.dtype === "f16" ? "auto" : entry.dtype },
-  }));
+  const ours = oursAt(shape).flatMap((entry) =>
+    [...new Set([cpus().length, 1])].map((threads) => ({
+      ...entry,
+      name: `${entry.name}, ${threads} worker${threads > 1 ? "s" : ""}`,
+      device: "cpu",
+      module: host.module("dist/index.js"),
+      options: { cache: false, device: "cpu", threads, dtype: entry.dtype === "f16" ? "auto" : entry.dtype },
+    })),
+  );
   const theirs = (THEIRS_IN_WASM[hostName] ?? THEIRS_IN_WASM.others).map(([precision, threads]) => ({
     name: `onnxruntime-web wasm ${precision}, ${threads} thread${threads > 1 ? "s" : ""}`,
     kind: "theirs",

@@ -2,12 +2,14 @@
 
 import { BUILDS, openBuild } from "../builds.js";
 import { openOnGpu, type Reason } from "../choose.js";
-import type { Engine, Listening, Origin } from "../engine.js";
+import type { Listening, Origin, ScoringEngine } from "../engine.js";
 import { CappyError, messageOf } from "../error.js";
-import type { RemoteEngine } from "../remote.js";
+import { RemoteEngine } from "../remote.js";
+import { threadsFor } from "../threads.js";
 import { Slower } from "../thrown.js";
 import { rememberVerdict } from "../tuning.js";
 import type { AdapterInfo, LoadProgress } from "../types.js";
+import { CpuWorkers } from "./workers.js";
 
 let warned = false;
 
@@ -19,7 +21,7 @@ export async function openOnCpu(
   origin: Origin,
   { adapter, verdict, error }: Reason,
   listening: Listening<LoadProgress>,
-): Promise<Engine | RemoteEngine> {
+): Promise<ScoringEngine> {
   if (error instanceof Slower) return openTheFaster(origin, adapter!, error.micros, listening);
   if (error === undefined) return open(origin, verdict, listening);
   const why = `computes on the CPU: ${messageOf(error)}`;
@@ -36,7 +38,7 @@ async function openTheFaster(
   adapter: AdapterInfo,
   gpu: number,
   listening: Listening<LoadProgress>,
-): Promise<Engine | RemoteEngine> {
+): Promise<ScoringEngine> {
   const { cache } = origin.options;
   const name = adapter.description || adapter.architecture || adapter.vendor || "the adapter";
   const verdict = `computes on the CPU, which was measured to be faster than ${name} (${Math.ceil(gpu / 1000)} ms for a fixed piece of work)`;
@@ -56,8 +58,8 @@ async function open(
   why: string | undefined,
   listening: Listening<LoadProgress>,
   rival?: number,
-): Promise<Engine | RemoteEngine> {
-  const { options } = origin;
+): Promise<ScoringEngine> {
+  const { options, source } = origin;
   const { dtype } = options;
   const quantised = dtype === "q8" || dtype === "q4";
   const forShaders =
@@ -67,6 +69,8 @@ async function open(
         ? "dtype"
         : undefined;
   if (forShaders) throw new CappyError("input", forShaders, "is for shaders, and the CPU runs none");
-  const onCpu = { ...options, dtype: options.cpuWeights ?? (quantised ? ("i8" as const) : undefined), why, rival };
-  return openBuild(BUILDS.cpu, origin, onCpu, listening);
+  const cpuDtype = options.cpuWeights ?? (quantised ? ("i8" as const) : undefined);
+  const onCpu = { ...options, dtype: cpuDtype, why, rival, share: threadsFor(0, options.threads) > 1 };
+  const engine = await openBuild(BUILDS.cpu, origin, onCpu, listening);
+  return engine instanceof RemoteEngine ? new CpuWorkers(engine, source, onCpu) : engine;
 }
