@@ -204,6 +204,11 @@ export interface Cost {
    * `config.json` does not tell the model's shape.
    */
   gpuBytesAs: Record<"f16" | "q8" | "q4", number> | null;
+  /**
+   * About how many bytes of the page's memory the weights will take where the CPU computes, in all its workers
+   * together; `null` as above.
+   */
+  cpuBytes: number | null;
   /** The file with the weights. */
   weights: string;
   /** Bytes of storage that the browser still grants; `null` where it does not say. */

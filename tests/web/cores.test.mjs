@@ -32,11 +32,11 @@ before(async () => {
       .flat()
       .map((text, i) => `${i} ${text}`);
     /** Loads cappy-mini on the CPU, and keeps only the workers that it starts. */
-    globalThis.open = (options) => {
+    globalThis.openMini = (options) => {
       workers.length = 0;
       return cappy.Scorer.load("/mini/", { device: "cpu", ...options });
     };
-    const one = await globalThis.open({ threads: 1, cache: false });
+    const one = await globalThis.openMini({ threads: 1, cache: false });
     globalThis.expected = [...(await one.score(instruction, lots))];
     one.dispose();
   });
@@ -49,7 +49,7 @@ for (const cache of [true, false]) {
   test(`two workers give what one gives, to the bit and in order, from one download, with cache: ${cache}`, async () => {
     host.site.log.length = 0;
     const got = await page.evaluate(async (cache) => {
-      const scorer = await open({ threads: 2, cache });
+      const scorer = await openMini({ threads: 2, cache });
       const single = await scorer.score(instruction, lots[5]);
       const alone = workers.length;
       const told = [];
@@ -82,7 +82,7 @@ for (const cache of [true, false]) {
 
 test("a worker that dies amid a call is replaced, whichever it is, and no score is lost", async () => {
   const got = await page.evaluate(async () => {
-    const scorer = await open({ threads: 2 });
+    const scorer = await openMini({ threads: 2 });
     await scorer.score(instruction, lots);
     const all = [];
     for (const victim of [0, 1]) {
@@ -102,7 +102,7 @@ test("a worker that dies amid a call is replaced, whichever it is, and no score 
 
 test("where the browser refuses a second worker, the first does everything", async () => {
   const got = await page.evaluate(async () => {
-    const scorer = await open({ threads: 2 });
+    const scorer = await openMini({ threads: 2 });
     globalThis.refused = true;
     const scores = [...(await scorer.score(instruction, lots))];
     globalThis.refused = false;
@@ -116,10 +116,12 @@ test("where the browser refuses a second worker, the first does everything", asy
 
 test("a stop and disposal end what all workers do", async () => {
   const got = await page.evaluate(async () => {
-    const scorer = await open({ threads: 2 });
+    const scorer = await openMini({ threads: 2 });
     await scorer.score(instruction, lots);
     const stopper = new AbortController();
-    const stopped = failure(scorer.score(instruction, lots, { signal: stopper.signal, onProgress: () => stopper.abort() }));
+    const stopped = failure(
+      scorer.score(instruction, lots, { signal: stopper.signal, onProgress: () => stopper.abort() }),
+    );
     const { code } = await stopped;
     const same = [...(await scorer.score(instruction, lots.slice(0, 3)))].every((score, i) => score === expected[i]);
     const disposed = failure(scorer.score(instruction, lots));
@@ -141,12 +143,11 @@ test("by default there are as many workers as cores, as far as memory goes", asy
     ]) {
       Object.defineProperty(navigator, "hardwareConcurrency", { value: cores, configurable: true });
       Object.defineProperty(navigator, "deviceMemory", { value: memory, configurable: true });
-      const scorer = await open({});
+      const scorer = await openMini({});
       told.push(scorer.info().threads);
       scorer.dispose();
     }
-    delete navigator.hardwareConcurrency;
-    delete navigator.deviceMemory;
+    for (const name of ["hardwareConcurrency", "deviceMemory"]) Reflect.deleteProperty(navigator, name);
     return told;
   });
   assert.deepEqual(got, [1, 2, 8, 1, 8]);

@@ -114,7 +114,7 @@ const QUESTION = "q".repeat(400);
 const TEXTS = Array.from({ length: 30 }, (_, i) => String(i));
 
 /** Scores `texts`, and gives the scores as they came. */
-async function scored(workers, texts, { instructions = [QUESTION], signal } = {}) {
+async function scored(workers, texts, { instructions = [QUESTION], signal } = /** @type {any} */ ({})) {
   const got = [];
   const onProgress = ({ first, scores }) => {
     assert.equal(first, got.length);
@@ -139,7 +139,7 @@ test("scores come in the order of the texts, whoever computes them, each once", 
 
 test("no worker is started for a single pair, nor for a few short ones", async () => {
   let started = 0;
-  const workers = crew([handEngine(), handEngine()], 2, async () => (started += 1));
+  const workers = crew([handEngine(), handEngine()], 2, async () => void (started += 1));
   assert.deepEqual((await scored(workers, ["1"])).got, [1]);
   assert.deepEqual((await scored(workers, ["1", "2", "3"], { instructions: ["q"] })).got, [1, 2, 3]);
   assert.equal(started, 0);
@@ -205,7 +205,7 @@ test("where the first worker fails, the call does, and nothing more is done for 
 
 test("a worker that cannot be started is done without, and not tried again", async () => {
   let started = 0;
-  const workers = crew([handEngine()], 3, async () => (started += 1));
+  const workers = crew([handEngine()], 3, async () => void (started += 1));
   assert.deepEqual((await scored(workers, TEXTS)).got, TEXTS.map(Number));
   assert.deepEqual((await scored(workers, TEXTS)).got, TEXTS.map(Number));
   assert.equal(started, 2);
@@ -227,7 +227,7 @@ test("a stop ends a call on all workers, and disposal ends them", async () => {
 });
 
 test("what would have to be downloaded once more is one worker's, unless more are asked for", async () => {
-  const first = { ...handEngine(), shared: {} };
+  const first = /** @type {any} */ ({ ...handEngine(), shared: {} });
   assert.equal(new CpuWorkers(first, "owner/large", {}).info().threads, 1);
   assert.equal(new CpuWorkers(first, "owner/large", { threads: 2 }).info().threads, 2);
 });
