@@ -3,7 +3,7 @@ import { adapterInfo, needGpu } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
-import { kernelFor, openWatched, withKernel } from "./opening.js";
+import { kernelFor, openWatched, type WatchedFiles, withKernel } from "./opening.js";
 import { Queue } from "./queue.js";
 import type { StartWasm } from "./start.js";
 import { Slower, toCappyError } from "./thrown.js";
@@ -53,6 +53,10 @@ export interface EngineOptions extends SourceOptions {
   compiled?: WebAssembly.Module;
   /** Whether other engines may be loaded with what this one has loaded. */
   share?: boolean;
+  /** What the model is called, where its files do not come from where it is. */
+  modelName?: string;
+  /** The most bytes of a file with weights. */
+  mostBytes?: number;
   /** As in `SourceOptions`, with a slash at its end. */
   assets?: string;
   /** The adapter, where the page has asked for it already. */
@@ -65,10 +69,17 @@ export interface EngineOptions extends SourceOptions {
   adaptation?: Applied;
 }
 
+/** Where the files of a model are that an engine has loaded. */
+export interface SharedModel {
+  source: PlainSource;
+  /** Options in place of those that it was loaded with. */
+  options: Pick<EngineOptions, "checkFreshness" | "modelName">;
+}
+
 /** What one engine has loaded, for others of the same model. */
 export interface Shared {
-  /** Where the model's files are; without it they would have to be downloaded once more. */
-  model?: { source: PlainSource };
+  /** Missing where the files would have to be downloaded once more. */
+  model?: SharedModel;
   /** The compiled module. */
   compiled?: WebAssembly.Module;
 }
@@ -84,10 +95,16 @@ export interface ScoringEngine {
     texts: readonly string[],
     listening: Listening<{ first: number; scores: TextScore[] }>,
   ): Promise<void>;
-  /** What was loaded and how it runs: the same object until something of it changes. */
+  /** What was loaded and how it runs. */
   info(): Omit<Info, "worker">;
   /** Frees the memory. Work under way fails with `disposed`. */
   dispose(): void;
+}
+
+/** An engine that can still be compared with another device. */
+export interface Racing {
+  /** Fails with `Slower` unless a fixed piece of work takes less than `rival` microseconds here. */
+  race(rival: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** What a scorer was loaded with, so that another engine can be loaded with the same. */
@@ -111,6 +128,8 @@ export interface Applied {
 export interface TextScore {
   /** The raw logit of each label. */
   logits: number[];
+  /** What computed them. */
+  device: "gpu" | "cpu";
   /** Tokens of the pair, special tokens included. */
   tokens: number;
   /** Tokens that were cut. */
@@ -146,7 +165,7 @@ interface RustInfo {
 }
 
 /** A model in this thread. When the GPU device is lost, it is loaded again. */
-export class Engine implements ScoringEngine {
+export class Engine implements ScoringEngine, Racing {
   readonly #module: Module;
   readonly #source: PlainSource;
   readonly #options: EngineOptions;
@@ -180,9 +199,14 @@ export class Engine implements ScoringEngine {
     // A page may have WebGPU where its workers have none.
     if (adapter && !module.cpu) await needGpu();
     engine.#adapter = adapter;
-    if (rival !== undefined) await engine.#compete(rival, listening.signal);
+    if (rival !== undefined) await engine.#raceWith(rival, listening.signal);
     await engine.#build(listening);
     return engine;
+  }
+
+  /** See `Racing`. */
+  race(rival: number, signal?: AbortSignal): Promise<void> {
+    return this.#queue.run(() => this.#raceWith(rival, signal));
   }
 
   /** Starts WebAssembly, and finds the adapter unless that is known. */
@@ -196,7 +220,7 @@ export class Engine implements ScoringEngine {
   }
 
   /** Fails with `Slower` where this device is no faster than `rival`, before any file of the model is asked for. */
-  async #compete(rival: number, signal: AbortSignal | undefined): Promise<void> {
+  async #raceWith(rival: number, signal: AbortSignal | undefined): Promise<void> {
     const { cpu, compete } = this.#module;
     const adapter = await this.#prepare(signal);
     const kernel = kernelFor(adapter, undefined);
@@ -216,13 +240,14 @@ export class Engine implements ScoringEngine {
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
     throwIfAborted(signal, "loading");
     const { cpu } = this.#module;
-    const gpu = await this.#prepare(signal);
-    const files = await openWatched(
-      this.#source,
-      this.#options,
-      { signal, onProgress },
-      () => new this.#module.Sha256(),
-    );
+    const opening = openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
+    // Else a failure would count as unhandled while WebAssembly is started.
+    opening.catch(() => {});
+    const gpu = await this.#prepare(signal).catch((error) => {
+      void opening.then((files) => files.close()).catch(() => {});
+      throw error;
+    });
+    const files = await opening;
     const { dtype = "auto", batchTokens, cache = true } = this.#options;
     // The build for the CPU does not use it.
     const kernel = kernelFor(gpu, this.#options.kernel);
@@ -245,7 +270,7 @@ export class Engine implements ScoringEngine {
       }
       this.#scorer = scorer;
       // After a loss nobody asks for it again.
-      if (this.#options.share) this.shared ??= { model: await files.again(), compiled: this.#compiled };
+      if (this.#options.share) this.shared ??= { model: await this.#again(files), compiled: this.#compiled };
       const info = scorer.info() as RustInfo;
       this.#info = this.#describe(info, gpu);
       if (tuned && info.tuning !== tuning) void rememberTuning(gpu, info.tuning);
@@ -255,6 +280,12 @@ export class Engine implements ScoringEngine {
     } finally {
       files.close();
     }
+  }
+
+  async #again(files: WatchedFiles): Promise<SharedModel | undefined> {
+    const again = await files.again();
+    const { modelName = files.description } = this.#options;
+    return again && { ...again, options: { checkFreshness: false, modelName } };
   }
 
   /** See `ScoringEngine`. */
@@ -287,7 +318,9 @@ export class Engine implements ScoringEngine {
         const stop = () => this.#disposed || signal?.aborted === true;
         const end = this.#endOfThoseThatMayFit(instructions, texts, first);
         const asked = instructions.length === 1 ? [instructions[0]!] : instructions.slice(first, end);
-        return (await this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop)) as TextScore[];
+        const scores = (await this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop)) as TextScore[];
+        for (const score of scores) score.device = this.#info!.device;
+        return scores;
       } catch (thrown) {
         if (this.#disposed) throw disposedError();
         throwIfAborted(signal, "scoring");
@@ -348,7 +381,7 @@ export class Engine implements ScoringEngine {
     }
   }
 
-  /** See `ScoringEngine`. */
+  /** See `ScoringEngine`. It is the same object until something of it changes. */
   info(): Omit<Info, "worker"> {
     if (this.#disposed) throw disposedError();
     return this.#info!;
@@ -356,7 +389,7 @@ export class Engine implements ScoringEngine {
 
   #describe(info: RustInfo, adapter: AdapterInfo): Omit<Info, "worker"> {
     return {
-      model: info.model,
+      model: this.#options.modelName ?? info.model,
       adaptation: this.#options.adaptation?.name ?? "",
       format: info.format,
       parameters: info.parameters,

@@ -6,7 +6,7 @@ import { withGlobals, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
-import { toCappyError } from "./thrown.js";
+import { toCappyError, TooLarge } from "./thrown.js";
 import type { AdapterInfo, LoadProgress } from "./types.js";
 
 /** The matmul kernels for software adapters. They are the fastest ones there, so nothing has to be measured. */
@@ -34,7 +34,18 @@ export async function openWatched(
   hasher: () => Hasher,
 ): Promise<WatchedFiles> {
   const all = new AllFiles((progress) => onProgress?.({ phase: "download", model: files.description, ...progress }));
+  const { mostBytes = Number.POSITIVE_INFINITY } = options;
   const files = await openModel(source, options, { signal, onProgress: (progress) => all.at(progress), hasher });
+  // What the package's own model consists of is known, so it comes while WebAssembly is compiled.
+  if (source === undefined && !options.sha256) {
+    for (const name of ["config.json", "tokenizer.json", "model.safetensors"]) {
+      // A failure comes again when the file is wanted.
+      files
+        .open(name)
+        .then((file) => file?.read(0, 1))
+        .catch(() => {});
+    }
+  }
   let failure: CappyError | undefined;
   const remember = (thrown: unknown): never => {
     failure ??= toCappyError(thrown);
@@ -44,6 +55,7 @@ export async function openWatched(
     description: files.description,
     async open(name) {
       const file = await files.open(name).catch(remember);
+      if (file && isWeights(name) && file.size > mostBytes) remember(new TooLarge(name, file.size));
       return file && { name, size: file.size, read: (start, end) => file.read(start, end).catch(remember) };
     },
     opened: () => all.opened(),
@@ -68,6 +80,8 @@ export function withKernel<T>(
   const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
   return withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0)));
 }
+
+const isWeights = (name: string) => /\.(safetensors|bin)$/.test(name);
 
 /** Sums up the progress of single files. */
 class AllFiles {
@@ -94,7 +108,7 @@ class AllFiles {
   /** Reports nothing while only small files are open: when they are done, loading is not. */
   #report(): void {
     const last = this.#last;
-    const weights = [...this.#files.keys()].some((name) => /\.(safetensors|bin)$/.test(name));
+    const weights = [...this.#files.keys()].some(isWeights);
     if (last && (this.#opened || (weights && last.bytes < last.total))) this.listener(last);
   }
 }

@@ -7,6 +7,7 @@ import type { Info, LoadProgress } from "./types.js";
 export type ToWorker =
   | { type: "load"; id: number; source: PlainSource; options: EngineOptions; customFetch: boolean }
   | { type: "score"; id: number; instructions: string[]; texts: string[] }
+  | { type: "race"; id: number; rival: number }
   | { type: "abort"; id: number }
   | { type: "ping" }
   | { type: "fetched"; id: number; response: PlainResponse }

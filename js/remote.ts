@@ -1,4 +1,4 @@
-import type { EngineOptions, Listening, ScoringEngine, Shared, TextScore } from "./engine.js";
+import type { EngineOptions, Listening, Racing, ScoringEngine, Shared, TextScore } from "./engine.js";
 import { abortedError, CappyError, disposedError, messageOf } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
@@ -24,7 +24,7 @@ const WORKER_HINT =
   "is it sent with Cross-Origin-Embedder-Policy, too?";
 const WORKER_FALSE = "The option worker: false goes without one";
 
-type NumberedRequest = Extract<ToWorker, { type: "load" | "score" }>;
+type NumberedRequest = Extract<ToWorker, { type: "load" | "score" | "race" }>;
 type Request = NumberedRequest extends infer R ? (R extends NumberedRequest ? Omit<R, "id"> : never) : never;
 
 interface Call {
@@ -35,7 +35,7 @@ interface Call {
 }
 
 /** An engine in a worker. A worker that dies is replaced, and the new one repeats what it had not finished. */
-export class RemoteEngine implements ScoringEngine {
+export class RemoteEngine implements ScoringEngine, Racing {
   readonly #script: WorkerScript;
   readonly #load: Extract<Request, { type: "load" }>;
   readonly #host: FetchHost | undefined;
@@ -65,7 +65,7 @@ export class RemoteEngine implements ScoringEngine {
   ): Promise<RemoteEngine> {
     const engine = new RemoteEngine(script, source, options);
     // Workers cannot ask for it. A browser that refuses may delete the cache when space is short.
-    if (source !== undefined && options.cache !== false) persist();
+    if (typeof source === "string" && options.cache !== false) persist();
     try {
       engine.#start();
       await engine.#call(engine.#load, signal, "loading", (message) => {
@@ -98,6 +98,11 @@ export class RemoteEngine implements ScoringEngine {
       if (instructions.length > 1) request.instructions = instructions.slice(done);
       onProgress?.({ first, scores: message.scores });
     });
+  }
+
+  /** See `Racing`. */
+  race(rival: number, signal?: AbortSignal): Promise<void> {
+    return this.#call({ type: "race", rival }, signal, "measuring", () => {});
   }
 
   /** See `ScoringEngine`. */

@@ -1,5 +1,5 @@
 import type { Best, BestOptions } from "./best/choice.js";
-import { adapting, openEngine } from "./choose.js";
+import { adapting, type Opened, openEngine, openFirst } from "./choose.js";
 import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
 import { Engine, type EngineOptions, type Origin, type ScoringEngine, type TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
@@ -29,6 +29,12 @@ import type {
   ScoreOptions,
 } from "./types.js";
 
+/** Opening the GPU waits so long for a first call, and so long for its end: both would take the same cores. */
+const FIRST_CALL_MS = 50;
+const MOST_FIRST_CALL_MS = 1_000;
+
+type Batches = AsyncGenerator<TextScore[], void, void>;
+
 /** `using` disposes of it, where that exists. */
 export interface Scorer extends Disposing {}
 
@@ -44,9 +50,14 @@ export class Scorer {
   /** How the model is asked for decisions, once that was read. */
   #rendering: Promise<Rendering> | undefined;
 
-  private constructor(engine: ScoringEngine, origin: Origin) {
+  /** Stops what may take the place of the engine that was loaded. */
+  readonly #moving = new AbortController();
+  readonly #settled: Promise<void>;
+
+  private constructor({ engine, next }: Opened, origin: Origin) {
     this.#engines = [engine];
     this.#origin = origin;
+    this.#settled = next ? this.#move(next) : Promise.resolve();
   }
 
   get #engine(): ScoringEngine {
@@ -67,7 +78,7 @@ export class Scorer {
       const plain = checked(rest);
       const origin = { source: plainSource(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
       const listening = { signal, onProgress: onProgress && forward(isolated(onProgress)) };
-      return new Scorer(await openEngine(origin, adaptation, listening), origin);
+      return new Scorer(await openFirst(origin, adaptation, listening), origin);
     });
   }
 
@@ -121,8 +132,9 @@ export class Scorer {
     this.#needsOneOutput();
     let index = 0;
     for await (const scores of this.#batches([instruction], texts, options)) {
-      for (const { logits, tokens, truncated } of scores) {
-        yield { index, score: logits[0]!, text: texts[index]!, candidate: candidates[index]!, tokens, truncated };
+      for (const { logits, device, tokens, truncated } of scores) {
+        const text = texts[index]!;
+        yield { index, score: logits[0]!, text, candidate: candidates[index]!, device, tokens, truncated };
         index += 1;
       }
     }
@@ -162,8 +174,7 @@ export class Scorer {
       };
       const onAnswer = options?.onAnswer;
       const safe = typeof onAnswer === "function" ? { ...options, onAnswer: isolated(onAnswer) } : options;
-      const score = this.#batches.bind(this);
-      return decide({ labels, rendering, score }, decision, safe);
+      return this.#byOneEngine((score) => decide({ labels, rendering, score }, decision, safe));
     });
   }
 
@@ -192,7 +203,7 @@ export class Scorer {
     const { best } = await part("best/best.js", () => import("./best/best.js"));
     const onScore = options?.onScore;
     const safe = typeof onScore === "function" ? { ...options, onScore: isolated(onScore) } : options;
-    return best(this.#batches.bind(this), instruction, candidates, safe);
+    return this.#byOneEngine((score) => best(score, instruction, candidates, safe));
   }
 
   /**
@@ -211,7 +222,7 @@ export class Scorer {
       const { explain } = await part("explain/explain.js", () => import("./explain/explain.js"));
       const onProgress = options?.onProgress;
       const safe = typeof onProgress === "function" ? { ...options, onProgress: isolated(onProgress) } : options;
-      return explain(this.#batches.bind(this), instruction, response, safe);
+      return this.#byOneEngine((score) => explain(score, instruction, response, safe));
     });
   }
 
@@ -245,20 +256,23 @@ export class Scorer {
       this.#queue.run(async () => {
         this.info();
         const engine = await openEngine(this.#origin, adaptation, {});
-        const before = [...this.#engines];
-        this.#engines.push(engine);
-        try {
-          before.at(-1)!.info();
-        } catch (error) {
-          engine.dispose();
-          throw error;
-        }
-        void Promise.allSettled(this.#calls).then(() => {
-          for (const old of before) old.dispose();
-          this.#engines.splice(0, this.#engines.indexOf(engine));
-        });
+        this.#replaceBy(engine);
+        // It would take the adaptation away again.
+        this.#moving.abort();
       }),
     );
+  }
+
+  /**
+   * Waits until it is decided what computes from now on, and gives `info()`. With `device: "auto"` a small model
+   * begins on the CPU and may move to the GPU; otherwise that is decided when loading ends. Calls under way end
+   * where they began, and each result says by `device` what computed it.
+   *
+   * @throws CappyError `disposed`
+   */
+  async settled(): Promise<Info> {
+    await this.#settled;
+    return this.info();
   }
 
   /** What was loaded and how it runs. */
@@ -268,7 +282,58 @@ export class Scorer {
 
   /** Frees the GPU's memory and ends the worker. Calls under way fail with `disposed`. */
   dispose(): void {
+    this.#moving.abort();
     for (const engine of this.#engines) engine.dispose();
+  }
+
+  /** Scores with this engine from now on. Calls under way end as they began. */
+  #replaceBy(engine: ScoringEngine): void {
+    const before = [...this.#engines];
+    try {
+      before.at(-1)!.info();
+    } catch (error) {
+      engine.dispose();
+      throw error;
+    }
+    this.#engines.push(engine);
+    void Promise.allSettled(this.#calls).then(() => {
+      for (const old of before) old.dispose();
+      this.#engines.splice(0, this.#engines.indexOf(engine));
+    });
+  }
+
+  /** Opens the engine that may take the place of the first, once a call that comes at once is answered. */
+  async #move(next: NonNullable<Opened["next"]>): Promise<void> {
+    const { signal } = this.#moving;
+    await pause(FIRST_CALL_MS);
+    await Promise.race([Promise.allSettled(this.#calls), pause(MOST_FIRST_CALL_MS)]);
+    if (signal.aborted) return;
+    const engine = await next(signal);
+    if (!engine) return;
+    await this.#queue.run(async () => {
+      if (signal.aborted) engine.dispose();
+      else this.#replaceBy(engine);
+    });
+  }
+
+  /** Does `work` with the engine of now, even where another takes its place meanwhile: scores that are compared come from one. */
+  #byOneEngine<T>(
+    work: (score: (instructions: string[], texts: string[], options?: ScoreOptions) => Batches) => Promise<T>,
+  ): Promise<T> {
+    const engine = this.#engine;
+    const done = work((instructions, texts, options) => this.#batches(instructions, texts, options, engine));
+    this.#underWay(done);
+    return done;
+  }
+
+  /** Notes a call, until whose end the engines remain that there are. */
+  #underWay(call: Promise<unknown>): void {
+    const ended = call.then(
+      () => {},
+      () => {},
+    );
+    this.#calls.add(ended);
+    void ended.then(() => this.#calls.delete(ended));
   }
 
   #needsOneOutput(): void {
@@ -279,11 +344,7 @@ export class Scorer {
   }
 
   /** The batches as they finish. The engine may be faster than the caller; then batches wait in a list. */
-  async *#batches(
-    instructions: string[],
-    texts: string[],
-    options: ScoreOptions = {},
-  ): AsyncGenerator<TextScore[], void, void> {
+  async *#batches(instructions: string[], texts: string[], options: ScoreOptions = {}, engine = this.#engine): Batches {
     checkOptions(options, SCORE, "score");
     const { signal, onProgress } = options;
     if (typeof instructions[0] !== "string") throw new CappyError("input", "instruction", "is not a string");
@@ -297,7 +358,7 @@ export class Scorer {
     let over = false;
     let failure: unknown;
     let done = 0;
-    const work = this.#engine
+    const work = engine
       .score(instructions, texts, {
         signal: stop.signal,
         onProgress: ({ first, scores }) => {
@@ -312,10 +373,9 @@ export class Scorer {
       })
       .finally(() => {
         over = true;
-        this.#calls.delete(work);
         wake();
       });
-    this.#calls.add(work);
+    this.#underWay(work);
     try {
       for (;;) {
         while (ready.length > 0) yield ready.shift()!;
@@ -355,6 +415,14 @@ function textsOf(candidates: readonly Candidate[]): string[] {
   if (!Array.isArray(candidates)) throw new CappyError("input", "candidates", "are not a list");
   // Unlike `map`, `Array.from` visits holes, too.
   return Array.from(candidates, textOfCandidate);
+}
+
+/** A while, which does not keep a program from ending. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer: unknown = setTimeout(resolve, ms);
+    (timer as { unref?(): void }).unref?.();
+  });
 }
 
 /** Names the candidate at fault. It is always the first one that is not done, because a batch ends before it. */

@@ -33,7 +33,10 @@ export function serve(module: Module): void {
     }
   }
 
-  async function run(message: Extract<ToWorker, { type: "load" | "score" }>, signal: AbortSignal): Promise<void> {
+  async function run(
+    message: Extract<ToWorker, { type: "load" | "score" | "race" }>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { id } = message;
     if (message.type === "load") {
       const options = message.customFetch ? { ...message.options, fetch: fetching.fetch } : message.options;
@@ -50,6 +53,7 @@ export function serve(module: Module): void {
         onProgress: ({ scores }) => answer({ type: "batch", id, scores }),
       });
     }
+    if (message.type === "race") await engine.race(message.rival, signal);
     answer({ type: "done", id });
   }
 
@@ -60,7 +64,8 @@ export function serve(module: Module): void {
   scope.addEventListener("message", ({ data: message }) => {
     switch (message.type) {
       case "load":
-      case "score": {
+      case "score":
+      case "race": {
         const controller = new AbortController();
         running.set(message.id, controller);
         run(message, controller.signal)

@@ -8,7 +8,9 @@ export type Dtype = "auto" | "f16" | "f32" | "q8" | "q4";
 
 /**
  * Where to compute. `auto` takes the CPU where no GPU can be used. Where either may be faster it measures both,
- * takes the faster one, and remembers that for the adapter. `info().note` has the reason.
+ * takes the faster one, and remembers that for the adapter. `info().note` has the reason. Small models are loaded
+ * on the CPU first, which gives scores while the GPU is made ready, and move to the GPU when it has passed its
+ * self-test: `Scorer.settled` waits for that. `gpu` waits for the GPU.
  */
 export type Device = "auto" | "gpu" | "cpu";
 
@@ -102,6 +104,8 @@ export interface Ranked<C extends Candidate = string> {
   text: string;
   /** The candidate as it went in. */
   candidate: C;
+  /** What computed the score. All results of one call come from one device. */
+  device: "gpu" | "cpu";
   /** Tokens of instruction and candidate as they were scored, special tokens included. */
   tokens: number;
   /** Tokens that were cut because instruction and candidate together were too long. */

@@ -1,7 +1,7 @@
 /** Scoring on the CPU by several workers, each with a copy of the model: pages share memory only where they are isolated. */
 
 import { BUILDS } from "../builds.js";
-import type { EngineOptions, Listening, ScoringEngine, TextScore } from "../engine.js";
+import type { EngineOptions, Listening, Racing, ScoringEngine, SharedModel, TextScore } from "../engine.js";
 import { disposedError, throwIfAborted } from "../error.js";
 import type { PlainSource } from "../loader/picked.js";
 import type { PlainInfo } from "../protocol.js";
@@ -30,7 +30,7 @@ interface Job {
  * One worker that is loaded, and others that are started once there is enough for them to do. A single pair is one
  * worker's. Where another worker fails, the rest does its share; where the first fails, the call does.
  */
-export class CpuWorkers implements ScoringEngine {
+export class CpuWorkers implements ScoringEngine, Racing {
   readonly #first: RemoteEngine;
   readonly #others: RemoteEngine[] = [];
   readonly #source: PlainSource;
@@ -43,7 +43,8 @@ export class CpuWorkers implements ScoringEngine {
   readonly #busy = new Map<RemoteEngine, number>();
   readonly #jobs = new Set<Job>();
   readonly #stop = new AbortController();
-  #info: { of: PlainInfo; most: number; told: PlainInfo } | undefined;
+  /** Why the CPU computes, where that is known only after loading. */
+  note: string | undefined;
 
   /** `first` was loaded from `source` with `options`, and asked to share. */
   constructor(first: RemoteEngine, source: PlainSource, options: EngineOptions) {
@@ -53,7 +54,16 @@ export class CpuWorkers implements ScoringEngine {
     const most = threadsFor(first.info().cpuBytes, options.threads);
     // What is not kept is not downloaded once more, unless that was asked for.
     this.#most = first.shared?.model || options.threads !== undefined ? most : 1;
-    if (this.#most === 1) first.shared = undefined;
+  }
+
+  /** Where another engine can take the model from without another download. */
+  get sharedModel(): SharedModel | undefined {
+    return this.#first.shared?.model;
+  }
+
+  /** See `Racing`. */
+  race(rival: number, signal?: AbortSignal): Promise<void> {
+    return this.#first.race(rival, signal);
   }
 
   /** See `ScoringEngine`. */
@@ -135,12 +145,9 @@ export class CpuWorkers implements ScoringEngine {
 
   /** See `ScoringEngine`. The bytes are those of all workers, also of those that are not started yet. */
   info(): PlainInfo {
-    const of = this.#first.info();
-    const most = this.#most;
-    if (this.#info?.of !== of || this.#info.most !== most) {
-      this.#info = { of, most, told: { ...of, threads: most, cpuBytes: of.cpuBytes * most } };
-    }
-    return this.#info.told;
+    const info = this.#first.info();
+    const { note = info.note } = this;
+    return { ...info, note, threads: this.#most, cpuBytes: info.cpuBytes * this.#most };
   }
 
   /** See `ScoringEngine`. */
@@ -185,9 +192,9 @@ export class CpuWorkers implements ScoringEngine {
   /** Starts one more worker, which takes part in the calls that are under way. */
   async #start(): Promise<void> {
     this.#starting += 1;
-    const { model = { source: this.#source }, compiled } = this.#first.shared ?? {};
+    const { model = { source: this.#source, options: {} }, compiled } = this.#first.shared ?? {};
     const load = (compiled: WebAssembly.Module | undefined) => {
-      const options = { ...this.#options, checkFreshness: false, share: false, rival: undefined, compiled };
+      const options = { ...this.#options, ...model.options, share: false, rival: undefined, compiled };
       return RemoteEngine.load(BUILDS.cpu.worker, model.source, options, { signal: this.#stop.signal });
     };
     try {
