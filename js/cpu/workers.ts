@@ -16,6 +16,9 @@ const CHARACTERS_A_TOKEN = 4;
 /** A worker beside the first is started for so many tokens of a call: loading the model takes as long as they do. */
 const TOKENS_A_WORKER = 256;
 
+/** Shares that a worker has at a time: the next one is there when one ends, since messages may wait for a core. */
+const AHEAD = 2;
+
 /** A call that workers take shares of. */
 interface Job {
   /** How many pairs it has. */
@@ -124,10 +127,12 @@ export class CpuWorkers implements ScoringEngine, Racing {
       }
     };
     const join = (engine: RemoteEngine) => {
-      const part = this.#on(engine, work).finally(() => working.delete(part));
-      working.add(part);
-      // It is waited for below.
-      part.catch(() => {});
+      for (let i = 0; i < AHEAD; i += 1) {
+        const part = this.#on(engine, work).finally(() => working.delete(part));
+        working.add(part);
+        // It is waited for below.
+        part.catch(() => {});
+      }
     };
     await this.#during({ pairs: texts.length, tokens, join }, async () => {
       listening.signal?.addEventListener("abort", abort);

@@ -79,7 +79,7 @@ function handEngine(faults = {}) {
   const engine = {
     scored: [],
     disposed: false,
-    shared: { model: { source: undefined } },
+    shared: { model: { source: undefined, options: { checkFreshness: false } } },
     info: () => ({ batchTokens: 512, maxTokens: 512, cpuBytes: 1000, threads: 1, device: "cpu" }),
     dispose: () => (engine.disposed = true),
     async score(instructions, texts, { signal, onProgress }) {
