@@ -142,6 +142,8 @@ export interface Listening<P> {
   signal?: AbortSignal;
   /** Called with how far the work is. */
   onProgress?: (progress: P) => void;
+  /** Whether nobody waits for the work, so that under Node a program may end before it does. */
+  unheeded?: boolean;
 }
 
 /** `Info` as Rust serialises it. */

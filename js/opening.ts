@@ -6,6 +6,7 @@ import { withGlobals, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
+import { uninterrupted } from "./thread.js";
 import { toCappyError, TooLarge } from "./thrown.js";
 import type { AdapterInfo, LoadProgress } from "./types.js";
 
@@ -78,7 +79,7 @@ export function withKernel<T>(
   open: (subgroupSize: number) => Promise<T>,
 ): Promise<T> {
   const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
-  return withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0)));
+  return uninterrupted(() => withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0))));
 }
 
 const isWeights = (name: string) => /\.(safetensors|bin)$/.test(name);

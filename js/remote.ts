@@ -61,16 +61,18 @@ export class RemoteEngine implements ScoringEngine, Racing {
     script: WorkerScript,
     source: PlainSource,
     options: EngineOptions,
-    { signal, onProgress }: Listening<LoadProgress>,
+    { signal, onProgress, unheeded }: Listening<LoadProgress>,
   ): Promise<RemoteEngine> {
     const engine = new RemoteEngine(script, source, options);
     // Workers cannot ask for it. A browser that refuses may delete the cache when space is short.
     if (typeof source === "string" && options.cache !== false) persist();
     try {
       engine.#start();
-      await engine.#call(engine.#load, signal, "loading", (message) => {
+      const loading = engine.#call(engine.#load, signal, "loading", (message) => {
         if (message.type === "progress") onProgress?.(message.progress);
       });
+      if (unheeded) (engine.#pings as { unref?(): void } | undefined)?.unref?.();
+      await loading;
       // The comparison with the other device is over, also for a worker that replaces this one.
       engine.#load.options.rival = undefined;
       engine.#load.options.share = false;

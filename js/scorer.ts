@@ -271,7 +271,13 @@ export class Scorer {
    * @throws CappyError `disposed`
    */
   async settled(): Promise<Info> {
-    await this.#settled;
+    // Opening the GPU does not keep a program of Node from ending; waiting for it does.
+    const hold = setInterval(() => {}, 60_000);
+    try {
+      await this.#settled;
+    } finally {
+      clearInterval(hold);
+    }
     return this.info();
   }
 

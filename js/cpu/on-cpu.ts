@@ -3,7 +3,8 @@
 import { BUILDS, openBuild } from "../builds.js";
 import { NO_GPU, type Opened, openOnGpu, type Reason } from "../choose.js";
 import type { Listening, Origin, ScoringEngine } from "../engine.js";
-import { CappyError, messageOf } from "../error.js";
+import { abortedError, CappyError, messageOf } from "../error.js";
+import { isNode } from "../gpu.js";
 import { RemoteEngine } from "../remote.js";
 import { threadsFor } from "../threads.js";
 import { isTooLarge, Slower, toCappyError } from "../thrown.js";
@@ -65,7 +66,15 @@ async function openNext(
   signal: AbortSignal,
 ): Promise<ScoringEngine | undefined> {
   const { cache } = origin.options;
-  const open = (rival?: number) => openOnGpu(origin, adapter, { signal }, rival, cpu.sharedModel);
+  // Node's WebGPU ends the whole program where its thread is ended amid opening it. So it opens there in any case,
+  // and the program waits for that before it ends.
+  const listening = isNode() ? {} : { signal };
+  const open = async (rival?: number) => {
+    const engine = await openOnGpu(origin, adapter, listening, rival, cpu.sharedModel);
+    if (!signal.aborted) return engine;
+    engine.dispose();
+    throw abortedError(signal, "moving to the GPU");
+  };
   try {
     let engine: ScoringEngine;
     try {

@@ -200,7 +200,10 @@ export class CpuWorkers implements ScoringEngine, Racing {
     const { model = { source: this.#source, options: {} }, compiled } = this.#first.shared ?? {};
     const load = (compiled: WebAssembly.Module | undefined) => {
       const options = { ...this.#options, ...model.options, share: false, rival: undefined, compiled };
-      return RemoteEngine.load(BUILDS.cpu.worker, model.source, options, { signal: this.#stop.signal });
+      return RemoteEngine.load(BUILDS.cpu.worker, model.source, options, {
+        signal: this.#stop.signal,
+        unheeded: true,
+      });
     };
     try {
       // A worker may not be given a compiled module, as where it has another origin than the page.
