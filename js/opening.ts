@@ -17,6 +17,10 @@ const SUBGROUP_KERNEL = "subgroup";
 /** How many invocations of a subgroup the second kernel needs. */
 const SUBGROUP_SIZE = 8;
 
+/** The files of the package's own model, and those that are asked for of every other one. */
+const OWN = ["config.json", "tokenizer.json", "model.safetensors"];
+const AHEAD = ["config.json", "modules.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors"];
+
 /** Open files, and the first error of reading them. Rust passes on only its message. */
 export interface WatchedFiles extends ModelFiles {
   /** To be called when all files that will be read are open, so that their total size is known. */
@@ -37,13 +41,13 @@ export async function openWatched(
   const all = new AllFiles((progress) => onProgress?.({ phase: "download", model: files.description, ...progress }));
   const { mostBytes = Number.POSITIVE_INFINITY } = options;
   const files = await openModel(source, options, { signal, onProgress: (progress) => all.at(progress), hasher });
-  // What the package's own model consists of is known, so it comes while WebAssembly is compiled.
-  if (source === undefined && !options.sha256) {
-    for (const name of ["config.json", "tokenizer.json", "model.safetensors"]) {
+  // A first score waits for these files, so they come while WebAssembly is compiled. Sums need it to be there.
+  if ((source === undefined || options.mostBytes !== undefined) && !options.sha256) {
+    for (const name of source === undefined ? OWN : AHEAD) {
       // A failure comes again when the file is wanted.
       files
         .open(name)
-        .then((file) => file?.read(0, 1))
+        .then((file) => (file && file.size <= mostBytes ? file.read(0, 1) : null))
         .catch(() => {});
     }
   }

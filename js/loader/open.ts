@@ -186,7 +186,8 @@ class Opener {
       return file;
     }
     if (!remote) {
-      if (this.mayWrite) await fileCache.markAbsent(url, this.signal);
+      // Nothing waits for it, since writing takes Firefox 0.1 s. Where it fails, the file is asked for again.
+      if (this.mayWrite) fileCache.markAbsent(url, new AbortController().signal).catch(() => {});
       return null;
     }
     // The cached pieces are named by the validator that they came with, so that one is used further on.
