@@ -62,7 +62,7 @@ export const BUILDS = {
 /** Loads a model with one of the builds, in a worker or in this thread as `origin` says. */
 export async function openBuild(
   build: Build,
-  { source, worker }: Origin,
+  { source, worker }: Pick<Origin, "source" | "worker">,
   options: EngineOptions,
   listening: Listening<LoadProgress>,
 ): Promise<Engine | RemoteEngine> {

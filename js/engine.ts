@@ -3,8 +3,9 @@ import { adapterInfo, needGpu } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
-import { kernelFor, openWatched, withKernel } from "./opening.js";
+import { kernelFor, openWatched, type WatchedFiles, withKernel } from "./opening.js";
 import { Queue } from "./queue.js";
+import type { StartWasm } from "./start.js";
 import { Slower, toCappyError } from "./thrown.js";
 import { rememberedTuning, rememberTuning } from "./tuning.js";
 import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
@@ -27,7 +28,7 @@ const LOSSES_WITHIN_MS = 60_000;
 export interface Module {
   /** What stands for the adapter in the build that computes on the CPU. */
   cpu?: AdapterInfo;
-  startWasm(assets: string | undefined): Promise<unknown>;
+  startWasm: StartWasm;
   /** Measures the device, in the builds that may be compared with each other. */
   compete?: typeof compete;
   WasmScorer: Pick<typeof WasmScorer, "load">;
@@ -46,6 +47,16 @@ export interface EngineOptions extends SourceOptions {
   device?: Device;
   /** How the CPU's memory holds weights. */
   cpuWeights?: CpuWeights;
+  /** The most workers that compute on the CPU. */
+  threads?: number;
+  /** The WebAssembly module, where another thread has compiled it. */
+  compiled?: WebAssembly.Module;
+  /** Whether other engines may be loaded with what this one has loaded. */
+  share?: boolean;
+  /** What the model is called, where its files do not come from where it is. */
+  modelName?: string;
+  /** The most bytes of a file with weights. */
+  mostBytes?: number;
   /** As in `SourceOptions`, with a slash at its end. */
   assets?: string;
   /** The adapter, where the page has asked for it already. */
@@ -56,6 +67,44 @@ export interface EngineOptions extends SourceOptions {
   rival?: number;
   /** The adaptation to apply. */
   adaptation?: Applied;
+}
+
+/** Where the files of a model are that an engine has loaded. */
+export interface SharedModel {
+  source: PlainSource;
+  /** Options in place of those that it was loaded with. */
+  options: Pick<EngineOptions, "checkFreshness" | "modelName">;
+}
+
+/** What one engine has loaded, for others of the same model. */
+export interface Shared {
+  /** Missing where the files would have to be downloaded once more. */
+  model?: SharedModel;
+  /** The compiled module. */
+  compiled?: WebAssembly.Module;
+}
+
+/** What a scorer needs of an engine, wherever that is. */
+export interface ScoringEngine {
+  /**
+   * Scores each of `texts` with its instruction, or with the only one that there is, in order, and reports each
+   * batch as it is done. The batches of several calls at once alternate.
+   */
+  score(
+    instructions: readonly string[],
+    texts: readonly string[],
+    listening: Listening<{ first: number; scores: TextScore[] }>,
+  ): Promise<void>;
+  /** What was loaded and how it runs. */
+  info(): Omit<Info, "worker">;
+  /** Frees the memory. Work under way fails with `disposed`. */
+  dispose(): void;
+}
+
+/** An engine that can still be compared with another device. */
+export interface Racing {
+  /** Fails with `Slower` unless a fixed piece of work takes less than `rival` microseconds here. */
+  race(rival: number, signal?: AbortSignal): Promise<void>;
 }
 
 /** What a scorer was loaded with, so that another engine can be loaded with the same. */
@@ -79,6 +128,8 @@ export interface Applied {
 export interface TextScore {
   /** The raw logit of each label. */
   logits: number[];
+  /** What computed them. */
+  device: "gpu" | "cpu";
   /** Tokens of the pair, special tokens included. */
   tokens: number;
   /** Tokens that were cut. */
@@ -91,6 +142,8 @@ export interface Listening<P> {
   signal?: AbortSignal;
   /** Called with how far the work is. */
   onProgress?: (progress: P) => void;
+  /** Whether nobody waits for the work, so that under Node a program may end before it does. */
+  unheeded?: boolean;
 }
 
 /** `Info` as Rust serialises it. */
@@ -114,7 +167,7 @@ interface RustInfo {
 }
 
 /** A model in this thread. When the GPU device is lost, it is loaded again. */
-export class Engine {
+export class Engine implements ScoringEngine, Racing {
   readonly #module: Module;
   readonly #source: PlainSource;
   readonly #options: EngineOptions;
@@ -122,6 +175,9 @@ export class Engine {
   #adapter: AdapterInfo | undefined;
   #scorer: WasmScorer | undefined;
   #info: Omit<Info, "worker"> | undefined;
+  /** What other engines can be loaded with, where the options ask for it. */
+  shared: Shared | undefined;
+  #compiled: WebAssembly.Module | undefined;
   #losses: number[] = [];
   #allLosses = 0;
   #disposed = false;
@@ -145,21 +201,28 @@ export class Engine {
     // A page may have WebGPU where its workers have none.
     if (adapter && !module.cpu) await needGpu();
     engine.#adapter = adapter;
-    if (rival !== undefined) await engine.#compete(rival, listening.signal);
+    if (rival !== undefined) await engine.#raceWith(rival, listening.signal);
     await engine.#build(listening);
     return engine;
+  }
+
+  /** See `Racing`. */
+  race(rival: number, signal?: AbortSignal): Promise<void> {
+    return this.#queue.run(() => this.#raceWith(rival, signal));
   }
 
   /** Starts WebAssembly, and finds the adapter unless that is known. */
   async #prepare(signal: AbortSignal | undefined): Promise<AdapterInfo> {
     const { cpu, startWasm } = this.#module;
-    const [adapter] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(this.#options.assets)]);
+    const { assets, compiled } = this.#options;
+    const [adapter, module] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(assets, compiled)]);
+    this.#compiled = module;
     throwIfAborted(signal, "loading");
     return (this.#adapter = adapter);
   }
 
   /** Fails with `Slower` where this device is no faster than `rival`, before any file of the model is asked for. */
-  async #compete(rival: number, signal: AbortSignal | undefined): Promise<void> {
+  async #raceWith(rival: number, signal: AbortSignal | undefined): Promise<void> {
     const { cpu, compete } = this.#module;
     const adapter = await this.#prepare(signal);
     const kernel = kernelFor(adapter, undefined);
@@ -179,13 +242,14 @@ export class Engine {
   async #build({ signal, onProgress }: Listening<LoadProgress>): Promise<void> {
     throwIfAborted(signal, "loading");
     const { cpu } = this.#module;
-    const gpu = await this.#prepare(signal);
-    const files = await openWatched(
-      this.#source,
-      this.#options,
-      { signal, onProgress },
-      () => new this.#module.Sha256(),
-    );
+    const opening = openWatched(this.#source, this.#options, { signal, onProgress }, () => new this.#module.Sha256());
+    // Else a failure would count as unhandled while WebAssembly is started.
+    opening.catch(() => {});
+    const gpu = await this.#prepare(signal).catch((error) => {
+      void opening.then((files) => files.close()).catch(() => {});
+      throw error;
+    });
+    const files = await opening;
     const { dtype = "auto", batchTokens, cache = true } = this.#options;
     // The build for the CPU does not use it.
     const kernel = kernelFor(gpu, this.#options.kernel);
@@ -207,6 +271,8 @@ export class Engine {
         throw disposedError();
       }
       this.#scorer = scorer;
+      // After a loss nobody asks for it again.
+      if (this.#options.share) this.shared ??= { model: await this.#again(files), compiled: this.#compiled };
       const info = scorer.info() as RustInfo;
       this.#info = this.#describe(info, gpu);
       if (tuned && info.tuning !== tuning) void rememberTuning(gpu, info.tuning);
@@ -218,10 +284,13 @@ export class Engine {
     }
   }
 
-  /**
-   * Scores each of `texts` with its instruction, or with the only one that there is, in order, and reports each
-   * batch as it is done. The batches of several calls at once alternate.
-   */
+  async #again(files: WatchedFiles): Promise<SharedModel | undefined> {
+    const again = await files.again();
+    const { modelName = files.description } = this.#options;
+    return again && { ...again, options: { checkFreshness: false, modelName } };
+  }
+
+  /** See `ScoringEngine`. */
   async score(
     instructions: readonly string[],
     texts: readonly string[],
@@ -251,7 +320,9 @@ export class Engine {
         const stop = () => this.#disposed || signal?.aborted === true;
         const end = this.#endOfThoseThatMayFit(instructions, texts, first);
         const asked = instructions.length === 1 ? [instructions[0]!] : instructions.slice(first, end);
-        return (await this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop)) as TextScore[];
+        const scores = (await this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop)) as TextScore[];
+        for (const score of scores) score.device = this.#info!.device;
+        return scores;
       } catch (thrown) {
         if (this.#disposed) throw disposedError();
         throwIfAborted(signal, "scoring");
@@ -312,7 +383,7 @@ export class Engine {
     }
   }
 
-  /** What was loaded and how it runs: the same object until something of it changes. */
+  /** See `ScoringEngine`. It is the same object until something of it changes. */
   info(): Omit<Info, "worker"> {
     if (this.#disposed) throw disposedError();
     return this.#info!;
@@ -320,13 +391,14 @@ export class Engine {
 
   #describe(info: RustInfo, adapter: AdapterInfo): Omit<Info, "worker"> {
     return {
-      model: info.model,
+      model: this.#options.modelName ?? info.model,
       adaptation: this.#options.adaptation?.name ?? "",
       format: info.format,
       parameters: info.parameters,
       fileBytes: info.file_bytes,
       gpuBytes: info.gpu_bytes,
       cpuBytes: info.cpu_bytes ?? 0,
+      threads: 1,
       device: this.#module.cpu ? "cpu" : "gpu",
       maxTokens: info.max_tokens,
       labels: info.config.labels,
@@ -345,7 +417,7 @@ export class Engine {
     };
   }
 
-  /** Frees the GPU's memory. Work under way fails with `disposed`. */
+  /** See `ScoringEngine`. */
   dispose(): void {
     this.#disposed = true;
     void this.#queue.run(async () => this.#forget());

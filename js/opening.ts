@@ -6,7 +6,8 @@ import { withGlobals, withSubgroups } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
-import { toCappyError } from "./thrown.js";
+import { uninterrupted } from "./thread.js";
+import { toCappyError, TooLarge } from "./thrown.js";
 import type { AdapterInfo, LoadProgress } from "./types.js";
 
 /** The matmul kernels for software adapters. They are the fastest ones there, so nothing has to be measured. */
@@ -16,10 +17,16 @@ const SUBGROUP_KERNEL = "subgroup";
 /** How many invocations of a subgroup the second kernel needs. */
 const SUBGROUP_SIZE = 8;
 
+/** The files of the package's own model, and those that are asked for of every other one. */
+const OWN = ["config.json", "tokenizer.json", "model.safetensors"];
+const AHEAD = ["config.json", "modules.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors"];
+
 /** Open files, and the first error of reading them. Rust passes on only its message. */
 export interface WatchedFiles extends ModelFiles {
   /** To be called when all files that will be read are open, so that their total size is known. */
   opened(): void;
+  /** As `OpenedModel.again`. */
+  again(): Promise<{ source: PlainSource } | undefined>;
   close(): void;
   failure(): CappyError | undefined;
 }
@@ -32,7 +39,18 @@ export async function openWatched(
   hasher: () => Hasher,
 ): Promise<WatchedFiles> {
   const all = new AllFiles((progress) => onProgress?.({ phase: "download", model: files.description, ...progress }));
+  const { mostBytes = Number.POSITIVE_INFINITY } = options;
   const files = await openModel(source, options, { signal, onProgress: (progress) => all.at(progress), hasher });
+  // A first score waits for these files, so they come while WebAssembly is compiled. Sums need it to be there.
+  if ((source === undefined || options.mostBytes !== undefined) && !options.sha256) {
+    for (const name of source === undefined ? OWN : AHEAD) {
+      // A failure comes again when the file is wanted.
+      files
+        .open(name)
+        .then((file) => (file && file.size <= mostBytes ? file.read(0, 1) : null))
+        .catch(() => {});
+    }
+  }
   let failure: CappyError | undefined;
   const remember = (thrown: unknown): never => {
     failure ??= toCappyError(thrown);
@@ -42,9 +60,11 @@ export async function openWatched(
     description: files.description,
     async open(name) {
       const file = await files.open(name).catch(remember);
+      if (file && isWeights(name) && file.size > mostBytes) remember(new TooLarge(name, file.size));
       return file && { name, size: file.size, read: (start, end) => file.read(start, end).catch(remember) };
     },
     opened: () => all.opened(),
+    again: () => files.again(),
     close: () => files.close(),
     failure: () => failure,
   };
@@ -63,8 +83,10 @@ export function withKernel<T>(
   open: (subgroupSize: number) => Promise<T>,
 ): Promise<T> {
   const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
-  return withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0)));
+  return uninterrupted(() => withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0))));
 }
+
+const isWeights = (name: string) => /\.(safetensors|bin)$/.test(name);
 
 /** Sums up the progress of single files. */
 class AllFiles {
@@ -91,7 +113,7 @@ class AllFiles {
   /** Reports nothing while only small files are open: when they are done, loading is not. */
   #report(): void {
     const last = this.#last;
-    const weights = [...this.#files.keys()].some((name) => /\.(safetensors|bin)$/.test(name));
+    const weights = [...this.#files.keys()].some(isWeights);
     if (last && (this.#opened || (weights && last.bytes < last.total))) this.listener(last);
   }
 }

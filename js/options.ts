@@ -29,6 +29,7 @@ export const LOAD: Kinds = {
   cpuWeights: ["auto", "i16", "i8"],
   dtype: ["auto", "f16", "f32", "q8", "q4"],
   batchTokens: "number",
+  threads: "number",
   kernel: "string",
   worker: "boolean",
   adaptation: "any",

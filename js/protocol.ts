@@ -1,4 +1,4 @@
-import type { EngineOptions, TextScore } from "./engine.js";
+import type { EngineOptions, Shared, TextScore } from "./engine.js";
 import type { PlainSource } from "./loader/picked.js";
 import type { PlainCause, PlainError } from "./thrown.js";
 import type { Info, LoadProgress } from "./types.js";
@@ -7,6 +7,7 @@ import type { Info, LoadProgress } from "./types.js";
 export type ToWorker =
   | { type: "load"; id: number; source: PlainSource; options: EngineOptions; customFetch: boolean }
   | { type: "score"; id: number; instructions: string[]; texts: string[] }
+  | { type: "race"; id: number; rival: number }
   | { type: "abort"; id: number }
   | { type: "ping" }
   | { type: "fetched"; id: number; response: PlainResponse }
@@ -17,6 +18,7 @@ export type FromWorker =
   | { type: "progress"; id: number; progress: LoadProgress }
   /** Comes before the message of whatever has changed it. */
   | { type: "info"; info: PlainInfo }
+  | { type: "shared"; shared: Shared }
   | { type: "batch"; id: number; scores: TextScore[] }
   | { type: "done"; id: number }
   | { type: "failed"; id: number; error: PlainError }

@@ -1,4 +1,4 @@
-import type { EngineOptions, Listening, TextScore } from "./engine.js";
+import type { EngineOptions, Listening, Racing, ScoringEngine, Shared, TextScore } from "./engine.js";
 import { abortedError, CappyError, disposedError, messageOf } from "./error.js";
 import { FetchHost } from "./fetch-proxy.js";
 import { persist } from "./loader/loader.js";
@@ -24,7 +24,7 @@ const WORKER_HINT =
   "is it sent with Cross-Origin-Embedder-Policy, too?";
 const WORKER_FALSE = "The option worker: false goes without one";
 
-type NumberedRequest = Extract<ToWorker, { type: "load" | "score" }>;
+type NumberedRequest = Extract<ToWorker, { type: "load" | "score" | "race" }>;
 type Request = NumberedRequest extends infer R ? (R extends NumberedRequest ? Omit<R, "id"> : never) : never;
 
 interface Call {
@@ -35,7 +35,7 @@ interface Call {
 }
 
 /** An engine in a worker. A worker that dies is replaced, and the new one repeats what it had not finished. */
-export class RemoteEngine {
+export class RemoteEngine implements ScoringEngine, Racing {
   readonly #script: WorkerScript;
   readonly #load: Extract<Request, { type: "load" }>;
   readonly #host: FetchHost | undefined;
@@ -46,6 +46,8 @@ export class RemoteEngine {
   #pings: ReturnType<typeof setInterval> | undefined;
   #deaths: number[] = [];
   #info: PlainInfo | undefined;
+  /** What other engines can be loaded with, where the options ask for it. */
+  shared: Shared | undefined;
   #disposed = false;
 
   private constructor(script: WorkerScript, source: PlainSource, { fetch: custom, ...options }: EngineOptions) {
@@ -59,18 +61,21 @@ export class RemoteEngine {
     script: WorkerScript,
     source: PlainSource,
     options: EngineOptions,
-    { signal, onProgress }: Listening<LoadProgress>,
+    { signal, onProgress, unheeded }: Listening<LoadProgress>,
   ): Promise<RemoteEngine> {
     const engine = new RemoteEngine(script, source, options);
     // Workers cannot ask for it. A browser that refuses may delete the cache when space is short.
-    if (source !== undefined && options.cache !== false) persist();
+    if (typeof source === "string" && options.cache !== false) persist();
     try {
       engine.#start();
-      await engine.#call(engine.#load, signal, "loading", (message) => {
+      const loading = engine.#call(engine.#load, signal, "loading", (message) => {
         if (message.type === "progress") onProgress?.(message.progress);
       });
+      if (unheeded) (engine.#pings as { unref?(): void } | undefined)?.unref?.();
+      await loading;
       // The comparison with the other device is over, also for a worker that replaces this one.
       engine.#load.options.rival = undefined;
+      engine.#load.options.share = false;
     } catch (error) {
       engine.dispose();
       throw error;
@@ -78,7 +83,7 @@ export class RemoteEngine {
     return engine;
   }
 
-  /** As `Engine.score`. */
+  /** See `ScoringEngine`. */
   async score(
     instructions: readonly string[],
     texts: readonly string[],
@@ -97,7 +102,12 @@ export class RemoteEngine {
     });
   }
 
-  /** What was loaded and how it runs. */
+  /** See `Racing`. */
+  race(rival: number, signal?: AbortSignal): Promise<void> {
+    return this.#call({ type: "race", rival }, signal, "measuring", () => {});
+  }
+
+  /** See `ScoringEngine`. */
   info(): PlainInfo {
     if (this.#disposed || !this.#info) throw disposedError();
     return this.#info;
@@ -170,6 +180,9 @@ export class RemoteEngine {
         break;
       case "info":
         this.#info = message.info;
+        break;
+      case "shared":
+        this.shared = message.shared;
         break;
       case "fetch":
         void this.#host?.run(message, (answer, transfer) => this.#send(answer, transfer));

@@ -1,7 +1,7 @@
 import type { Best, BestOptions } from "./best/choice.js";
-import { adapting, openEngine } from "./choose.js";
+import { adapting, type Opened, openEngine, openFirst } from "./choose.js";
 import type { Answers, DecideOptions, Decision, Question, Rendering } from "./decide/decisions.js";
-import type { Engine, EngineOptions, Origin, TextScore } from "./engine.js";
+import { Engine, type EngineOptions, type Origin, type ScoringEngine, type TextScore } from "./engine.js";
 import { CappyError, messageOf } from "./error.js";
 import type { Explanation, ExplainOptions } from "./explain/explanation.js";
 import type { Disposing } from "./globals.js";
@@ -11,9 +11,8 @@ import { forward, seldom } from "./listening.js";
 import { checkOptions, LOAD, RANK, SCORE, textOfCandidate } from "./options.js";
 import { bestFirst } from "./order.js";
 import { Queue } from "./queue.js";
-import { RemoteEngine } from "./remote.js";
 import { scriptFile } from "./thread.js";
-import { asCappyError, part, toCappyError } from "./thrown.js";
+import { asCappyError, isOfPair, part, toCappyError } from "./thrown.js";
 import type {
   AdaptationSource,
   Adapted,
@@ -30,6 +29,12 @@ import type {
   ScoreOptions,
 } from "./types.js";
 
+/** Opening the GPU waits so long for a first call, and so long for its end: both would take the same cores. */
+const FIRST_CALL_MS = 50;
+const MOST_FIRST_CALL_MS = 1_000;
+
+type Batches = AsyncGenerator<TextScore[], void, void>;
+
 /** `using` disposes of it, where that exists. */
 export interface Scorer extends Disposing {}
 
@@ -41,16 +46,21 @@ export class Scorer {
   /** Calls that are under way. */
   readonly #calls = new Set<Promise<void>>();
   /** The engine in use comes last. Before it are former ones with calls under way. */
-  readonly #engines: (Engine | RemoteEngine)[];
+  readonly #engines: ScoringEngine[];
   /** How the model is asked for decisions, once that was read. */
   #rendering: Promise<Rendering> | undefined;
 
-  private constructor(engine: Engine | RemoteEngine, origin: Origin) {
+  /** Stops what may take the place of the engine that was loaded. */
+  readonly #moving = new AbortController();
+  readonly #settled: Promise<void>;
+
+  private constructor({ engine, next }: Opened, origin: Origin) {
     this.#engines = [engine];
     this.#origin = origin;
+    this.#settled = next ? this.#move(next) : Promise.resolve();
   }
 
-  get #engine(): Engine | RemoteEngine {
+  get #engine(): ScoringEngine {
     return this.#engines.at(-1)!;
   }
 
@@ -68,7 +78,7 @@ export class Scorer {
       const plain = checked(rest);
       const origin = { source: plainSource(source), options: plain, worker: worker ?? hasWorkers(plain.assets) };
       const listening = { signal, onProgress: onProgress && forward(isolated(onProgress)) };
-      return new Scorer(await openEngine(origin, adaptation, listening), origin);
+      return new Scorer(await openFirst(origin, adaptation, listening), origin);
     });
   }
 
@@ -122,8 +132,9 @@ export class Scorer {
     this.#needsOneOutput();
     let index = 0;
     for await (const scores of this.#batches([instruction], texts, options)) {
-      for (const { logits, tokens, truncated } of scores) {
-        yield { index, score: logits[0]!, text: texts[index]!, candidate: candidates[index]!, tokens, truncated };
+      for (const { logits, device, tokens, truncated } of scores) {
+        const text = texts[index]!;
+        yield { index, score: logits[0]!, text, candidate: candidates[index]!, device, tokens, truncated };
         index += 1;
       }
     }
@@ -163,8 +174,7 @@ export class Scorer {
       };
       const onAnswer = options?.onAnswer;
       const safe = typeof onAnswer === "function" ? { ...options, onAnswer: isolated(onAnswer) } : options;
-      const score = this.#batches.bind(this);
-      return decide({ labels, rendering, score }, decision, safe);
+      return this.#byOneEngine((score) => decide({ labels, rendering, score }, decision, safe));
     });
   }
 
@@ -193,7 +203,7 @@ export class Scorer {
     const { best } = await part("best/best.js", () => import("./best/best.js"));
     const onScore = options?.onScore;
     const safe = typeof onScore === "function" ? { ...options, onScore: isolated(onScore) } : options;
-    return best(this.#batches.bind(this), instruction, candidates, safe);
+    return this.#byOneEngine((score) => best(score, instruction, candidates, safe));
   }
 
   /**
@@ -212,7 +222,7 @@ export class Scorer {
       const { explain } = await part("explain/explain.js", () => import("./explain/explain.js"));
       const onProgress = options?.onProgress;
       const safe = typeof onProgress === "function" ? { ...options, onProgress: isolated(onProgress) } : options;
-      return explain(this.#batches.bind(this), instruction, response, safe);
+      return this.#byOneEngine((score) => explain(score, instruction, response, safe));
     });
   }
 
@@ -246,30 +256,90 @@ export class Scorer {
       this.#queue.run(async () => {
         this.info();
         const engine = await openEngine(this.#origin, adaptation, {});
-        const before = [...this.#engines];
-        this.#engines.push(engine);
-        try {
-          before.at(-1)!.info();
-        } catch (error) {
-          engine.dispose();
-          throw error;
-        }
-        void Promise.allSettled(this.#calls).then(() => {
-          for (const old of before) old.dispose();
-          this.#engines.splice(0, this.#engines.indexOf(engine));
-        });
+        this.#replaceBy(engine);
+        // It would take the adaptation away again.
+        this.#moving.abort();
       }),
     );
   }
 
+  /**
+   * Waits until it is decided what computes from now on, and gives `info()`. With `device: "auto"` a small model
+   * begins on the CPU and may move to the GPU; otherwise that is decided when loading ends. Calls under way end
+   * where they began, and each result says by `device` what computed it.
+   *
+   * @throws CappyError `disposed`
+   */
+  async settled(): Promise<Info> {
+    // Opening the GPU does not keep a program of Node from ending; waiting for it does.
+    const hold = setInterval(() => {}, 60_000);
+    try {
+      await this.#settled;
+    } finally {
+      clearInterval(hold);
+    }
+    return this.info();
+  }
+
   /** What was loaded and how it runs. */
   info(): Info {
-    return { ...this.#engine.info(), worker: this.#engine instanceof RemoteEngine };
+    return { ...this.#engine.info(), worker: !(this.#engine instanceof Engine) };
   }
 
   /** Frees the GPU's memory and ends the worker. Calls under way fail with `disposed`. */
   dispose(): void {
+    this.#moving.abort();
     for (const engine of this.#engines) engine.dispose();
+  }
+
+  /** Scores with this engine from now on. Calls under way end as they began. */
+  #replaceBy(engine: ScoringEngine): void {
+    const before = [...this.#engines];
+    try {
+      before.at(-1)!.info();
+    } catch (error) {
+      engine.dispose();
+      throw error;
+    }
+    this.#engines.push(engine);
+    void Promise.allSettled(this.#calls).then(() => {
+      for (const old of before) old.dispose();
+      this.#engines.splice(0, this.#engines.indexOf(engine));
+    });
+  }
+
+  /** Opens the engine that may take the place of the first, once a call that comes at once is answered. */
+  async #move(next: NonNullable<Opened["next"]>): Promise<void> {
+    const { signal } = this.#moving;
+    await pause(FIRST_CALL_MS);
+    await Promise.race([Promise.allSettled(this.#calls), pause(MOST_FIRST_CALL_MS)]);
+    if (signal.aborted) return;
+    const engine = await next(signal);
+    if (!engine) return;
+    await this.#queue.run(async () => {
+      if (signal.aborted) engine.dispose();
+      else this.#replaceBy(engine);
+    });
+  }
+
+  /** Does `work` with the engine of now, even where another takes its place meanwhile: scores that are compared come from one. */
+  #byOneEngine<T>(
+    work: (score: (instructions: string[], texts: string[], options?: ScoreOptions) => Batches) => Promise<T>,
+  ): Promise<T> {
+    const engine = this.#engine;
+    const done = work((instructions, texts, options) => this.#batches(instructions, texts, options, engine));
+    this.#underWay(done);
+    return done;
+  }
+
+  /** Notes a call, until whose end the engines remain that there are. */
+  #underWay(call: Promise<unknown>): void {
+    const ended = call.then(
+      () => {},
+      () => {},
+    );
+    this.#calls.add(ended);
+    void ended.then(() => this.#calls.delete(ended));
   }
 
   #needsOneOutput(): void {
@@ -280,11 +350,7 @@ export class Scorer {
   }
 
   /** The batches as they finish. The engine may be faster than the caller; then batches wait in a list. */
-  async *#batches(
-    instructions: string[],
-    texts: string[],
-    options: ScoreOptions = {},
-  ): AsyncGenerator<TextScore[], void, void> {
+  async *#batches(instructions: string[], texts: string[], options: ScoreOptions = {}, engine = this.#engine): Batches {
     checkOptions(options, SCORE, "score");
     const { signal, onProgress } = options;
     if (typeof instructions[0] !== "string") throw new CappyError("input", "instruction", "is not a string");
@@ -298,7 +364,7 @@ export class Scorer {
     let over = false;
     let failure: unknown;
     let done = 0;
-    const work = this.#engine
+    const work = engine
       .score(instructions, texts, {
         signal: stop.signal,
         onProgress: ({ first, scores }) => {
@@ -313,10 +379,9 @@ export class Scorer {
       })
       .finally(() => {
         over = true;
-        this.#calls.delete(work);
         wake();
       });
-    this.#calls.add(work);
+    this.#underWay(work);
     try {
       for (;;) {
         while (ready.length > 0) yield ready.shift()!;
@@ -358,10 +423,18 @@ function textsOf(candidates: readonly Candidate[]): string[] {
   return Array.from(candidates, textOfCandidate);
 }
 
+/** A while, which does not keep a program from ending. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer: unknown = setTimeout(resolve, ms);
+    (timer as { unref?(): void }).unref?.();
+  });
+}
+
 /** Names the candidate at fault. It is always the first one that is not done, because a batch ends before it. */
 function naming(thrown: unknown, index: number): CappyError {
   const error = toCappyError(thrown);
-  if (error.code !== "not-finite" && !(error.code === "input" && error.atFault === "text")) return error;
+  if (!isOfPair(error)) return error;
   return new CappyError(error.code, `candidates[${index}] with its instruction`, error.what, { cause: error });
 }
 
@@ -388,9 +461,11 @@ function hasWorkers(assets: string | undefined): boolean {
 
 /** The options, checked, in a form that can be sent to a worker. */
 function checked({ headers, fetch: custom, assets, ...options }: Omit<LoadOptions, "adaptation">): EngineOptions {
-  const { batchTokens } = options;
-  if (batchTokens !== undefined && !(Number.isInteger(batchTokens) && batchTokens > 0)) {
-    throw new CappyError("input", "batchTokens", `is ${batchTokens}; it must be a whole number above 0`);
+  for (const name of ["batchTokens", "threads"] as const) {
+    const value = options[name];
+    if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
+      throw new CappyError("input", name, `is ${value}; it must be a whole number above 0`);
+    }
   }
   const folder = assets && assetsAt(assets);
   try {

@@ -1,6 +1,6 @@
 /** What a worker that scores does: an engine that is called by messages. */
 
-import { Engine, type Module } from "./engine.js";
+import { Engine, type Module, type Shared } from "./engine.js";
 import { proxyFetch } from "./fetch-proxy.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
 import { ownPort } from "./thread.js";
@@ -24,7 +24,19 @@ export function serve(module: Module): void {
     send(message);
   }
 
-  async function run(message: Extract<ToWorker, { type: "load" | "score" }>, signal: AbortSignal): Promise<void> {
+  /** Sends what other engines can be loaded with. Not every host can send a compiled module. */
+  function share(shared: Shared): void {
+    try {
+      send({ type: "shared", shared });
+    } catch {
+      send({ type: "shared", shared: { model: shared.model } });
+    }
+  }
+
+  async function run(
+    message: Extract<ToWorker, { type: "load" | "score" | "race" }>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { id } = message;
     if (message.type === "load") {
       const options = message.customFetch ? { ...message.options, fetch: fetching.fetch } : message.options;
@@ -34,19 +46,26 @@ export function serve(module: Module): void {
     }
     // A worker that replaces another gets its calls to score at once, and has to load the model first.
     engine = await loading!;
+    if (message.type === "load" && engine.shared) share(engine.shared);
     if (message.type === "score") {
       await engine.score(message.instructions, message.texts, {
         signal,
         onProgress: ({ scores }) => answer({ type: "batch", id, scores }),
       });
     }
+    if (message.type === "race") await engine.race(message.rival, signal);
     answer({ type: "done", id });
   }
 
+  scope.addEventListener("messageerror", () => {
+    // The page hears of it as of a worker that has died.
+    throw new Error("was sent what it cannot read");
+  });
   scope.addEventListener("message", ({ data: message }) => {
     switch (message.type) {
       case "load":
-      case "score": {
+      case "score":
+      case "race": {
         const controller = new AbortController();
         running.set(message.id, controller);
         run(message, controller.signal)

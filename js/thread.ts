@@ -13,6 +13,40 @@ export function scriptFile(path: string, assets: string | undefined): URL | unde
   }
 }
 
+/**
+ * Of each thread a number that is 1 while it opens the GPU. Node's WebGPU crashes where its thread is ended then, so
+ * a program that ends waits for it, even one that calls `process.exit()`.
+ */
+const opening = new Set<Int32Array>();
+
+/** The longest that a program waits for it, in milliseconds. */
+const MOST_WAIT_MS = 30_000;
+
+let waits = false;
+
+function waitAtExit(): void {
+  if (waits) return;
+  waits = true;
+  process.on("exit", () => {
+    for (const number of opening) if (Atomics.load(number, 0) === 1) Atomics.wait(number, 0, 1, MOST_WAIT_MS);
+  });
+}
+
+/** Runs `work`, in which the GPU is opened, in a thread or elsewhere. */
+export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+  const number = isNode()
+    ? (process.getBuiltinModule("node:worker_threads").workerData?.opening as Int32Array | undefined)
+    : undefined;
+  if (!number) return work();
+  Atomics.store(number, 0, 1);
+  try {
+    return await work();
+  } finally {
+    Atomics.store(number, 0, 0);
+    Atomics.notify(number, 0);
+  }
+}
+
 /** Starts a thread that is used like a browser's worker. It does not keep the program from ending. */
 export function startThread(path: string, assets: string | undefined): Worker {
   const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
@@ -20,7 +54,11 @@ export function startThread(path: string, assets: string | undefined): Worker {
   if (!address) throw new Error("is missing");
   // A thread takes over the program's own flags, and refuses this one, which is about the text after `--eval`.
   const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
-  const thread = new Thread(address, { execArgv });
+  const number = new Int32Array(new SharedArrayBuffer(4));
+  const thread = new Thread(address, { execArgv, workerData: { opening: number } });
+  opening.add(number);
+  thread.once("exit", () => opening.delete(number));
+  waitAtExit();
   const worker: Pick<Worker, "postMessage" | "terminate"> & {
     addEventListener(type: string, listener: (event: object) => void): void;
   } = {
@@ -30,7 +68,10 @@ export function startThread(path: string, assets: string | undefined): Worker {
       // A thread with a listener would keep the program running.
       thread.unref();
     },
-    terminate: () => void thread.terminate(),
+    terminate() {
+      opening.delete(number);
+      void thread.terminate();
+    },
   };
   return worker as Worker;
 }
@@ -38,7 +79,7 @@ export function startThread(path: string, assets: string | undefined): Worker {
 /** Where a worker receives and sends messages: its global scope, or in a thread its port. */
 export function ownPort<ToPage, ToWorker>(): {
   postMessage(message: ToPage, transfer?: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent<ToWorker>) => void): void;
+  addEventListener(type: "message" | "messageerror", listener: (event: MessageEvent<ToWorker>) => void): void;
 } {
   const port = isNode() ? process.getBuiltinModule("node:worker_threads").parentPort : globalThis;
   return port as never;

@@ -30,6 +30,25 @@ export class Slower extends CappyError {
   }
 }
 
+/** A model has more weights than a load has asked for. No caller sees it. */
+export class TooLarge extends CappyError {
+  constructor(file: string, bytes: number) {
+    super("input", `${file}: size`, `${bytes} bytes are more than were asked for`);
+  }
+}
+
+/** The same after it came from a worker. */
+export function isTooLarge(thrown: unknown): boolean {
+  const { code, atFault } = toCappyError(thrown);
+  return code === "input" && atFault.endsWith(": size");
+}
+
+/** Whether an error is about one pair of texts: the first that is not done. */
+export function isOfPair(thrown: unknown): boolean {
+  const { code, atFault } = toCappyError(thrown);
+  return code === "not-finite" || (code === "input" && atFault === "text");
+}
+
 /** Whatever was thrown, as an object that can be sent. */
 export function plainError(thrown: unknown): PlainError {
   return plainCause(toCappyError(thrown)) as PlainError;

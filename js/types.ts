@@ -8,7 +8,9 @@ export type Dtype = "auto" | "f16" | "f32" | "q8" | "q4";
 
 /**
  * Where to compute. `auto` takes the CPU where no GPU can be used. Where either may be faster it measures both,
- * takes the faster one, and remembers that for the adapter. `info().note` has the reason.
+ * takes the faster one, and remembers that for the adapter. `info().note` has the reason. Small models are loaded
+ * on the CPU first, which gives scores while the GPU is made ready, and move to the GPU when it has passed its
+ * self-test: `Scorer.settled` waits for that. `gpu` waits for the GPU.
  */
 export type Device = "auto" | "gpu" | "cpu";
 
@@ -61,6 +63,12 @@ export interface LoadOptions extends SourceOptions {
   dtype?: Dtype;
   /** The most tokens of one batch. Scores do not depend on it. */
   batchTokens?: number;
+  /**
+   * The most workers that share out the pairs of a call where the CPU computes, each with a copy of the model. By
+   * default as many as there are cores, up to 8, as long as the copies fit into a quarter of the device's memory.
+   * Scores do not depend on it.
+   */
+  threads?: number;
   /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `rows`, `lanes`. */
   kernel?: string;
   /** Run in a worker, so that the page or Node's event loop stays free. True by default, where there are workers. */
@@ -96,6 +104,8 @@ export interface Ranked<C extends Candidate = string> {
   text: string;
   /** The candidate as it went in. */
   candidate: C;
+  /** What computed the score. All results of one call come from one device. */
+  device: "gpu" | "cpu";
   /** Tokens of instruction and candidate as they were scored, special tokens included. */
   tokens: number;
   /** Tokens that were cut because instruction and candidate together were too long. */
@@ -151,8 +161,10 @@ export interface Info {
   fileBytes: number;
   /** Bytes of GPU memory in use, weights and activations. */
   gpuBytes: number;
-  /** Bytes of weights in the page's memory, where the CPU computes. */
+  /** Bytes of weights in the page's memory, where the CPU computes: in all its workers, also those not started yet. */
   cpuBytes: number;
+  /** The most workers that share out the pairs of a call; 1 where the GPU computes. */
+  threads: number;
   /** What computes. */
   device: "gpu" | "cpu";
   /** The longest pair in tokens. */
@@ -196,6 +208,11 @@ export interface Cost {
    * `config.json` does not tell the model's shape.
    */
   gpuBytesAs: Record<"f16" | "q8" | "q4", number> | null;
+  /**
+   * About how many bytes of the page's memory the weights will take where the CPU computes, in all its workers
+   * together; `null` as above.
+   */
+  cpuBytes: number | null;
   /** The file with the weights. */
   weights: string;
   /** Bytes of storage that the browser still grants; `null` where it does not say. */

@@ -24,6 +24,8 @@ declare global {
     withheld: any,
     workers: any,
     messages: any,
+    openMini: any,
+    refused: any,
     requests: any;
   var asked: any,
     stopped: any,

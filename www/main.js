@@ -66,7 +66,11 @@ dropped(
 rankButton.addEventListener("click", () => void rank());
 byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
 showWhetherRankable();
-void model.reload().then(() => model.scorer && keepForOffline(model.scorer.info().device));
+// The first device may only be where the model begins.
+void model.reload().then(async () => {
+  const settled = await model.scorer?.settled().catch(() => undefined);
+  if (settled) void keepForOffline(settled.device);
+});
 
 /** Ranks the task on the page. */
 async function rank() {

@@ -228,10 +228,20 @@ export class ModelPanel {
       ? `Comes with this page: ${inBytes(info.fileBytes)} of weights, for English. It makes mistakes; larger models make fewer.`
       : "";
     this.#about.hidden = !isOwn;
+    this.#showFacts(info);
+    byId("facts-box", HTMLElement).hidden = false;
+    // A model may begin on the processor and move to the GPU.
+    void scorer.settled().then(
+      (settled) => this.#scorer === scorer && this.#showFacts(settled),
+      () => {},
+    );
+    announce(`Ready: ${this.#name.textContent}, weights in ${NAMES[info.weights]}`);
+  }
+
+  /** @param {Info} info */
+  #showFacts(info) {
     fillFacts(byId("facts", HTMLElement), factsOf(info));
     byId("facts-line", HTMLElement).textContent = shortly(info);
-    byId("facts-box", HTMLElement).hidden = false;
-    announce(`Ready: ${this.#name.textContent}, weights in ${NAMES[info.weights]}`);
   }
 
   /**

@@ -1,12 +1,11 @@
 /** The part of the package for adapting, which the rest imports on demand. */
 
 import { BUILDS, openBuild } from "../builds.js";
-import type { Applied, Engine, Listening, Origin } from "../engine.js";
+import type { Applied, Listening, Origin, ScoringEngine } from "../engine.js";
 import { CappyError, messageOf } from "../error.js";
 import { persist } from "../loader/loader.js";
 import { sendable } from "../loader/picked.js";
 import { checkOptions } from "../options.js";
-import type { RemoteEngine } from "../remote.js";
 import type { AdaptationSource, Adapted, AdaptOptions, Info, Lesson, LoadProgress } from "../types.js";
 import { readResult } from "./saved-adaptations.js";
 import type { Job, Settings } from "./train-protocol.js";
@@ -72,7 +71,7 @@ export async function loadAdapted(
   origin: Origin,
   adaptation: AdaptationSource,
   listening: Listening<LoadProgress>,
-): Promise<Engine | RemoteEngine> {
+): Promise<ScoringEngine> {
   const options = { ...origin.options, adaptation: await appliedOf(adaptation) };
   return openBuild(BUILDS.adapted, origin, options, listening);
 }

@@ -123,8 +123,8 @@ async function scoredAt<C extends Candidate>(
     () => `candidates[${index}] with its instruction`,
   );
   for await (const batch of batches) scored.push(...batch);
-  const { logits, tokens, truncated } = scored[0]!;
-  return { index, score: logits[0]!, text, candidate, tokens, truncated };
+  const { logits, device, tokens, truncated } = scored[0]!;
+  return { index, score: logits[0]!, text, candidate, device, tokens, truncated };
 }
 
 function checkCount(option: string, count: number | undefined): void {

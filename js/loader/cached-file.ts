@@ -70,6 +70,12 @@ export class CachedFile implements OpenFile {
     await this.fileCache.delete();
   }
 
+  /** Only of a file that is cached whole. To be called where the cache is in memory. */
+  async copy(): Promise<Blob | undefined> {
+    const pieces = await Promise.all(this.have.map((_, index) => this.fileCache.get(this.remote, index)));
+    return pieces.every((piece) => piece !== null) ? new Blob(pieces as Uint8Array<ArrayBuffer>[]) : undefined;
+  }
+
   #startDownload(): void {
     if (this.#started) return;
     this.#started = true;

@@ -33,5 +33,6 @@ export function checkedFile(file: OpenFile, expected: string, hasher: () => Hash
     },
     peek: (start, end) => file.peek(start, end),
     discard: () => file.discard(),
+    copy: async () => file.copy?.(),
   };
 }

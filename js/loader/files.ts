@@ -29,6 +29,8 @@ export interface OpenFile extends ModelFile {
   peek(start: number, end: number): Promise<Uint8Array>;
   /** Deletes what is cached of it. */
   discard(): Promise<void>;
+  /** All of it where that is in this thread's memory, for another thread. */
+  copy?(): Promise<Blob | undefined>;
 }
 
 /** Throws unless `start..end` lies in a file of `size` bytes. */

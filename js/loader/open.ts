@@ -7,7 +7,7 @@ import { alone, isVersion, FileCache, type Meta } from "./file-cache.js";
 import { CachedFile } from "./cached-file.js";
 import { openLocal } from "./local.js";
 import { MemoryStore } from "./memory.js";
-import { pickedFiles, type PlainSource } from "./picked.js";
+import { pickedFiles, type PlainSource, type SentFile, sendable } from "./picked.js";
 import { isHidden } from "./pins.js";
 import { type LoadContext, persist, RecentPieces, type Session, storageLeft, type Surroundings } from "./session.js";
 import { type Folder, isPicked, locate } from "./source.js";
@@ -32,6 +32,11 @@ const OPTIONAL = [
 /** A model's files, opened. */
 export interface OpenedModel extends ModelFiles {
   open(name: string): Promise<OpenFile | null>;
+  /**
+   * Where another thread can take the same model from without another download: the same source where that is at
+   * hand or kept, else the files that have been opened; `undefined` where they are too large for this thread's memory.
+   */
+  again(): Promise<{ source: PlainSource } | undefined>;
   /** Stops downloads that still run. After it files cannot be read. */
   close(): void;
 }
@@ -70,6 +75,18 @@ export async function openIn(
   return {
     description,
     close: stop.close,
+    async again() {
+      if (picked) return { source: sendable(source as Iterable<File | SentFile>) };
+      if (store || !opener!.downloads) return { source: source instanceof URL ? source.href : (source as PlainSource) };
+      const files: SentFile[] = [];
+      for (const [path, file] of opened) {
+        const found = await file.catch(() => null);
+        const copy = await found?.copy?.();
+        if (copy) files.push({ path, file: copy });
+        else if (found) return undefined;
+      }
+      return { source: files };
+    },
     open(name) {
       let file = opened.get(name);
       if (!file) {
@@ -88,6 +105,8 @@ class Opener {
   readonly #http: Http;
   readonly #session: Session;
   #memoryLeft = IN_MEMORY;
+  /** Whether a file was opened that comes from a server and is not kept. */
+  downloads = false;
   /** Whether a file on the server turned out to differ from its cached version. */
   #changed = false;
 
@@ -167,7 +186,8 @@ class Opener {
       return file;
     }
     if (!remote) {
-      if (this.mayWrite) await fileCache.markAbsent(url, this.signal);
+      // Nothing waits for it, since writing takes Firefox 0.1 s. Where it fails, the file is asked for again.
+      if (this.mayWrite) fileCache.markAbsent(url, new AbortController().signal).catch(() => {});
       return null;
     }
     // The cached pieces are named by the validator that they came with, so that one is used further on.
@@ -180,6 +200,7 @@ class Opener {
   }
 
   async #openFresh(name: string, url: string): Promise<OpenFile | null> {
+    this.downloads = true;
     const remote = await this.#http.look(name, url);
     if (!remote) return null;
     const fileCache = new FileCache(new MemoryStore(), this.folder.name, name);
@@ -230,7 +251,8 @@ function inlined(name: string, url: string): OpenFile {
   const [, base64, data] = /^data:[^,]*?(;base64)?,(.*)/s.exec(url)!;
   const text = decodeURIComponent(data!);
   const bytes = base64 ? Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0)) : new TextEncoder().encode(text);
-  return openFileAtHand(name, bytes.length, async (start, end) => bytes.slice(start, end));
+  const file = openFileAtHand(name, bytes.length, async (start, end) => bytes.slice(start, end));
+  return { ...file, copy: async () => new Blob([bytes as Uint8Array<ArrayBuffer>]) };
 }
 
 function checkSums({ sha256 }: SourceOptions, { hasher }: LoadContext): void {

@@ -1,4 +1,5 @@
 import { CappyError } from "../error.js";
+import { threadsFor } from "../threads.js";
 import type { Cost } from "../types.js";
 import type { OpenFile } from "./files.js";
 import type { OpenedModel } from "./open.js";
@@ -50,6 +51,8 @@ export async function costOf(model: OpenedModel, quota: number | null): Promise<
     download: bytes - cached,
     gpuBytes,
     gpuBytesAs,
+    // Its integers take as many bytes as f16.
+    cpuBytes: gpuBytesAs && gpuBytesAs.f16 * threadsFor(gpuBytesAs.f16),
     weights: weights.name,
     quota,
   };

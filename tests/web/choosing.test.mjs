@@ -14,7 +14,8 @@ function handScorer() {
     await sleep(1);
     if (signal?.aborted) throw new CappyError("aborted", "score", "the caller stopped the work");
     if (text === "fails") throw new CappyError("not-finite", "candidates[0] with its instruction", "is NaN");
-    yield [{ logits: [parseFloat(text)], tokens: text.length, truncated: 0 }];
+    const device = /** @type {const} */ ("cpu");
+    yield [{ logits: [parseFloat(text)], device, tokens: text.length, truncated: 0 }];
   }
   return Object.assign(score, { asked });
 }

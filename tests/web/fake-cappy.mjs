@@ -96,6 +96,10 @@ export class Scorer {
     }
   }
 
+  async settled() {
+    return this.info();
+  }
+
   async decide(decision, options = {}) {
     const [{ decide }, { defaultRendering }] = await Promise.all([part("decide/decide"), part("decide/rendering")]);
     failHere("decide");

@@ -82,6 +82,8 @@ for (const [name, { command, device }] of Object.entries(RUNTIMES)) {
       const got = await score(MINI, {});
       assertRight(got);
       assert.deepEqual(got.warned, []);
+      // Small as it is, the model begins on the CPU.
+      assert.equal(got.first, "cpu");
       if (got.info.device === "cpu") assert.match(got.info.note, /was measured to be faster/);
       t.diagnostic(`${got.info.device}. ${got.info.note}`);
     });

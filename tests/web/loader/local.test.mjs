@@ -78,7 +78,7 @@ test("the embedded model is read from the package", async () => {
   after(() => rm(folder, { recursive: true }));
   const dist = new URL("../../../dist/", import.meta.url);
   await cp(new URL("loader", dist), join(folder, "loader"), { recursive: true });
-  for (const name of ["error.js", "gpu.js"]) await cp(new URL(name, dist), join(folder, name));
+  for (const name of ["error.js", "gpu.js", "threads.js"]) await cp(new URL(name, dist), join(folder, name));
   await writeFile(join(folder, "package.json"), '{"type":"module"}');
   await mkdir(join(folder, "model"));
   await writeFile(join(folder, "model", "config.json"), config);

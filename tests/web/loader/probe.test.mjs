@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
@@ -24,6 +25,7 @@ test("probe says what a load would cost", async () => {
     download: small + tensors.length,
     gpuBytes: 32,
     gpuBytesAs: null,
+    cpuBytes: null,
     weights: "model.safetensors",
     quota: null,
   });
@@ -153,6 +155,9 @@ test("probe says what weights take that are rounded while they load", async () =
   }
   assert.ok(foretold.q8 < costs.q8.gpuBytes && costs.q8.gpuBytes < (foretold.q8 + foretold.f16) / 2);
   for (const { gpuBytesAs } of Object.values(costs)) assert.deepEqual(gpuBytesAs, foretold);
+  // The CPU's integers take as many bytes as f16, once for each worker.
+  const copies = costs.q8.cpuBytes / foretold.f16;
+  assert.ok(Number.isInteger(copies) && copies >= 1 && copies <= availableParallelism(), `${copies} copies`);
   assert.ok(costs.q4.download < costs.q8.download && costs.q8.download < costs.f16.download);
 });
 

@@ -16,9 +16,11 @@ const some = pairs.filter((_, i) => i % 18 === 4);
 let result;
 try {
   const scorer = await Scorer.load(source || undefined, JSON.parse(options));
+  const first = scorer.info().device;
+  await scorer.settled();
   const logits = [];
   for (const { instruction, response } of some) logits.push([await scorer.score(instruction, response)]);
-  result = { info: scorer.info(), logits };
+  result = { first, info: scorer.info(), logits };
   if (busy === "busy") {
     // How often timers ran while the scorer was at work, and the longest that one had to wait.
     const gaps = [];
