@@ -1,6 +1,7 @@
 import { bestFirst } from "./order.js";
+import { BY_HAND, copyText } from "./copy.js";
 import { announce, byId, fromTemplate, mayMove, part } from "./dom.js";
-import { counted, inSeconds, three } from "./words.js";
+import { counted, inSeconds } from "./words.js";
 
 /** @typedef {import("./cappy-web/index.js").Scored<{ text: string, place: number }>} Result */
 
@@ -13,8 +14,8 @@ export class RankingView {
   #status = byId("ranking-status", HTMLElement);
   #bar = byId("running-bar", HTMLProgressElement);
   #detail = byId("running-detail", HTMLElement);
-  #json = byId("json", HTMLTextAreaElement);
   #copy = byId("copy", HTMLButtonElement);
+  #copyCode = byId("copy-ranking-code", HTMLButtonElement);
   /** @type {{ result: Result, row: HTMLElement }[]} best first */
   #ranked = [];
   /** @type {Result[]} scored, but not shown yet */
@@ -41,6 +42,18 @@ export class RankingView {
     return this.#ranked.map(({ result }) => result);
   }
 
+  /**
+   * Leaves room for a ranking that the page will begin by itself, so that nothing moves then; or takes it back.
+   * @param {number} total how many candidates there will be; 0 where none is to come any more
+   */
+  expect(total) {
+    byId("ranking-empty", HTMLElement).hidden = total > 0;
+    byId("ranking-state", HTMLElement).hidden = total === 0;
+    this.#status.textContent = total > 0 ? "The ranking stands here when the model is loaded." : "";
+    if (total > 0) this.#list.style.setProperty("--rows", String(total));
+    else this.#list.removeAttribute("style");
+  }
+
   /** A new ranking of so many candidates begins. @param {number} total */
   begin(total) {
     cancelAnimationFrame(this.#frame);
@@ -49,7 +62,8 @@ export class RankingView {
     this.#total = total;
     this.#started = performance.now();
     this.#list.replaceChildren();
-    this.#json.hidden = this.#copy.hidden = true;
+    this.#copy.hidden = this.#copyCode.hidden = true;
+    byId("by-hand", HTMLElement).hidden = true;
     this.#bar.max = total;
     byId("ranking-empty", HTMLElement).hidden = true;
     byId("ranking-state", HTMLElement).hidden = false;
@@ -69,27 +83,31 @@ export class RankingView {
     if (this.#waiting.length === 1) this.#frame = requestAnimationFrame(() => this.#draw());
   }
 
-  /** No more candidates come. @param {"done" | "cancelled" | "failed"} how */
-  end(how) {
+  /**
+   * No more candidates come.
+   * @param {"done" | "cancelled" | "failed"} how
+   * @param {string} [where] what computed them, for people
+   * @returns {number} how many seconds it took
+   */
+  end(how, where = "this device") {
     cancelAnimationFrame(this.#frame);
     this.#draw();
     const seconds = (performance.now() - this.#started) / 1000;
     const count = this.#ranked.length;
     byId("running", HTMLElement).hidden = true;
-    this.#copy.hidden = count === 0;
+    this.#copy.hidden = this.#copyCode.hidden = count === 0;
     this.#list.style.setProperty("--rows", String(count));
     this.#showStale();
     this.#progress();
-    const tokens = this.#ranked.reduce((sum, { result }) => sum + result.tokens, 0);
-    const time = `${inSeconds(seconds)}, ${three(tokens / seconds)} tokens a second`;
     if (how === "done") {
-      this.#status.textContent = `${counted(count, "candidate")} in ${time}.${this.#scale()}`;
+      this.#status.textContent = `${counted(count, "candidate")} in ${inSeconds(seconds)} on ${where}.${this.#scale()}`;
       announce(`${this.#status.textContent} Best: ${this.#ranked[0]?.result.text.slice(0, 200)}`);
     } else {
       const why = how === "cancelled" ? "Cancelled" : "Stopped by an error";
       this.#status.textContent = `${why} after ${count} of ${counted(this.#total, "candidate")}.`;
       announce(this.#status.textContent);
     }
+    return seconds;
   }
 
   /** Says that this is no longer what the ranking is of. @param {"task" | "model"} what */
@@ -170,17 +188,18 @@ export class RankingView {
       text,
       truncated,
     }));
-    const json = JSON.stringify(rows, null, 2);
-    try {
-      await navigator.clipboard.writeText(json);
-      this.#status.textContent = `Copied ${counted(rows.length, "candidate")} as JSON.`;
-    } catch {
-      // The browser may forbid it. Then the user copies by hand.
-      this.#json.hidden = false;
-      this.#json.value = json;
-      this.#json.select();
-      this.#status.textContent = "The browser does not let this page copy. Copy the text below.";
-    }
+    await this.copy(JSON.stringify(rows, null, 2), `${counted(rows.length, "candidate")} as JSON`);
+  }
+
+  /**
+   * Copies a text, and says so.
+   * @param {string} text
+   * @param {string} name what it is
+   */
+  async copy(text, name) {
+    const copied = await copyText(text, name);
+    this.#status.textContent = copied ? `Copied ${name}.` : BY_HAND;
+    announce(this.#status.textContent);
   }
 }
 
