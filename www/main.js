@@ -11,7 +11,7 @@ import { fragmentOf, readFragment } from "./link.js";
 import { mayDownload } from "./metered.js";
 import { ModelPanel } from "./model.js";
 import { keepForOffline } from "./offline.js";
-import { showProof } from "./proof.js";
+import { showNoModel, showProof } from "./proof.js";
 import { RankingView } from "./ranking.js";
 import { rankingSnippetOf } from "./snippet.js";
 import { Tabs } from "./tabs.js";
@@ -91,7 +91,10 @@ async function begin() {
   await model.reload();
   // A person may have loaded another model meanwhile, and ranked.
   if (view.results.length === 0 && !ranking) view.expect(model.scorer && editor.isUntouched ? expected : 0);
-  if (!model.scorer) return;
+  if (!model.scorer) {
+    showNoModel();
+    return;
+  }
   if (editor.isUntouched) await rank({ unasked: true });
   await keepForOffline(model.scorer?.info().device ?? "cpu");
 }
