@@ -1,7 +1,12 @@
 import { inSeconds, three } from "./words.js";
 
 /** @typedef {{ device: string, browser: string, pairs: number }} Known a line of docs/devices.md */
-/** @typedef {Pick<import("./cappy-web/index.js").Info, "adapter" | "device">} Where */
+/**
+ * What the package tells of where it computes.
+ * @typedef {object} Where
+ * @property {string} device
+ * @property {{ vendor: string, architecture: string, description: string, software: boolean, f16: boolean }} adapter
+ */
 
 /** From so many pairs a second on twenty answers are ranked in a tenth of a second; or in a whole one. */
 const FAST = 200;

@@ -28,7 +28,7 @@ export function fragmentOf({ instruction, candidates }) {
 /**
  * Reads what `fragmentOf` wrote. Anybody may have written it, so nothing in it is trusted: it is texts or a fault.
  * @param {string} fragment the address's, with its `#`
- * @returns {{ task: Task } | { fault: string } | null} `null` where the fragment is none of a task
+ * @returns {{ task: Task, fault?: undefined } | { fault: string, task?: undefined } | null} `null` where the fragment is none of a task
  */
 export function readFragment(fragment) {
   if (!fragment.startsWith(NAME)) return null;

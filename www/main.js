@@ -104,9 +104,9 @@ function openLink() {
   const found = readFragment(location.hash);
   if (!found) return false;
   tabs.choose("rank", { address: false });
-  if ("fault" in found) editor.say(`The link's task cannot be read: ${found.fault}.`);
+  if (found.fault !== undefined) editor.say(`The link's task cannot be read: ${found.fault}.`);
   else editor.open(found.task);
-  return "task" in found;
+  return found.task !== undefined;
 }
 
 /**

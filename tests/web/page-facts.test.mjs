@@ -130,7 +130,10 @@ describe("figures and links of the page", () => {
       .map((name) => statSync(join(site, "cappy-web/model", name)).size)
       .reduce((sum, size) => sum + size);
     assert.equal(fact("model-size"), `${(bytes / 1e6).toFixed(1)} MB`);
-    assert.equal([...html.matchAll(/<li class="share"><span class="share-name">[^<]+<\/span> <span[^>]*>\d+%/g)].length, 8);
+    assert.equal(
+      [...html.matchAll(/<li class="share"><span class="share-name">[^<]+<\/span> <span[^>]*>\d+%/g)].length,
+      8,
+    );
     assert.doesNotMatch(html, /at most 13 MB|>some<|>many<|several MB/, "no figure is left as the sources have it");
   });
 
