@@ -3,6 +3,7 @@
  * money; a guess comes before the model's; what is there can be copied. On a fake of the package (fake-cappy.mjs).
  *
  * CHROME_PATH  the browser, if it is not in a usual place
+ * CAPPY_SITE   the built site's folder; without it the built page is skipped
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,6 +13,8 @@ import { quiz } from "../../www/quiz.js";
 import { checkAccess, noBrowser, ranked, ready, setUp, texts, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const site = process.env.CAPPY_SITE;
+const noSite = !site ? "CAPPY_SITE is not set" : false;
 const CLIPBOARD = { permissions: ["clipboard-read", "clipboard-write"] };
 const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
 const loads = (page) => page.evaluate(() => globalThis.fakeLoads?.length ?? 0);
@@ -187,5 +190,50 @@ describe("the page as a stranger meets it", { skip: noBrowser }, () => {
       assert.equal(await page.locator("#panel-decide").isVisible(), true);
       await page.getByRole("button", { name: "Try it: rank" }).click();
       assert.deepEqual([await focus(), await page.locator("#panel-rank").isVisible()], ["instruction", true]);
+    }));
+});
+
+describe("the built page on a fake of the package", { skip: noBrowser || noSite }, () => {
+  const open = setUp([
+    ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["", site ?? ""],
+  ]);
+
+  for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
+    test(`the built page fits 320 px, passes the checks of axe and does not shift, ${colorScheme}`, () =>
+      open(
+        "?step=20&pace=50",
+        async (page) => {
+          await ranked(page);
+          const shift = await page.evaluate(
+            () =>
+              new Promise((resolve) => {
+                let sum = 0;
+                new PerformanceObserver((list) => {
+                  for (const { value } of /** @type {any[]} */ (list.getEntries())) sum += value;
+                }).observe({ type: "layout-shift", buffered: true });
+                setTimeout(() => resolve(sum), 200);
+              }),
+          );
+          assert.ok(shift < 0.05, `layout shift ${shift}`);
+          await page.locator("#guess-answers button").first().click();
+          await page.locator("#guess-next").waitFor();
+          await page.getByRole("button", { name: "Explain candidate 1" }).click();
+          await page.locator(".explanation-status", { hasText: "word" }).waitFor();
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+          await checkAccess(page);
+        },
+        { viewport: { width: 320, height: 640 }, colorScheme },
+      ));
+  }
+
+  test("the built page can be installed, by the browser's own measure", () =>
+    open("", async (page, context) => {
+      const { installabilityErrors } = await (await context.newCDPSession(page)).send("Page.getInstallabilityErrors");
+      // Windows of tests are private ones, in which nothing is installed.
+      const errors = installabilityErrors.filter(({ errorId }) => errorId !== "in-incognito");
+      assert.deepEqual(errors, []);
+      const { data } = await (await context.newCDPSession(page)).send("Page.getAppManifest");
+      assert.equal(JSON.parse(data).name, "cappy");
     }));
 });
