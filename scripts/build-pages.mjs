@@ -37,11 +37,10 @@ await build({
   ],
 });
 
-const { homepage } = JSON.parse(readFileSync(join(www, "../package.json"), "utf8"));
 const facts = factsOf(dist, { quick: Boolean(quick) });
 const sets = strengths();
 for (const name of ["index", "bench"]) {
-  const html = fillPage(readFileSync(join(www, `${name}.html`), "utf8"), facts, sets, linksOf(), homepage);
+  const html = fillPage(readFileSync(join(www, `${name}.html`), "utf8"), facts, sets, linksOf());
   const sheets = /(?:\s*<link rel="stylesheet" href="[\w.-]+">)+/;
   const [links] = sheets.exec(html) ?? [""];
   const files = [...links.matchAll(/href="([^"]+)"/g)].map(([, file]) => `@import "./${file}";`);

@@ -97,37 +97,52 @@ export function knownDevices(page = read("docs/devices.md")) {
   });
 }
 
+/** What stands in package.json in place of an account that the owner has not filled in yet. */
+const NOBODY = "OWNER";
+
 /**
- * Where the project's other places are: from package.json, whose `repository` its owner fills in.
+ * Where the page will stand and where the project's other places are, by package.json. What is not filled in there is
+ * not linked to.
  * @param {any} [manifest]
- * @returns {{ docs: string, code?: string, npm?: string, extension?: string, issues?: string }}
+ * @returns {{ page?: string, docs: string, code?: string, npm?: string, extension?: string, issues?: string }}
  */
 export function linksOf(manifest = JSON.parse(read("package.json"))) {
-  const { name, repository } = manifest;
-  const url = (typeof repository === "string" ? repository : (repository?.url ?? ""))
-    .replace(/^git\+/, "")
-    .replace(/^github:/, "https://github.com/")
-    .replace(/\.git$/, "");
-  if (!/^https:\/\//.test(url)) return { docs: "decisions.html" };
+  const { name, repository, homepage } = manifest;
+  const page = filledIn(homepage)?.replace(/\/?$/, "/");
+  // The documentation stands below the page. Before it is published, there are the pages that the page itself has.
+  const own = { page, docs: page ? `${page}docs/` : "decisions.html" };
+  const code = filledIn(typeof repository === "string" ? repository : repository?.url);
+  if (!code) return own;
   return {
-    docs: `${url}/tree/main/docs`,
-    code: url,
+    ...own,
+    code,
     npm: `https://www.npmjs.com/package/${name}`,
-    extension: `${url}/blob/main/docs/extension.md`,
-    issues: `${url}/issues`,
+    extension: `${code}/blob/HEAD/docs/extension.md`,
+    issues: `${code}/issues`,
   };
 }
 
 /**
- * The page with its figures, its links and, where package.json has the page's address, addresses that other sites can use.
+ * An address, where it is one that leads somewhere.
+ * @param {string} [address] also as npm has it, such as `github:owner/name`
+ */
+function filledIn(address = "") {
+  const url = address
+    .replace(/^git\+/, "")
+    .replace(/^github:/, "https://github.com/")
+    .replace(/\.git$/, "");
+  return /^https:\/\//.test(url) && !url.includes(NOBODY) ? url : undefined;
+}
+
+/**
+ * The page with its figures and its links, of which `page` is its own address: other sites need it to show the card.
  * @param {string} html
  * @param {Record<string, string>} facts
  * @param {{ good: Strength[], bad: Strength[] }} sets
  * @param {Partial<Record<string, string>>} links
- * @param {string} [homepage]
  * @typedef {ReturnType<typeof strengths>["good"][number]} Strength
  */
-export function fillPage(html, facts, sets, links, homepage) {
+export function fillPage(html, facts, sets, links) {
   const filled = html
     .replace(/(<(\w+)[^>]* data-fact="([\w-]+)"[^>]*>)[^<]*(<\/\2>)/g, (_, open, _tag, name, close) => {
       if (facts[name] === undefined) throw new Error(`the page asks for a figure '${name}', which nothing gives`);
@@ -139,11 +154,11 @@ export function fillPage(html, facts, sets, links, homepage) {
     .replace(/<a data-link="([\w-]+)"[^>]*>/g, (open, name) =>
       links[name] ? `<a href="${escaped(links[name])}">` : open,
     );
-  if (!homepage) return filled;
-  const address = homepage.endsWith("/") ? homepage : `${homepage}/`;
+  if (!links.page) return filled;
+  const address = escaped(links.page);
   return filled
-    .replace('content="card.png"', `content="${escaped(`${address}card.png`)}"`)
-    .replace('  <meta property="og:type"', `  <link rel="canonical" href="${escaped(address)}">\n$&`);
+    .replace('content="card.png"', `content="${address}card.png"`)
+    .replace('  <meta property="og:type"', `  <link rel="canonical" href="${address}">\n$&`);
 }
 
 /** @param {Strength} set */

@@ -108,7 +108,12 @@ describe("figures and links of the page", () => {
   });
 
   test("links come from package.json, and there are none to places that it does not name", () => {
-    assert.deepEqual(linksOf({ name: "a" }), { docs: "decisions.html" });
+    const none = { page: undefined, docs: "decisions.html" };
+    assert.deepEqual(linksOf({ name: "a" }), none);
+    // As it stands before the owner has filled in an account.
+    const repository = { url: "git+https://github.com/OWNER/cappy.git" };
+    assert.deepEqual(linksOf({ name: "a", repository, homepage: "https://OWNER.github.io/cappy/" }), none);
+    assert.equal(linksOf({ name: "a", homepage: "https://o.github.io/r" }).docs, "https://o.github.io/r/docs/");
     for (const repository of ["github:o/r", "https://github.com/o/r", { url: "git+https://github.com/o/r.git" }]) {
       const { code, npm, issues } = linksOf({ name: "a", repository });
       assert.deepEqual(
@@ -154,13 +159,8 @@ describe("figures and links of the page", () => {
       else assert.ok(statSync(join(site, src)).size > 0);
     assert.ok(manifest.icons.some(({ purpose }) => purpose === "maskable"));
     assert.deepEqual([manifest.start_url, manifest.display], ["./", "standalone"]);
-    const filled = fillPage(
-      read("www/index.html").replaceAll(/ data-fact="[\w-]+"/g, ""),
-      {},
-      { good: [], bad: [] },
-      {},
-      "https://example.org/demo",
-    );
+    const page = '  <meta property="og:type" content="website">\n  <meta property="og:image" content="card.png">';
+    const filled = fillPage(page, {}, { good: [], bad: [] }, { page: "https://example.org/demo/" });
     assert.ok(filled.includes('property="og:image" content="https://example.org/demo/card.png"'));
     assert.ok(filled.includes('<link rel="canonical" href="https://example.org/demo/">'));
   });
