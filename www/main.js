@@ -85,12 +85,12 @@ void begin();
 
 /** Loads the page's own model and ranks what came with the page or with the link, so that there is something to see. */
 async function begin() {
-  const expected = editor.isUntouched ? editor.state.candidates.length : 0;
+  const expected = editor.isUntouched ? editor.state.candidates : [];
   view.expect(expected);
   await mayDownload();
   await model.reload();
   // A person may have loaded another model meanwhile, and ranked.
-  if (view.results.length === 0 && !ranking) view.expect(model.scorer && editor.isUntouched ? expected : 0);
+  if (view.results.length === 0 && !ranking) view.expect(model.scorer && editor.isUntouched ? expected : []);
   if (!model.scorer) {
     showNoModel();
     return;
@@ -137,7 +137,7 @@ async function rank({ unasked = false } = {}) {
   const isOver = () => ranking !== run;
   ranking = run;
   showWhetherRankable();
-  view.begin(given.length);
+  view.begin(given.map(({ text }) => text));
   teach.begin(instruction);
   explain.begin(instruction);
   if (!unasked) bringIntoView(byId("ranking", HTMLElement));

@@ -7,6 +7,8 @@ import { counted, inSeconds } from "./words.js";
 
 /** With more rows than this, moving them would cost more than it shows. */
 const MOST_MOVING = 60;
+/** The height of a row whose text is short, in rem. */
+const USUAL_ROW = 8.3125;
 
 /** The list of results, best first. More of them come, and they change places, while candidates are scored. */
 export class RankingView {
@@ -44,30 +46,31 @@ export class RankingView {
 
   /**
    * Leaves room for a ranking that the page will begin by itself, so that nothing moves then; or takes it back.
-   * @param {number} total how many candidates there will be; 0 where none is to come any more
+   * @param {readonly string[]} texts the candidates; none where no ranking is to come any more
    */
-  expect(total) {
-    byId("ranking-empty", HTMLElement).hidden = total > 0;
-    byId("ranking-state", HTMLElement).hidden = total === 0;
-    this.#status.textContent = total > 0 ? "The ranking stands here when the model is loaded." : "";
-    if (total > 0) this.#list.style.setProperty("--rows", String(total));
+  expect(texts) {
+    const is = texts.length > 0;
+    byId("ranking-empty", HTMLElement).hidden = is;
+    byId("ranking-state", HTMLElement).hidden = !is;
+    this.#status.textContent = is ? "The ranking stands here when the model is loaded." : "";
+    if (is) this.#reserve(texts);
     else this.#list.removeAttribute("style");
   }
 
-  /** A new ranking of so many candidates begins. @param {number} total */
-  begin(total) {
+  /** A new ranking of these texts begins. @param {readonly string[]} texts */
+  begin(texts) {
+    const total = texts.length;
     cancelAnimationFrame(this.#frame);
     this.#ranked = [];
     this.#waiting = [];
     this.#total = total;
     this.#started = performance.now();
-    this.#list.replaceChildren();
+    this.#reserve(texts);
     this.#copy.hidden = this.#copyCode.hidden = true;
     byId("by-hand", HTMLElement).hidden = true;
     this.#bar.max = total;
     byId("ranking-empty", HTMLElement).hidden = true;
     byId("ranking-state", HTMLElement).hidden = false;
-    this.#list.style.setProperty("--rows", String(total));
     byId("running", HTMLElement).hidden = false;
     this.#changed.clear();
     this.#showStale();
@@ -96,7 +99,7 @@ export class RankingView {
     const count = this.#ranked.length;
     byId("running", HTMLElement).hidden = true;
     this.#copy.hidden = this.#copyCode.hidden = count === 0;
-    this.#list.style.setProperty("--rows", String(count));
+    this.#list.removeAttribute("style");
     this.#showStale();
     this.#progress();
     if (how === "done") {
@@ -143,15 +146,31 @@ export class RankingView {
       part(row, ".rank", HTMLElement).textContent = String(at + 1);
       row.style.setProperty("--fill", String(Math.min(Math.max((result.score - low) / (high - low), 0), 1)));
     }
-    for (const { row } of made) {
-      const body = part(row, ".text", HTMLElement);
-      part(row, ".more", HTMLElement).hidden = body.scrollHeight <= body.clientHeight + 1;
-    }
+    for (const { row } of made) offerMore(row);
     if (mayMove() && this.#ranked.length <= MOST_MOVING) {
       for (const { row, top } of before) slide(row, top - row.getBoundingClientRect().top);
       for (const { row } of made) row.animate({ opacity: [0, 1] }, { duration: 200 });
     }
     this.#progress();
+  }
+
+  /**
+   * Gives the list the height that it will have with these texts, so that what is below moves once.
+   * @param {readonly string[]} texts
+   */
+  #reserve(texts) {
+    this.#list.removeAttribute("style");
+    if (texts.length > MOST_MOVING) {
+      this.#list.replaceChildren();
+      this.#list.style.minHeight = `${texts.length * USUAL_ROW}rem`;
+      return;
+    }
+    const rows = texts.map((text, place) => makeRow({ text, score: 0, truncated: 0, candidate: { text, place } }));
+    this.#list.replaceChildren(...rows);
+    for (const row of rows) offerMore(row);
+    const { height } = this.#list.getBoundingClientRect();
+    this.#list.replaceChildren();
+    this.#list.style.minHeight = `${height}px`;
   }
 
   /** Puts the rows into order. Rows in their place are not moved, so that the focus stays in them. */
@@ -203,7 +222,13 @@ export class RankingView {
   }
 }
 
-/** @param {Result} result */
+/** Offers the rest of a text that is too long to be shown. @param {HTMLElement} row */
+function offerMore(row) {
+  const body = part(row, ".text", HTMLElement);
+  part(row, ".more", HTMLElement).hidden = body.scrollHeight <= body.clientHeight + 1;
+}
+
+/** @param {Pick<Result, "text" | "score" | "truncated" | "candidate">} result */
 function makeRow({ text, score, truncated, candidate }) {
   const row = fromTemplate("result-template");
   row.dataset.place = String(candidate.place);

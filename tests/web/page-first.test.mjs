@@ -47,16 +47,19 @@ describe("the page as a stranger meets it", { skip: noBrowser }, () => {
     }));
 
   test("a ranking that a person asks for takes the place of the one that the page began by itself", () =>
-    open("?pace=300", async (page) => {
-      await page.locator(".result").first().waitFor();
+    open("?hold=2", async (page) => {
+      await page.locator("#running-detail", { hasText: "2 of 4 scored" }).waitFor();
       await write(page, "Which?", ["[0.1] a", "[0.9] b"]);
       await page.locator("#rank").click();
-      assert.equal(await page.locator(".result").count(), 0, "it begins at once");
       await ranked(page);
       assert.deepEqual(await texts(page), ["[0.9] b", "[0.1] a"]);
       assert.match(await page.locator("#ranking-status").textContent(), /^2 candidates in /);
-      await page.waitForTimeout(600);
+      await page.waitForTimeout(200);
       assert.equal(await page.locator(".result").count(), 2, "the former one adds nothing any more");
+      // It has ended: a model that is still at work is not disposed of.
+      await page.getByRole("button", { name: "Change model" }).click();
+      await page.getByRole("button", { name: "Load cappy-small" }).click();
+      await page.waitForFunction(() => globalThis.fakeDisposed === 1);
     }));
 
   test("without a model the page says that nothing is ranked yet", () =>

@@ -42,8 +42,12 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
         "?step=40&pace=100",
         async (page) => {
           await page.locator("#loading").waitFor();
+          // Browsers count no shift of what is below the window, where a person may already be reading.
+          const below = () => page.locator(".teach").evaluate((card) => card.getBoundingClientRect().top + scrollY);
+          const before = await below();
           await ready(page);
           await ranked(page);
+          assert.ok(Math.abs((await below()) - before) <= 2, `what is below moved from ${before} to ${await below()}`);
           await page.locator("#proof", { hasText: /^Just now, here: 4 answers ranked in / }).waitFor();
           const sum = await layoutShift(page);
           assert.ok(sum < 0.05, `layout shift ${sum}`);
