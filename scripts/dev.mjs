@@ -9,6 +9,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch
 import { basename, dirname, join } from "node:path";
 import { build } from "esbuild";
 import { preview } from "vite";
+import { factsOf, fillPage, knownDevices, linksOf, strengths } from "./page-facts.mjs";
 
 const SITE = "target/dev-page";
 const FOLDERS = { cappy: "wasm", cappy_adapt: "adapt/wasm", cappy_cpu: "cpu/wasm", cappy_families: "families/wasm" };
@@ -70,8 +71,10 @@ async function copyPage() {
   await run(process.execPath, ["scripts/docs-pages.mjs", SITE]);
   // Pages allow no scripts between their lines, so this one is a file.
   writeFileSync(join(SITE, "reload.js"), `new EventSource("${EDITS}").onmessage = () => location.reload();\n`);
+  writeFileSync(join(SITE, "devices.json"), JSON.stringify(knownDevices()));
+  const facts = factsOf(join(SITE, "cappy-web"), { quick: true });
   for (const name of readdirSync(SITE).filter((file) => file.endsWith(".html"))) {
-    const html = readFileSync(join(SITE, name), "utf8");
+    const html = fillPage(readFileSync(join(SITE, name), "utf8"), facts, strengths(), linksOf());
     writeFileSync(join(SITE, name), html.replace("</head>", '<script src="reload.js" defer></script></head>'));
   }
 }

@@ -1,6 +1,7 @@
 // Draws the examples of the demo page from questions that cappy-small was not trained on: three of
 // models/cappy-small/own_questions.json, and one of each data set below. The data are not part of this project.
-// Usage: draw-examples.mjs FOLDER, with the folder that has choices.jsonl.gz. Writes www/examples.js.
+// And the questions of "Beat the model": the next ten of the project's own.
+// Usage: draw-examples.mjs FOLDER, with the folder that has choices.jsonl.gz. Writes www/examples.js and www/quiz.js.
 //
 // Chance draws, by hashes: the question with the lowest one wins, and its answers stand in the order of theirs. No model
 // is asked, so the examples show what a model gets wrong, too.
@@ -62,8 +63,14 @@ const asExample = ({ instruction, responses, right }, about) => {
   return { ...about, instruction, candidates, best: candidates.indexOf(responses[right]) };
 };
 
+const EXAMPLES = 3;
+const GUESSED = 10;
+const ownDrawn = drawn(own, EXAMPLES + GUESSED);
+
 const examples = [
-  ...drawn(own, 3).map((question, at) => asExample(question, { name: `Everyday question ${at + 1}`, ...OWN })),
+  ...ownDrawn
+    .slice(0, EXAMPLES)
+    .map((question, at) => asExample(question, { name: `Everyday question ${at + 1}`, ...OWN })),
   ...Object.entries(SETS).map(([start, about]) => {
     const [question] = drawn(
       rows.filter(({ task }) => task.startsWith(start)),
@@ -73,10 +80,10 @@ const examples = [
     return asExample(question, about);
   }),
 ];
+const quiz = ownDrawn.slice(EXAMPLES).map((question) => asExample(question, {}));
 
-const out = "www/examples.js";
-writeFileSync(
-  out,
+write(
+  "www/examples.js",
   `/**
  * Example tasks, which scripts/draw-examples.mjs drew at random from questions that cappy-small was not trained on. \`best\`
  * is the index of the candidate that \`source\` has as the right one. Wrong ones come from there or from its other questions.
@@ -85,4 +92,19 @@ writeFileSync(
 export const examples = ${JSON.stringify(examples, null, 2)};
 `,
 );
-spawnSync("npx", ["biome", "check", "--write", out], { stdio: "inherit" });
+write(
+  "www/quiz.js",
+  `/**
+ * The questions of "Beat the model", which scripts/draw-examples.mjs drew at random from this project's own, of which
+ * cappy-small was trained on none. \`best\` is the index of the right candidate.
+ * @type {{ instruction: string, candidates: string[], best: number }[]}
+ */
+export const quiz = ${JSON.stringify(quiz, null, 2)};
+`,
+);
+
+/** @param {string} file @param {string} text */
+function write(file, text) {
+  writeFileSync(file, text);
+  spawnSync("npx", ["biome", "check", "--write", file], { stdio: "inherit" });
+}

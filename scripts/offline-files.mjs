@@ -10,7 +10,7 @@ const files = readdirSync(site, { recursive: true, withFileTypes: true })
 
 /** What a page loads only when it is asked for more, as for RoBERTa models, or what no page loads. */
 const others =
-  /\.d\.ts$|\.txt$|^sw\.js$|^bench|^cappy-bench\/|^cappy-web\/adapt\/|^cappy-web\/wasm\/.*\.wasm$|^cappy-web\/(rerank|ai-sdk|langchain)\.js$/;
+  /\.d\.ts$|\.txt$|^sw\.js$|^card\.png$|^devices\.json$|^bench|^cappy-bench\/|^cappy-web\/adapt\/|^cappy-web\/wasm\/.*\.wasm$|^cappy-web\/(rerank|ai-sdk|langchain)\.js$/;
 const ofCpu = /^cappy-web\/cpu\//;
 // The model is a BERT. The WebAssembly alone: what calls it is loaded before it is known what computes.
 const ofGpu = /^cappy-web\/families\/wasm\/.*\.wasm$/;

@@ -1,3 +1,4 @@
+import { setUpQuickRun } from "./bench-quick.js";
 import { factsOf, tablesOf } from "./bench-report.js";
 import { announce, byId, fillFacts } from "./dom.js";
 import { hideError, showError } from "./errors.js";
@@ -33,6 +34,7 @@ document.addEventListener("keydown", (event) => {
 });
 byId("copy", HTMLButtonElement).addEventListener("click", () => void copy());
 byId("download", HTMLButtonElement).addEventListener("click", download);
+setUpQuickRun();
 // After a reload browsers restore the form without an event.
 askForRoom();
 

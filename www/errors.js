@@ -110,6 +110,7 @@ const NEIGHBOURS = {
   "source-error": "source",
   "ranking-error": "rank",
   "bench-error": "start",
+  "quick-error": "quick",
   "teach-error": "teach",
   "decide-error": "decide-go",
 };

@@ -1,13 +1,19 @@
+import { BY_HAND, copyText, setUpCodeButtons } from "./copy.js";
 import { DecidePanel } from "./decide.js";
-import { bringIntoView, byId, isFocusLost, part, withText } from "./dom.js";
+import { bringIntoView, byId, isFocusLost, mayMove, part, withText } from "./dom.js";
 import { dropped } from "./drop.js";
 import { codeOf, hideError, isModelGone, showError } from "./errors.js";
 import { examples } from "./examples.js";
 import { ExplainPanel } from "./explain.js";
+import { GuessPanel } from "./guess.js";
 import { setUpIntake, takeFile } from "./intake.js";
+import { fragmentOf, readFragment } from "./link.js";
+import { mayDownload } from "./metered.js";
 import { ModelPanel } from "./model.js";
 import { keepForOffline } from "./offline.js";
+import { showNoModel, showProof } from "./proof.js";
 import { RankingView } from "./ranking.js";
+import { rankingSnippetOf } from "./snippet.js";
 import { Tabs } from "./tabs.js";
 import { TaskEditor } from "./task.js";
 import { TeachPanel } from "./teach.js";
@@ -19,8 +25,11 @@ const exampleSelect = byId("examples", HTMLSelectElement);
 const editor = new TaskEditor(() => {
   view.markStale("task");
   exampleSelect.selectedIndex = 0;
+  // A link's task that was edited is another one, which the address would not lead to.
+  if (!editor.isUntouched && readFragment(location.hash))
+    history.replaceState(history.state, "", location.pathname + location.search);
 });
-/** @type {AbortController | null} stops the ranking that goes on */
+/** @type {{ stop: AbortController, unasked: boolean } | null} the ranking that goes on */
 let ranking = null;
 const model = new ModelPanel(
   () => {
@@ -44,8 +53,12 @@ const teach = new TeachPanel(
   },
 );
 
+new GuessPanel(model);
+
 setUpIntake(editor);
 setUpExamples();
+setUpCopying();
+setUpSections();
 setUpKeys();
 dropped(
   (files) => {
@@ -64,18 +77,48 @@ dropped(
   (error) => editor.say(`The folder could not be read: ${error instanceof Error ? error.message : error}`),
 );
 rankButton.addEventListener("click", () => void rank());
-byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.abort());
+byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.stop.abort());
+addEventListener("hashchange", () => openLink() && void rank());
 showWhetherRankable();
-// The first device may only be where the model begins.
-void model.reload().then(async () => {
-  const settled = await model.scorer?.settled().catch(() => undefined);
-  if (settled) void keepForOffline(settled.device);
-});
+openLink();
+void begin();
 
-/** Ranks the task on the page. */
-async function rank() {
+/** Loads the page's own model and ranks what came with the page or with the link, so that there is something to see. */
+async function begin() {
+  const expected = editor.isUntouched ? editor.state.candidates : [];
+  view.expect(expected);
+  await mayDownload();
+  await model.reload();
+  // A person may have loaded another model meanwhile, and ranked.
+  if (view.results.length === 0 && !ranking) view.expect(model.scorer && editor.isUntouched ? expected : []);
+  if (!model.scorer) {
+    showNoModel();
+    return;
+  }
+  if (editor.isUntouched) await rank({ unasked: true });
+  // The first device may only be where the model begins.
+  const settled = await model.scorer?.settled().catch(() => undefined);
+  if (settled) await keepForOffline(settled.device);
+}
+
+/** Shows the task that the address has, if it has one, and says whether it has. */
+function openLink() {
+  const found = readFragment(location.hash);
+  if (!found) return false;
+  tabs.choose("rank", { address: false });
+  if (found.fault !== undefined) editor.say(`The link's task cannot be read: ${found.fault}.`);
+  else editor.open(found.task);
+  return found.task !== undefined;
+}
+
+/**
+ * Ranks the task on the page.
+ * @param {{ unasked?: boolean }} [options] whether the page does it by itself: then it neither scrolls nor takes the focus
+ */
+async function rank({ unasked = false } = {}) {
   const { scorer } = model;
-  if (ranking) return;
+  // One that the page began by itself gives way to one that a person asks for.
+  if (ranking && (unasked || !ranking.unasked)) return;
   if (!scorer) {
     editor.say(model.isBusy ? "The model is still on its way." : "There is no model yet. Choose one above.");
     return;
@@ -88,15 +131,18 @@ async function rank() {
     editor.focus();
     return;
   }
-  editor.say("");
+  if (!unasked) editor.say("");
   hideError("ranking-error");
+  ranking?.stop.abort();
   const stop = new AbortController();
-  ranking = stop;
+  const run = { stop, unasked };
+  const isOver = () => ranking !== run;
+  ranking = run;
   showWhetherRankable();
-  view.begin(given.length);
+  view.begin(given.map(({ text }) => text));
   teach.begin(instruction);
   explain.begin(instruction);
-  bringIntoView(byId("ranking", HTMLElement));
+  if (!unasked) bringIntoView(byId("ranking", HTMLElement));
   const work = (async () => {
     for await (const result of scorer.stream(instruction, given, { signal: stop.signal })) {
       // Results that still arrive after an abort are ignored.
@@ -107,22 +153,27 @@ async function rank() {
   model.holdFor(work.catch(() => {}));
   try {
     await work;
-    view.end(stop.signal.aborted ? "cancelled" : "done");
+    if (isOver()) return;
+    const seconds = view.end(stop.signal.aborted ? "cancelled" : "done", model.where);
+    if (!stop.signal.aborted) showProof(given.length, seconds, model.where);
   } catch (error) {
+    if (isOver()) return;
     const cancelled = stop.signal.aborted || codeOf(error) === "aborted";
     view.end(cancelled ? "cancelled" : "failed");
     if (!cancelled) showError("ranking-error", error, () => void (isModelGone(error) ? model.reload() : rank()));
   } finally {
-    ranking = null;
-    teach.end(view.results);
-    showWhetherRankable();
-    if (isFocusLost()) rankButton.focus({ preventScroll: true });
+    if (!isOver()) {
+      ranking = null;
+      teach.end(view.results);
+      showWhetherRankable();
+      if (!unasked && isFocusLost()) rankButton.focus({ preventScroll: true });
+    }
   }
 }
 
 /** The button is not `disabled`, which would take the focus away; `rank` shows what is missing. */
 function showWhetherRankable() {
-  rankButton.setAttribute("aria-disabled", String(ranking !== null || model.scorer === null));
+  rankButton.setAttribute("aria-disabled", String((ranking && !ranking.unasked) || model.scorer === null));
 }
 
 function setUpExamples() {
@@ -138,6 +189,42 @@ function setUpExamples() {
   });
 }
 
+function setUpCopying() {
+  setUpCodeButtons(document);
+  byId("copy-ranking-code", HTMLButtonElement).addEventListener("click", () => {
+    const taught = Boolean(model.scorer?.info().adaptation);
+    void view.copy(rankingSnippetOf(editor.state, { ...model.origin, taught }), "the code that does this");
+  });
+  byId("copy-link", HTMLButtonElement).addEventListener("click", async () => {
+    const fragment = fragmentOf(editor.state);
+    if (!fragment) {
+      editor.say("This task is too long for a link. Copy the ranking as JSON instead.");
+      return;
+    }
+    const copied = await copyText(new URL(fragment, location.href).href, "Link to this task");
+    editor.say(copied ? "Copied a link. The texts are in the link itself and are sent to no server." : BY_HAND);
+  });
+}
+
+/** The sections that say what cappy does lead to the parts of the page that do it. */
+function setUpSections() {
+  const go = (
+    /** @type {string} */ button,
+    /** @type {"rank" | "decide"} */ tab,
+    /** @type {() => HTMLElement} */ to,
+  ) =>
+    byId(button, HTMLButtonElement).addEventListener("click", () => {
+      tabs.choose(tab);
+      const target = to();
+      target.focus({ preventScroll: true });
+      target.scrollIntoView({ behavior: mayMove() ? "smooth" : "auto", block: "center" });
+    });
+  go("try-rank", "rank", () => byId("instruction", HTMLElement));
+  go("try-decide", "decide", () => byId("decide-go", HTMLElement));
+  go("try-explain", "rank", () => document.querySelector(".markable .explain") ?? byId("rank", HTMLElement));
+  go("try-teach", "rank", () => document.querySelector(".markable [data-mark]") ?? byId("rank", HTMLElement));
+}
+
 function setUpKeys() {
   if (/Mac|iPhone|iPad/.test(navigator.platform))
     for (const key of document.querySelectorAll(".go-key")) key.textContent = "⌘ Enter";
@@ -148,7 +235,7 @@ function setUpKeys() {
       void (tabs.chosen === "decide" ? decide.run() : rank());
     } else if (event.key === "Escape") {
       if (tabs.chosen === "decide" && decide.isBusy) decide.stop();
-      else if (ranking) ranking.abort();
+      else if (ranking) ranking.stop.abort();
       else if (explain.isBusy) explain.stop();
       else if (teach.isBusy) teach.cancel();
       else model.cancel();

@@ -4,6 +4,7 @@ import { codeOf, hideError, showError } from "./errors.js";
 import { showStoredModels } from "./stored-models.js";
 import { LoadingView } from "./progress.js";
 import { dtypeOf, NAMES, WeightsChoice } from "./weights.js";
+import { whereItRuns, whereOf } from "./where.js";
 import { inBytes, inMillions } from "./words.js";
 
 /** @typedef {import("./cappy-web/index.js").Scorer} Scorer */
@@ -103,6 +104,12 @@ export class ModelPanel {
    */
   get origin() {
     return { source: this.#loaded?.source, dtype: this.#dtype };
+  }
+
+  /** What computes, for people, such as "the GPU (NVIDIA …)". */
+  get where() {
+    const info = this.#scorer?.info();
+    return info ? whereItRuns(info) : "this device";
   }
 
   /**
@@ -225,7 +232,7 @@ export class ModelPanel {
     const isOwn = wish.source === undefined;
     this.#name.textContent = typeof wish.source === "object" ? wish.name : info.model;
     this.#about.textContent = isOwn
-      ? `Comes with this page: ${inBytes(info.fileBytes)} of weights, for English. It makes mistakes; larger models make fewer.`
+      ? `Comes with this page: ${inBytes(info.fileBytes)} of weights, for English. It makes mistakes.`
       : "";
     this.#about.hidden = !isOwn;
     this.#showFacts(info);
@@ -332,15 +339,6 @@ function shortly({ adapter, device, dtype, weights, parameters }) {
     `weights in ${NAMES[weights]}`,
     `${inMillions(parameters)} parameters`,
   ].join(" · ");
-}
-
-/**
- * @param {Info["adapter"]} adapter
- * @param {Info["device"]} device
- */
-function whereOf(adapter, device) {
-  if (device === "cpu") return "the processor";
-  return adapter.software ? "the processor, in software (slow)" : "the GPU";
 }
 
 /** @param {Info["adapter"]} adapter */

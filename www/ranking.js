@@ -1,11 +1,14 @@
 import { bestFirst } from "./order.js";
+import { BY_HAND, copyText } from "./copy.js";
 import { announce, byId, fromTemplate, mayMove, part } from "./dom.js";
-import { counted, inSeconds, three } from "./words.js";
+import { counted, inSeconds } from "./words.js";
 
 /** @typedef {import("./cappy-web/index.js").Scored<{ text: string, place: number }>} Result */
 
 /** With more rows than this, moving them would cost more than it shows. */
 const MOST_MOVING = 60;
+/** The height of a row whose text is short, in rem. */
+const USUAL_ROW = 8.3125;
 
 /** The list of results, best first. More of them come, and they change places, while candidates are scored. */
 export class RankingView {
@@ -13,8 +16,8 @@ export class RankingView {
   #status = byId("ranking-status", HTMLElement);
   #bar = byId("running-bar", HTMLProgressElement);
   #detail = byId("running-detail", HTMLElement);
-  #json = byId("json", HTMLTextAreaElement);
   #copy = byId("copy", HTMLButtonElement);
+  #copyCode = byId("copy-ranking-code", HTMLButtonElement);
   /** @type {{ result: Result, row: HTMLElement }[]} best first */
   #ranked = [];
   /** @type {Result[]} scored, but not shown yet */
@@ -41,19 +44,33 @@ export class RankingView {
     return this.#ranked.map(({ result }) => result);
   }
 
-  /** A new ranking of so many candidates begins. @param {number} total */
-  begin(total) {
+  /**
+   * Leaves room for a ranking that the page will begin by itself, so that nothing moves then; or takes it back.
+   * @param {readonly string[]} texts the candidates; none where no ranking is to come any more
+   */
+  expect(texts) {
+    const is = texts.length > 0;
+    byId("ranking-empty", HTMLElement).hidden = is;
+    byId("ranking-state", HTMLElement).hidden = !is;
+    this.#status.textContent = is ? "The ranking stands here when the model is loaded." : "";
+    if (is) this.#reserve(texts);
+    else this.#list.removeAttribute("style");
+  }
+
+  /** A new ranking of these texts begins. @param {readonly string[]} texts */
+  begin(texts) {
+    const total = texts.length;
     cancelAnimationFrame(this.#frame);
     this.#ranked = [];
     this.#waiting = [];
     this.#total = total;
     this.#started = performance.now();
-    this.#list.replaceChildren();
-    this.#json.hidden = this.#copy.hidden = true;
+    this.#reserve(texts);
+    this.#copy.hidden = this.#copyCode.hidden = true;
+    byId("by-hand", HTMLElement).hidden = true;
     this.#bar.max = total;
     byId("ranking-empty", HTMLElement).hidden = true;
     byId("ranking-state", HTMLElement).hidden = false;
-    this.#list.style.setProperty("--rows", String(total));
     byId("running", HTMLElement).hidden = false;
     this.#changed.clear();
     this.#showStale();
@@ -69,27 +86,31 @@ export class RankingView {
     if (this.#waiting.length === 1) this.#frame = requestAnimationFrame(() => this.#draw());
   }
 
-  /** No more candidates come. @param {"done" | "cancelled" | "failed"} how */
-  end(how) {
+  /**
+   * No more candidates come.
+   * @param {"done" | "cancelled" | "failed"} how
+   * @param {string} [where] what computed them, for people
+   * @returns {number} how many seconds it took
+   */
+  end(how, where = "this device") {
     cancelAnimationFrame(this.#frame);
     this.#draw();
     const seconds = (performance.now() - this.#started) / 1000;
     const count = this.#ranked.length;
     byId("running", HTMLElement).hidden = true;
-    this.#copy.hidden = count === 0;
-    this.#list.style.setProperty("--rows", String(count));
+    this.#copy.hidden = this.#copyCode.hidden = count === 0;
+    this.#list.removeAttribute("style");
     this.#showStale();
     this.#progress();
-    const tokens = this.#ranked.reduce((sum, { result }) => sum + result.tokens, 0);
-    const time = `${inSeconds(seconds)}, ${three(tokens / seconds)} tokens a second`;
     if (how === "done") {
-      this.#status.textContent = `${counted(count, "candidate")} in ${time}.${this.#scale()}`;
+      this.#status.textContent = `${counted(count, "candidate")} in ${inSeconds(seconds)} on ${where}.${this.#scale()}`;
       announce(`${this.#status.textContent} Best: ${this.#ranked[0]?.result.text.slice(0, 200)}`);
     } else {
       const why = how === "cancelled" ? "Cancelled" : "Stopped by an error";
       this.#status.textContent = `${why} after ${count} of ${counted(this.#total, "candidate")}.`;
       announce(this.#status.textContent);
     }
+    return seconds;
   }
 
   /** Says that this is no longer what the ranking is of. @param {"task" | "model"} what */
@@ -125,15 +146,31 @@ export class RankingView {
       part(row, ".rank", HTMLElement).textContent = String(at + 1);
       row.style.setProperty("--fill", String(Math.min(Math.max((result.score - low) / (high - low), 0), 1)));
     }
-    for (const { row } of made) {
-      const body = part(row, ".text", HTMLElement);
-      part(row, ".more", HTMLElement).hidden = body.scrollHeight <= body.clientHeight + 1;
-    }
+    for (const { row } of made) offerMore(row);
     if (mayMove() && this.#ranked.length <= MOST_MOVING) {
       for (const { row, top } of before) slide(row, top - row.getBoundingClientRect().top);
       for (const { row } of made) row.animate({ opacity: [0, 1] }, { duration: 200 });
     }
     this.#progress();
+  }
+
+  /**
+   * Gives the list the height that it will have with these texts, so that what is below moves once.
+   * @param {readonly string[]} texts
+   */
+  #reserve(texts) {
+    this.#list.removeAttribute("style");
+    if (texts.length > MOST_MOVING) {
+      this.#list.replaceChildren();
+      this.#list.style.minHeight = `${texts.length * USUAL_ROW}rem`;
+      return;
+    }
+    const rows = texts.map((text, place) => makeRow({ text, score: 0, truncated: 0, candidate: { text, place } }));
+    this.#list.replaceChildren(...rows);
+    for (const row of rows) offerMore(row);
+    const { height } = this.#list.getBoundingClientRect();
+    this.#list.replaceChildren();
+    this.#list.style.minHeight = `${height}px`;
   }
 
   /** Puts the rows into order. Rows in their place are not moved, so that the focus stays in them. */
@@ -170,21 +207,28 @@ export class RankingView {
       text,
       truncated,
     }));
-    const json = JSON.stringify(rows, null, 2);
-    try {
-      await navigator.clipboard.writeText(json);
-      this.#status.textContent = `Copied ${counted(rows.length, "candidate")} as JSON.`;
-    } catch {
-      // The browser may forbid it. Then the user copies by hand.
-      this.#json.hidden = false;
-      this.#json.value = json;
-      this.#json.select();
-      this.#status.textContent = "The browser does not let this page copy. Copy the text below.";
-    }
+    await this.copy(JSON.stringify(rows, null, 2), `${counted(rows.length, "candidate")} as JSON`);
+  }
+
+  /**
+   * Copies a text, and says so.
+   * @param {string} text
+   * @param {string} name what it is
+   */
+  async copy(text, name) {
+    const copied = await copyText(text, name);
+    this.#status.textContent = copied ? `Copied ${name}.` : BY_HAND;
+    announce(this.#status.textContent);
   }
 }
 
-/** @param {Result} result */
+/** Offers the rest of a text that is too long to be shown. @param {HTMLElement} row */
+function offerMore(row) {
+  const body = part(row, ".text", HTMLElement);
+  part(row, ".more", HTMLElement).hidden = body.scrollHeight <= body.clientHeight + 1;
+}
+
+/** @param {Pick<Result, "text" | "score" | "truncated" | "candidate">} result */
 function makeRow({ text, score, truncated, candidate }) {
   const row = fromTemplate("result-template");
   row.dataset.place = String(candidate.place);

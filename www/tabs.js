@@ -18,7 +18,12 @@ export class Tabs {
     this.#chosen = first;
     for (const tab of this.#tabs) tab.addEventListener("click", () => this.#take(tab));
     list.addEventListener("keydown", (event) => this.#onKey(event));
-    addEventListener("hashchange", () => this.#show(this.#named(location.hash.slice(1)) ?? first));
+    addEventListener("hashchange", () => {
+      const name = location.hash.slice(1);
+      // Other fragments lead to parts of the page that are not in a tab.
+      const tab = name === "" ? first : this.#named(name);
+      if (tab) this.#show(tab);
+    });
     this.#show(this.#named(location.hash.slice(1)) ?? first);
   }
 
@@ -27,10 +32,14 @@ export class Tabs {
     return nameOf(this.#chosen);
   }
 
-  /** Chooses a tab. @param {string} name */
-  choose(name) {
+  /**
+   * Chooses a tab.
+   * @param {string} name
+   * @param {{ address?: boolean }} [options] whether the address is to lead to it
+   */
+  choose(name, { address = true } = {}) {
     const tab = this.#named(name);
-    if (tab) this.#take(tab);
+    if (tab) address ? this.#take(tab) : this.#show(tab);
   }
 
   /** @param {string} name */

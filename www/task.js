@@ -49,6 +49,11 @@ export class TaskEditor {
     this.#show(session ?? examples[0] ?? EMPTY);
   }
 
+  /** Whether the task came with the page or with a link, and was not changed since. */
+  get isUntouched() {
+    return this.#untouched;
+  }
+
   /** The present content. @returns {State} */
   get state() {
     return { instruction: this.#instruction.value, candidates: this.#areas().map((area) => area.value) };
@@ -72,6 +77,18 @@ export class TaskEditor {
     this.#changed();
     this.#untouched = true;
     this.#offerUndo(before, what);
+  }
+
+  /**
+   * Shows the task of a link. It is kept in this browser, in place of the one that was kept, only when it is edited.
+   * @param {State} task
+   */
+  open(task) {
+    const before = this.#untouched ? null : this.state;
+    this.#show(task);
+    this.#untouched = true;
+    this.#onChange();
+    this.#offerUndo(before, "This task came with the link.");
   }
 
   /**

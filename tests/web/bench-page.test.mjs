@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import { chromium } from "playwright-core";
+import { knownDevices } from "../../scripts/page-facts.mjs";
 import { chromiumArgs, chromiumPath, onSoftwareAdapter, serve } from "./browser.mjs";
 
 const site = process.env.CAPPY_SITE;
@@ -138,6 +139,46 @@ describe("the bench page", { skip }, () => {
           }
           const rows = await page.locator("#tables table").first().locator("tbody tr").count();
           assert.equal(rows, report.workloads[0].kernels.length);
+        },
+        { permissions: ["clipboard-read", "clipboard-write"] },
+      ),
+  );
+
+  test(
+    "the bench page says in one sentence whether the device is fast, within 15 seconds, and copies a line for the table",
+    { timeout: 90_000 },
+    () =>
+      open(
+        async (page) => {
+          await page.locator("#quick").click();
+          await page.locator("#quick-status", { hasText: "Measuring" }).waitFor();
+          const begun = Date.now();
+          await page.locator("#quick-copy").or(page.locator("#quick-error h3")).waitFor();
+          const seconds = (Date.now() - begun) / 1000;
+          assert.ok(seconds < 16, `measuring took ${seconds} s`);
+          assert.equal(await page.locator("#quick-error").innerText(), "");
+          const says = await page.locator("#quick-says").textContent();
+          const [, pairs] = /^This device is (?:fast|fast enough|slow): (\S+) pairs a second of the default model/.exec(
+            says,
+          );
+          assert.match(says, /as fast/, "it is held against the table of devices");
+          await page.locator("#quick-copy").click();
+          await page.locator("#quick-status", { hasText: "Copied." }).waitFor();
+          const line = await page.evaluate(() => navigator.clipboard.readText());
+          assert.match(
+            line,
+            /^\| .+ \| Chrome \d+, \w+ \| .+ \| .+ \| \d.* m?s \| \d+\.\d+\.\d+ \| \d{4}-\d\d-\d\d \|$/,
+          );
+          assert.deepEqual(
+            knownDevices(["|", "|", line].join("\n")).map((each) => each.pairs),
+            [Number(pairs)],
+          );
+          // It can be stopped, and then nothing of the former run is left.
+          await page.locator("#quick").click();
+          await page.locator("#quick-stop").click();
+          await page.locator("#quick-status", { hasText: "Stopped." }).waitFor();
+          assert.equal(await page.locator("#quick-says").textContent(), "");
+          assert.equal(await page.evaluate(() => document.activeElement.id), "quick");
         },
         { permissions: ["clipboard-read", "clipboard-write"] },
       ),

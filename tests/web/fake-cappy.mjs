@@ -100,6 +100,11 @@ export class Scorer {
     return this.info();
   }
 
+  async rank(instruction, candidates, options) {
+    const all = await Array.fromAsync(this.stream(instruction, candidates, options));
+    return all.sort((a, b) => b.score - a.score);
+  }
+
   async decide(decision, options = {}) {
     const [{ decide }, { defaultRendering }] = await Promise.all([part("decide/decide"), part("decide/rendering")]);
     failHere("decide");

@@ -24,7 +24,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
     "the built site loads the package's own model, which is all that it downloads, and ranks the examples",
     { timeout: 90_000 },
     () =>
-      open("", async (page) => {
+      open("", async (page, context) => {
         assert.ok(existsSync(join(site, "cappy-web/index.js")), `${site} has no cappy-web/index.js`);
         await page
           .locator("#model-name", { hasText: "cappy-small" })
@@ -39,6 +39,12 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
           ofModel.reduce((sum, { bytes }) => sum + bytes, 0),
           inFiles,
         );
+        await page
+          .locator("#proof", { hasText: /4 answers ranked in .+ on the processor\.$/ })
+          .waitFor({ timeout: 30_000 });
+        // From here on nothing is asked of any server, so no byte of what is ranked is sent.
+        const asked = [];
+        context.on("request", (request) => asked.push(request.url()));
         // What it thinks of them is for the model's own page to say.
         for (const { name, candidates } of examples) {
           await page.selectOption("#examples", name);
@@ -57,6 +63,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
             name,
           );
         }
+        assert.deepEqual(asked, []);
       }),
   );
 
