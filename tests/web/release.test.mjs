@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { absoluteLinks, addressOf, pack } from "../../scripts/pack.mjs";
+import { notesOf, problems } from "../../scripts/release-check.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
@@ -50,4 +51,36 @@ test("links are made absolute from where their file is", () => {
     absoluteLinks(text, "js/README.md", "https://x/y"),
     "[a](https://x/y/blob/HEAD/docs/a.md#b) ![c](https://x/y/raw/HEAD/js/d.png) [e](https://f/g) [h](#i)",
   );
+});
+
+test("a release is refused while anything is missing", () => {
+  const changelog =
+    "# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n\n### Added\n\n- All.\n\n## [1.2.2]\n\n- Less.\n";
+  const good = { version: "1.2.3", repository: { url: "git+https://github.com/a/b.git" } };
+  assert.deepEqual(problems({ manifest: good, changelog, tag: "v1.2.3" }), []);
+  assert.equal(notesOf(changelog, "1.2.3"), "### Added\n\n- All.");
+  const owner = { ...good, repository: { url: "git+https://github.com/OWNER/b.git" } };
+  for (const [fault, what] of [
+    [{ manifest: good, changelog, tag: "v1.2.4" }, /the tag is v1\.2\.4/],
+    [{ manifest: owner, changelog, tag: "v1.2.3" }, /OWNER/],
+    [{ manifest: { ...good, version: "1.3.0" }, changelog, tag: "v1.3.0" }, /no section \[1\.3\.0\]/],
+  ]) {
+    const found = problems(fault);
+    assert.equal(found.length, 1);
+    assert.match(found[0], what);
+  }
+});
+
+test("each action of the workflows is pinned by the hash of a release, which is named beside it", () => {
+  const folder = join(root, ".github/workflows");
+  let pinned = 0;
+  for (const name of readdirSync(folder)) {
+    for (const line of readFileSync(join(folder, name), "utf8").split("\n")) {
+      const [, action] = /^\s*(?:- )?uses: (\S.*)$/.exec(line) ?? [];
+      if (!action || action.startsWith("./")) continue;
+      assert.match(action, /^[\w.-]+\/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/, `${name}: ${action}`);
+      pinned++;
+    }
+  }
+  assert.ok(pinned > 10, `${pinned} actions`);
 });
