@@ -60,12 +60,12 @@ test("a release is refused while anything is missing", () => {
   assert.deepEqual(problems({ manifest: good, changelog, tag: "v1.2.3" }), []);
   assert.equal(notesOf(changelog, "1.2.3"), "### Added\n\n- All.");
   const owner = { ...good, repository: { url: "git+https://github.com/OWNER/b.git" } };
-  for (const [fault, what] of [
-    [{ manifest: good, changelog, tag: "v1.2.4" }, /the tag is v1\.2\.4/],
-    [{ manifest: owner, changelog, tag: "v1.2.3" }, /OWNER/],
-    [{ manifest: { ...good, version: "1.3.0" }, changelog, tag: "v1.3.0" }, /no section \[1\.3\.0\]/],
+  for (const { what, ...fault } of [
+    { manifest: good, tag: "v1.2.4", what: /the tag is v1\.2\.4/ },
+    { manifest: owner, tag: "v1.2.3", what: /OWNER/ },
+    { manifest: { ...good, version: "1.3.0" }, tag: "v1.3.0", what: /no section \[1\.3\.0\]/ },
   ]) {
-    const found = problems(fault);
+    const found = problems({ changelog, ...fault });
     assert.equal(found.length, 1);
     assert.match(found[0], what);
   }
