@@ -1,6 +1,8 @@
 /**
  * Score and rank answers on the visitor's own GPU.
  *
+ * @module cappy-web
+ *
  * @example
  * import { Scorer } from "cappy-web";
  * const scorer = await Scorer.load();

@@ -1,4 +1,4 @@
-// Writes notices/native.txt and notices/web.txt: which work of others is in what we give out, the embedded model's
+// Writes the files that notices/products.json names: which work of others is in what we give out, the embedded model's
 // and that of crates, and their licences. By hand, after the lock file has changed; tests/notices.rs says when. CI
 // does not run it, because cargo-about takes minutes to install and minutes to read all crates. It reads their files
 // alone: nothing is asked of a server.
@@ -22,7 +22,7 @@ const CRATES = heading("Crates", "-");
 const scratch = mkdtempSync(join(tmpdir(), "cappy-notices-"));
 try {
   for (const [product, about] of Object.entries(products)) {
-    const file = join(root, `notices/${product}.txt`);
+    const file = join(root, about.file);
     const crates = modelOnly ? cratesOf(readFileSync(file, "utf8")) : text(collect(product, about));
     writeFileSync(file, `${[...front(about), crates].join("\n\n")}\n`.replaceAll("\r", ""));
   }

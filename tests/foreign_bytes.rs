@@ -1,8 +1,8 @@
 //! Whatever bytes stand in a model's files, nothing panics, memory stays in proportion to the file,
 //! and what opens is usable as it says.
 //!
-//! Valid files are mutated at random for `CAPPY_FUZZ_SECONDS` a test (3 by default). A failure
-//! prints the fewest mutations that bring it about.
+//! Valid files are mutated at random for `CAPPY_FUZZ_SECONDS` a test (3 by default), or
+//! `CAPPY_FUZZ_INPUTS` times, as `scripts/fuzz` has it. A failure prints the fewest mutations that bring it about.
 
 use std::io::{Cursor, Read, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,8 @@ use cappy::checkpoint::{
     ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Dtype, MemoryFiles,
     WeightFormat, Writer, adapter_config, adapter_shapes, tensor_shapes, write_quantised,
 };
+use cappy::decide::{Decision, Plan, Rendering};
+use cappy::lines::Lines;
 use cappy::{Config, MAX_HEAD_SIZE, RandomProfile, Tokenizer};
 use peak_alloc::PeakAlloc;
 use pollster::block_on;
@@ -136,16 +138,39 @@ fn alone() -> Alone {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Checks mutations of the `valid` files until the time is up.
+/// How long a test goes on: so many inputs, or until a time.
+enum Until {
+    Inputs(u64),
+    Time(Instant),
+}
+
+impl Until {
+    fn from_environment() -> Until {
+        let read = |name| std::env::var(name).ok();
+        if let Some(inputs) = read("CAPPY_FUZZ_INPUTS") {
+            return Until::Inputs(inputs.parse().expect("CAPPY_FUZZ_INPUTS is a number"));
+        }
+        let seconds = read("CAPPY_FUZZ_SECONDS").map_or(3.0, |text| text.parse().unwrap());
+        Until::Time(Instant::now() + Duration::from_secs_f64(seconds))
+    }
+
+    fn is_reached(&self, tried: u64) -> bool {
+        match self {
+            Until::Inputs(inputs) => tried >= *inputs,
+            Until::Time(time) => tried > 0 && Instant::now() >= *time,
+        }
+    }
+}
+
+/// Checks mutations of the `valid` files until there were enough.
 fn fuzz(_: Alone, valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
-    let seconds = std::env::var("CAPPY_FUZZ_SECONDS").map_or(3.0, |text| text.parse().unwrap());
-    let deadline = Instant::now() + Duration::from_secs_f64(seconds);
+    let until = Until::from_environment();
     for bytes in valid {
         check(bytes).unwrap();
     }
     let strategy = (any::<Index>(), vec(mutation(), 1..6));
-    let mut rounds = 0;
-    while rounds == 0 || Instant::now() < deadline {
+    let mut tried = 0;
+    while !until.is_reached(tried) {
         let runs = Runs { cases: 64, failure_persistence: None, ..Runs::default() };
         let result = TestRunner::new(runs).run(&strategy, |(file, mutations)| {
             let mut bytes = file.get(valid).clone();
@@ -157,9 +182,9 @@ fn fuzz(_: Alone, valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCas
         if let Err(error) = result {
             panic!("{error}");
         }
-        rounds += 1;
+        tried += 64;
     }
-    println!("{} files were tried", rounds * 64);
+    println!("{tried} files were tried");
 }
 
 /// Runs `work` and checks that it never held more than a multiple of `size` bytes.
@@ -170,6 +195,11 @@ fn in_proportion<T>(size: usize, work: impl FnOnce() -> T) -> Result<T, TestCase
     let taken = MEMORY.peak_usage().saturating_sub(before);
     prop_assert!(taken <= 64 * size + (64 << 10), "{taken} bytes of memory for {size} of file");
     Ok(result)
+}
+
+/// Each file with its number attached at the end, by which a check knows what it is a mutation of.
+fn numbered(files: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    (0u8..).zip(files).map(|(i, file)| [&file[..], &[i]].concat()).collect()
 }
 
 #[test]
@@ -292,9 +322,7 @@ fn torch_pickle() {
             }
         }
     }
-    // Each pickle comes with the number of its file, which stays attached to it at the end.
-    let valid: Vec<_> = (0u8..).zip(&pickles).map(|(i, p)| [&p[..], &[i]].concat()).collect();
-    fuzz(alone, &valid, |bytes| {
+    fuzz(alone, &numbered(&pickles), |bytes| {
         let (file, pickle) = bytes.split_last().unwrap_or((&0, &[]));
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let stored =
@@ -426,19 +454,26 @@ fn tokenizer_json() {
     });
 }
 
-/// A tokenizer of another family, with [`CONFIG`] made to fit.
-fn check_family_tokenizer(tokenizer: &str, architecture: &str, model_type: &str, pad: &str) {
-    let alone = alone();
-    let path = "tests/golden/tokenizers";
-    let path = format!("{}/{path}/{tokenizer}.json", env!("CARGO_MANIFEST_DIR"));
-    let config = str::from_utf8(CONFIG)
+/// The config of another family, [`CONFIG`] made to fit.
+fn family_config(architecture: &str, model_type: &str, pad: &str) -> String {
+    str::from_utf8(CONFIG)
         .unwrap()
         .replace("RobertaFor", &format!("{architecture}For"))
         .replace("\"roberta\"", &format!("\"{model_type}\""))
         .replace("\"vocab_size\": 600", "\"vocab_size\": 1202")
         .replace("\"type_vocab_size\": 1", "\"type_vocab_size\": 2")
-        .replace("\"pad_token_id\": 1", pad);
-    fuzz(alone, &[std::fs::read(&path).expect(&path)], |bytes| {
+        .replace("\"pad_token_id\": 1", pad)
+}
+
+fn golden_tokenizer(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/golden/tokenizers/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).expect(&path)
+}
+
+fn check_family_tokenizer(tokenizer: &str, architecture: &str, model_type: &str, pad: &str) {
+    let alone = alone();
+    let config = family_config(architecture, model_type, pad);
+    fuzz(alone, &[golden_tokenizer(&format!("{tokenizer}.json"))], |bytes| {
         let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
         check_tokenizer(bytes.len(), &files, config.as_bytes())
     });
@@ -472,5 +507,78 @@ fn merges_txt() {
             .with("vocab.json", fixture("tokenizer/vocab.json"))
             .with("merges.txt", bytes.to_vec());
         check_tokenizer(bytes.len(), &files, CONFIG)
+    });
+}
+
+/// What the pieces of a tokenizer in other files are called, and what they are read beside.
+#[test]
+fn other_files_of_tokenizers() {
+    let alone = alone();
+    let bert = family_config("Bert", "bert", "\"pad_token_id\": 0");
+    let xlm = family_config("XLMRoberta", "xlm-roberta", "\"pad_token_id\": 1");
+    let json = golden_tokenizer("bert-uncased.json");
+    let parsed: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let words = parsed["model"]["vocab"].as_object().unwrap();
+    let mut words: Vec<_> = words.iter().map(|(word, id)| (id.as_u64(), &word[..])).collect();
+    words.sort_unstable();
+    let words: Vec<_> = words.into_iter().map(|(_, word)| word).collect();
+    let kinds =
+        ["vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+    let settings = br#"{"tokenizer_class": "BertTokenizer", "do_lower_case": false, "strip_accents": null,
+        "model_max_length": 30, "truncation_side": "right", "cls_token": "[CLS]", "added_tokens_decoder":
+        {"1": {"content": "[UNK]", "special": true}, "9": {"content": "dog", "lstrip": true}}}"#;
+    let valid = [
+        words.join("\n").into_bytes(),
+        settings.to_vec(),
+        br#"{"cls_token": "[CLS]", "mask_token": {"content": "[MASK]", "lstrip": true}}"#.to_vec(),
+        br#"{"[NEW]": 1200, "dog": 9}"#.to_vec(),
+        golden_tokenizer("sentencepiece.bpe.model"),
+    ];
+    fuzz(alone, &numbered(&valid), |bytes| {
+        let (kind, bytes) = bytes.split_last().unwrap_or((&0, &[]));
+        let files = MemoryFiles::new("memory");
+        let Some(kind) = kinds.get(usize::from(*kind)) else {
+            let files = files.with("sentencepiece.bpe.model", bytes.to_vec());
+            return check_tokenizer(bytes.len(), &files, xlm.as_bytes());
+        };
+        let files = files.with("vocab.txt", valid[0].clone()).with(*kind, bytes.to_vec());
+        check_tokenizer(bytes.len() + valid[0].len(), &files, bert.as_bytes())
+    });
+}
+
+/// Lines as every command reads them, each as a decision, and the file that says how a model is asked.
+#[test]
+fn lines_of_json() {
+    let alone = alone();
+    let config = str::from_utf8(CONFIG).unwrap().replace(", \"1\": \"yes\"", "");
+    let config = Config::from_json("config.json", config.as_bytes()).unwrap();
+    let valid = [
+        br#"{"state": {"message": "Caf\u00e9 \ud83d\ude00", "n": [1, 2.5, null, true]}, "questions": {
+            "team": {"type": "choice", "instructions": "Which?", "criteria": {"billing": "Money", "support": null}},
+            "urgency": {"type": "score", "criteria": ["low", "high"]}, "refund": {"type": "boolean"}}}"#
+            .iter()
+            .map(|byte| if *byte == b'\n' { b' ' } else { *byte })
+            .collect(),
+        br#"{"instruction": "{question} {state}", "response": "{option}", "described": "{name}: {description}",
+            "yes": "yes", "no": "no", "temperature": {"choice": 0.2, "score": 1, "boolean": 3e-1}}"#
+            .to_vec(),
+    ];
+    fuzz(alone, &numbered(&valid), |bytes| {
+        let (kind, bytes) = bytes.split_last().unwrap_or((&0, &[]));
+        let read = || {
+            if *kind == 1 {
+                let _ = Rendering::from_json(bytes, &config);
+                return;
+            }
+            let mut lines = Lines::new(bytes);
+            while let Some(line) = lines.next().expect("a slice can be read") {
+                let Ok(text) = line.text else { continue };
+                if let Ok(decision) = Decision::from_json(&text) {
+                    let _ = Plan::new(&decision, &Rendering::of(&config), &config);
+                }
+            }
+        };
+        // Lines are read through a buffer of a fixed size.
+        in_proportion(bytes.len() + (1 << 15), read)
     });
 }

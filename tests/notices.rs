@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The crates of a product, as `name version`, by what cargo itself would build.
 fn built(product: &Value) -> BTreeSet<String> {
@@ -43,32 +43,40 @@ fn listed(notice: &str) -> BTreeSet<String> {
     lines.map(|line| line.split_once(": ").expect("a licence").0.to_owned()).collect()
 }
 
+/// The products by name.
+fn products() -> Map<String, Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let products = fs::read_to_string(root.join("notices/products.json")).unwrap();
+    serde_json::from_str(&products).unwrap()
+}
+
+/// The notice of a product, and where it is.
+fn notice_of(product: &Value) -> (String, &str) {
+    let file = product["file"].as_str().unwrap();
+    (fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap(), file)
+}
+
 #[test]
 fn the_notices_name_every_crate_of_the_lock_file_that_is_given_out_and_no_other() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("notices");
-    let products = fs::read_to_string(folder.join("products.json")).unwrap();
-    let products: Value = serde_json::from_str(&products).unwrap();
-    for (name, product) in products.as_object().unwrap() {
-        let notice = fs::read_to_string(folder.join(format!("{name}.txt"))).unwrap();
+    let products = products();
+    for product in products.values() {
+        let (notice, file) = notice_of(product);
         let (built, listed) = (built(product), listed(&notice));
-        assert!(built.len() > 50, "{name}: {built:?}");
+        assert!(built.len() > 50, "{file}: {built:?}");
         let missing: Vec<_> = built.difference(&listed).collect();
         let old: Vec<_> = listed.difference(&built).collect();
         let help = "run scripts/notices.mjs, which says how";
         assert!(
             missing.is_empty() && old.is_empty(),
-            "notices/{name}.txt lacks {missing:?} and has {old:?} too many: {help}"
+            "{file} lacks {missing:?} and has {old:?} too many: {help}"
         );
         // Every crate has its text below the list.
         let texts = &notice[notice.find("\nFor ").expect("texts")..];
         for each in &listed {
-            assert!(
-                texts.contains(each.as_str()),
-                "notices/{name}.txt has no licence's text for {each}"
-            );
+            assert!(texts.contains(each.as_str()), "{file} has no licence's text for {each}");
         }
     }
-    let native = fs::read_to_string(folder.join("native.txt")).unwrap();
+    let (native, _) = notice_of(&products["native"]);
     for licence in
         ["MIT License", "zlib License", "Mozilla Public License 2.0", "Apache License 2.0"]
     {
@@ -81,12 +89,12 @@ fn the_notices_hold_the_embedded_models_attributions_and_the_licence_of_its_base
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let of_model =
         |file: &str| fs::read_to_string(root.join("models/cappy-small").join(file)).unwrap();
-    for product in ["native", "web"] {
-        let notice = fs::read_to_string(root.join(format!("notices/{product}.txt"))).unwrap();
+    for product in products().values() {
+        let (notice, path) = notice_of(product);
         for file in ["NOTICE.txt", "all-MiniLM-L6-v2.NOTICE.txt", "all-MiniLM-L6-v2.LICENSE.txt"] {
             assert!(
                 notice.contains(of_model(file).trim()),
-                "notices/{product}.txt is older than models/cappy-small/{file}: run \
+                "{path} is older than models/cappy-small/{file}: run \
                  `node scripts/notices.mjs --model-only`"
             );
         }

@@ -102,6 +102,16 @@ fn shaders_are_valid_with_both_preludes() {
 }
 
 #[test]
+fn the_kernel_that_the_documentation_adds_is_valid() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = kernels::read(&root.join("shaders")).unwrap();
+    let page = fs::read_to_string(root.join("docs/adding-a-kernel.md")).unwrap();
+    let (_, block) = page.split_once("```wgsl\n").expect("a block of WGSL");
+    files.insert("scale".into(), block.split_once("```").expect("its end").0.into());
+    assert_none(shaders::check(&files));
+}
+
+#[test]
 fn crate_and_npm_package_agree() {
     let read =
         |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();

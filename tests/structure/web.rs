@@ -32,6 +32,16 @@ pub fn check(texts: &Texts<'_>) -> Vec<String> {
             problems.push(format!("{what}: {ours:?} and {theirs:?}"));
         }
     }
+    let version = between(texts.cargo, "\nversion = \"", "\"").unwrap_or_default();
+    for line in texts.cargo.lines().filter(|line| line.contains("{ path = ")) {
+        if between(line, "version = \"", "\"") != Some(version) {
+            problems.push(format!("Cargo.toml has another version than {version:?}: {line}"));
+        }
+    }
+    let ours = between(texts.cargo, "repository = \"", "\"").unwrap_or_default();
+    if ours.is_empty() || !texts.package.contains(&format!("\"git+{ours}.git\"")) {
+        problems.push(format!("package.json has another repository than Cargo.toml, {ours:?}"));
+    }
     let codes: BTreeSet<&str> = texts
         .error_rs
         .split("ErrorKind::")
@@ -60,8 +70,9 @@ mod tests {
     use super::*;
 
     const GOOD: Texts<'_> = Texts {
-        cargo: "[package]\nversion = \"1.2.3\"\n",
-        package: "{ \"version\": \"1.2.3\" }",
+        cargo: "[package]\nversion = \"1.2.3\"\nrepository = \"https://a/b\"\n\
+                a = { path = \".\", version = \"1.2.3\" }\n",
+        package: "{ \"version\": \"1.2.3\", \"url\": \"git+https://a/b.git\" }",
         lanes: "name: \"lanes\",",
         opening: "const SOFTWARE_KERNEL = \"lanes\";",
         error_rs: "ErrorKind::Io => \"io\",\nErrorKind::Gpu => \"gpu\",",
@@ -75,8 +86,12 @@ mod tests {
 
     #[test]
     fn what_differs_is_found() {
-        crate::assert_finds(check(&Texts { package: "{}", ..GOOD }), "version in");
-        crate::assert_finds(check(&Texts { cargo: "\nversion = \"1.2.4\"", ..GOOD }), "1.2.4");
+        let package = "{ \"version\": \"1.2.4\", \"url\": \"git+https://a/b.git\" }";
+        crate::assert_finds(check(&Texts { package, ..GOOD }), "1.2.4");
+        let package = "{ \"version\": \"1.2.3\", \"url\": \"git+https://a/c.git\" }";
+        crate::assert_finds(check(&Texts { package, ..GOOD }), "another repository");
+        let cargo = GOOD.cargo.replace("\".\", version = \"1.2.3\"", "\".\", version = \"1.2.2\"");
+        crate::assert_finds(check(&Texts { cargo: &cargo, ..GOOD }), "1.2.2");
         crate::assert_finds(check(&Texts { opening: "", ..GOOD }), "kernel for CPUs");
         crate::assert_finds(check(&Texts { error_rs: "", ..GOOD }), "no error codes");
         let error_ts = "| `io` | | `gpu` | type A =\n | \"io\"";

@@ -5,6 +5,8 @@ mod adapt_state;
 mod bench;
 mod convert;
 mod decide;
+#[cfg(test)]
+mod documented_tests;
 mod eval;
 mod explain;
 mod failure;

@@ -8,5 +8,5 @@ use crate::output;
 pub struct Args {}
 
 pub fn run(_: Args) -> Result<Outcome> {
-    output::print(include_str!("../../../notices/native.txt"))
+    output::print(include_str!("notices.txt"))
 }

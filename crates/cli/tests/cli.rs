@@ -158,7 +158,7 @@ fn usage_errors_are_2_and_say_what_is_missing() {
 fn the_licences_of_others_work_are_in_the_program_with_the_models_attributions() {
     let output = run(&["notices"], "");
     let notices = good(&output);
-    assert_eq!(notices, include_str!("../../../notices/native.txt"));
+    assert_eq!(notices, include_str!("../src/notices.txt"));
     assert!(notices.contains(include_str!("../../../models/cappy-small/NOTICE.txt").trim()));
     assert!(notices.contains("\noption-ext 0.2.0: MPL-2.0, https://"), "where its source is");
 }
