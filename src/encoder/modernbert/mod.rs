@@ -8,6 +8,7 @@ mod weights;
 use super::activations::Activations;
 use super::loader::Loader;
 use crate::batch::Batch;
+use crate::checkpoint::LocalFuture;
 use crate::config::{Activation, Config, ModernBert, Pooling};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Plan, Step};
@@ -30,14 +31,17 @@ pub(super) struct ModernBertModel {
 }
 
 impl ModernBertModel {
-    /// Streams the weights to the GPU; the word table in parts of at most `part_bytes`.
-    pub async fn load(
-        mut loader: Loader<'_>,
-        of: &ModernBert,
+    /// Streams the weights to the GPU; the word table in parts of at most `part_bytes`. It is boxed, so
+    /// that a build without this family holds none of it: the arm that waits for it stays.
+    pub fn load<'a>(
+        mut loader: Loader<'a>,
+        of: &'a ModernBert,
         part_bytes: u64,
-    ) -> Result<ModernBertModel> {
-        let weights = weights::load(&mut loader, of, part_bytes).await?;
-        Ok(ModernBertModel { of: of.clone(), weights })
+    ) -> LocalFuture<'a, Result<ModernBertModel>> {
+        Box::pin(async move {
+            let weights = weights::load(&mut loader, of, part_bytes).await?;
+            Ok(ModernBertModel { of: of.clone(), weights })
+        })
     }
 }
 
