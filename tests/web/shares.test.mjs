@@ -140,7 +140,7 @@ test("scores come in the order of the texts, whoever computes them, each once", 
 test("no worker is started for a single pair, nor for a few short ones", async () => {
   let started = 0;
   const workers = crew([handEngine(), handEngine()], 2, async () => void (started += 1));
-  assert.deepEqual((await scored(workers, ["1"])).got, [1]);
+  assert.deepEqual((await scored(workers, ["1"], { instructions: [QUESTION.repeat(10)] })).got, [1]);
   assert.deepEqual((await scored(workers, ["1", "2", "3"], { instructions: ["q"] })).got, [1, 2, 3]);
   assert.equal(started, 0);
   await scored(workers, TEXTS);
