@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { absoluteLinks, addressOf, pack } from "../../scripts/pack.mjs";
 import { notesOf, problems } from "../../scripts/release-check.mjs";
+import { listed } from "../../scripts/sbom.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const run = promisify(execFile);
@@ -83,4 +84,28 @@ test("each action of the workflows is pinned by the hash of a release, which is 
     }
   }
   assert.ok(pinned > 10, `${pinned} actions`);
+});
+
+test("the lists of what is inside name each crate of the notices once, and the model", () => {
+  const line = "a-b 1.2.3+4.5: MIT OR Apache-2.0, https://example.org/a\n";
+  assert.deepEqual(listed(`${line}a sentence: not, one\n`, "cargo"), [
+    {
+      type: "library",
+      "bom-ref": "pkg:cargo/a-b@1.2.3%2B4.5",
+      name: "a-b",
+      version: "1.2.3+4.5",
+      licenses: [{ expression: "MIT OR Apache-2.0" }],
+      purl: "pkg:cargo/a-b@1.2.3%2B4.5",
+      externalReferences: [{ type: "vcs", url: "https://example.org/a" }],
+    },
+  ]);
+  for (const file of ["notices/web.txt", "crates/cli/src/notices.txt"]) {
+    const [, list] = /\nCrates\n------\n\n(.*?)\n\n/s.exec(read(file));
+    const names = listed(read(file), "cargo").map(({ name, version }) => `${name} ${version}`);
+    assert.deepEqual(
+      names,
+      list.split("\n").map((each) => each.split(": ")[0]),
+      file,
+    );
+  }
 });
