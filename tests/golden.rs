@@ -70,6 +70,8 @@ models! {
     distilbert: "distilbert",
     modernbert: "modernbert",
     modernbert_mean: "modernbert-mean",
+    modernbert_odd: "modernbert-odd",
+    ettin_17m: "ettin-17m",
     cappy_mini: "cappy-mini",
     cappy_small: "cappy-small",
 }

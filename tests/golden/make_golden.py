@@ -169,6 +169,23 @@ FAMILY_MODELS = {
         1,
         "modernbert",
     ),
+    # Heads of 22, a feed-forward network that four does not divide, a global layer of four, and the
+    # approximate GELU.
+    "modernbert-odd": (
+        family(
+            "ModernBert",
+            "modernbert",
+            **sizes(110, 5, 75, 6, 1503, 512),
+            hidden_activation="gelu_pytorch_tanh",
+            classifier_activation="relu",
+            global_attn_every_n_layers=4,
+            local_attention=10,
+        ),
+        1,
+        "modernbert",
+    ),
+    # As Ettin's encoder of 17 million parameters, with fewer words.
+    "ettin-17m": (family("ModernBert", "modernbert", **sizes(256, 4, 384, 7, 1500, 512)), 1, "modernbert"),
     "distilbert": (
         family("DistilBert", "distilbert", **sizes(96, 4, 256, 2, 1200, 512, ("NEGATIVE", "POSITIVE"))),
         1,
@@ -246,12 +263,12 @@ def random_values():
 
 
 def most_tokens(config):
-    """The most tokens of a pair: 512 (XLM-RoBERTa's 1024), or what the position table allows."""
+    """The most tokens of a pair: 512 (XLM-RoBERTa's and ModernBERT's 8192), or what the position table allows."""
     if config["model_type"] == "modernbert":
         return min(8192, config["max_position_embeddings"])
     if config["model_type"] in ("bert", "distilbert"):
         return min(512, config["max_position_embeddings"])
-    most = 1024 if config["model_type"] == "xlm-roberta" else 512
+    most = 8192 if config["model_type"] in ("xlm-roberta", "modernbert") else 512
     return min(most, config["max_position_embeddings"] - (config["pad_token_id"] + 1))
 
 

@@ -20,7 +20,7 @@ use compare::{Bound, compare};
 use pollster::block_on;
 use serde_json::Value;
 
-const MODELS: [&str; 18] = [
+const MODELS: [&str; 20] = [
     "tiny",
     "odd",
     "head-128",
@@ -39,6 +39,8 @@ const MODELS: [&str; 18] = [
     "distilbert",
     "modernbert",
     "modernbert-mean",
+    "modernbert-odd",
+    "ettin-17m",
 ];
 
 /// Of models of this width every sixth pair is scored: they are what takes the time.
