@@ -103,7 +103,7 @@ function memory() {
 const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)];
 const mib = (bytes) => `${Math.round(bytes / MIB)} MiB`;
 
-const site = await serve(fileURLToPath(new URL("..", import.meta.url)));
+const site = await serve(fileURLToPath(new URL("..", import.meta.url)), {});
 let grew = false;
 try {
   for (const name of browsers) {
