@@ -4,20 +4,10 @@
 
 use serde_json::Value;
 
-use super::source::{ByteSource, Files, LocalFuture, read_all};
+use super::source::{ByteSource, Files, LocalFuture, MODULES, SETTINGS, TRANSFORMER, read_json};
 use super::{Checkpoint, Held, open};
-use crate::config::{Activation, Family, Head, Module, OtherFamilies, Pooling, quote_constants};
+use crate::config::{Activation, Family, Head, Module, OtherFamilies, Pooling};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Lists the modules of a model.
-pub(crate) const MODULES: &str = "modules.json";
-/// Prompts, the function of the logits, and what kind of model it is.
-pub(crate) const SETTINGS: &str = "config_sentence_transformers.json";
-/// How the transformer among the modules is loaded.
-pub(crate) const TRANSFORMER: &str = "sentence_bert_config.json";
-
-/// None of these files is near this size.
-const MOST_BYTES: u64 = 16 << 20;
 
 /// The modules that a head can be made of.
 const HEAD: [&str; 5] = ["Transformer", "Pooling", "Dense", "LayerNorm", "Dense"];
@@ -181,12 +171,6 @@ fn listed(modules: &Value) -> Result<Vec<Listed>> {
     modules.iter().map(module).collect()
 }
 
-/// The classes of a model's modules, for messages.
-pub(crate) fn classes(modules: &Value) -> Result<String> {
-    let classes: Vec<String> = listed(modules)?.into_iter().map(|module| module.class).collect();
-    Ok(classes.join(", "))
-}
-
 /// The folders of modules that `modules.json` lists, and whether each has weights in it.
 pub(super) fn folders(json: &[u8]) -> Vec<(String, bool)> {
     let modules = serde_json::from_slice(json).ok().and_then(|modules| listed(&modules).ok());
@@ -329,17 +313,6 @@ impl Files for Folder<'_> {
     fn open<'a>(&'a self, name: &'a str) -> LocalFuture<'a, Result<Option<Box<dyn ByteSource>>>> {
         Box::pin(async move { self.files.open(&format!("{}/{name}", self.path)).await })
     }
-}
-
-/// The content of a small JSON file, in which Python may have written its constants; `None` where there
-/// is no such file.
-pub(crate) async fn read_json(files: &dyn Files, name: &str) -> Result<Option<Value>> {
-    let json = read_all(files, name, MOST_BYTES).await?;
-    let parse = |json: Vec<u8>| {
-        serde_json::from_slice(&quote_constants(&json))
-            .map_err(|error| refuse(name, &format!("cannot be read: {error}")))
-    };
-    json.map(parse).transpose()
 }
 
 fn refuse(at_fault: &str, why: &str) -> Error {

@@ -5,7 +5,10 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 
-use super::modules::{MODULES, folders};
+use serde_json::Value;
+
+use super::modules::folders;
+use crate::config::quote_constants;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A boxed future that need not be `Send`, because a browser's are not.
@@ -48,12 +51,37 @@ pub async fn read_all(files: &dyn Files, name: &str, most: u64) -> Result<Option
     read_exact(&*source, 0..size).await.map(Some)
 }
 
+/// Lists the modules of a model of sentence-transformers.
+pub(crate) const MODULES: &str = "modules.json";
+/// Prompts, the function of the logits, and what kind of model it is.
+pub(crate) const SETTINGS: &str = "config_sentence_transformers.json";
+/// How the transformer among the modules is loaded.
+pub(crate) const TRANSFORMER: &str = "sentence_bert_config.json";
+
+/// None of these three is near this size.
+const MOST_JSON_BYTES: u64 = 16 << 20;
+
+/// The content of a small JSON file, in which Python may have written its constants; `None` where the
+/// folder has no such file.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when it is not JSON, and as [`read_all`].
+pub(crate) async fn read_json(files: &dyn Files, name: &str) -> Result<Option<Value>> {
+    let json = read_all(files, name, MOST_JSON_BYTES).await?;
+    let parse = |json: Vec<u8>| {
+        serde_json::from_slice(&quote_constants(&json)).map_err(|error| {
+            Error::new(ErrorKind::Config, name, format!("cannot be read: {error}"))
+        })
+    };
+    json.map(parse).transpose()
+}
+
 /// The files that a model may have besides its weights.
 const SMALL_FILES: [&str; 13] = [
     "config.json",
-    "modules.json",
-    "config_sentence_transformers.json",
-    "sentence_bert_config.json",
+    MODULES,
+    SETTINGS,
+    TRANSFORMER,
     "decide.json",
     "tokenizer.json",
     "tokenizer_config.json",

@@ -4,8 +4,7 @@
 use serde_json::Value;
 
 use super::Tokenizer;
-use crate::checkpoint::modules::{MODULES, SETTINGS, TRANSFORMER, classes, read_json};
-use crate::checkpoint::source::Files;
+use crate::checkpoint::source::{Files, MODULES, SETTINGS, TRANSFORMER, read_json};
 use crate::config::{Config, function_of_logits};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -43,12 +42,15 @@ impl CrossEncoder {
             return Ok(plain);
         }
         if !has_chain && modules.as_array().is_none_or(|modules| modules.len() != 1) {
-            let what = match &classes(&modules)?[..] {
-                "" => "lists no module".into(),
-                classes => format!("lists {classes}"),
+            let class = |module: &Value| {
+                let path = module["type"].as_str().unwrap_or("a module without a type");
+                path.rsplit('.').next().unwrap_or_default().to_owned()
             };
+            let listed: Vec<String> = modules.as_array().into_iter().flatten().map(class).collect();
             let why = format!(
-                "{what}; more than a transformer is supported where that is a ModernBertModel"
+                "lists {}; other modules than one transformer are supported where that is a \
+                 ModernBertModel",
+                if listed.is_empty() { "none".into() } else { listed.join(", ") }
             );
             return Err(refuse(MODULES, &why));
         }

@@ -16,8 +16,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::checkpoint::modules::{MODULES, folders};
+use crate::checkpoint::modules::folders;
 use crate::checkpoint::open::{MOST_INDEX, MOST_SHARDS};
+use crate::checkpoint::source::MODULES;
 use crate::error::{Error, ErrorKind, Result};
 use cache::RepoCache;
 use client::{Client, Described, Remote};

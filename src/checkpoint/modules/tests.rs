@@ -2,6 +2,7 @@ use pollster::block_on;
 use serde_json::json;
 
 use super::*;
+use crate::checkpoint::source::read_all;
 use crate::checkpoint::testing::read as numbers;
 use crate::checkpoint::{Dtype, MemoryFiles, RandomProfile, Writer, small_files, tensor_shapes};
 use crate::config::Config;
