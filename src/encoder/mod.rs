@@ -46,6 +46,10 @@ pub struct Encoder {
 }
 
 /// A model's weights.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "boxed, a build without the family would have the variant"
+)]
 enum Model {
     /// RoBERTa and its like.
     Bert(Weights),
