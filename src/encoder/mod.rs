@@ -46,7 +46,7 @@ pub struct Encoder {
 }
 
 /// A model's weights.
-#[expect(
+#[allow(
     clippy::large_enum_variant,
     reason = "boxed, a build without the family would have the variant"
 )]
