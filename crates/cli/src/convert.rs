@@ -130,7 +130,8 @@ fn read_requests(path: &Path) -> Result<Vec<Request>> {
     let mut lines = Lines::new(file);
     let mut requests = Vec::new();
     while let Some(line) = lines.next().map_err(|error| at(error.to_string()))? {
-        let request = line.text.and_then(|text| Request::parse(&text));
+        let request =
+            line.text.and_then(|text| Request::parse(&text, &[]).map_err(|fault| fault.why));
         requests.push(request.map_err(|why| at(format!("line {}: {why}", line.number)))?);
     }
     Ok(requests)

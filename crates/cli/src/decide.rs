@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::failure::{Failure, Outcome, Result, chain};
 use crate::model::ModelArgs;
-use crate::stream::{self, Job, Parsed};
+use crate::stream::{self, Job, Parsed, Task};
 use crate::{output, progress};
 
 /// Answer typed questions about a state, with probabilities
@@ -71,7 +71,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
         return calibration(&args, &scorer, rendering, (&name, input)).await;
     }
     let parse = |line: &str| Asked::parse(line, &rendering, config, args.table);
-    stream::run(&scorer, (&name, input), parse, args.keep_going).await
+    stream::run(&scorer, (&name, input), parse, Task::to_stdout(args.keep_going)).await
 }
 
 /// One line of the input.
@@ -123,7 +123,8 @@ async fn calibration(
     {
         let refuse = |why: String| Failure::Input(format!("{name}: line {}: {why}", line.number));
         let text = line.text.map_err(refuse)?;
-        let asked = Asked::parse(&text, &rendering, config, false).map_err(refuse)?;
+        let asked = Asked::parse(&text, &rendering, config, false);
+        let asked = asked.map_err(|fault| refuse(fault.why))?;
         let labels: Labels = serde_json::from_str(&text)
             .map_err(|error| refuse(cappy::lines::json_fault(&error)))?;
         let right = asked.plan.right(&labels.answers).map_err(|error| refuse(chain(&error)))?;

@@ -18,7 +18,9 @@ mod progress;
 mod rank;
 mod request;
 mod results;
+mod results_file;
 mod score;
+mod shard;
 mod stream;
 mod table;
 

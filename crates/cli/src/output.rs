@@ -51,6 +51,11 @@ pub fn line(value: &impl Serialize) -> io::Result<String> {
     Ok(escaped(&serde_json::to_string(value)?))
 }
 
+/// The JSON object `json` with `fields` before its own: JSON with a comma after each of them.
+pub fn with_fields_before(fields: &str, json: &str) -> String {
+    format!("{{{}{}", escaped(fields), json.strip_prefix('{').unwrap_or(json))
+}
+
 /// The same JSON with escapes for what serde leaves as it is in strings though a terminal would obey
 /// it, such as the control characters from 128 on. Outside of strings JSON has no such characters.
 fn escaped(json: &str) -> String {

@@ -93,11 +93,14 @@ impl<'a, J: Job, W: Write> InOrder<'a, J, W> {
             .iter_mut()
             .filter_map(Option::take)
             .collect();
+        let bad = |kept: &str, why: &str| {
+            let error = output::line(&Bad { error: format!("line {number}: {why}") })?;
+            Ok::<_, io::Error>(output::with_fields_before(kept, &error))
+        };
         let mut json = match (request, self.failed.get(&place)) {
             (Ok(job), None) => job.written(&scores)?,
-            (Err(why), _) | (_, Some(why)) => {
-                output::line(&Bad { error: format!("line {number}: {why}") })?
-            }
+            (Ok(job), Some(why)) => bad(job.kept(), why)?,
+            (Err(fault), _) => bad(&fault.kept, &fault.why)?,
         };
         json.push('\n');
         self.out.write_all(json.as_bytes())
@@ -117,7 +120,7 @@ mod tests {
         let mut number = 0;
         input.map(|json| {
             number += 1;
-            Line { number, request: Request::parse(json) }
+            Line { number, request: Request::parse(json, &[]) }
         })
     }
 

@@ -4,12 +4,14 @@
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 
-use cappy::lines::Lines;
 use cappy::{Error, ErrorKind, Score, Scorer};
 
 use crate::failure::{Failure, Outcome, Result, chain};
+use crate::output;
 use crate::progress::{self, ClearOnDrop};
 use crate::results::{InOrder, Line};
+use crate::results_file::{Done, Sink};
+use crate::shard::{Shard, ShardLines};
 
 /// Lines are scored together up to this many pairs, so that results come soon and memory is
 /// bounded however long the stream is. A single line may hold more.
@@ -22,33 +24,114 @@ pub trait Job {
 
     /// The line of JSON that is written, without its end, from the scores of the pairs.
     fn written(&self, scores: &[Score]) -> io::Result<String>;
+
+    /// What is written before an error in the line's place: JSON fields with a comma after each.
+    fn kept(&self) -> &str {
+        ""
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Debug)]
+pub struct Fault {
+    pub why: String,
+    /// As [`Job::kept`].
+    pub kept: String,
+}
+
+impl From<String> for Fault {
+    fn from(why: String) -> Fault {
+        Fault { why, kept: String::new() }
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(why: &str) -> Fault {
+        why.to_owned().into()
+    }
 }
 
 /// A line of the input, or what is wrong with it.
-pub type Parsed<J> = std::result::Result<J, String>;
+pub type Parsed<J> = std::result::Result<J, Fault>;
+
+/// What is done with the lines of an input, and where results go.
+pub struct Task {
+    /// The lines that are scored.
+    pub shard: Shard,
+    /// Whether a bad line becomes `{"error": ...}` instead of ending it all.
+    pub keep_going: bool,
+    pub out: Sink,
+    /// What an earlier run wrote there.
+    pub done: Done,
+}
+
+impl Task {
+    /// All lines, to standard output.
+    pub fn to_stdout(keep_going: bool) -> Task {
+        let out = Sink::Stdout(io::stdout());
+        Task { shard: Shard::default(), keep_going, out, done: Done::default() }
+    }
+}
 
 /// Reads lines of `input`, which is called `name` in errors, with `parse`, scores them and writes what they
-/// become to standard output. With `keep_going` a bad line becomes `{"error": ...}` instead of ending it all.
+/// become.
 pub async fn run<J: Job>(
     scorer: &Scorer,
     (name, input): (&str, impl Read),
     parse: impl Fn(&str) -> Parsed<J>,
-    keep_going: bool,
+    Task { shard, keep_going, out, done }: Task,
 ) -> Result<Outcome> {
-    let mut input = Lines::new(input);
-    let mut run = Run { scorer, keep_going, bar: progress::pairs(), failed: false };
+    let mut input = ShardLines::new(input, shard);
+    pass_over(&mut input, (name, &parse), &done)?;
+    let scoring = Scoring { scorer, bar: progress::pairs() };
+    let mut run = Run { scoring, keep_going, failed: done.failed, out };
     loop {
         let chunk = Chunk::read(&mut input, &parse, keep_going);
         run.failed |= chunk.lines.iter().any(|line| line.request.is_err());
         run.score(&chunk.lines).await?;
         match chunk.then {
-            Then::More => {}
-            Then::End if run.failed => return Ok(Outcome::SomeLinesFailed),
-            Then::End => return Ok(Outcome::Done),
+            Then::More => continue,
+            Then::End => {}
             Then::Fail(why) => return Err(Failure::Input(why)),
             Then::Unreadable(error) => return Err(Failure::Input(format!("{name}: {error}"))),
         }
+        run.out.finish()?;
+        return Ok(if run.failed { Outcome::SomeLinesFailed } else { Outcome::Done });
     }
+}
+
+/// Passes over the lines whose results an earlier run wrote. The last of them tells whether the input is
+/// the same as then, as far as kept fields can.
+fn pass_over<J: Job>(
+    input: &mut ShardLines<impl Read>,
+    (name, parse): (&str, &impl Fn(&str) -> Parsed<J>),
+    done: &Done,
+) -> Result<()> {
+    for left in (0..done.lines).rev() {
+        let line = input.next().map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+        let Some(line) = line else {
+            let what = format!(
+                "has {} lines to score, and the results {}",
+                done.lines - left - 1,
+                done.lines
+            );
+            return Err(Failure::Input(format!("{name}: {what}; they are of another input")));
+        };
+        if left > 0 {
+            continue;
+        }
+        let parsed = line.text.map_err(Fault::from).and_then(|text| parse(&text));
+        let kept = match &parsed {
+            Ok(job) => job.kept(),
+            Err(fault) => &fault.kept,
+        };
+        if !done.last.starts_with(output::with_fields_before(kept, "").as_str()) {
+            let number = line.number;
+            let what = format!("line {number}: its results there are of a line with other fields");
+            return Err(Failure::Input(what));
+        }
+    }
+    Ok(())
 }
 
 /// Lines that are scored together.
@@ -70,24 +153,33 @@ impl<J: Job> Chunk<J> {
     /// Takes the lines that are there without waiting, and waits only for the first one: whoever
     /// writes a line and waits for its result gets it.
     fn read(
-        input: &mut Lines<impl Read>,
+        input: &mut ShardLines<impl Read>,
         parse: &impl Fn(&str) -> Parsed<J>,
         keep_going: bool,
     ) -> Chunk<J> {
         let mut lines = Vec::new();
         let mut pairs = 0;
         let then = loop {
-            if pairs >= PAIRS_AT_ONCE || !(lines.is_empty() || input.ready()) {
+            if pairs >= PAIRS_AT_ONCE {
                 break Then::More;
+            }
+            if !lines.is_empty() {
+                match input.ready() {
+                    Ok(true) => {}
+                    Ok(false) => break Then::More,
+                    Err(error) => break Then::Unreadable(error.to_string()),
+                }
             }
             let (number, text) = match input.next() {
                 Ok(Some(line)) => (line.number, line.text),
                 Ok(None) => break Then::End,
                 Err(error) => break Then::Unreadable(error.to_string()),
             };
-            let request = text.and_then(|text| parse(&text));
+            let request = text.map_err(Fault::from).and_then(|text| parse(&text));
             match &request {
-                Err(why) if !keep_going => break Then::Fail(format!("line {number}: {why}")),
+                Err(fault) if !keep_going => {
+                    break Then::Fail(format!("line {number}: {}", fault.why));
+                }
                 // A line without pairs counts too, so that chunks of them end.
                 request => pairs += request.as_ref().map_or(0, |job| job.pairs().len()).max(1),
             }
@@ -99,16 +191,40 @@ impl<J: Job> Chunk<J> {
 
 /// What stays the same from chunk to chunk, and whether a line failed so far.
 struct Run<'a> {
-    scorer: &'a Scorer,
+    scoring: Scoring<'a>,
     keep_going: bool,
-    bar: ClearOnDrop,
     failed: bool,
+    out: Sink,
 }
 
 impl Run<'_> {
     /// Scores all pairs of `lines` and writes each line when those before it are written.
     async fn score<J: Job>(&mut self, lines: &[Line<J>]) -> Result<()> {
-        let mut results = InOrder::new(lines, io::stdout());
+        let mut failed = self.failed;
+        let result = self.scoring.score(lines, &mut self.out, self.keep_going, &mut failed).await;
+        self.failed = failed;
+        result.map_err(|failure| match failure {
+            Failure::Output(error) => self.out.failure(error),
+            failure => failure,
+        })
+    }
+}
+
+/// What scores, and shows how far it is.
+struct Scoring<'a> {
+    scorer: &'a Scorer,
+    bar: ClearOnDrop,
+}
+
+impl Scoring<'_> {
+    async fn score<J: Job>(
+        &self,
+        lines: &[Line<J>],
+        out: &mut Sink,
+        keep_going: bool,
+        failed: &mut bool,
+    ) -> Result<()> {
+        let mut results = InOrder::new(lines, out);
         results.write_ready().map_err(Failure::Output)?;
         let pairs = results.pairs();
         match self.add(&mut results, 0, &pairs).await {
@@ -123,11 +239,11 @@ impl Run<'_> {
             match self.add(&mut results, first, &pairs).await {
                 Err(Failure::Cappy(error)) if is_of_one_pair(&error) => {
                     let why = chain(&error);
-                    if !self.keep_going {
+                    if !keep_going {
                         let line = format!("line {number}");
                         return Err(Error::new(error.kind(), line, why).into());
                     }
-                    self.failed = true;
+                    *failed = true;
                     results.fail(place, why).map_err(Failure::Output)?;
                 }
                 result => result?,
@@ -177,10 +293,11 @@ mod tests {
     const GOOD: &str = r#"{"instruction": "a", "response": "b"}"#;
 
     fn chunks(input: &str, keep_going: bool) -> Vec<(usize, Then)> {
-        let mut input = Lines::new(input.as_bytes());
+        let mut input = ShardLines::new(input.as_bytes(), Shard::default());
         let mut chunks = Vec::new();
         loop {
-            let chunk = Chunk::read(&mut input, &Request::parse, keep_going);
+            let parse = |line: &str| Request::parse(line, &[]);
+            let chunk = Chunk::read(&mut input, &parse, keep_going);
             let last = chunk.then != Then::More;
             chunks.push((chunk.lines.len(), chunk.then));
             if last {
