@@ -382,7 +382,7 @@ describe("worked examples on the built page", { skip: noBrowser || (site ? false
         assert.deepEqual(Object.keys(shares.team), ["billing", "technical support", "shipping", "sales"]);
         assert.ok(Math.abs(sum(shares.team) - 1) < 1e-6);
 
-        await page.getByRole("button", { name: "Copy" }).click();
+        await page.getByRole("button", { name: "Copy", exact: true }).click();
         await page.locator("#code-status", { hasText: "Copied." }).waitFor();
         const code = await page.evaluate(() => navigator.clipboard.readText());
         await page.route("**/copied.js", (route) =>
