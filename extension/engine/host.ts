@@ -164,7 +164,8 @@ export class EngineHost {
         batch.push({ score, truncated });
         if (first + batch.length < ready) continue;
         send(port, { v: VERSION, type: "scored", id, first, scores: batch });
-        first = ready;
+        // Not how many are said to be ready: that is said now and then only.
+        first += batch.length;
         batch = [];
       }
     });

@@ -16,6 +16,17 @@ import { noBrowser, ranked, setUp, texts } from "./demo-page.mjs";
 const site = process.env.CAPPY_SITE;
 const noSite = !site ? "CAPPY_SITE is not set" : false;
 
+/** Waits until the page asks for nothing more: a model that began on the CPU tries the GPU, too, and loads its module for that. */
+async function untilQuiet(page, context) {
+  let last = Date.now();
+  const note = () => {
+    last = Date.now();
+  };
+  context.on("request", note);
+  while (Date.now() - last < 3000) await page.waitForTimeout(200);
+  context.off("request", note);
+}
+
 describe("the built site", { skip: noBrowser || noSite }, () => {
   const sent = [];
   const open = setUp([["", site ?? ""]], sent);
@@ -42,6 +53,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
         await page
           .locator("#proof", { hasText: /4 answers ranked in .+ on the processor\.$/ })
           .waitFor({ timeout: 30_000 });
+        await untilQuiet(page, context);
         // From here on nothing is asked of any server, so no byte of what is ranked is sent.
         const asked = [];
         context.on("request", (request) => asked.push(request.url()));
@@ -71,6 +83,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
     open("", async (page, context) => {
       const loaded = () => page.locator("#model-name", { hasText: "cappy-small" }).waitFor({ timeout: 60_000 });
       await loaded();
+      await untilQuiet(page, context);
       const failed = [];
       const asked = [];
       context.on("request", (request) => asked.push(request.url()));
@@ -79,7 +92,7 @@ describe("the built site", { skip: noBrowser || noSite }, () => {
       );
       await page.reload();
       await loaded();
-      await page.waitForTimeout(500);
+      await untilQuiet(page, context);
       assert.equal(
         asked.filter((url) => url.endsWith("/model.safetensors")).length,
         2,
