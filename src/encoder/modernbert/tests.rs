@@ -2,11 +2,11 @@
 
 use std::slice::from_ref;
 
-use super::super::faults::run_without;
+use super::super::faults::check_every_drop;
 use super::super::tests::{block_on, close, reference_logits, sequence};
 use super::*;
 use crate::checkpoint::{Checkpoint, RandomProfile};
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Model};
 use crate::gpu::Dtype;
 use crate::ops::matmul::{lanes, large};
 use crate::tokenizer::Encoded;
@@ -86,25 +86,38 @@ fn every_dispatch_that_is_dropped_is_noticed() {
                 let encoder = load(&gpu, &config, choice, 100);
                 let (batch, other) =
                     (Batch::new(&pairs(&[21, 5, 33], 0)), Batch::new(&pairs(&[21, 5, 33], 50)));
-                let whole = block_on(run_without(&encoder, &gpu, &batch, None));
-                assert!(whole.iter().all(|logit| logit.is_finite()));
-                let steps = encoder.plan(&batch).unwrap().steps;
-                for (at, step) in steps.iter().enumerate() {
-                    // Another batch of the same shape goes before, whose numbers lie in every buffer.
-                    block_on(run_without(&encoder, &gpu, &other, None));
-                    let rest = block_on(run_without(&encoder, &gpu, &batch, Some(at)));
-                    if step.label == "poison" {
-                        assert_eq!(bits(&rest), bits(&whole), "step {at}");
-                    } else {
-                        let lost = rest.iter().any(|logit| !logit.is_finite());
-                        assert!(lost, "without step {at}, {}, {dtype:?}: {rest:?}", step.label);
-                    }
-                }
-                assert_eq!(
-                    bits(&block_on(run_without(&encoder, &gpu, &batch, None))),
-                    bits(&whole)
-                );
+                check_every_drop(&encoder, &gpu, &batch, &other);
             }
         }
+    }
+}
+
+#[test]
+fn the_first_part_that_overflows_is_named() {
+    let gpu = block_on(Gpu::open(Dtype::F16));
+    let batch = Batch::new(&pairs(&[21, 5], 0));
+    for pooling in ["cls", "mean"] {
+        let config = config(&json!({ "classifier_pooling": pooling }));
+        let found = |spoil: fn(&Weights) -> &Buffer| {
+            let encoder = load(&gpu, &config, Choice::safe(), 100);
+            let Model::ModernBert(model) = &encoder.model else { panic!("{config:?}") };
+            // Two infinite weights of the first output, or a gamma near the largest of f32.
+            block_on(gpu.write(spoil(&model.weights), 0, &[0x7c00_7c00_u32]));
+            block_on(encoder.first_overflow(&gpu, &batch)).unwrap()
+        };
+        assert_eq!(found(|w| &w.embed_norm.gamma), "the embeddings");
+        assert_eq!(
+            found(|w| w.layers[2].out.panel_buffer()),
+            "the attention of layer 2 (the first is 0)"
+        );
+        assert_eq!(
+            found(|w| w.layers[1].down.panel_buffer()),
+            "the ffn of layer 1 (the first is 0)"
+        );
+        assert_eq!(
+            found(|w| w.layers[3].down.panel_buffer()),
+            "the ffn of layer 3 (the first is 0)"
+        );
+        assert_eq!(found(|w| w.dense.panel_buffer()), "the head");
     }
 }
