@@ -284,7 +284,7 @@ fn check_scores(name: &str, dtype: Dtype) {
     let scorer = golden.load(dtype, 700);
     let again = if heavy { some(&order, &golden, all.len(), 1000) } else { order };
     for (i, score) in again.iter().zip(score(&scorer, &again, &golden)) {
-        assert_eq!(bits(&score), bits(&batch[*i]), "{name}, {dtype:?}: pair {i} in other company");
+        assert_eq!(bits(&score), bits(&batch[*i]), "{name}, {dtype:?}: pair {i} in another batch");
     }
 }
 
