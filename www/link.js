@@ -47,7 +47,7 @@ export function fragmentOfDecision({ state, questions }) {
  */
 export function readFragment(fragment) {
   const found = unpack(TASK, fragment);
-  if (!found || found.fault !== undefined) return found;
+  if (!found || !found.list) return found;
   const [instruction, ...candidates] = areTexts(found.list) ? found.list : [];
   if (instruction === undefined || candidates.length === 0) return { fault: BROKEN };
   if (candidates.length > MOST_CANDIDATES) return { fault: `it has more than ${MOST_CANDIDATES} candidates` };
@@ -61,7 +61,7 @@ export function readFragment(fragment) {
  */
 export function readDecision(fragment) {
   const found = unpack(DECISION, fragment);
-  if (!found || found.fault !== undefined) return found;
+  if (!found || !found.list) return found;
   const [state, ...lists] = found.list;
   if (typeof state !== "string" || lists.length === 0) return { fault: BROKEN };
   if (lists.length > MOST_QUESTIONS) return { fault: `it has more than ${MOST_QUESTIONS} questions` };
@@ -105,7 +105,7 @@ function pack(kind, list) {
 /**
  * @param {string} kind
  * @param {string} fragment
- * @returns {{ list: unknown[], fault?: undefined } | { fault: string } | null} `null` where the fragment is of another kind
+ * @returns {{ list: unknown[], fault?: undefined } | { list?: undefined, fault: string } | null} `null` where the fragment is of another kind
  */
 function unpack(kind, fragment) {
   if (!fragment.startsWith(kind)) return null;
