@@ -47,7 +47,8 @@ export function fragmentOfDecision({ state, questions }) {
  */
 export function readFragment(fragment) {
   const found = unpack(TASK, fragment);
-  if (!found || !found.list) return found;
+  if (!found) return null;
+  if (!found.list) return { fault: found.fault };
   const [instruction, ...candidates] = areTexts(found.list) ? found.list : [];
   if (instruction === undefined || candidates.length === 0) return { fault: BROKEN };
   if (candidates.length > MOST_CANDIDATES) return { fault: `it has more than ${MOST_CANDIDATES} candidates` };
@@ -61,7 +62,8 @@ export function readFragment(fragment) {
  */
 export function readDecision(fragment) {
   const found = unpack(DECISION, fragment);
-  if (!found || !found.list) return found;
+  if (!found) return null;
+  if (!found.list) return { fault: found.fault };
   const [state, ...lists] = found.list;
   if (typeof state !== "string" || lists.length === 0) return { fault: BROKEN };
   if (lists.length > MOST_QUESTIONS) return { fault: `it has more than ${MOST_QUESTIONS} questions` };
