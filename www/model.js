@@ -1,6 +1,7 @@
 import { askCost } from "./cost.js";
 import { announce, byId, fillFacts } from "./dom.js";
 import { codeOf, hideError, showError } from "./errors.js";
+import { showOffered } from "./offered.js";
 import { showStoredModels } from "./stored-models.js";
 import { LoadingView } from "./progress.js";
 import { dtypeOf, NAMES, WeightsChoice } from "./weights.js";
@@ -72,6 +73,7 @@ export class ModelPanel {
       this.#change.focus();
     });
     byId("use-own", HTMLButtonElement).addEventListener("click", () => void this.load(OWN));
+    showOffered(byId("offered", HTMLElement), (model) => void this.load(this.#named(model, true)));
     byId("hub-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       const keep = byId("keep", HTMLInputElement).checked;

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { chains, makeChain } from "./chains.mjs";
 import { compare } from "./compare.mjs";
 import { golden, makeModel, pairsOf } from "./goldens.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
@@ -26,6 +27,7 @@ let site;
 before(async () => {
   models = await mkdtemp(join(tmpdir(), "cappy-families-"));
   for (const name of MODELS) await makeModel(name, models);
+  await makeChain(await chains(), join(models, "chain"));
   await mkdir(join(models, "t5"));
   const other = { architectures: ["T5ForSequenceClassification"], model_type: "t5" };
   await writeFile(join(models, "t5/config.json"), JSON.stringify(other));
@@ -135,6 +137,18 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
         }
       });
     }
+
+    test("a head that is a chain of modules scores as sentence-transformers does", { timeout: 300_000 }, async (t) => {
+      const { pairs, chains: all } = await chains();
+      const texts = pairs.map(([instruction, response]) => ({ instruction, response }));
+      const { info, logits } = await host.logits(addressOf("chain"), texts, {});
+      const used = compare(all[0].scores, logits, { of_std: 0.02 }, all[0].scores);
+      t.diagnostic(`${(100 * used).toFixed(0)}% of the bound`);
+      assert.deepEqual([info.device, info.dtype, info.labels.length], ["gpu", dtype, 1]);
+      // They are another chain's scores otherwise, which the comparison has to notice.
+      const others = all[1].scores.map(([score]) => [score]);
+      assert.throws(() => compare(all[0].scores, others, { of_std: 0.02 }, all[0].scores));
+    });
 
     test("an architecture that no module knows is refused by its name", async () => {
       for (const device of ["gpu", "cpu"]) {

@@ -252,6 +252,21 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.waitForFunction(() => fakeLoads.length === 3, null, { polling: 50 });
     }));
 
+  test("the page offers larger models with their sizes, and asks before it downloads one", () =>
+    open("", async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Change model" }).click();
+      const offered = page.locator("#offered li");
+      assert.equal(await offered.count(), 3);
+      for (const text of await offered.allInnerTexts()) assert.match(text, /\d (MB|GB) in memory/);
+      const model = "cross-encoder/ettin-reranker-17m-v1";
+      await page.getByRole("button", { name: `Choose ${model}` }).click();
+      await page.getByRole("heading", { name: `Download 1.42 GB for ${model}?` }).waitFor();
+      assert.equal(await page.evaluate(() => fakeLoads.length), 1, "nothing was loaded without consent");
+      await page.getByRole("button", { name: "Download and load" }).click();
+      await ready(page, model);
+    }));
+
   test("the page loads a model from chosen files", () =>
     open("", async (page) => {
       await ready(page);
