@@ -72,8 +72,15 @@ async function prepare() {
     return device;
   };
   const { Scorer } = await import(`${location.origin}/dist/index.js`);
+  // From memory: on a machine that does much else, this program's server answers late at its low priority, and a load fails.
+  const files = [];
+  for (const name of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]) {
+    const response = await fetch(`/models/cappy-mini/${name}`);
+    if (!response.ok) throw new Error(`${name}: ${response.status}`);
+    files.push(new File([await response.blob()], name));
+  }
   // On the page's own thread, where devices can be caught.
-  globalThis.load = () => Scorer.load("/models/cappy-mini/", { device: "gpu", worker: false, cache: false });
+  globalThis.load = () => Scorer.load(files, { device: "gpu", worker: false, cache: false });
 }
 
 /** Bytes of memory that the processes below ours have, each page that several share counted once. */
