@@ -1,13 +1,14 @@
 /** The text and the question that the user writes or collects, for the side panel to decide. */
 import * as v from "valibot";
+import { KINDS } from "./messages.js";
 import { onStored, readStored, store } from "./storage.js";
 
 const Decision = v.object({
   text: v.fallback(v.string(), ""),
   question: v.fallback(v.string(), ""),
-  /** Whether the answer is one of the options, and not yes or no. */
-  isChoice: v.fallback(v.boolean(), false),
-  /** The options, one on each line. */
+  /** How the question is to be answered. */
+  kind: v.fallback(v.picklist(KINDS), "boolean"),
+  /** The options, or the levels from the lowest on, one on each line. */
   options: v.fallback(v.string(), ""),
   /** Whether the panel shows this, and not the answers to be ranked. */
   inFront: v.fallback(v.boolean(), false),

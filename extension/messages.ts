@@ -26,6 +26,10 @@ export const MOST_ANSWERS = 256;
 /** The most options that are decided between: what the package allows. */
 export const MOST_OPTIONS = 256;
 
+/** How a question is answered: by yes or no, by one of its options, or by a level of a scale, as the package calls them. */
+export const KINDS = ["boolean", "choice", "score"] as const;
+export type Kind = (typeof KINDS)[number];
+
 /** The most requests to score that one port may have under way or waiting. */
 export const MOST_SCORES = 4;
 
@@ -162,14 +166,15 @@ export const ToEngine = v.variant("type", [
     answers: v.pipe(v.array(text), v.minLength(1), v.maxLength(MOST_ANSWERS)),
   }),
   v.strictObject({ v: version, type: v.literal("cancel"), id }),
-  /** Answers a question about a text: by one of the options, or by yes or no where there are none. */
+  /** Answers a question about a text. Options are those of a choice, or the levels of a scale from the lowest on. */
   v.strictObject({
     v: version,
     type: v.literal("decide"),
     id,
     text,
     question: text,
-    options: v.nullable(v.pipe(v.array(text), v.minLength(2), v.maxLength(MOST_OPTIONS))),
+    kind: v.picklist(KINDS),
+    options: v.pipe(v.array(text), v.maxLength(MOST_OPTIONS)),
   }),
   v.strictObject({ v: version, type: v.literal("load"), id }),
   v.strictObject({ v: version, type: v.literal("unload"), id }),
@@ -193,6 +198,8 @@ export type Score = v.InferOutput<typeof Score>;
 export const Decided = v.strictObject({
   /** Every option with its probability, in the order of the question; of yes and no first that of yes. */
   shares: v.array(v.strictObject({ option: v.string(), share: v.number() })),
+  /** Where the question asks for a level: the mean one, of which the lowest is 0. */
+  level: v.nullable(v.number()),
   /** The most tokens of the text that were cut. */
   truncated: count,
 });

@@ -45,22 +45,25 @@ export async function needGpu(): Promise<GPU> {
   throw new CappyError("no-webgpu", "WebGPU", why);
 }
 
-/** How many calls of `withSubgroups` are under way, and what undoes the change that they share. */
+/** How many calls of `withDevice` are under way, how many of them want subgroups, and what undoes the change that they share. */
+let opening = 0;
 let wantingSubgroups = 0;
 let undo = () => {};
 
 /**
- * Runs `work`, in which wgpu requests an adapter and its device. wgpu cannot ask a browser for subgroups,
- * so every adapter that is requested meanwhile adds them to what its first device is requested with. This
- * changes single objects and no prototype.
+ * Runs `work`, in which wgpu requests an adapter and its device. wgpu cannot ask a browser for subgroups, and never
+ * takes its listener for errors away, which keeps a lost device alive in Firefox. So for every adapter that is
+ * requested meanwhile, its first device is requested with subgroups where they are wanted, and loses that listener
+ * with everything else. This changes single objects and no prototype.
  */
-export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
+export async function withDevice<T>(subgroups: boolean, work: () => Promise<T>): Promise<T> {
   const gpu = await needGpu();
-  wantingSubgroups += 1;
-  if (wantingSubgroups === 1) {
+  opening += 1;
+  wantingSubgroups += Number(subgroups);
+  if (opening === 1) {
     const before = Object.getOwnPropertyDescriptor(gpu, "requestAdapter");
     const { requestAdapter } = gpu;
-    const value = async (options?: GPURequestAdapterOptions) => addSubgroups(await requestAdapter.call(gpu, options));
+    const value = async (options?: GPURequestAdapterOptions) => prepared(await requestAdapter.call(gpu, options));
     Object.defineProperty(gpu, "requestAdapter", { value, configurable: true });
     undo = () =>
       before ? Object.defineProperty(gpu, "requestAdapter", before) : Reflect.deleteProperty(gpu, "requestAdapter");
@@ -68,18 +71,24 @@ export async function withSubgroups<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {
-    wantingSubgroups -= 1;
-    if (wantingSubgroups === 0) undo();
+    wantingSubgroups -= Number(subgroups);
+    opening -= 1;
+    if (opening === 0) undo();
   }
 }
 
-function addSubgroups(adapter: GPUAdapter | null): GPUAdapter | null {
-  if (!adapter?.features.has("subgroups")) return adapter;
-  adapter.requestDevice = (descriptor) => {
+function prepared(adapter: GPUAdapter | null): GPUAdapter | null {
+  if (!adapter) return null;
+  const added: GPUFeatureName[] = wantingSubgroups > 0 && adapter.features.has("subgroups") ? ["subgroups"] : [];
+  adapter.requestDevice = async (descriptor) => {
     // For this one call: from here on the adapter has its prototype's method again.
     Reflect.deleteProperty(adapter, "requestDevice");
-    const requiredFeatures = [...(descriptor?.requiredFeatures ?? []), "subgroups" as const];
-    return adapter.requestDevice({ ...descriptor, requiredFeatures });
+    const requiredFeatures = [...(descriptor?.requiredFeatures ?? []), ...added];
+    const device = await adapter.requestDevice({ ...descriptor, requiredFeatures });
+    void device.lost.then(() => {
+      device.onuncapturederror = null;
+    });
+    return device;
   };
   return adapter;
 }

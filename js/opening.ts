@@ -2,7 +2,7 @@
 
 import type { EngineOptions, Listening } from "./engine.js";
 import type { CappyError } from "./error.js";
-import { withGlobals, withSubgroups } from "./gpu.js";
+import { withDevice, withGlobals } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import { type FileProgress, type Hasher, openModel } from "./loader/loader.js";
 import type { PlainSource } from "./loader/picked.js";
@@ -83,7 +83,7 @@ export function withKernel<T>(
   open: (subgroupSize: number) => Promise<T>,
 ): Promise<T> {
   const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
-  return uninterrupted(() => withGlobals(() => (size > 0 ? withSubgroups(() => open(size)) : open(0))));
+  return uninterrupted(() => withGlobals(() => withDevice(size > 0, () => open(size))));
 }
 
 const isWeights = (name: string) => /\.(safetensors|bin)$/.test(name);

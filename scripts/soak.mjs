@@ -45,6 +45,8 @@ const PARTS = {
       const scorer = await globalThis.load();
       await scorer.score("Which animal barks?", "A dog.");
       scorer.dispose();
+      // Kept, they would not be freed.
+      globalThis.devices.length = 0;
     }
   },
   async losses(times) {

@@ -126,7 +126,10 @@ fn embedded() -> Result<Box<dyn Files>> {
         .with("config.json", &include_bytes!("../models/cappy-small/config.json")[..])
         .with("decide.json", &include_bytes!("../models/cappy-small/decide.json")[..])
         .with("tokenizer.json", &include_bytes!("../models/cappy-small/tokenizer.json")[..])
-        .with("model.safetensors", &include_bytes!("../models/cappy-small/model.safetensors")[..]);
+        .with_parts(
+            "model.safetensors",
+            [cappy_small_weights_1::BYTES, cappy_small_weights_2::BYTES],
+        );
     Ok(Box::new(files))
 }
 

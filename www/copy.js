@@ -4,10 +4,10 @@ import { byId } from "./dom.js";
  * Copies a text. Where the browser forbids that, the text is shown and selected, to be copied by hand.
  * @param {string} text
  * @param {string} name what it is
+ * @param {HTMLTextAreaElement} area where it is shown
  * @returns {Promise<boolean>} whether it was copied
  */
-export async function copyText(text, name) {
-  const area = byId("by-hand", HTMLTextAreaElement);
+export async function copyText(text, name, area = byId("by-hand", HTMLTextAreaElement)) {
   try {
     await navigator.clipboard.writeText(text);
     area.hidden = true;

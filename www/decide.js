@@ -1,6 +1,8 @@
 import { AnswersView } from "./answers.js";
+import { BY_HAND, copyText } from "./copy.js";
 import { announce, bringIntoView, byId, isFocusLost } from "./dom.js";
 import { codeOf, hideError, isModelGone, showError } from "./errors.js";
+import { fragmentOfDecision, readDecision } from "./link.js";
 import { QuestionEditor } from "./questions.js";
 import { snippetOf } from "./snippet.js";
 
@@ -14,6 +16,9 @@ export class DecidePanel {
   #editor = new QuestionEditor(() => {
     this.#view.markStale("decision");
     this.#showCode();
+    // A link's questions that were edited are others, which the address would not lead to.
+    if (!this.#editor.isUntouched && readDecision(location.hash))
+      history.replaceState(history.state, "", `${location.pathname}${location.search}#decide`);
   });
   #button = byId("decide-go", HTMLButtonElement);
   #status = byId("decision-status", HTMLElement);
@@ -27,7 +32,24 @@ export class DecidePanel {
     this.#button.addEventListener("click", () => void this.run());
     byId("deciding-stop", HTMLButtonElement).addEventListener("click", () => this.stop());
     byId("copy-code", HTMLButtonElement).addEventListener("click", () => void this.#copy());
+    byId("copy-decision-link", HTMLButtonElement).addEventListener("click", () => void this.#copyLink());
     this.modelChanged();
+  }
+
+  /**
+   * Shows the questions of a link, if it is one of questions.
+   * @param {string} fragment the address's
+   * @returns {"opened" | "broken" | null}
+   */
+  openLink(fragment) {
+    const found = readDecision(fragment);
+    if (!found) return null;
+    if (found.fault !== undefined) this.#say(`The link's questions cannot be read: ${found.fault}.`);
+    else {
+      this.#editor.open(found.form);
+      this.#say("These questions came with the link.");
+    }
+    return found.form ? "opened" : "broken";
   }
 
   /** Whether something is being decided. */
@@ -50,15 +72,18 @@ export class DecidePanel {
     this.#view.markStale(what);
   }
 
-  /** Decides what is on the page. */
-  async run() {
+  /**
+   * Decides what is on the page.
+   * @param {{ unasked?: boolean }} [options] whether the page does it by itself: then it does not scroll
+   */
+  async run({ unasked = false } = {}) {
     const { scorer } = this.#model;
     if (this.#stop) return;
     if (!scorer) {
       this.#say(this.#model.isBusy ? "The model is still on its way." : "There is no model yet. Choose one above.");
       return;
     }
-    this.#say("");
+    if (!unasked) this.#say("");
     if (!this.#editor.check()) return;
     hideError("decide-error");
     const { decision } = this.#editor;
@@ -66,7 +91,7 @@ export class DecidePanel {
     this.#stop = stop;
     this.#showWhetherDecidable();
     this.#view.begin(decision.questions);
-    bringIntoView(byId("decided", HTMLElement));
+    if (!unasked) bringIntoView(byId("decided", HTMLElement));
     const work = scorer.decide(decision, {
       signal: stop.signal,
       // What still arrives after it was stopped is not shown.
@@ -108,6 +133,17 @@ export class DecidePanel {
     const taught = Boolean(this.#model.scorer?.info().adaptation);
     this.#code.textContent = snippetOf(this.#editor.decision, { ...this.#model.origin, taught });
     byId("code-status", HTMLElement).textContent = "";
+  }
+
+  async #copyLink() {
+    const fragment = fragmentOfDecision(this.#editor.form);
+    if (!fragment) {
+      this.#say("This is too much for a link. Copy the code instead.");
+      return;
+    }
+    const byHand = byId("decision-by-hand", HTMLTextAreaElement);
+    const copied = await copyText(new URL(fragment, location.href).href, "Link to this decision", byHand);
+    this.#say(copied ? "Copied a link. The texts are in the link itself and are sent to no server." : BY_HAND);
   }
 
   async #copy() {

@@ -78,13 +78,19 @@ dropped(
 );
 rankButton.addEventListener("click", () => void rank());
 byId("running-cancel", HTMLButtonElement).addEventListener("click", () => ranking?.stop.abort());
-addEventListener("hashchange", () => openLink() && void rank());
+addEventListener("hashchange", () => {
+  const opened = openLink();
+  if (opened) void (opened === "rank" ? rank() : decide.run());
+});
 showWhetherRankable();
-openLink();
-void begin();
+void begin(openLink());
 
-/** Loads the page's own model and ranks what came with the page or with the link, so that there is something to see. */
-async function begin() {
+/**
+ * Loads the page's own model, answers what came with the link, and ranks what came with it or with the page, so that
+ * there is something to see.
+ * @param {"rank" | "decide" | null} linked what the link is of
+ */
+async function begin(linked) {
   const expected = editor.isUntouched ? editor.state.candidates : [];
   view.expect(expected);
   await mayDownload();
@@ -95,20 +101,29 @@ async function begin() {
     showNoModel();
     return;
   }
+  if (linked === "decide") await decide.run({ unasked: true });
   if (editor.isUntouched) await rank({ unasked: true });
   // The first device may only be where the model begins.
   const settled = await model.scorer?.settled().catch(() => undefined);
   if (settled) await keepForOffline(settled.device);
 }
 
-/** Shows the task that the address has, if it has one, and says whether it has. */
+/**
+ * Shows the task or the questions that the address has, and says which of them it has.
+ * @returns {"rank" | "decide" | null}
+ */
 function openLink() {
+  const decision = decide.openLink(location.hash);
+  if (decision) {
+    tabs.choose("decide", { address: false });
+    return decision === "opened" ? "decide" : null;
+  }
   const found = readFragment(location.hash);
-  if (!found) return false;
+  if (!found) return null;
   tabs.choose("rank", { address: false });
   if (found.fault !== undefined) editor.say(`The link's task cannot be read: ${found.fault}.`);
   else editor.open(found.task);
-  return found.task !== undefined;
+  return found.task ? "rank" : null;
 }
 
 /**

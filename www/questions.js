@@ -57,6 +57,11 @@ export class QuestionEditor {
     this.#examples.selectedIndex = 1;
   }
 
+  /** Whether the content came with the page or with a link, and was not changed since. */
+  get isUntouched() {
+    return this.#untouched;
+  }
+
   /** The present content. @returns {Form} */
   get form() {
     return { state: this.#state.value, questions: this.#questions.map(({ asked }) => asked) };
@@ -107,6 +112,16 @@ export class QuestionEditor {
       else fields.showFault("name", `The question ${what}.`);
     }
     return this.#focusFault();
+  }
+
+  /** Shows what a link asks. What the user wrote can be brought back. @param {Form} form */
+  open(form) {
+    this.#before = this.#untouched ? null : this.form;
+    this.#undo.hidden = this.#before === null;
+    this.#show(form);
+    this.#examples.selectedIndex = 0;
+    this.#untouched = true;
+    this.#onChange();
   }
 
   /** @param {Form} form @param {Form | null} before what can be brought back */

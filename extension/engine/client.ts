@@ -9,6 +9,7 @@ import {
   cut,
   type Decided,
   type EngineState,
+  type Kind,
   MOST_ANSWERS,
   MOST_SCORES,
   type Score,
@@ -25,7 +26,9 @@ export { EngineError } from "./connection.js";
 export interface Asked {
   text: string;
   question: string;
-  options: readonly string[] | null;
+  kind: Kind;
+  /** Of a choice, or the levels of a scale, from the lowest on; none where the answer is yes or no. */
+  options: readonly string[];
 }
 
 export interface EngineClient {
@@ -38,7 +41,7 @@ export interface EngineClient {
     answers: readonly string[],
     options: { signal?: AbortSignal; onScored: (first: number, scores: Score[]) => void },
   ): Promise<void>;
-  /** Answers a question about a text by one of `options`, or by yes or no where there are none. For pages of the extension. */
+  /** Answers a question about a text. For pages of the extension. */
   decide(asked: Asked, options?: { signal?: AbortSignal }): Promise<Decided>;
   /** Loads the model that the settings name. */
   load(options?: { signal?: AbortSignal }): Promise<void>;
@@ -111,12 +114,13 @@ class Client implements EngineClient {
     }
   }
 
-  async decide({ text, question, options }: Asked, { signal }: { signal?: AbortSignal } = {}): Promise<Decided> {
+  async decide({ text, question, kind, options }: Asked, { signal }: { signal?: AbortSignal } = {}): Promise<Decided> {
     const request: Request = {
       type: "decide",
       text: cut(text),
       question: cut(question),
-      options: options?.map(cut) ?? null,
+      kind,
+      options: options.map(cut),
     };
     let found: Decided | undefined;
     await this.#call(request, { signal, onDecided: (decided) => (found = decided) });

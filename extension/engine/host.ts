@@ -10,6 +10,7 @@ import {
   type EngineSettings,
   type EngineState,
   type FromEngine,
+  type Kind,
   MOST_SCORES,
   type Score,
   type Taught,
@@ -173,30 +174,40 @@ export class EngineHost {
 
   async #decide(
     port: chrome.runtime.Port,
-    { id, text, question: instructions, options }: Extract<ToEngine, { type: "decide" }>,
+    { id, text, question, kind, options }: Extract<ToEngine, { type: "decide" }>,
     signal: AbortSignal,
   ): Promise<void> {
     await this.#model.use(signal, async (scorer) => {
-      const asked: Question = options
-        ? { type: "choice", instructions, criteria: Object.fromEntries(options.map((option) => [option, null])) }
-        : { type: "boolean", instructions };
-      const { answers, truncated } = await scorer.decide({ state: text, questions: { asked } }, { signal });
-      const shares = sharesOf(answers.asked, options);
-      send(port, { v: VERSION, type: "decided", id, decided: { shares, truncated } });
+      const questions = { asked: asPackage(kind, question, options) };
+      const { answers, truncated } = await scorer.decide({ state: text, questions }, { signal });
+      send(port, { v: VERSION, type: "decided", id, decided: { ...asDecided(answers.asked, options), truncated } });
     });
   }
 }
 
-/** The probability of each option, in the order of the question. */
-function sharesOf(answer: PackageAnswer, options: readonly string[] | null): Decided["shares"] {
+/** The question as the package takes it. */
+function asPackage(kind: Kind, instructions: string, options: readonly string[]): Question {
+  if (kind === "boolean") return { type: kind, instructions };
+  if (kind === "score") return { type: kind, instructions, criteria: options };
+  return { type: kind, instructions, criteria: Object.fromEntries(options.map((option) => [option, null])) };
+}
+
+/** The probability of each option, in the order of the question, and the mean level. */
+function asDecided(answer: PackageAnswer, options: readonly string[]): Omit<Decided, "truncated"> {
   if (answer.type === "boolean") {
-    return [
+    const shares = [
       { option: "yes", share: answer.probability },
       { option: "no", share: 1 - answer.probability },
     ];
+    return { shares, level: null };
   }
+  const isScale = answer.type === "score";
+  // The package names levels by their numbers, as text.
   const shares = new Map(Object.entries(answer.probabilities));
-  return (options ?? []).map((option) => ({ option, share: shares.get(option)! }));
+  return {
+    shares: options.map((option, at) => ({ option, share: shares.get(isScale ? String(at) : option)! })),
+    level: isScale ? answer.score : null,
+  };
 }
 
 function send(port: chrome.runtime.Port, message: FromEngine): void {

@@ -1,7 +1,7 @@
-/** Questions about a text: yes or no, or one of several options. */
+/** Questions about a text: yes or no, one of several options, or a level of a scale. */
 import { type Decision, onDecision, readDecision, writeDecision } from "../decision.js";
-import type { EngineClient } from "../engine/client.js";
-import { MOST_OPTIONS } from "../messages.js";
+import type { Asked, EngineClient } from "../engine/client.js";
+import { KINDS, type Kind, MOST_OPTIONS } from "../messages.js";
 import { announce, byId, onClick, part } from "../ui/dom.js";
 import { codeOf, errorBox, isAbort, isSaidBy } from "../ui/errors.js";
 import type { ModelView } from "../ui/model.js";
@@ -20,14 +20,13 @@ const KEPT: Kept<Decision> = {
     return {
       text: newer("text"),
       question: newer("question"),
-      isChoice: newer("isChoice"),
+      kind: newer("kind"),
       options: newer("options"),
       inFront: newer("inFront"),
     };
   },
-  asText: ({ text, question, isChoice, options, inFront }) =>
-    JSON.stringify([text, question, isChoice, options, inFront]),
-  empty: { text: "", question: "", isChoice: false, options: "", inFront: false },
+  asText: ({ text, question, kind, options, inFront }) => JSON.stringify([text, question, kind, options, inFront]),
+  empty: { text: "", question: "", kind: "boolean", options: "", inFront: false },
 };
 
 /** What the panel knows that concerns every answer. */
@@ -46,8 +45,7 @@ export class DecideView {
   readonly #text = byId("decide-text", HTMLTextAreaElement);
   readonly #question = byId("decide-question", HTMLTextAreaElement);
   readonly #options = byId("decide-options", HTMLTextAreaElement);
-  readonly #isBoolean = part(byId("decide-kind", HTMLElement), "[value=boolean]", HTMLInputElement);
-  readonly #isChoice = part(byId("decide-kind", HTMLElement), "[value=choice]", HTMLInputElement);
+  readonly #kinds = byId("decide-kind", HTMLElement);
   readonly #status = byId("decide-status", HTMLElement);
   readonly #button = onClick("decide", () => void this.run());
   readonly #cancel = onClick("decide-cancel", () => this.#running?.abort());
@@ -85,7 +83,9 @@ export class DecideView {
 
   /** To be called after every change of what is asked, and when another tab was chosen. */
   changed(): void {
-    byId("decide-several", HTMLElement).hidden = !this.#isChoice.checked;
+    byId("decide-several", HTMLElement).hidden = this.#kind === "boolean";
+    byId("decide-options-label", HTMLElement).textContent =
+      this.#kind === "score" ? "Levels, from the lowest on, one on each line" : "Options, one on each line";
     this.#status.textContent = "";
     this.#draft.changed();
     this.compare();
@@ -133,52 +133,63 @@ export class DecideView {
     if (this.#view.answered) this.#view.markStale(this.#whyStale(this.#view.answered));
   }
 
+  #radio(kind: Kind): HTMLInputElement {
+    return part(this.#kinds, `[value=${kind}]`, HTMLInputElement);
+  }
+
+  get #kind(): Kind {
+    return KINDS.find((kind) => this.#radio(kind).checked)!;
+  }
+
   get #state(): Decision {
     return {
       text: this.#text.value,
       question: this.#question.value,
-      isChoice: this.#isChoice.checked,
+      kind: this.#kind,
       options: this.#options.value,
       inFront: this.#around.tabs.chosen === "decide",
     };
   }
 
   /** Shows other content. Texts that stay the same are not touched, so that the cursor stays where it is. */
-  #fill({ text, question, isChoice, options, inFront }: Decision): void {
+  #fill({ text, question, kind, options, inFront }: Decision): void {
     if (this.#text.value !== text) this.#text.value = text;
     if (this.#question.value !== question) this.#question.value = question;
     if (this.#options.value !== options) this.#options.value = options;
-    (isChoice ? this.#isChoice : this.#isBoolean).checked = true;
+    this.#radio(kind).checked = true;
     this.#around.tabs.show(inFront ? "decide" : "rank");
     this.changed();
   }
 
   /** What is asked, as the engine takes it: of equal options one. */
-  get #asked(): { text: string; question: string; options: string[] | null } {
+  get #asked(): Asked {
     const lines = this.#options.value.split("\n").map((line) => line.trim());
     const options = [...new Set(lines.filter((line) => line !== ""))];
-    return { text: this.#text.value, question: this.#question.value, options: this.#isChoice.checked ? options : null };
+    const kind = this.#kind;
+    return { text: this.#text.value, question: this.#question.value, kind, options: kind === "boolean" ? [] : options };
   }
 
   #missing(): { what: string; where: HTMLElement } | undefined {
-    const { text, question, options } = this.#asked;
+    const { text, question, kind, options } = this.#asked;
     if (text.trim() === "") return { what: "Write or paste the text first.", where: this.#text };
     if (question.trim() === "") return { what: "Write the question first.", where: this.#question };
-    if (!options) return undefined;
-    if (options.length < 2) return { what: "Write two options or more, one on each line.", where: this.#options };
+    if (kind === "boolean") return undefined;
+    const called = kind === "score" ? "levels" : "options";
+    if (options.length < 2) return { what: `Write two ${called} or more, one on each line.`, where: this.#options };
     if (options.length > MOST_OPTIONS)
       return {
-        what: `These are ${options.length} options; ${MOST_OPTIONS} can be decided between.`,
+        what: `These are ${options.length} ${called}; ${MOST_OPTIONS} can be decided between.`,
         where: this.#options,
       };
     return undefined;
   }
 
   #whyStale(answered: Answered): string {
-    const { text, question, options } = this.#asked;
+    const { text, question, kind, options } = this.#asked;
     const same =
       text === answered.text &&
       question === answered.question &&
+      kind === answered.kind &&
       JSON.stringify(options) === JSON.stringify(answered.options);
     if (!same) return "The text, the question or the options have changed since this answer.";
     if (answered.model !== nameOf(this.#around.model.choice)) return "Another model has been chosen since this answer.";

@@ -1,15 +1,12 @@
 /** The answer to a question about a text: in words, and as bars with probabilities. */
+import type { Asked } from "../engine/client.js";
 import type { Decided } from "../messages.js";
 import { byId, fromTemplate, mayMove, onClick, part } from "../ui/dom.js";
 import { counted, inSeconds } from "../ui/words.js";
 import { copyText } from "./copy.js";
 
 /** A question that was answered. */
-export interface Answered extends Decided {
-  text: string;
-  question: string;
-  /** `null` where the answer is yes or no. */
-  options: string[] | null;
+export interface Answered extends Decided, Asked {
   /** The model's name, how its weights were held, and the name of what it had learned. */
   model: string;
   dtype: string;
@@ -52,18 +49,16 @@ export class DecidedView {
   /** Shows an answer, and says it in one sentence. */
   show(answered: Answered): string {
     this.#answered = answered;
-    const { shares, truncated, seconds, model, dtype } = answered;
+    const { kind, shares, truncated, seconds, model, dtype } = answered;
     const most = mostOf(shares);
-    this.#words.textContent = inWords(shares);
-    this.#shares.replaceChildren(
-      ...shares.toSorted((a, b) => b.share - a.share).map((each) => makeShare(each, each.share === most.share)),
-    );
+    this.#words.textContent = inWords(answered);
+    this.#shares.replaceChildren(...asShown(answered).map((each) => makeShare(each, each.share === most.share)));
     this.#cut.textContent =
       truncated > 0
         ? `The text was not read to its end: it is ${counted(truncated, "token")} too long for the model.`
         : "";
     const how = [model, dtype].filter(Boolean).join(", ");
-    this.#about.textContent = `${counted(shares.length, "option")} in ${inSeconds(seconds)} · ${how}. The model goes by the text alone, and can be wrong.`;
+    this.#about.textContent = `${counted(shares.length, kind === "score" ? "level" : "option")} in ${inSeconds(seconds)} · ${how}. The model goes by the text alone, and can be wrong.`;
     this.#copy.hidden = false;
     this.#card.scrollIntoView({ block: "nearest", behavior: mayMove() ? "smooth" : "instant" });
     return this.#words.textContent;
@@ -87,7 +82,17 @@ function mostOf(shares: Decided["shares"]): Decided["shares"][number] {
   return shares.reduce((most, each) => (each.share > most.share ? each : most));
 }
 
-function inWords(shares: Decided["shares"]): string {
+/** The options as they are listed: levels by their numbers, others from the most probable on. */
+function asShown({ kind, shares }: Answered): Decided["shares"] {
+  if (kind === "score") return shares.map(({ option, share }, level) => ({ option: `${level}: ${option}`, share }));
+  return shares.toSorted((a, b) => b.share - a.share);
+}
+
+function inWords({ shares, level }: Answered): string {
+  if (level !== null) {
+    const nearest = shares[Math.round(level)]!.option;
+    return `${level.toFixed(2)} on a scale from 0 to ${shares.length - 1}; nearest to “${nearest}”`;
+  }
   const most = mostOf(shares);
   const equal = shares.filter(({ share }) => share === most.share);
   if (equal.length > 1) return `${equal.map(({ option }) => option).join(" and ")} are equally probable`;
@@ -111,9 +116,11 @@ function makeShare({ option, share }: Decided["shares"][number], isMost: boolean
 }
 
 /** The answer as a list in Markdown. */
-function asMarkdown({ question, shares, model }: Answered): string {
-  const items = shares
-    .toSorted((a, b) => b.share - a.share)
-    .map(({ option, share }) => `- ${option}: ${inPercent(share)}`);
-  return [`> ${question.trim().replaceAll("\n", "\n> ")}`, "", ...items, "", `Decided by ${model}.`, ""].join("\n");
+function asMarkdown(answered: Answered): string {
+  const { question, kind, model } = answered;
+  const items = asShown(answered).map(({ option, share }) => `- ${option}: ${inPercent(share)}`);
+  const words = kind === "score" ? [`${inWords(answered)}:`, ""] : [];
+  return [`> ${question.trim().replaceAll("\n", "\n> ")}`, "", ...words, ...items, "", `Decided by ${model}.`, ""].join(
+    "\n",
+  );
 }

@@ -225,7 +225,7 @@ describe("messages of content scripts", () => {
     "no answers": { ...fine, answers: [] },
     "a model of its own": { ...fine, model: { kind: "url", url: "https://example.org/" } },
     "an id that is none": { ...fine, id: "1" },
-    "to decide": { v: 1, type: "decide", id: 1, text: "t", question: "q", options: null },
+    "to decide": { v: 1, type: "decide", id: 1, text: "t", question: "q", kind: "boolean", options: [] },
     "to load": { v: 1, type: "load", id: 1 },
     "to unload": { v: 1, type: "unload", id: 1 },
     "what nobody knows": { v: 1, type: "eval", id: 1, code: "1" },

@@ -12,6 +12,9 @@ import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pa
 const TEXT = "I was charged twice this month. Please send the money back.";
 const REFUND = "Is the writer asking for money back?";
 const TEAM = "Which team should answer?";
+const ANGER = "How angry is the writer?";
+/** From the lowest on. */
+const LEVELS = ["calm", "annoyed", "angry", "furious"];
 
 describe("the side panel decides", { skip: noBrowser }, () => {
   const pages = setUp();
@@ -48,9 +51,11 @@ describe("the side panel decides", { skip: noBrowser }, () => {
   const percent = (share) =>
     share > 0.999 ? "over 99.9%" : share < 0.001 ? "under 0.1%" : `${(100 * share).toFixed(1)}%`;
 
-  /** The options with their probabilities, best first, as the panel is to show them. */
-  function check(rows, shares) {
-    const expected = Object.entries(shares).sort(([, a], [, b]) => b - a);
+  /** The most probable option first. */
+  const bestFirst = (shares) => Object.entries(shares).sort(([, a], [, b]) => b - a);
+
+  /** That the panel shows these options with their probabilities, in this order. */
+  function check(rows, expected) {
     assert.deepEqual(
       rows.map(([option, value]) => [option, value]),
       expected.map(([option, share]) => [option, percent(share)]),
@@ -81,9 +86,10 @@ describe("the side panel decides", { skip: noBrowser }, () => {
       const questions = {
         refund: { type: "boolean", instructions: REFUND },
         team: { type: "choice", instructions: TEAM, criteria: { 1: null, billing: null, support: null } },
+        anger: { type: "score", instructions: ANGER, criteria: LEVELS },
       };
-      const { refund, team } = await decided({ state: TEXT, questions });
-      check(await shown(page), { yes: refund.probability, no: 1 - refund.probability });
+      const { refund, team, anger } = await decided({ state: TEXT, questions });
+      check(await shown(page), bestFirst({ yes: refund.probability, no: 1 - refund.probability }));
       const most = refund.probability > 0.5 ? "yes" : "no";
       assert.equal(
         await page.locator("#decided-words").textContent(),
@@ -103,7 +109,7 @@ describe("the side panel decides", { skip: noBrowser }, () => {
       await page.locator("#decide-question").fill(TEAM);
       await page.keyboard.press("Control+Enter");
       await page.locator("#decided-about", { hasText: /^3 options/ }).waitFor();
-      check(await shown(page), team.probabilities);
+      check(await shown(page), bestFirst(team.probabilities));
       assert.equal(await page.locator("#decided-stale").textContent(), "");
       await button(page, "Copy the answer").click();
       await page.getByText("Copied as a list in Markdown.").waitFor();
@@ -113,6 +119,30 @@ describe("the side panel decides", { skip: noBrowser }, () => {
         copied,
       );
       assert.ok(copied.endsWith("\nDecided by Folder cappy-mini.\n"), copied);
+
+      // The levels keep their order, whatever their probabilities.
+      await page.getByLabel("one of several").focus();
+      await page.keyboard.press("ArrowDown");
+      assert.match(await page.locator("#decided-stale").textContent(), /have changed since this answer/);
+      await page.getByLabel("Levels, from the lowest on, one on each line").fill("calm");
+      await page.locator("#decide-question").fill(ANGER);
+      await page.keyboard.press("Control+Enter");
+      assert.equal(await page.locator("#decide-status").textContent(), "Write two levels or more, one on each line.");
+      await page.keyboard.press("Control+A");
+      await page.keyboard.type(LEVELS.join("\n"));
+      await page.keyboard.press("Control+Enter");
+      await page.locator("#decided-about", { hasText: /^4 levels in/ }).waitFor();
+      const shares = Object.values(anger.probabilities);
+      check(
+        await shown(page),
+        LEVELS.map((level, at) => [`${at}: ${level}`, shares[at]]),
+      );
+      const words = `${anger.score.toFixed(2)} on a scale from 0 to 3; nearest to “${LEVELS[Math.round(anger.score)]}”`;
+      assert.equal(await page.locator("#decided-words").textContent(), words);
+      await button(page, "Copy the answer").click();
+      await page.getByText("Copied as a list in Markdown.").waitFor();
+      const scale = await page.evaluate(() => navigator.clipboard.readText());
+      assert.ok(scale.startsWith(`> ${ANGER}\n\n${words}:\n\n- 0: calm: ${percent(shares[0])}\n- 1: `), scale);
       await page.locator("#decide-text").fill("word ".repeat(1000));
       await button(page, "Decide").click();
       await page

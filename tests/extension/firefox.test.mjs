@@ -59,10 +59,13 @@ test("scores are right on the f16 path, and equal in Chromium's order", async ()
 test("a question about a text is decided by the scores of yes and no", async () => {
   const text = "I was charged twice this month. Please send the money back.";
   const question = "Is the writer asking for money back?";
-  const { shares, truncated } = await page.evaluate((asked) => client.decide({ ...asked, options: null }), {
-    text,
-    question,
-  });
+  const { shares, truncated } = await page.evaluate(
+    (asked) => client.decide({ ...asked, kind: "boolean", options: [] }),
+    {
+      text,
+      question,
+    },
+  );
   const [yes, no] = await page.evaluate(
     (instruction) => score(instruction, ["yes", "no"]),
     `Question: ${question}\n\n${text}`,

@@ -1,20 +1,30 @@
 /**
- * Permanent links to a task: what a fragment holds, what hostile ones may not do, and the page that opens one.
+ * Permanent links to a task or a decision: what a fragment holds, what hostile ones may not do, and the page that opens one.
  *
  * CHROME_PATH  the browser, if it is not in a usual place
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { fragmentOf, LONGEST_LINK, MOST_CANDIDATES, readFragment } from "../../www/link.js";
+import { decisionExamples } from "../../www/decision-examples.js";
+import {
+  fragmentOf,
+  fragmentOfDecision,
+  LONGEST_LINK,
+  MOST_CANDIDATES,
+  MOST_QUESTIONS,
+  readDecision,
+  readFragment,
+} from "../../www/link.js";
 import { noBrowser, ranked, ready, setUp, texts, values, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 /** A fragment with any value in it. */
-const packed = (value, version = "1") => {
+const packed = (value, { version = "1", kind = "task" } = {}) => {
   const bytes = Buffer.from(typeof value === "string" ? value : JSON.stringify(value));
-  return `#task=${version}.${bytes.toString("base64url")}`;
+  return `#${kind}=${version}.${bytes.toString("base64url")}`;
 };
+const packedDecision = (value, version = "1") => packed(value, { version, kind: "decide" });
 
 describe("a task in a link", () => {
   test("comes out as it went in, in any script, without blank candidates", () => {
@@ -77,15 +87,79 @@ describe("a task in a link", () => {
       assert.match(fault, /broken/, fragment);
       assert.deepEqual(rest, {}, fragment);
     }
-    assert.match(readFragment(packed(["a", "b"], "2")).fault, /newer version/);
+    assert.match(readFragment(packed(["a", "b"], { version: "2" })).fault, /newer version/);
     const polluted = readFragment(packed(["__proto__", "constructor"]));
     assert.deepEqual(polluted, { task: { instruction: "__proto__", candidates: ["constructor"] } });
+  });
+});
+
+describe("a decision in a link", () => {
+  const question = ["team", "choice", "Which team?", "billing", "Payments", "support", ""];
+
+  test("comes out as it went in, in any script", () => {
+    const forms = [
+      ...decisionExamples.map(({ state, questions }) => ({ state, questions })),
+      {
+        state: "\u0000 Ωμέγα 中文 👩‍🔬 <b>&amp;</b> #?%20",
+        questions: [{ name: "__proto__", type: "boolean", text: "", options: [], yes: "", no: "nein" }],
+      },
+    ];
+    for (const form of forms) {
+      const fragment = fragmentOfDecision(/** @type {any} */ (form));
+      assert.match(fragment, /^#decide=1\.[\w-]+$/);
+      const questions = form.questions.map((asked) =>
+        asked.type === "boolean" ? { yes: "", no: "", ...asked, options: [] } : asked,
+      );
+      assert.deepEqual(readDecision(fragment), { form: { ...form, questions } });
+      assert.equal(readFragment(fragment), null, "a decision is no task");
+    }
+    assert.equal(readDecision(fragmentOf({ instruction: "a", candidates: ["b"] })), null, "a task is no decision");
+  });
+
+  test("is limited in size, where it is written and where it is read", () => {
+    const asked = { name: "a", type: /** @type {const} */ ("boolean"), text: "b", options: [] };
+    assert.equal(fragmentOfDecision({ state: "a".repeat(LONGEST_LINK), questions: [asked] }), null);
+    assert.equal(fragmentOfDecision({ state: "a", questions: Array(MOST_QUESTIONS + 1).fill(asked) }), null);
+    assert.ok(fragmentOfDecision({ state: "a", questions: Array(MOST_QUESTIONS).fill(asked) }));
+    const many = Array(MOST_QUESTIONS + 1).fill(question);
+    assert.match(readDecision(packedDecision(["a", ...many])).fault, /more than 50 questions/);
+    assert.match(readDecision(packedDecision(["a".repeat(LONGEST_LINK), question])).fault, /longer than/);
+  });
+
+  test("that is broken, of another version or hostile is a fault, and never anything but texts", () => {
+    const broken = [
+      "#decide=",
+      "#decide=1.",
+      packedDecision("[]"),
+      packedDecision("{}"),
+      packedDecision(["only a state"]),
+      packedDecision([["no state"], question]),
+      packedDecision(["a", "b"]),
+      packedDecision(["a", { ...question, length: 7 }]),
+      packedDecision(["a", []]),
+      packedDecision(["a", ["name", "choice"]]),
+      packedDecision(["a", ["name", "toString", "text", "a", ""]]),
+      packedDecision(["a", ["name", "choice", "text", "an option without its description"]]),
+      packedDecision(["a", ["name", "boolean", "text"]]),
+      packedDecision(["a", ["name", "boolean", "text", "yes", "no", "a", "b"]]),
+      packedDecision(["a", ["name", "score", "text", 1, 2]]),
+      packedDecision(["a", ["name", ["choice"], "text", "a", ""]]),
+      packedDecision(["a", question, null]),
+    ];
+    for (const fragment of broken) {
+      const { fault, ...rest } = readDecision(fragment);
+      assert.match(fault, /broken/, fragment);
+      assert.deepEqual(rest, {}, fragment);
+    }
+    assert.match(readDecision(packedDecision(["a", question], "2")).fault, /newer version/);
+    assert.equal(readDecision("#decide"), null, "the tab's own fragment");
   });
 });
 
 describe("the page and links", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
+    ["cappy-web/", here("../../dist")],
     ["order.js", here("../../dist/order.js")],
     ["", here("../../www")],
   ]);
@@ -141,5 +215,76 @@ describe("the page and links", { skip: noBrowser }, () => {
       await ranked(page);
       assert.match(await page.locator("#task-status").textContent(), /^The link's task cannot be read: it is broken/);
       assert.equal(await page.locator(".result").count(), 4);
+    }));
+
+  const form = {
+    state: "From <b>afar</b>.",
+    questions: [
+      {
+        name: "level",
+        type: /** @type {const} */ ("score"),
+        text: "How far?",
+        options: ["[0.2] near", "[0.9] far"].map((name) => ({ name, description: "" })),
+      },
+    ],
+  };
+  const answered = (page) => page.locator("#answers-status", { hasText: /answered in/ }).waitFor();
+
+  test("a link opens its questions and answers them, also on the page that is open; one's own come back", () =>
+    open(fragmentOfDecision(form), async (page) => {
+      await answered(page);
+      assert.equal(await page.locator("#panel-decide").isVisible(), true);
+      assert.equal(await page.locator("#state").inputValue(), form.state);
+      assert.equal(await page.locator("#decision-status").textContent(), "These questions came with the link.");
+      assert.equal(await page.locator("#decision-undo").isVisible(), false);
+      assert.match(await page.locator(".answer").textContent(), /on a scale from 0 to 1/);
+      await page.locator("#state").fill("My own.");
+      assert.equal(await page.evaluate(() => location.hash), "#decide", "the address is not that of another decision");
+      await page.evaluate((hash) => {
+        location.hash = hash;
+      }, fragmentOfDecision(form));
+      await page.waitForFunction((state) => document.querySelector("#state").value === state, form.state);
+      await answered(page);
+      assert.equal(await page.locator("#state").inputValue(), form.state);
+      await page.locator("#decision-undo").click();
+      assert.equal(await page.locator("#state").inputValue(), "My own.");
+      assert.equal(await page.evaluate(() => location.hash), "#decide");
+    }));
+
+  test("a link to the questions is copied, or shown where the browser forbids that", () =>
+    open(
+      "?x#decide",
+      async (page) => {
+        await ready(page);
+        await page.locator("#state").fill("Else");
+        await page.locator("#copy-decision-link").click();
+        await page.locator("#decision-status", { hasText: "are sent to no server" }).waitFor();
+        const copied = new URL(await page.evaluate(() => navigator.clipboard.readText()));
+        assert.equal(copied.search, "?x");
+        const [first] = decisionExamples;
+        const { form } = readDecision(copied.hash);
+        assert.deepEqual(
+          [form.state, ...form.questions.map(({ name }) => name)],
+          ["Else", ...first.questions.map(({ name }) => name)],
+        );
+        await page.evaluate(() => {
+          navigator.clipboard.writeText = () => Promise.reject(new Error("forbidden"));
+        });
+        await page.locator("#copy-decision-link").click();
+        await page.locator("#decision-by-hand").waitFor();
+        assert.equal(await page.locator("#decision-by-hand").inputValue(), copied.href);
+        await page.locator("#state").fill("e".repeat(LONGEST_LINK));
+        await page.locator("#copy-decision-link").click();
+        await page.locator("#decision-status", { hasText: "too much for a link" }).waitFor();
+      },
+      { permissions: ["clipboard-read", "clipboard-write"] },
+    ));
+
+  test("a broken link of a decision is said to be one, and the page's own question stays", () =>
+    open(packedDecision(["a", ["b"]]), async (page) => {
+      await ready(page);
+      const said = await page.locator("#decision-status").textContent();
+      assert.match(said, /^The link's questions cannot be read: it is broken/);
+      assert.equal(await page.locator("#state").inputValue(), decisionExamples[0].state);
     }));
 });

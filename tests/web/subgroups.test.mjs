@@ -1,9 +1,12 @@
-// wgpu cannot request subgroups from a browser, so the package adds them to wgpu's request. That must not be
+// wgpu cannot request subgroups from a browser, so the package adds them to wgpu's request; and it takes wgpu's
+// listener from a device that is lost, because Firefox frees none that has one. That must not be
 // noticed by anything else in the page: a made-up `navigator.gpu` shows what is changed, and for how long.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { withSubgroups } from "../../dist/gpu.js";
+import { withDevice } from "../../dist/gpu.js";
+
+const withSubgroups = (work) => withDevice(true, work);
 
 class Adapter {
   constructor(...features) {
@@ -12,6 +15,10 @@ class Adapter {
   }
   async requestDevice(descriptor) {
     this.requested.push(descriptor?.requiredFeatures ?? []);
+    const device = { onuncapturederror: null };
+    device.lost = new Promise((resolve) => (device.lose = resolve));
+    this.device = device;
+    return this.device;
   }
 }
 
@@ -86,4 +93,23 @@ test("a method that the page has put onto navigator.gpu itself is there again af
   gpu.requestAdapter = own;
   assert.deepEqual((await withSubgroups(open)).requested, [["shader-f16", "subgroups"]]);
   assert.equal(gpu.requestAdapter, own);
+});
+
+test("subgroups are asked for only where they are wanted", async () => {
+  assert.deepEqual((await withDevice(false, open)).requested, [["shader-f16"]]);
+  assertUnchanged();
+});
+
+test("a device that is lost has no listener for errors any more, and one that is not lost keeps it", async () => {
+  for (const subgroups of [true, false]) {
+    const { device } = await withDevice(subgroups, open);
+    const listener = () => {};
+    device.onuncapturederror = listener;
+    await new Promise(setImmediate);
+    assert.equal(device.onuncapturederror, listener);
+    device.lose();
+    await device.lost;
+    await null;
+    assert.equal(device.onuncapturederror, null);
+  }
 });
