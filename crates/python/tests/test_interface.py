@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_a_broken_model_is_named_by_its_file(tmp_path: Path) -> None:
 
 def test_wrong_types_are_named_by_their_number(mini: Scorer) -> None:
     anything: Any = mini
-    for call, what in [
+    cases: list[tuple[Callable[[], object], str]] = [
         (lambda: anything.score("a", "dog"), "responses: is str, and texts are needed"),
         (lambda: anything.score("a", 5), "responses: is int, and texts are needed"),
         (lambda: anything.score("a", ["b", None, "c"]), "response 1: is NoneType, and text is needed"),
@@ -66,7 +67,8 @@ def test_wrong_types_are_named_by_their_number(mini: Scorer) -> None:
         (lambda: anything.decide("s", {}), "questions: are none"),
         (lambda: anything.decide({1, 2}, {}), "state and questions: is not JSON"),
         (lambda: anything.decide("s", {"q": {"type": "choice", "criteria": {"a": None}}}), "questions.q.criteria"),
-    ]:
+    ]
+    for call, what in cases:
         with pytest.raises(CappyError) as raised:
             call()
         assert str(raised.value).startswith(what), str(raised.value)

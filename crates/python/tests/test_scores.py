@@ -10,7 +10,7 @@ from conftest import MINI, bits, command_line, golden_of, golden_pairs
 
 @pytest.mark.parametrize("model", ["cappy-mini", "cappy-small"])
 def test_scores_equal_the_command_lines_to_the_bit_and_transformers_within_bounds(model: str) -> None:
-    pairs = golden_pairs()
+    pairs = golden_pairs(model)
     golden = golden_of(model)
     folder = None if model == "cappy-small" else MINI
     with Scorer.load(folder, device="cpu") as scorer:
@@ -71,7 +71,7 @@ def test_ranking_is_best_first_and_ties_go_to_the_earlier(mini: Scorer) -> None:
 
 def test_decisions_are_those_of_the_command_line(mini: Scorer) -> None:
     state = {"message": "I was charged twice, and I want my money back."}
-    questions = {
+    questions: dict[str, dict[str, object]] = {
         "team": {"type": "choice", "criteria": {"billing": "Payments and refunds", "support": None}},
         "urgent": {"type": "score", "instructions": "How severe is it?", "criteria": ["Cosmetic", "Blocking"]},
         "refund": {"type": "boolean", "instructions": "Is a refund asked for?"},
@@ -106,7 +106,7 @@ def test_info_says_what_was_loaded(mini: Scorer) -> None:
     info = mini.info()
     assert info["model"] == str(MINI)
     assert info["adapter"]["backend"] == "cpu"
-    assert info["config"]["hidden_size"] == 256
+    assert info["config"]["hidden_size"] == 128
     assert repr(mini).startswith(f"<cappy.Scorer: {MINI} on ")
 
 

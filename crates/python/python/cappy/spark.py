@@ -25,8 +25,8 @@ def score(
 ) -> DataFrame:
     """The DataFrame with the columns ``score``, ``tokens`` and ``truncated`` appended.
 
-    Nothing is collected, and nothing computed before Spark asks. Each Python worker of an executor loads the model once.
-    Spark runs a task again when its executor dies, and a pair's score is the same wherever it is computed.
+    Nothing is collected, and nothing computed before Spark asks. Each Python worker of an executor loads the model
+    once. Spark runs a task again when its executor dies, and a pair's score is the same wherever it is computed.
 
     Args:
         df: the DataFrame.
