@@ -122,11 +122,11 @@ def contend(name, threads):
     print(json.dumps({"import": imported - begin, "first": first - begin}), flush=True)
     for line in sys.stdin:
         pairs = [tuple(pair) for pair in json.loads(line)]
-        begin = time.perf_counter()
+        begin, busy = time.perf_counter(), time.process_time()
         scores = score(pairs)
-        seconds = time.perf_counter() - begin
+        seconds, busy = time.perf_counter() - begin, time.process_time() - busy
         peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-        print(json.dumps({"seconds": seconds, "scores": scores, "peak": int(peak.split()[1]) * 1024}), flush=True)
+        print(json.dumps({"seconds": seconds, "cpu": busy, "scores": scores, "peak": int(peak.split()[1]) * 1024}), flush=True)
 
 
 def export():
@@ -197,7 +197,7 @@ def race(arguments):
             children[name] = start(name, arguments.threads)
             starts.append(call(children[name]))
         results[name] = {key: statistics.median(each[key] for each in starts) for key in ("import", "first")}
-        results[name] |= {"samples": [], "error": 0.0}
+        results[name] |= {"samples": [], "cpu": [], "error": 0.0}
     for round_ in range(arguments.rounds + 1):
         pairs = texts(arguments.pairs, round_)
         order = list(CONTESTANTS)
@@ -209,6 +209,7 @@ def race(arguments):
             result["error"], result["peak"] = max(result["error"], error), answer["peak"]
             if round_ > 0:  # The first round warms up.
                 result["samples"].append(arguments.pairs / answer["seconds"])
+                result["cpu"].append(arguments.pairs / answer["cpu"])
     for name, package in CONTESTANTS.items():
         seen = set()
         own = installed(package, seen) + sum(installed(each, seen) for each in BESIDES.get(package, []))
@@ -218,12 +219,15 @@ def race(arguments):
         children[name].kill()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps({"arguments": {**vars(arguments), "out": ""}, "results": results}, indent=1))
-    print("| | import, s | first score, s | pairs a second (lowest to highest) | peak memory, MB | installed, MB | model, MB | off by |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    columns = ["", "import, s", "first score, s", "pairs a second (lowest to highest)", "pairs a second of processor time"]
+    columns += ["peak memory, MB", "installed, MB", "model, MB", "off by"]
+    print("| " + " | ".join(columns) + " |")
+    print("| --- |" + " ---: |" * (len(columns) - 1))
     for name, each in results.items():
         rate, spread = statistics.median(each["samples"]), f"{min(each['samples']):.0f} to {max(each['samples']):.0f}"
         sizes = " | ".join(f"{each[key] / 1e6:.0f}" for key in ("peak", "installed", "model"))
-        print(f"| {name} | {each['import']:.2f} | {each['first']:.2f} | {rate:.0f} ({spread}) | {sizes} | {each['error']:.1e} |")
+        times = f"{each['import']:.2f} | {each['first']:.2f}"
+        print(f"| {name} | {times} | {rate:.0f} ({spread}) | {statistics.median(each['cpu']):.0f} | {sizes} | {each['error']:.1e} |")
 
 
 def processes(arguments):

@@ -159,7 +159,7 @@ def test_what_is_no_table_is_refused(mini: Scorer) -> None:
     for data in ({"instruction": ["a"]}, 5, pa.array(["a"])):
         with pytest.raises(CappyError, match="^data: "):
             mini.score_arrow(data)  # type: ignore[arg-type]
-    with pytest.raises(CappyError, match="^on_error: is \"skip\"; raise and null are known$"):
+    with pytest.raises(CappyError, match='^on_error: is "skip"; raise and null are known$'):
         mini.score_arrow(TABLE, on_error="skip")  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -57,6 +58,8 @@ def check(folder: Path, expected: Any) -> None:
 def spark() -> Iterator[Any]:
     from pyspark.sql import SparkSession
 
+    # Executors run this virtual environment's Python, and not the system's.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     builder: Any = SparkSession.builder
     settings = {
         "spark.driver.host": "127.0.0.1",
@@ -145,7 +148,15 @@ def ray() -> Iterator[Any]:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=200 << 20, _node_ip_address="127.0.0.1")
+    # Actors find the classes of this file.
+    environment = {"env_vars": {"PYTHONPATH": str(Path(__file__).parent)}}
+    ray.init(
+        num_cpus=4,  # Two for the actors, and some for reading and writing.
+        include_dashboard=False,
+        object_store_memory=200 << 20,
+        runtime_env=environment,
+        _node_ip_address="127.0.0.1",
+    )
     yield ray
     ray.shutdown()
 
