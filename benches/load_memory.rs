@@ -66,7 +66,7 @@ impl View for Lazy<'_> {
 }
 
 fn make(folder: &Path) {
-    let config = Shape::Large.config();
+    let config = Shape::Large.config().unwrap();
     let checkpoint = Checkpoint::random(&config, 1, RandomProfile::Plain);
     let tensors = tensor_shapes(&config)
         .into_iter()

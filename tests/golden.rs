@@ -72,6 +72,7 @@ models! {
     modernbert_mean: "modernbert-mean",
     modernbert_odd: "modernbert-odd",
     ettin_17m: "ettin-17m",
+    ettin_68m: "ettin-68m",
     cappy_mini: "cappy-mini",
     cappy_small: "cappy-small",
 }

@@ -1,13 +1,13 @@
 """Makes what `npm run bench:peers` measures with: models of random weights, texts, expected scores.
 
     pip install -r bench/peers/requirements.txt
-    python bench/peers/make_models.py [--shapes mini,base,large]
+    python bench/peers/make_models.py [--shapes mini,base,large,ettin-17m,ettin-68m]
 
 Writes to target/peers/
-    workloads.json            the texts, and their ids for those who take ids
+    workloads-FAMILY.json     the texts, and their ids for those who take ids, by the family's tokenizer
     SHAPE/model/              the checkpoint that we load; the others have the same weights
     SHAPE/model-q8/           the same with its weights rounded by `cappy convert`, and model-q4
-    SHAPE/plain-fp32.onnx     and fused-fp32, plain-fp16, fused-fp16: see graphs.py
+    SHAPE/plain-fp32.onnx     and fused-fp32, plain-fp16, fused-fp16: see graphs.py and modernbert.py
     SHAPE/plain-q8.onnx       weights and activations of matmuls in 8 bits
     SHAPE/expected.json       onnxruntime's fp32 scores of every workload, on the CPU
     SHAPE/expected-q8.json    the same of the weights in model-q8, and -q4 of those in model-q4
@@ -32,30 +32,58 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 import graphs
+import modernbert
 import workloads
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "target" / "peers"
-TOKENIZER = ROOT / "models" / "cappy-mini" / "tokenizer.json"
+TOKENIZERS = {
+    "roberta": ROOT / "models" / "cappy-mini" / "tokenizer.json",
+    "modernbert": ROOT / "tests" / "golden" / "tokenizers" / "modernbert.json",
+}
+# The graphs of a family.
+GRAPHS = {"roberta": graphs, "modernbert": modernbert}
 SEED = 1
-# Layers, width, heads and words, as `Shape` in src/bench.rs has them.
-SHAPES = {"mini": (4, 256, 4, 8192), "base": (12, 768, 12, 50265), "large": (24, 1024, 16, 50265)}
+# Family, layers, width, heads and words, as `Shape` in src/bench/shape.rs has them.
+SHAPES = {
+    "mini": ("roberta", 4, 256, 4, 8192),
+    "base": ("roberta", 12, 768, 12, 50265),
+    "large": ("roberta", 24, 1024, 16, 50265),
+    "ettin-17m": ("modernbert", 7, 256, 4, 50368),
+    "ettin-68m": ("modernbert", 19, 512, 8, 50368),
+}
 # Not longer than some minutes on two cores.
-EXPECTED = {"mini": None, "base": ["W1", "W2", "W3", "W4"], "large": ["W2", "W4", "S4"]}
+EXPECTED = {
+    "mini": None,
+    "base": ["W1", "W2", "W3", "W4"],
+    "large": ["W2", "W4", "S4"],
+    "ettin-17m": ["W1", "W2", "W3", "W4", "W5"],
+    "ettin-68m": ["W1", "W2", "W3", "W4", "W5"],
+}
 # What our weights are rounded to.
 QUANTISED = ["q8", "q4"]
 
 
 def config(shape):
     """A config.json."""
-    layers, hidden, heads, words = SHAPES[shape]
-    return {
-        "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
+    family, layers, hidden, heads, words = SHAPES[shape]
+    every = {
         "vocab_size": words, "hidden_size": hidden, "num_hidden_layers": layers,
-        "num_attention_heads": heads, "intermediate_size": 4 * hidden, "hidden_act": "gelu",
+        "num_attention_heads": heads, "id2label": {"0": "LABEL_0"},
+    }
+    if family == "modernbert":
+        return every | {
+            "architectures": ["ModernBertForSequenceClassification"], "model_type": "modernbert",
+            "intermediate_size": 3 * hidden // 2, "hidden_activation": "gelu", "max_position_embeddings": 8192,
+            "norm_eps": 1e-5, "bos_token_id": 1426, "cls_token_id": 1426, "pad_token_id": 1424,
+            "eos_token_id": 1427, "sep_token_id": 1427, "local_attention": 128, "global_attn_every_n_layers": 3,
+            "global_rope_theta": 160000.0, "local_rope_theta": 10000.0, "classifier_pooling": "cls",
+        }
+    return every | {
+        "architectures": ["RobertaForSequenceClassification"], "model_type": "roberta",
+        "intermediate_size": 4 * hidden, "hidden_act": "gelu",
         "max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
         "bos_token_id": 0, "pad_token_id": workloads.PAD, "eos_token_id": 2,
-        "id2label": {"0": "LABEL_0"},
     }
 
 
@@ -73,13 +101,14 @@ def make_checkpoint(folder, shape):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "asked.json").write_text(json.dumps(config(shape)))
     cargo_run("--example", "random_checkpoint", "--",
-              folder / "asked.json", str(SEED), "plain", TOKENIZER, folder, "f16")
+              folder / "asked.json", str(SEED), "plain", TOKENIZERS[SHAPES[shape][0]], folder, "f16")
 
 
 def make_graphs(folder, shape):
     """Both graphs in both types, and the quantised one."""
     tensors = None
-    for build in (graphs.plain, graphs.fused):
+    of = GRAPHS[SHAPES[shape][0]]
+    for build in (of.plain, of.fused):
         for dtype in ("float32", "float16"):
             file = folder / f"{build.__name__}-fp{dtype[-2:]}.onnx"
             if not file.exists():
@@ -121,7 +150,7 @@ def make_quantised(folder, shape, dtype, all_workloads):
         return
     expanded = folder / f"expanded-{dtype}"
     cargo_run("--", "convert", model, expanded, "--dtype", "f16")
-    graph = graphs.fused(config(shape), load_file(expanded / "model.safetensors"), "float32")
+    graph = GRAPHS[SHAPES[shape][0]].fused(config(shape), load_file(expanded / "model.safetensors"), "float32")
     shutil.rmtree(expanded)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     expected.write_text(json.dumps({"scores": expected_of(session, shape, all_workloads)}))
@@ -149,15 +178,18 @@ def make_expected(folder, shape, all_workloads):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", default="mini,base,large")
+    parser.add_argument("--shapes", default=",".join(SHAPES))
     shapes = parser.parse_args().shapes.split(",")
     OUT.mkdir(parents=True, exist_ok=True)
-    all_workloads = workloads.make_all(Tokenizer.from_file(str(TOKENIZER)))
-    (OUT / "workloads.json").write_text(json.dumps(all_workloads))
-    for name, workload in all_workloads.items():
-        say(f"{name}: {workload['pairs']} pairs, {workload['realTokens']} tokens, {workload['paddedTokens']} padded")
+    by_family = {}
+    for family in dict.fromkeys(SHAPES[shape][0] for shape in shapes):
+        made = by_family[family] = workloads.make_all(Tokenizer.from_file(str(TOKENIZERS[family])), family)
+        (OUT / f"workloads-{family}.json").write_text(json.dumps(made))
+        for name, of in made.items():
+            say(f"{family} {name}: {of['pairs']} pairs, {of['realTokens']} tokens, {of['paddedTokens']} padded")
     for shape in shapes:
         folder = OUT / shape
+        all_workloads = by_family[SHAPES[shape][0]]
         if not (folder / "model" / "model.safetensors").exists():
             make_checkpoint(folder / "model", shape)
         make_graphs(folder, shape)

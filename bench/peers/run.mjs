@@ -19,8 +19,9 @@ const HELP = `npm run bench:peers -- [OPTION...]
 
   --hosts LIST      of dawn, firefox, chromium, cpu (all four), and without a GPU, in WebAssembly:
                     wasm-node, wasm-firefox, wasm-chromium
-  --shapes LIST     of mini, base, large (all)
-  --workloads LIST  of W1, W2, W3, W4, S2, S4, S8 (all; S for the plot, and at the mini shape alone)
+  --shapes LIST     of mini, base, large, ettin-17m, ettin-68m (all)
+  --workloads LIST  of W1, W2, W3, W4, W5, S2, S4, S8 (all; S for the plot, and at the mini shape alone;
+                    W5, pairs of 1,000 tokens, with Ettin's shapes)
   --dtypes LIST     of f16, q8, q4: how our weights are held, a row each (all)
   --ours            leave out the others, to compare ours among themselves
   --scaling         instead: our time per token at 16 to 1,024 candidates, mini, dawn and firefox
@@ -57,7 +58,9 @@ const THEIRS_IN_WASM = {
 };
 const LEAD_IN_WASM = 1.5;
 /** How much slower than their best the others may be and still go on; at base only the best does. */
-const LEAD = { mini: 1.5, base: 1, large: 1 };
+const LEAD = { mini: 1.5, base: 1, large: 1, "ettin-17m": 1.5, "ettin-68m": 1 };
+/** Whose tokenizer made the ids of a shape's texts. */
+const familyOf = (shape) => (shape.startsWith("ettin") ? "modernbert" : "roberta");
 
 const { values: options } = parseArgs({
   options: {
@@ -82,16 +85,20 @@ if (options.help) {
 }
 const list = (given, usual) => given?.split(",") ?? usual;
 const hostNames = list(options.hosts, options.scaling ? ["dawn", "firefox"] : [...Object.keys(hosts), "cpu"]);
-const shapes = list(options.shapes, options.scaling ? ["mini"] : ["mini", "base", "large"]);
+const shapes = list(options.shapes, options.scaling ? ["mini"] : Object.keys(LEAD));
 const dtypes = options.scaling ? ["f16"] : options.dtypes.split(",");
 const rounds = Number(options.rounds);
 const longest = Number(options.longest);
 
 if (!existsSync(join(ROOT, "dist/index.js"))) throw new Error("dist/ is missing: run scripts/build-web");
-if (!existsSync(join(MODELS, "workloads.json")))
-  throw new Error("target/peers/ is missing: run bench/peers/make_models.py");
-const sizes = JSON.parse(readFileSync(join(MODELS, "workloads.json"), "utf8"));
-const scaling = Object.keys(sizes).filter((name) => /^(mixed|equal)/.test(name));
+const workloadsFile = (shape) => `workloads-${familyOf(shape)}.json`;
+const missing = shapes.map(workloadsFile).find((file) => !existsSync(join(MODELS, file)));
+if (missing) throw new Error(`target/peers/${missing} is missing: run bench/peers/make_models.py`);
+/** Each shape's workloads. */
+const sizes = Object.fromEntries(
+  shapes.map((shape) => [shape, JSON.parse(readFileSync(join(MODELS, workloadsFile(shape)), "utf8"))]),
+);
+const scaling = Object.keys(sizes[shapes[0]]).filter((name) => /^(mixed|equal)/.test(name));
 
 const site = await serve(ROOT);
 const busyCores = await otherWork();
@@ -120,6 +127,8 @@ function workloadsOf(shape) {
     mini: ["W2", "W4", "S2", "S4", "S8", "W1", "W3"],
     base: ["W2", "W4", "W1", "W3"],
     large: ["W2", "W4"],
+    "ettin-17m": ["W2", "W4", "W1", "W3", "W5"],
+    "ettin-68m": ["W2", "W4", "W1", "W3", "W5"],
   }[shape];
   return options.workloads ? usual.filter((name) => options.workloads.split(",").includes(name)) : usual;
 }
@@ -188,9 +197,9 @@ function wasmContestantsOf(hostName, host, shape) {
   }));
 }
 
-const prepare = (call) => call("prepare", { address: `${site.url}/target/peers/workloads.json` });
-const sizeOf = (workload) => {
-  const { pairs, realTokens, paddedTokens } = sizes[workload];
+const prepare = (call, shape) => call("prepare", { address: `${site.url}/target/peers/${workloadsFile(shape)}` });
+const sizeOf = (shape, workload) => {
+  const { pairs, realTokens, paddedTokens } = sizes[shape][workload];
   return { pairs, realTokens, paddedTokens };
 };
 function refereeOf(shape) {
@@ -217,7 +226,7 @@ async function measureOnGpu(name, shape, into) {
       const best = theirBest[name] ?? "onnxruntime-web webgpu, plain";
       contestants = contestants.filter(({ name }) => isOurs(name) || name === best);
     }
-    await prepare(host.call);
+    await prepare(host.call, shape);
     for (const contestant of contestants) {
       // By itself ours would take the CPU where that is faster, and these rows are about the adapter.
       const options = contestant.kind === "ours" ? { cache: false, device: "gpu" } : undefined;
@@ -226,11 +235,11 @@ async function measureOnGpu(name, shape, into) {
     const referee = refereeOf(shape);
     if (options.scaling) {
       const runs = await referee.interleave(contestants, scaling, rounds);
-      for (const workload of scaling) into.cases[workload] = { ...sizeOf(workload), runs: runs[workload] };
+      for (const workload of scaling) into.cases[workload] = { ...sizeOf(shape, workload), runs: runs[workload] };
       return;
     }
     const limits = { rounds, longest, lead: LEAD[shape] };
-    contestants = await contest(referee, contestants, workloadsOf(shape), sizes, limits, (workload, result) => {
+    contestants = await contest(referee, contestants, workloadsOf(shape), sizes[shape], limits, (workload, result) => {
       into.cases[workload] = result;
       if (result.runs) theirBest[name] = bestOfTheirs(result.runs)?.[0];
       save();
@@ -256,7 +265,7 @@ function firstOf(contestant) {
 async function firstRun(open, contestant, referee) {
   const host = await open(site, noShaderCache);
   try {
-    await prepare(host.call);
+    await prepare(host.call, referee.shape);
     const here = { ...contestant, call: host.call };
     const load = (await enter(here)).seconds;
     const score = (await referee.run(here, "W2", 0)).seconds;
@@ -276,14 +285,14 @@ async function measureInWasm(name, shape, into) {
   try {
     const contestants = wasmContestantsOf(name, host, shape);
     for (const contestant of contestants) {
-      await prepare(contestant.call);
+      await prepare(contestant.call, shape);
       into.contestants[contestant.name] = (await enter(contestant)).info;
     }
     await contest(
       refereeOf(shape),
       contestants,
       workloadsOf(shape),
-      sizes,
+      sizes[shape],
       { rounds, longest, lead: LEAD_IN_WASM },
       (workload, result) => {
         into.cases[workload] = result;
@@ -300,13 +309,13 @@ async function measureOnCpu(shape, into) {
   const contestants = await cpuContestants({ root: ROOT, site, shape, ...options, dtypes, oursAlone: options.ours });
   try {
     for (const contestant of contestants) {
-      await prepare(contestant.call);
+      await prepare(contestant.call, shape);
       const { seconds, info } = await enter(contestant);
       into.contestants[contestant.name] = info ?? {};
       say(`${shape} ${contestant.name}: loaded in ${seconds.toFixed(2)} s`);
     }
     const limits = { rounds, longest, lead: Infinity };
-    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes, limits, (workload, result) => {
+    await contest(refereeOf(shape), contestants, workloadsOf(shape), sizes[shape], limits, (workload, result) => {
       into.cases[workload] = result;
       save();
     });

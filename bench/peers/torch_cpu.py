@@ -9,7 +9,7 @@ import time
 import urllib.request
 
 import torch
-from transformers import RobertaConfig, RobertaForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
 import workloads
 
@@ -25,7 +25,7 @@ def prepare(address):
 def enter(**_):
     begin = time.perf_counter()
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    model = RobertaForSequenceClassification.from_pretrained(f"{folder}/model", dtype=dtype)
+    model = AutoModelForSequenceClassification.from_pretrained(f"{folder}/model", dtype=dtype)
     state["model"] = model.eval()
     return {"seconds": time.perf_counter() - begin, "info": {"torch": torch.__version__}}
 
@@ -34,6 +34,9 @@ def run(workload, variant, **_):
     variants = state["workloads"][workload]["variants"]
     begin = time.perf_counter()
     feeds = workloads.feeds(variants[variant % len(variants)]["ids"])
+    if state["model"].config.model_type == "modernbert":
+        # It counts positions itself, from 0.
+        del feeds["position_ids"]
     with torch.inference_mode():
         logits = state["model"](**{name: torch.from_numpy(array) for name, array in feeds.items()}).logits
     scores = logits[:, 0].tolist()

@@ -9,9 +9,11 @@ import re
 
 import numpy as np
 
+# What rows are padded with, and the position of the first token less one. Any token would do, since the
+# mask leaves it out, and ModernBERT's graphs are made for these positions (modernbert.py).
 PAD = 1
-# `<s> A </s></s> B </s>`
-SPECIALS = 4
+# `<s> A </s></s> B </s>`, and ModernBERT's `[CLS] A [SEP] B [SEP]`.
+SPECIALS = {"roberta": 4, "modernbert": 3}
 # Several sets of texts, so that no run can pass with the answer of the one before.
 MOST_VARIANTS = 4
 MOST_PAIRS = 256
@@ -35,6 +37,8 @@ LENGTHS = {
 }
 # Few tokens, so that reading weights counts for as much as it ever does.
 SHORT = {"W4": (16, even(4, 16, 4))}
+# Long answers or passages, 1,000 tokens a pair, which only ModernBERT reads.
+LONG = {"W5": (97, [900] * 16)}
 # Does our time follow the real tokens alone? More and more candidates of the same mixture of
 # lengths; then as many tokens in candidates of one length.
 MIXTURE = even(4, 60, 16)
@@ -69,7 +73,7 @@ class Texts:
         raise ValueError(f"no text of {tokens} tokens found")
 
 
-def make(tokenizer, lengths, seed):
+def make(tokenizer, lengths, seed, family):
     """One workload: several times an instruction with its candidates."""
     texts = Texts(tokenizer, seed)
     instruction_tokens, candidate_tokens = lengths
@@ -79,7 +83,7 @@ def make(tokenizer, lengths, seed):
         order = texts.dice.sample(candidate_tokens, len(candidate_tokens))
         candidates = [texts.of(tokens) for tokens in order]
         ids = [tokenizer.encode(instruction, candidate).ids for candidate in candidates]
-        expected = [instruction_tokens + tokens + SPECIALS for tokens in order]
+        expected = [instruction_tokens + tokens + SPECIALS[family] for tokens in order]
         assert [len(row) for row in ids] == expected, "pairs have other lengths than their parts"
         variants.append({"instruction": instruction, "candidates": candidates, "ids": ids})
     return {"variants": variants, **tokens(variants[0]["ids"])}
@@ -94,11 +98,11 @@ def tokens(ids):
     }
 
 
-def make_all(tokenizer):
+def make_all(tokenizer, family):
     """All workloads by name."""
     # In this order, because a place in it is a seed.
-    everything = {**LENGTHS, **SCALING, **SHORT}
-    return {name: make(tokenizer, lengths, seed) for seed, (name, lengths) in enumerate(everything.items())}
+    everything = {**LENGTHS, **SCALING, **SHORT, **(LONG if family == "modernbert" else {})}
+    return {name: make(tokenizer, lengths, seed, family) for seed, (name, lengths) in enumerate(everything.items())}
 
 
 def feeds(ids):

@@ -8,6 +8,7 @@ export const GROUPS = [
       ["docs/javascript.md", "javascript", "In a web app"],
       ["docs/command-line.md", "command-line", "Command line"],
       ["docs/rust.md", "rust", "In Rust"],
+      ["docs/python.md", "python", "In Python"],
       ["docs/extension.md", "extension", "Browser extension"],
       ["docs/adapters.md", "adapters", "Adapters"],
     ],
@@ -35,6 +36,7 @@ export const GROUPS = [
     title: "In production",
     pages: [
       ["docs/hosting.md", "hosting", "Hosting"],
+      ["docs/scale.md", "scale", "Scoring at scale"],
       ["docs/errors.md", "errors", "Errors"],
       ["docs/browsers.md", "browsers", "What works where"],
       ["docs/performance.md", "performance", "Performance"],

@@ -371,6 +371,7 @@ mod tests {
                 weights: crate::checkpoint::WeightFormat::F16,
                 tokens: None,
                 scaling: false,
+                lengths: false,
                 software: false,
                 kernel: None,
             };

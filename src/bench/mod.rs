@@ -2,19 +2,20 @@
 
 mod compare;
 mod kernels;
+mod lengths;
 mod peaks;
 mod report;
 mod scaling;
+mod shape;
 mod table;
 
 use std::ops::ControlFlow;
 
-use serde::Serialize;
 use web_time::Instant;
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, RandomProfile, WeightFormat, tensor_shapes};
-use crate::config::{Activation, Config, Family};
+use crate::config::Config;
 use crate::encoder::Encoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Dtype, Gpu};
@@ -24,9 +25,11 @@ use crate::tune::tune;
 
 pub use compare::{Baseline, Change, Comparison};
 pub use kernels::{Bound, KernelTime, KernelTimer};
+pub use lengths::LengthTime;
 pub use peaks::{Peak, Peaks};
 pub use report::{Report, Workload};
 pub use scaling::{Scaling, SetTime};
+pub use shape::Shape;
 
 /// Tokens of each pair in the batch: an instruction and an answer of a few sentences.
 const PAIR_TOKENS: usize = 128;
@@ -36,44 +39,6 @@ const PAIR_TOKENS: usize = 128;
 const LEAST_RUNS: usize = 3;
 const MOST_RUNS: usize = 9;
 const MOST_SECONDS: f64 = 20.0;
-
-/// A model shape with random weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Shape {
-    /// 4 layers of 256.
-    Mini,
-    /// 12 layers of 768, as RoBERTa-base.
-    Base,
-    /// 24 layers of 1024, as RoBERTa-large and Cappy-large.
-    Large,
-}
-
-impl Shape {
-    /// The config of the shape.
-    pub fn config(self) -> Config {
-        let (num_hidden_layers, hidden_size, num_attention_heads, vocab_size) = match self {
-            Shape::Mini => (4, 256, 4, 8192),
-            Shape::Base => (12, 768, 12, 50_265),
-            Shape::Large => (24, 1024, 16, 50_265),
-        };
-        Config {
-            family: Family::Roberta,
-            vocab_size,
-            hidden_size,
-            num_hidden_layers,
-            num_attention_heads,
-            intermediate_size: 4 * hidden_size,
-            hidden_act: Activation::Gelu,
-            max_position_embeddings: 514,
-            type_vocab_size: 1,
-            layer_norm_eps: 1e-5,
-            pad_token_id: 1,
-            labels: vec!["LABEL_0".into()],
-            modernbert: None,
-        }
-    }
-}
 
 /// What to measure.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +54,8 @@ pub struct Options<'a> {
     pub tokens: Option<usize>,
     /// Whether to measure how the time grows with the number of candidates, too.
     pub scaling: bool,
+    /// Whether to measure how the time grows with the length of one pair, too.
+    pub lengths: bool,
     /// Whether the adapter is a CPU that runs shaders. Native adapters say so themselves.
     pub software: bool,
     /// The matmul kernel that is to run everything; by default those that measuring finds.
@@ -119,7 +86,7 @@ pub async fn run(
     let mut tell = Teller(progress);
     tell.say("opening the adapter", 0.0)?;
     let gpu = Gpu::open(options.dtype).await?;
-    let config = options.shape.config();
+    let config = options.shape.config()?;
     tell.say("choosing kernels", 0.0)?;
     let tuned = tune(&gpu, options.weights, options.kernel, None).await?;
     let software = options.software || tuned.choice.is_software();
@@ -151,9 +118,8 @@ pub async fn run(
     let gpu_bytes = gpu.allocated_bytes() - before;
 
     tell.say("compiling and running the first batch", 0.4)?;
-    let lengths = |pairs: usize| vec![PAIR_TOKENS; pairs];
-    let batch = Batch::new(&pairs(&config, &lengths(tokens / PAIR_TOKENS)));
-    let single = Batch::new(&pairs(&config, &lengths(1)));
+    let batch = Batch::new(&pairs(&config, &vec![PAIR_TOKENS; tokens / PAIR_TOKENS]));
+    let single = Batch::new(&pairs(&config, &[PAIR_TOKENS]));
     let first_seconds = time(&gpu, &encoder, &batch).await?;
     let (mut seconds, mut one_pair) = (Vec::new(), Vec::new());
     let start = Instant::now();
@@ -177,6 +143,11 @@ pub async fn run(
     }
     let scaling = if options.scaling {
         Some(scaling::measure(&gpu, &encoder, &config, budget, &mut tell).await?)
+    } else {
+        None
+    };
+    let lengths = if options.lengths {
+        Some(lengths::measure(&gpu, &encoder, &config, before, &mut tell).await?)
     } else {
         None
     };
@@ -210,6 +181,7 @@ pub async fn run(
         kernel_timer: kernels::timer(&gpu),
         workloads,
         scaling,
+        lengths,
     })
 }
 
@@ -221,7 +193,7 @@ fn tokens(gpu: &Gpu, options: &Options<'_>) -> usize {
 
 /// Pairs of so many tokens each. Which tokens they are makes no difference to the time.
 fn pairs(config: &Config, lengths: &[usize]) -> Vec<Encoded> {
-    let offset = config.pad_token_id + 1;
+    let offset = config.first_position() as u32;
     let pair = |(pair, &tokens): (usize, &usize)| Encoded {
         ids: (0..tokens)
             .map(|i| ((pair * 7919 + i * 104_729) % config.vocab_size) as u32)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::kernels::{KernelTime, KernelTimer};
+use super::lengths::LengthTime;
 use super::peaks::Peaks;
 use super::scaling::Scaling;
 use super::{Dtype, Shape};
@@ -57,6 +58,9 @@ pub struct Report {
     pub workloads: Vec<Workload>,
     /// How the time grows with the number of candidates, where that was asked for.
     pub scaling: Option<Scaling>,
+    /// How time and memory grow with the length of one pair, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lengths: Option<Vec<LengthTime>>,
 }
 
 /// Pairs that are scored together, after everything was compiled.

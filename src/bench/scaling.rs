@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn mixed_and_equal_sets_have_the_same_tokens() {
-        let config = super::super::Shape::Mini.config();
+        let config = super::super::Shape::Mini.config().unwrap();
         for (candidates, mixed) in SETS {
             let tokens: usize =
                 set(&config, candidates, mixed).iter().map(|pair| pair.ids.len()).sum();

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::kernels::{Bound, KernelTime, KernelTimer};
+use super::lengths::LengthTime;
 use super::report::{Report, Workload};
 use super::scaling::Scaling;
 
@@ -22,7 +23,7 @@ impl Report {
              kernels   {:>10.2} s         choosing {}\n\
              load      {:10.2} s         making weights and bringing them to the GPU\n\
              first     {:10.2} s         the first batch, with compilation",
-            format!("{:?}", self.shape).to_lowercase(),
+            self.shape.name(),
             self.parameters as f64 / 1e6,
             format!("{:?}, weights in {}", self.dtype, self.weights).to_lowercase(),
             self.adapter.name,
@@ -58,6 +59,9 @@ impl Report {
         });
         if let Some(scaling) = &self.scaling {
             text.push_str(&scaling_table(scaling));
+        }
+        if let Some(lengths) = &self.lengths {
+            text.push_str(&lengths_table(lengths));
         }
         text
     }
@@ -142,5 +146,24 @@ fn scaling_table(scaling: &Scaling) -> String {
         100.0 * scaling.largest_difference,
         100.0 * scaling.mixed_difference,
     );
+    text
+}
+
+fn lengths_table(lengths: &[LengthTime]) -> String {
+    let mut text = format!(
+        "\none pair by its length\n{:>8}{:>14}{:>14}{:>10}{:>16}\n",
+        "tokens", "ms", "us a token", "GFLOP", "GPU memory MB"
+    );
+    for length in lengths {
+        let _ = writeln!(
+            text,
+            "{:>8}{:>14.1}{:>14.2}{:>10.2}{:>16.1}",
+            length.tokens,
+            length.seconds * 1e3,
+            length.microseconds_per_token,
+            length.flops as f64 / 1e9,
+            length.gpu_bytes as f64 / 1e6,
+        );
+    }
     text
 }

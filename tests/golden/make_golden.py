@@ -186,6 +186,8 @@ FAMILY_MODELS = {
     ),
     # As Ettin's encoder of 17 million parameters, with fewer words.
     "ettin-17m": (family("ModernBert", "modernbert", **sizes(256, 4, 384, 7, 1500, 512)), 1, "modernbert"),
+    # As the one of 68 million parameters.
+    "ettin-68m": (family("ModernBert", "modernbert", **sizes(512, 8, 768, 19, 1500, 512)), 1, "modernbert"),
     "distilbert": (
         family("DistilBert", "distilbert", **sizes(96, 4, 256, 2, 1200, 512, ("NEGATIVE", "POSITIVE"))),
         1,

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use cappy::bench::{Baseline, Comparison, Options, Report, Shape};
 use cappy::checkpoint::WeightFormat;
 use cappy::{DTYPES, Error, ErrorKind, compute_and_weights, lines};
-use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
@@ -20,9 +19,9 @@ use crate::{output, progress};
 /// same run measures: multiply-adds of f16 numbers in f32, and copying memory.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Whose shape: cappy-mini, RoBERTa base, or RoBERTa large
-    #[arg(long, value_enum, default_value_t = ShapeArg::Base)]
-    shape: ShapeArg,
+    /// Whose shape: cappy-mini, RoBERTa base, RoBERTa large, or Ettin's ModernBERTs of 17 and 68 million parameters
+    #[arg(long, default_value = "base", value_parser = PossibleValuesParser::new(Shape::ALL.map(Shape::name)))]
+    shape: String,
 
     /// How weights are held: f16, f16 that the shaders unpack as they do where the adapter has none
     /// (f32), or rounded to 8 or 4 bits; `auto` is f16
@@ -41,6 +40,10 @@ pub struct Args {
     #[arg(long)]
     scaling: bool,
 
+    /// Also time one pair of 128, 512, 1,024, 4,096 and 8,192 tokens, as far as the shape reads them
+    #[arg(long)]
+    lengths: bool,
+
     /// Tell what moved since an earlier run, whose --json is in FILE
     ///
     /// Medians are compared. A change counts when it exceeds twice the distances between the
@@ -53,14 +56,6 @@ pub struct Args {
     json: bool,
 }
 
-/// The library's [`Shape`] as a word on the command line.
-#[derive(Clone, Copy, ValueEnum)]
-enum ShapeArg {
-    Mini,
-    Base,
-    Large,
-}
-
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Printed<'a> {
@@ -71,11 +66,7 @@ struct Printed<'a> {
 }
 
 pub async fn run(args: Args) -> Result<Outcome> {
-    let shape = match args.shape {
-        ShapeArg::Mini => Shape::Mini,
-        ShapeArg::Base => Shape::Base,
-        ShapeArg::Large => Shape::Large,
-    };
+    let shape = Shape::of_name(&args.shape).expect("one of the names that clap knows");
     let (dtype, weights) = compute_and_weights(&args.dtype)?;
     let options = Options {
         shape,
@@ -83,6 +74,7 @@ pub async fn run(args: Args) -> Result<Outcome> {
         weights: weights.unwrap_or(WeightFormat::F16),
         tokens: args.tokens.map(|tokens| tokens as usize),
         scaling: args.scaling,
+        lengths: args.lengths,
         software: false,
         kernel: args.kernel.as_deref(),
     };

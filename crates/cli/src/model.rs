@@ -1,6 +1,5 @@
 //! The options that say which model to load and how, the same for every command.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use cappy::checkpoint::Directory;
@@ -9,7 +8,7 @@ use cappy::{
     compute_and_weights,
 };
 use cappy_cpu::Cpu;
-use cappy_cpu::fastest::Fastest;
+use cappy_cpu::fastest::{Fastest, remembered};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 
@@ -45,26 +44,6 @@ pub struct ModelArgs {
     kernel: Option<String>,
 }
 
-/// Where the kernels that were fastest on the last adapter, and how fast they and the CPU were, are
-/// remembered.
-fn tuning_file() -> Option<PathBuf> {
-    Some(dirs::cache_dir()?.join("cappy").join("tuning"))
-}
-
-fn remembered() -> Option<String> {
-    fs::read_to_string(tuning_file()?).ok()
-}
-
-/// Where it cannot be written, the next run measures again.
-fn remember(tuning: &str) {
-    if let Some(file) = tuning_file()
-        && let Some(folder) = file.parent()
-        && fs::create_dir_all(folder).is_ok()
-    {
-        let _ = fs::write(file, tuning);
-    }
-}
-
 /// A [`Backend`] as a word on the command line.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum DeviceArg {
@@ -86,12 +65,10 @@ impl DeviceArg {
 impl ModelArgs {
     /// Loads the model, with a progress bar on standard error when that is a terminal.
     pub async fn load(&self) -> Result<Scorer> {
-        let remembered = remembered();
+        let before = remembered::read();
         let scorer = self.open(async |source, options| Scorer::load(source, options).await).await?;
-        let tuning = &scorer.info().tuning;
-        let tuned = self.kernel.is_none() && !tuning.is_empty();
-        if tuned && remembered.as_ref() != Some(tuning) {
-            remember(tuning);
+        if self.kernel.is_none() {
+            remembered::write(&scorer.info().tuning, before.as_deref());
         }
         Ok(scorer)
     }
@@ -104,14 +81,14 @@ impl ModelArgs {
         let source = self.model.as_deref().map_or(ModelSource::Embedded, ModelSource::parse);
         let mut bar = LoadBar::default();
         let mut progress = |progress| bar.show(progress);
-        let remembered = remembered();
+        let tuning = remembered::read();
         let (dtype, weights) = compute_and_weights(&self.dtype)?;
         let options = LoadOptions {
             backend: Some(self.device.backend()),
             dtype,
             weights,
             kernel: self.kernel.as_deref(),
-            tuning: remembered.as_deref(),
+            tuning: tuning.as_deref(),
             adaptation: self.adapter.as_ref().map(|path| Box::new(Directory::new(path)) as _),
             progress: Some(&mut progress),
             ..LoadOptions::default()

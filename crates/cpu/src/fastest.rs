@@ -1,5 +1,7 @@
 //! The faster of GPU and CPU, by a small model that both are timed with.
 
+pub mod remembered;
+
 use std::cell::RefCell;
 use std::error::Error as _;
 use std::time::Instant;

@@ -41,6 +41,7 @@ const MODELS: [&str; 20] = [
     "modernbert-mean",
     "modernbert-odd",
     "ettin-17m",
+    "ettin-68m",
 ];
 
 /// Of models of this width every sixth pair is scored: they are what takes the time.

@@ -24,14 +24,10 @@ pub async fn bench(
     software: bool,
     progress: Function,
 ) -> Result<JsValue, JsValue> {
-    let shape = match shape.as_str() {
-        "mini" => Shape::Mini,
-        "base" => Shape::Base,
-        "large" => Shape::Large,
-        other => {
-            let what = format!("is {other:?}; mini, base and large are known");
-            return Err(fail(Error::new(ErrorKind::Input, "shape", what)));
-        }
+    let Some(shape) = Shape::of_name(&shape) else {
+        let names = Shape::ALL.map(Shape::name).join(", ");
+        let what = format!("is {shape:?}; these are known: {names}");
+        return Err(fail(Error::new(ErrorKind::Input, "shape", what)));
     };
     let (dtype, weights) = cappy::compute_and_weights(&dtype).map_err(fail)?;
     let options = Options {
@@ -40,6 +36,7 @@ pub async fn bench(
         weights: weights.unwrap_or(WeightFormat::F16),
         tokens: None,
         scaling,
+        lengths: false,
         software,
         kernel: None,
     };
