@@ -45,7 +45,7 @@ const MODELS: [&str; 20] = [
 ];
 
 /// Of models of this width every sixth pair is scored: they are what takes the time.
-const WIDE: u64 = 700;
+const WIDE: u64 = 500;
 
 fn path(relative: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).join(relative)
