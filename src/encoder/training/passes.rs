@@ -5,6 +5,7 @@ use super::buffers::Saved;
 use super::dense::{Backward, Trained};
 use super::tables::SharedRuns;
 use crate::batch::Batch;
+use crate::config;
 use crate::error::Result;
 use crate::gpu::Step;
 use crate::ops::Matrix;
@@ -19,6 +20,9 @@ use crate::ops::training::attention_backward::{self, attention_backward};
 use crate::ops::training::gelu::gelu;
 use crate::ops::training::layer_norm_backward::layer_norm_backward;
 use crate::ops::training::layer_norm_weights_backward::layer_norm_weights_backward;
+
+/// What lies between the dense layers of every encoder that is trained but ModernBERT's.
+const GELU: Activation = Activation::Of(config::Activation::Gelu);
 
 /// Which parameters scale and shift of a LayerNorm are, if they are trained.
 pub(super) type NormParameters = Option<[usize; 2]>;
@@ -186,7 +190,7 @@ impl Training {
         let (label, d_x) = ("ffn down back", Some((&x.d_inner, false)));
         let pass = Backward { label, rows, x: inner, d_y: d_sum, d_x };
         steps.extend(self.dense_back(&back.down, pass)?);
-        steps.push(activation_backward("gelu back", Activation::Gelu, rows, pre, &x.d_inner)?);
+        steps.push(activation_backward("gelu back", GELU, rows, pre, &x.d_inner)?);
         // The gradient along the residual path is in d_sum already.
         let (label, d_x) = ("ffn up back", Some((d_sum, true)));
         let pass = Backward { label, rows, x: attended, d_y: &x.d_inner, d_x };
