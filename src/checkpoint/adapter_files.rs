@@ -100,6 +100,31 @@ mod tests {
     use crate::checkpoint::names::tests::small_config;
 
     #[test]
+    fn modernbert_has_four_matrices_and_its_whole_head() {
+        let json = br#"{"architectures": ["ModernBertForSequenceClassification"],
+            "model_type": "modernbert", "vocab_size": 11, "hidden_size": 6, "num_hidden_layers": 2,
+            "num_attention_heads": 1, "intermediate_size": 10, "max_position_embeddings": 9,
+            "pad_token_id": 1, "num_labels": 1}"#;
+        let config = Config::from_json("config.json", json).unwrap();
+        let matrices = adapted_matrices(&config);
+        let tensors = adapter_shapes(&config, 3, matrices).unwrap();
+        assert_eq!(tensors.len(), 2 * 4 * 2 + 4);
+        for (name, shape) in [
+            ("model.layers.0.attn.Wqkv.lora_B.weight", vec![18, 3]),
+            ("model.layers.1.attn.Wo.lora_A.weight", vec![3, 6]),
+            ("model.layers.1.mlp.Wi.lora_B.weight", vec![20, 3]),
+            ("model.layers.1.mlp.Wo.lora_A.weight", vec![3, 10]),
+            ("head.dense.weight", vec![6, 6]),
+            ("head.norm.weight", vec![6]),
+            ("classifier.bias", vec![1]),
+        ] {
+            assert!(tensors.contains(&(format!("base_model.model.{name}"), shape)), "{name}");
+        }
+        let settings = adapter_config(&config, 3, 6.0, matrices, None);
+        assert_eq!(settings["modules_to_save"], json!(["classifier", "head"]));
+    }
+
+    #[test]
     fn every_matrix_has_its_halves() {
         let all = adapted_matrices(&small_config());
         let tensors = adapter_shapes(&small_config(), 3, all).unwrap();

@@ -56,7 +56,8 @@ MODERNBERT_SHAPE = {
     "sep_token_id": 2, "eos_token_id": 2, "local_attention": 8, "global_attn_every_n_layers": 3,
     "classifier_pooling": "cls", "id2label": {"0": "LABEL_0"},
 }
-# With every bias that there can be, and another activation in each place.
+# With every bias that there can be, and another activation in the layers. (With ReLU in the head scores lie at its
+# kink, where rounding decides which way a step goes.)
 MODERNBERT_MEAN_SHAPE = {
     **MODERNBERT_SHAPE, "num_hidden_layers": 3, "global_attn_every_n_layers": 2, "classifier_pooling": "mean",
     "attention_bias": True, "mlp_bias": True, "norm_bias": True, "classifier_bias": True,

@@ -50,7 +50,7 @@ const BOUND: f32 = 1e-3;
 const ROBERTA: &str = "training.json";
 const BERT: &str = "training-bert.json";
 const MODERNBERT: &str = "training-modernbert.json";
-/// With a mean for the head, every bias, and other activations.
+/// With a mean for the head, every bias, and GELU by tanh in the layers.
 const MODERNBERT_MEAN: &str = "training-modernbert-mean.json";
 
 fn golden(file: &str) -> Golden {
@@ -394,11 +394,22 @@ fn other_activations_are_refused() {
     }
 }
 
+/// Of four numbers a group, the kernels' gates begin a group of their own.
+#[test]
+fn gates_that_four_does_not_divide_are_refused_by_name_where_gradients_go_through_them() {
+    let config = Config { intermediate_size: 66, ..golden(MODERNBERT).config() };
+    let error = refused_through(&config, true);
+    assert!(error.to_string().contains("gates of 66"), "{error}");
+}
+
 /// The error with which a model is refused.
 fn refused(config: &Config) -> Error {
+    refused_through(config, false)
+}
+
+fn refused_through(config: &Config, through_encoder: bool) -> Error {
     let checkpoint = Checkpoint::random(config, 1, RandomProfile::Plain);
-    let size =
-        Size { tokens: 64, pairs: 4, step_pairs: 4, recompute: false, through_encoder: false };
+    let size = Size { tokens: 64, pairs: 4, step_pairs: 4, recompute: false, through_encoder };
     let error = pollster::block_on(async {
         let gpu = Gpu::open(Dtype::F16).await?;
         let (choice, depth) = (Choice::safe(), Depth::Head);
