@@ -48,7 +48,7 @@ export const BUILDS = {
         new Worker(new URL("./cpu/cpu-worker.js", import.meta.url), { type: "module", name: "cappy on the CPU" }),
     },
   },
-  /** RoBERTa, XLM-RoBERTa and BERT models on the GPU with an adaptation applied. The same module trains. */
+  /** Models of every family but DistilBERT on the GPU with an adaptation applied. The same module trains. */
   adapted: {
     module: () => part("adapt/adapt-wasm.js", () => import("./adapt/adapt-wasm.js")),
     worker: {

@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cappy::checkpoint::{
-    ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Dtype, MemoryFiles,
-    WeightFormat, Writer, adapter_config, adapter_shapes, tensor_shapes, write_quantised,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Dtype, MemoryFiles, WeightFormat, Writer,
+    adapted_matrices, adapter_config, adapter_shapes, tensor_shapes, write_quantised,
 };
 use cappy::decide::{Decision, Plan, Rendering};
 use cappy::lines::Lines;
@@ -368,7 +368,7 @@ fn config() {
 
 /// An adapter for the model of [`CONFIG`], weights and settings.
 fn valid_adapter(config: &Config) -> [Vec<u8>; 2] {
-    let matrices = &ADAPTED_MATRICES[..3];
+    let matrices = &adapted_matrices(config)[..3];
     let tensors = adapter_shapes(config, 2, matrices).unwrap();
     let mut writer = Writer::new(Vec::new(), "adapter", &tensors, Dtype::F16).unwrap();
     for (_, shape) in &tensors {

@@ -1,11 +1,10 @@
-// gradient *= derivative of GELU at x, or of tanh whose result is x.
+// gradient *= derivative of an activation at x, or of tanh whose result is x.
 
 const WORKGROUP_SIZE: u32 = 64u;
-const GELU: u32 = 1u;
 
 struct Params {
-    stride4: u32,  // groups of four between rows
-    kind: u32,     // GELU, else tanh
+    stride4: u32,     // groups of four between rows
+    activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -20,11 +19,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     }
     let at = group.y * params.stride4 + column4;
     let value = load4(x[at]);
-    var slope = 1.0 - value * value;
-    if params.kind == GELU {
-        // The normal distribution and its density: Phi(x) + x phi(x).
-        let density = 0.39894228040143268 * exp(-0.5 * value * value);
-        slope = fma(value, density, 0.5 * (1.0 + erf(value * 0.70710678118654752)));
-    }
-    gradient[at] *= slope;
+    gradient[at] *= lost_where(value, slope(params.activation, value));
 }

@@ -29,3 +29,40 @@ fn dithered(x: f32, index: u32) -> f32 {
 fn dithered2(x: vec2<f32>, index: u32) -> vec2<f32> {
     return vec2(dithered(x.x, 2u * index), dithered(x.y, 2u * index + 1u));
 }
+
+// The activations, as `Activation` in Rust numbers them.
+const TANH: u32 = 0u;
+const GELU: u32 = 1u;
+const GELU_TANH: u32 = 2u;
+const RELU: u32 = 3u;
+
+// The derivative of an activation at x; that of tanh from its result, x.
+fn slope(activation: u32, x: vec4<f32>) -> vec4<f32> {
+    switch activation {
+        case GELU: {
+            // The normal distribution and its density: Phi(x) + x phi(x).
+            let density = 0.39894228040143268 * exp(-0.5 * x * x);
+            return fma(x, density, 0.5 * (1.0 + erf(x * 0.70710678118654752)));
+        }
+        case GELU_TANH: {
+            // As in gelu_tanh, tanh is 1 to f32 beyond 10, where its own slope is 0.
+            let square = x * x;
+            let y = clamp(x * fma(vec4(0.035677408136), square, vec4(0.79788456080)), vec4(-10.0), vec4(10.0));
+            let t = tanh(y);
+            let along = x * fma(vec4(0.107032224408), square, vec4(0.79788456080));
+            return 0.5 * fma(along * (1.0 - t), 1.0 + t, 1.0 + t);
+        }
+        case RELU: {
+            return select(vec4(0.0), vec4(1.0), x > vec4(0.0));
+        }
+        default: {
+            return 1.0 - x * x;
+        }
+    }
+}
+
+// NaN where x is not finite, whatever was computed from it.
+fn lost_where(x: vec4<f32>, computed: vec4<f32>) -> vec4<f32> {
+    let lost = (bitcast<vec4<u32>>(x) & vec4(0x7f800000u)) == vec4(0x7f800000u);
+    return bitcast<vec4<f32>>(select(bitcast<vec4<u32>>(computed), vec4(0x7fc00000u), lost));
+}

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::session::{Adaptation, History};
 use super::settings::{Depth, Settings};
 use crate::checkpoint::{
-    ADAPTED_MATRICES, Checkpoint, Dtype, Writer, adapter_config, adapter_shapes, small_files,
+    Checkpoint, Dtype, Writer, adapted_matrices, adapter_config, adapter_shapes, small_files,
     tensor_shapes,
 };
 use crate::config::Module;
@@ -78,7 +78,7 @@ impl Adaptation {
 
     fn adapted(&self) -> (usize, &'static [&'static str]) {
         match self.settings.depth {
-            Depth::Lora { rank, .. } => (rank, &ADAPTED_MATRICES),
+            Depth::Lora { rank, .. } => (rank, adapted_matrices(&self.config)),
             Depth::Head | Depth::Full => (0, &[]),
         }
     }

@@ -1,8 +1,8 @@
 //! Adapters: the little that adaptation changes of a model, in the files of Hugging Face `peft`.
 //!
 //! `adapter_model.safetensors` holds, for each matrix `W` `[outputs, inputs]` that was adapted, `A`
-//! `[r, inputs]` and `B` `[outputs, r]`, and the head's tensors whole (RoBERTa's classifier, or BERT's
-//! pooler and classifier); `adapter_config.json` says r and alpha. The matrix is then `W + alpha / r * B A` (Hu et al.,
+//! `[r, inputs]` and `B` `[outputs, r]`, and the head's tensors whole (RoBERTa's classifier, BERT's
+//! pooler and classifier, or ModernBERT's head and classifier); `adapter_config.json` says r and alpha. The matrix is then `W + alpha / r * B A` (Hu et al.,
 //! "LoRA", 2021; with `use_rslora` the square root of r). It is added up while rows are read, so
 //! neither the loader nor the GPU knows of adapters.
 //!
@@ -76,9 +76,9 @@ pub(super) async fn apply(
     files: &dyn Files,
     config: &Config,
 ) -> Result<()> {
-    if config.family.is_distilbert() || config.family.is_modernbert() {
+    if config.family.is_distilbert() {
         let name = config.family.architecture();
-        let message = format!("is for the layers of RoBERTa and BERT; this is {name}");
+        let message = format!("is for the layers of RoBERTa, BERT and ModernBERT; this is {name}");
         return Err(Error::new(ErrorKind::Input, files.describe(), message));
     }
     let Some(source) = files.open(ADAPTER_WEIGHTS).await? else {
@@ -125,8 +125,9 @@ fn check(
     let (rank, scale) = settings.map_or((0, 0.0), |settings| (settings.rank, settings.scale));
     let mut expected = Vec::new();
     let mut adapted: Vec<LowRank> = Vec::new();
-    let layers = format!("{}encoder.", config.family.prefix());
-    // To `peft`, BERT's pooler is a matrix like those of its layers, unless it is saved whole.
+    let layers = names::layers(config.family);
+    // To `peft`, BERT's pooler and the first matrix of ModernBERT's head are matrices like those of the layers,
+    // unless they are saved whole.
     let pooler = match config.family.is_roberta() {
         true => String::new(),
         false => Module::Dense.weight(config.family),

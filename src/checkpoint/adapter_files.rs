@@ -3,21 +3,26 @@
 use serde_json::{Value, json};
 
 use super::adapter::{A, B, PREFIX};
-use super::names::{is_head, tensor_shapes};
+use super::names::{is_head, layers, tensor_shapes};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The matrices of a layer that can be adapted, as `target_modules` calls them.
-pub const ADAPTED_MATRICES: [&str; 6] = [
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output.dense",
-    "intermediate.dense",
-    "output.dense",
-];
+pub fn adapted_matrices(config: &Config) -> &'static [&'static str] {
+    match config.modernbert {
+        Some(_) => &["attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"],
+        None => &[
+            "attention.self.query",
+            "attention.self.key",
+            "attention.self.value",
+            "attention.output.dense",
+            "intermediate.dense",
+            "output.dense",
+        ],
+    }
+}
 
-/// The tensors of an adapter of rank `rank` on `matrices` (some of [`ADAPTED_MATRICES`]) of every
+/// The tensors of an adapter of rank `rank` on `matrices` (some of [`adapted_matrices`]) of every
 /// layer, with the whole head: names and shapes, sorted by name as `peft` writes them. No matrices:
 /// the head alone. DistilBERT's layers have none of these matrices.
 ///
@@ -30,11 +35,12 @@ pub fn adapter_shapes(
     rank: usize,
     matrices: &[&str],
 ) -> Result<Vec<(String, Vec<usize>)>> {
-    if let Some(unknown) = matrices.iter().find(|name| !ADAPTED_MATRICES.contains(name)) {
-        let message = format!("is no matrix of a layer; they are {}", ADAPTED_MATRICES.join(", "));
+    let known = adapted_matrices(config);
+    if let Some(unknown) = matrices.iter().find(|name| !known.contains(name)) {
+        let message = format!("is no matrix of a layer; they are {}", known.join(", "));
         return Err(Error::new(ErrorKind::Input, *unknown, message));
     }
-    let layers = format!("{}encoder.layer.", config.family.prefix());
+    let layers = layers(config.family);
     let mut tensors = Vec::new();
     for (name, shape) in tensor_shapes(config) {
         if is_head(&name, config.family) {
@@ -64,9 +70,13 @@ pub fn adapter_config(
     matrices: &[&str],
     base: Option<&str>,
 ) -> Value {
-    // BERT's pooler stands outside of its classifier; `peft` would pass it over unless it is named.
-    let whole: &[&str] =
-        if config.family.is_roberta() { &["classifier"] } else { &["classifier", "pooler"] };
+    // BERT's pooler and ModernBERT's head stand outside of the classifier; `peft` would pass them over unless they
+    // are named.
+    let whole: &[&str] = match config.modernbert {
+        _ if config.family.is_roberta() => &["classifier"],
+        Some(_) => &["classifier", "head"],
+        None => &["classifier", "pooler"],
+    };
     json!({
         "peft_type": "LORA",
         "task_type": "SEQ_CLS",
@@ -90,8 +100,34 @@ mod tests {
     use crate::checkpoint::names::tests::small_config;
 
     #[test]
+    fn modernbert_has_four_matrices_and_its_whole_head() {
+        let json = br#"{"architectures": ["ModernBertForSequenceClassification"],
+            "model_type": "modernbert", "vocab_size": 11, "hidden_size": 6, "num_hidden_layers": 2,
+            "num_attention_heads": 1, "intermediate_size": 10, "max_position_embeddings": 9,
+            "pad_token_id": 1, "num_labels": 1}"#;
+        let config = Config::from_json("config.json", json).unwrap();
+        let matrices = adapted_matrices(&config);
+        let tensors = adapter_shapes(&config, 3, matrices).unwrap();
+        assert_eq!(tensors.len(), 2 * 4 * 2 + 4);
+        for (name, shape) in [
+            ("model.layers.0.attn.Wqkv.lora_B.weight", vec![18, 3]),
+            ("model.layers.1.attn.Wo.lora_A.weight", vec![3, 6]),
+            ("model.layers.1.mlp.Wi.lora_B.weight", vec![20, 3]),
+            ("model.layers.1.mlp.Wo.lora_A.weight", vec![3, 10]),
+            ("head.dense.weight", vec![6, 6]),
+            ("head.norm.weight", vec![6]),
+            ("classifier.bias", vec![1]),
+        ] {
+            assert!(tensors.contains(&(format!("base_model.model.{name}"), shape)), "{name}");
+        }
+        let settings = adapter_config(&config, 3, 6.0, matrices, None);
+        assert_eq!(settings["modules_to_save"], json!(["classifier", "head"]));
+    }
+
+    #[test]
     fn every_matrix_has_its_halves() {
-        let tensors = adapter_shapes(&small_config(), 3, &ADAPTED_MATRICES).unwrap();
+        let all = adapted_matrices(&small_config());
+        let tensors = adapter_shapes(&small_config(), 3, all).unwrap();
         assert_eq!(tensors.len(), 2 * 6 * 2 + 4);
         assert!(tensors.is_sorted());
         for (name, shape) in [

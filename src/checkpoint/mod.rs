@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use self::adapter::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
-pub use self::adapter_files::{ADAPTED_MATRICES, adapter_config, adapter_shapes};
+pub use self::adapter_files::{adapted_matrices, adapter_config, adapter_shapes};
 pub use self::directory::{Directory, write_file};
 pub use self::dtype::Dtype;
 pub use self::memory::MemoryFiles;

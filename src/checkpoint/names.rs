@@ -93,6 +93,12 @@ pub(super) fn is_head(name: &str, family: Family) -> bool {
         .any(|head| module == Some(&head.name(family)))
 }
 
+/// What the names of a layer's tensors begin with, before its number.
+pub(super) fn layers(family: Family) -> String {
+    let layers = if family.is_modernbert() { "layers." } else { "encoder.layer." };
+    format!("{}{layers}", family.prefix())
+}
+
 /// Up to three of `names` that are like `wanted`, the likeliest first.
 pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     // Names come from a file: neither many nor long ones may cost more than a moment.

@@ -50,8 +50,7 @@ impl Loader<'_> {
 
     /// The bias of a module; zeros where it has none.
     async fn bias(&mut self, module: Module, length: usize) -> Result<Vec<f32>> {
-        let has_bias = |of: &crate::config::ModernBert| of.has_bias(module);
-        if self.config.modernbert.as_ref().is_none_or(has_bias) {
+        if self.config.has_bias(module) {
             let name = module.name(self.config.family);
             return self.vector(&format!("{name}.bias"), length).await;
         }

@@ -67,6 +67,18 @@ pub(super) fn paired<T: Copy>(rows: Vec<T>, width: usize, heads_of: Option<usize
     out
 }
 
+/// Undoes [`paired`] of whole heads of `size` rows.
+pub(super) fn unpaired<T: Copy>(rows: Vec<T>, width: usize, size: usize) -> Vec<T> {
+    let mut out = Vec::with_capacity(rows.len());
+    for head in rows.chunks_exact(size * width) {
+        for half in 0..2 {
+            let rows = head.chunks_exact(width).skip(half).step_by(2);
+            out.extend(rows.flatten().copied());
+        }
+    }
+    out
+}
+
 /// Pads each head of `values` with zeros to its padded size.
 pub(super) fn pad_heads(values: Vec<f32>, heads: Option<Heads>) -> Vec<f32> {
     let Some(heads) = heads else { return values };
@@ -111,6 +123,7 @@ mod tests {
             [1, 4, 2, 5, 3, 6, 0, 0, 7, 10, 8, 11, 9, 12, 0, 0].map(|number: u8| f32::from(number));
         assert_eq!(arranged(&runs, &[vector]), expected);
         assert_eq!(paired(vec![1, 2, 3, 4, 5, 6, 7, 8], 2, Some(4)), [1, 2, 5, 6, 3, 4, 7, 8]);
+        assert_eq!(unpaired(vec![1, 2, 5, 6, 3, 4, 7, 8], 2, 4), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::shaders::matmul::{ADD, RESIDUAL, STORE};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
 use super::{Matrix, Storage, blocks, embed, gather_rows, layer_norm};
 use crate::checkpoint::{Quantised, WeightFormat};
-use crate::config::Activation;
+use crate::config::{self, Activation};
 use crate::error::Result;
 use crate::gpu::{Gpu, Step};
 
@@ -476,7 +476,8 @@ fn activations_of_training() {
         });
         assert!(!got[width + COLUMN].is_finite(), "gelu made {} of {value}", got[width + COLUMN]);
         assert!(got[..width].iter().chain(&got[2 * width..]).all(|x| x.is_finite()));
-        for activation in [Activation::Gelu, Activation::Tanh] {
+        let of = [config::Activation::Gelu, config::Activation::GeluTanh, config::Activation::Relu];
+        for activation in of.map(Activation::Of).into_iter().chain([Activation::Tanh]) {
             for of_gradient in [false, true] {
                 let got = testing::block_on(async {
                     let kept = testing::matrix(gpu, &numbers, width, Storage::F16).await?;

@@ -44,6 +44,15 @@ impl Turns {
         }
         Ok(Turns { buffer: gpu.buffer_of("turns", &turns).await?, positions, head_size })
     }
+
+    /// Whether they turn these heads.
+    pub(super) fn fits(&self, heads: Heads) -> bool {
+        self.head_size == heads.size && self.positions > 0 && heads.size.is_multiple_of(2)
+    }
+
+    pub(super) fn buffer(&self) -> &Buffer {
+        &self.buffer
+    }
 }
 
 /// The first `tokens` rows of `qkv` with their queries and keys turned by the positions in `ids` (three
@@ -71,9 +80,7 @@ pub fn rotary(
             && ids.size() >= ID_BYTES * tokens as u64
             && qkv.width == 3 * heads.width()
             && qkv.storage == Storage::F16
-            && turns.head_size == heads.size
-            && turns.positions > 0
-            && heads.size.is_multiple_of(2),
+            && turns.fits(heads),
     )?;
     let stride2 = 2 * stride4(qkv.width);
     let params = Params {

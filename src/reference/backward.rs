@@ -1,7 +1,8 @@
 //! The reference implementations of training: gradients and the optimizer's step in plain loops, f64
 //! inside and f32 at the ends. The gradient by `x` is called `d_x`.
 
-use super::erf;
+use super::{activation, erf};
+use crate::config::Activation;
 
 fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().map(|x| f64::from(*x)).collect()
@@ -12,7 +13,8 @@ fn narrow(x: &[f64]) -> Vec<f32> {
 }
 
 /// The gradient of [`super::attention`] by `qkv`, laid out as it is. `d_out` has a row a token or,
-/// with `first_only`, one a sequence, for its first token; the other tokens are no queries then.
+/// with `first_only`, one a sequence, for its first token; the other tokens are no queries then. A query
+/// sees the keys at most `window` tokens away, or all.
 pub fn attention_backward(
     qkv: &[f32],
     d_out: &[f32],
@@ -20,6 +22,7 @@ pub fn attention_backward(
     head_size: usize,
     lengths: &[usize],
     first_only: bool,
+    window: Option<usize>,
 ) -> Vec<f32> {
     let padded = head_size.next_multiple_of(4);
     let width = heads * padded;
@@ -40,7 +43,8 @@ pub fn attention_backward(
         for (query, head) in (0..queries).flat_map(|q| (0..heads).map(move |head| (q, head))) {
             let d_out = &d_out[(first_row + query) * width + head * padded..][..padded];
             let q = at(first + query, 0, head);
-            let keys = first..first + length;
+            let reach = window.unwrap_or(length);
+            let keys = first + query.saturating_sub(reach)..first + length.min(query + reach + 1);
             let scores: Vec<f64> = keys
                 .clone()
                 .map(|key| dot(&qkv[q.clone()], &qkv[at(key, 1, head)]) * scale)
@@ -142,6 +146,67 @@ pub fn gelu_backward(x: &[f32], d_y: &[f32]) -> Vec<f32> {
         below + x * (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt()
     };
     x.iter().zip(d_y).map(|(x, d_y)| (f64::from(*d_y) * slope(f64::from(*x))) as f32).collect()
+}
+
+/// The gradient of [`super::gelu_tanh`] by its `x`.
+fn gelu_tanh_backward(x: &[f32], d_y: &[f32]) -> Vec<f32> {
+    let slope = |x: f64| {
+        let factor = (2.0 / std::f64::consts::PI).sqrt();
+        let inside = (factor * (x + 0.044715 * x.powi(3))).tanh();
+        let along = factor * (1.0 + 3.0 * 0.044715 * x * x);
+        0.5 * (1.0 + inside) + 0.5 * x * (1.0 - inside * inside) * along
+    };
+    x.iter().zip(d_y).map(|(x, d_y)| (f64::from(*d_y) * slope(f64::from(*x))) as f32).collect()
+}
+
+/// The gradient of an activation by its `x`. ReLU's at 0 is 0, as PyTorch has it.
+pub fn activation_backward(of: Activation, x: &[f32], d_y: &[f32]) -> Vec<f32> {
+    match of {
+        Activation::Gelu => gelu_backward(x, d_y),
+        Activation::GeluTanh => gelu_tanh_backward(x, d_y),
+        Activation::Relu => {
+            x.iter().zip(d_y).map(|(x, d_y)| if *x > 0.0 { *d_y } else { 0.0 }).collect()
+        }
+    }
+}
+
+/// The gradient of [`super::modernbert::gated`] by its rows, each of `width` inputs and as many gates.
+pub fn gated_backward(of: Activation, rows: &[f32], d_y: &[f32], width: usize) -> Vec<f32> {
+    let gradient = |(row, d_y): (&[f32], &[f32])| {
+        let (x, gate) = row.split_at(width);
+        let gated: Vec<f32> = d_y.iter().zip(gate).map(|(d_y, gate)| d_y * gate).collect();
+        let d_gate = d_y.iter().zip(x).map(|(d_y, x)| d_y * activation(of)(*x)).collect();
+        [activation_backward(of, x, &gated), d_gate].concat()
+    };
+    rows.chunks_exact(2 * width).zip(d_y.chunks_exact(width)).flat_map(gradient).collect()
+}
+
+/// The gradient of the mean of each of `lengths` rows of `width`: all of them get an equal share of `d_y`.
+pub fn mean_rows_backward(d_y: &[f32], lengths: &[usize], width: usize) -> Vec<f32> {
+    let rows = |(d_y, length): (&[f32], &usize)| {
+        let share: Vec<f32> = d_y.iter().map(|d_y| d_y / *length as f32).collect();
+        share.repeat(*length)
+    };
+    d_y.chunks_exact(width).zip(lengths).flat_map(rows).collect()
+}
+
+/// The gradient of [`super::modernbert::rotate`] by its `x`: with y the rotation of x, (d_a, d_b) becomes
+/// (d_a cos + d_b sin, d_b cos - d_a sin).
+pub fn rotate_backward(d_y: &[f32], heads: usize, size: usize, theta: f32) -> Vec<f32> {
+    let mut d_x = d_y.to_vec();
+    for (position, row) in d_x.chunks_exact_mut(heads * size).enumerate() {
+        for head in row.chunks_exact_mut(size) {
+            let (first, second) = head.split_at_mut(size / 2);
+            for (i, (a, b)) in first.iter_mut().zip(second).enumerate() {
+                let turn = 1.0 / theta.powf(2.0 * i as f32 / size as f32);
+                let (sin, cos) = f64::from(position as f32 * turn).sin_cos();
+                let (d_a, d_b) = (f64::from(*a), f64::from(*b));
+                *a = (d_a * cos + d_b * sin) as f32;
+                *b = (d_b * cos - d_a * sin) as f32;
+            }
+        }
+    }
+    d_x
 }
 
 /// The gradient of y = tanh(x) by x, from y: `d_y (1 - y^2)`.

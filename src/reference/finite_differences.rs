@@ -2,7 +2,8 @@
 //! themselves, in f64.
 
 use super::backward;
-use super::erf;
+use super::{activation, erf};
+use crate::config::Activation;
 
 /// Repeatable numbers from -1 to 1, exact in f16 (a Weyl sequence, cut to 1/256).
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -40,15 +41,17 @@ fn compare(x: &[f32], d_y: &[f32], got: &[f32], forward: impl Fn(&[f64]) -> Vec<
     }
 }
 
-/// softmax(q k^T scale) v of one head of `size` without padding, for the first `queries` tokens.
-fn attention(qkv: &[f64], size: usize, queries: usize) -> Vec<f64> {
+/// softmax(q k^T scale) v of one head of `size` without padding, for the first `queries` tokens, each of which
+/// sees the keys at most `window` tokens away.
+fn attention(qkv: &[f64], size: usize, queries: usize, window: usize) -> Vec<f64> {
     let part = |token: usize, part: usize| &qkv[(token * 3 + part) * size..][..size];
     let tokens = qkv.len() / (3 * size);
     let mut out = Vec::new();
     for query in 0..queries {
         let scores = (0..tokens).map(|key| {
             let products = part(query, 0).iter().zip(part(key, 1)).map(|(q, k)| q * k);
-            (products.sum::<f64>() / (size as f64).sqrt()).exp()
+            let score = (products.sum::<f64>() / (size as f64).sqrt()).exp();
+            if query.abs_diff(key) <= window { score } else { 0.0 }
         });
         let scores: Vec<f64> = scores.collect();
         let total: f64 = scores.iter().sum();
@@ -63,15 +66,16 @@ fn attention(qkv: &[f64], size: usize, queries: usize) -> Vec<f64> {
 #[test]
 fn attention_by_q_k_and_v() {
     let (size, lengths) = (4, [5, 3]);
-    for first_only in [false, true] {
+    for (first_only, window) in [(false, None), (true, None), (false, Some(1)), (true, Some(2))] {
         let qkv = numbers(8 * 3 * size, 1);
         let queries = |length: usize| if first_only { 1 } else { length };
         let d_out = numbers(lengths.into_iter().map(queries).sum::<usize>() * size, 2);
-        let got = backward::attention_backward(&qkv, &d_out, 1, size, &lengths, first_only);
+        let got = backward::attention_backward(&qkv, &d_out, 1, size, &lengths, first_only, window);
+        let window = window.unwrap_or(usize::MAX);
         compare(&qkv, &d_out, &got, |qkv| {
             let (first, second) = qkv.split_at(lengths[0] * 3 * size);
-            let first = attention(first, size, queries(lengths[0]));
-            [first, attention(second, size, queries(lengths[1]))].concat()
+            let first = attention(first, size, queries(lengths[0]), window);
+            [first, attention(second, size, queries(lengths[1]), window)].concat()
         });
     }
 }
@@ -143,6 +147,73 @@ fn activations_and_the_loss() {
     compare(&x, &[1.0], &d_x, |x| {
         let squares = x.iter().zip(&d_y).map(|(x, target)| (x - f64::from(*target)).powi(2));
         vec![squares.sum::<f64>() / 40.0]
+    });
+}
+
+fn gelu(x: f64) -> f64 {
+    0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2))
+}
+
+fn gelu_tanh(x: f64) -> f64 {
+    let inside = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+    0.5 * x * (1.0 + inside.tanh())
+}
+
+#[test]
+fn gated_activations_by_inputs_and_gates() {
+    let width = 5;
+    let (x, d_y) = (numbers(3 * 2 * width, 15), numbers(3 * width, 16));
+    let x: Vec<f32> = x.iter().map(|x| 3.0 * x).collect();
+    let functions: [(Activation, fn(f64) -> f64); 3] = [
+        (Activation::Gelu, gelu),
+        (Activation::GeluTanh, gelu_tanh),
+        (Activation::Relu, |x| x.max(0.0)),
+    ];
+    for (of, function) in functions {
+        assert!((f64::from(activation(of)(0.7)) - function(0.7)).abs() < 1e-6, "{of:?}");
+        let got = backward::gated_backward(of, &x, &d_y, width);
+        compare(&x, &d_y, &got, |x| {
+            let row = |row: &[f64]| {
+                let (x, gate) = row.split_at(width);
+                x.iter().zip(gate).map(|(x, gate)| function(*x) * gate).collect::<Vec<_>>()
+            };
+            x.chunks_exact(2 * width).flat_map(row).collect()
+        });
+    }
+}
+
+#[test]
+fn means_of_rows_and_rotations() {
+    let (width, lengths) = (3, [4, 1, 2]);
+    let (x, d_y) = (numbers(7 * width, 17), numbers(3 * width, 18));
+    compare(&x, &d_y, &backward::mean_rows_backward(&d_y, &lengths, width), |x| {
+        let mut first = 0;
+        let mean = |length: usize| {
+            let own = &x[first * width..][..length * width];
+            first += length;
+            let column = |i: usize| own.iter().skip(i).step_by(width).sum::<f64>() / length as f64;
+            (0..width).map(column).collect::<Vec<_>>()
+        };
+        lengths.into_iter().flat_map(mean).collect()
+    });
+    let (heads, size, theta) = (2, 6, 10.0);
+    let (x, d_y) = (numbers(4 * heads * size, 19), numbers(4 * heads * size, 20));
+    compare(&x, &d_y, &backward::rotate_backward(&d_y, heads, size, theta), |x| {
+        let head = |(at, head): (usize, &[f64])| {
+            let (first, second) = head.split_at(size / 2);
+            let turned = |by: fn(f64, f64, f64, f64) -> f64| {
+                let pairs = first.iter().zip(second).enumerate();
+                let angle = |i: usize| {
+                    f64::from((at / heads) as f32 / theta.powf(2.0 * i as f32 / size as f32))
+                };
+                pairs
+                    .map(|(i, (x, y))| by(*x, *y, angle(i).cos(), angle(i).sin()))
+                    .collect::<Vec<_>>()
+            };
+            let along = turned(|x, y, cos, sin| x * cos - y * sin);
+            [along, turned(|x, y, cos, sin| y * cos + x * sin)].concat()
+        };
+        x.chunks_exact(size).enumerate().flat_map(head).collect()
     });
 }
 

@@ -45,8 +45,9 @@ fn attention() {
     }
     for case in cases::<Case>("attention") {
         let Case { heads, head_size, lengths, first_only, qkv, d_out, d_qkv } = case;
-        let got =
-            backward::attention_backward(&qkv, &d_out, heads, head_size, &lengths, first_only);
+        let got = backward::attention_backward(
+            &qkv, &d_out, heads, head_size, &lengths, first_only, None,
+        );
         assert_close(&got, &d_qkv, "d_qkv");
     }
 }

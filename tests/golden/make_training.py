@@ -9,7 +9,8 @@ linear schedule with warm-up, gradients of two batches summed up, their norm lim
 random on the way: no dropout, and the pairs of every step are in the file. LoRA is written out by hand: W + alpha /
 rank * B A, where A begins with the numbers of `uniform` below and B with zeros.
 
-training.json and training-bert.json have such runs of RoBERTa and of BERT. Those with "texts" in their
+training.json and training-bert.json have such runs of RoBERTa and of BERT, training-modernbert.json and
+training-modernbert-mean.json of two ModernBERTs. Those with "texts" in their
 names are the same with a tokenizer and eight texts, each of which is in every step, so that their order
 means nothing.
 """
@@ -46,8 +47,26 @@ BERT_SHAPE = {
     "architectures": ["BertForSequenceClassification"], "model_type": "bert",
     "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
 }
+# Four layers, of which two see all tokens and two their four neighbours on either side. The head reads the first
+# token, or the mean of all.
+MODERNBERT_SHAPE = {
+    "architectures": ["ModernBertForSequenceClassification"], "model_type": "modernbert",
+    "vocab_size": 120, "hidden_size": 48, "num_hidden_layers": 4, "num_attention_heads": 4,
+    "intermediate_size": 68, "max_position_embeddings": 40, "pad_token_id": 1, "cls_token_id": 0, "bos_token_id": 0,
+    "sep_token_id": 2, "eos_token_id": 2, "local_attention": 8, "global_attn_every_n_layers": 3,
+    "classifier_pooling": "cls", "id2label": {"0": "LABEL_0"},
+}
+# With every bias that there can be, and another activation in the layers. (With ReLU in the head scores lie at its
+# kink, where rounding decides which way a step goes.)
+MODERNBERT_MEAN_SHAPE = {
+    **MODERNBERT_SHAPE, "num_hidden_layers": 3, "global_attn_every_n_layers": 2, "classifier_pooling": "mean",
+    "attention_bias": True, "mlp_bias": True, "norm_bias": True, "classifier_bias": True,
+    "hidden_activation": "gelu_pytorch_tanh", "classifier_activation": "gelu",
+}
 MATRICES = ["attention.self.query", "attention.self.key", "attention.self.value",
             "attention.output.dense", "intermediate.dense", "output.dense"]
+MODERNBERT_MATRICES = ["attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"]
+HEADS = ("classifier.", "bert.pooler.", "head.")
 
 
 def uniform(seed, name, count, size):
@@ -84,20 +103,28 @@ def is_bert(shape):
     return shape["model_type"] == "bert"
 
 
-def encoder(scorer):
-    """The encoder, and what its names begin with."""
+def is_modernbert(shape):
+    return shape["model_type"] == "modernbert"
+
+
+def layers_of(scorer):
+    """The layers, what their names begin with, and their matrices."""
     prefix = scorer.base_model_prefix
-    return getattr(scorer, prefix), f"{prefix}."
+    encoder = getattr(scorer, prefix)
+    if is_modernbert(scorer.config.to_dict()):
+        return encoder.layers, f"{prefix}.layers", MODERNBERT_MATRICES
+    return encoder.encoder.layer, f"{prefix}.encoder.layer", MATRICES
 
 
 def model(shape=SHAPE):
-    config = AutoConfig.for_model(**shape, num_labels=1, hidden_dropout_prob=0.0,
-                                  attention_probs_dropout_prob=0.0, classifier_dropout=0.0)
-    scorer = AutoModelForSequenceClassification.from_config(config)
+    # ModernBERT's own dropouts are zero by default.
+    dropout = {} if is_modernbert(shape) else {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = AutoConfig.for_model(**shape, num_labels=1, classifier_dropout=0.0, **dropout)
+    scorer = AutoModelForSequenceClassification.from_config(config, attn_implementation="eager")
     for name, value in scorer.named_parameters():
         value.data = torch.tensor(random_weights.tensor(name, tuple(value.shape), 5))
     # Scores that differ by some tenths, as Cappy's do. By themselves they would differ by more than one.
-    last = scorer.classifier if is_bert(shape) else scorer.classifier.out_proj
+    last = getattr(scorer.classifier, "out_proj", scorer.classifier)
     last.weight.data *= OUT_SCALE
     return scorer.train()
 
@@ -118,7 +145,7 @@ def data(shape=SHAPE):
 
 
 def positions(ids, shape):
-    if is_bert(shape):
+    if is_bert(shape) or is_modernbert(shape):
         return list(range(len(ids)))
     at, out = 1, []
     for token in ids:
@@ -132,19 +159,21 @@ def score(scorer, pair):
     at = torch.tensor([positions(pair["ids"], scorer.config.to_dict())])
     types = torch.tensor([pair["types"]]) if "types" in pair else None
     ones = torch.ones_like(ids)
+    if is_modernbert(scorer.config.to_dict()):
+        return scorer(input_ids=ids, position_ids=at, attention_mask=ones).logits[0, 0]
     return scorer(input_ids=ids, position_ids=at, attention_mask=ones, token_type_ids=types).logits[0, 0]
 
 
 def run(depth, pairs, scorer, learning_rate, step_pairs):
-    layers, prefix = encoder(scorer)
+    layers, prefix, matrices = layers_of(scorer)
     if depth != "full":
         for name, value in scorer.named_parameters():
-            value.requires_grad_(name.startswith(("classifier.", f"{prefix}pooler.")))
+            value.requires_grad_(name.startswith(HEADS))
     if depth == "lora":
-        for index, layer in enumerate(layers.encoder.layer):
-            for path in MATRICES:
+        for index, layer in enumerate(layers):
+            for path in matrices:
                 parent, last = layer.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2]
-                name = f"{prefix}encoder.layer.{index}.{path}"
+                name = f"{prefix}.{index}.{path}"
                 setattr(parent, last, Lora(getattr(parent, last), name))
     trained = [value for value in scorer.parameters() if value.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=learning_rate, **ADAMW)
@@ -169,7 +198,7 @@ def run(depth, pairs, scorer, learning_rate, step_pairs):
             "norms": rounded(norms), "after": rounded(after)}
 
 
-def runs(shape):
+def runs(shape, rates=RATES):
     torch.manual_seed(0)
     pairs = data(shape)
     return {
@@ -180,12 +209,15 @@ def runs(shape):
         "norm": NORM, "rank": RANK, "alpha": ALPHA, "lora_seed": LORA_SEED,
         "pairs": [{**pair, "positions": positions(pair["ids"], shape)} for pair in pairs],
         "runs": {depth: run(depth, pairs, model(shape), rate, STEP_PAIRS)
-                 for depth, rate in RATES.items()},
+                 for depth, rate in rates.items()},
     }
 
 
 TEXTS_SHAPE = {**SHAPE, "vocab_size": 2048, "max_position_embeddings": 66}
 BERT_TEXTS_SHAPE = {**BERT_SHAPE, "vocab_size": 1200, "max_position_embeddings": 64}
+MODERNBERT_TEXTS_SHAPE = {
+    **MODERNBERT_SHAPE, "vocab_size": 1500, "max_position_embeddings": 64, "local_attention": 16, "pad_token_id": 0,
+}
 XLM_TEXTS_SHAPE = {
     **TEXTS_SHAPE, "vocab_size": 1300,
     "architectures": ["XLMRobertaForSequenceClassification"], "model_type": "xlm-roberta",
@@ -227,12 +259,18 @@ def texts(shape, file, others=()):
 
 
 BERT_TOKENIZER = "tokenizers/bert-uncased.json"
+MODERNBERT_TOKENIZER = "tokenizers/modernbert.json"
 
 # What each file has, and whether it is written for people.
 FILES = {
     "training.json": (lambda: runs(SHAPE), False),
     "training-texts.json": (lambda: texts(TEXTS_SHAPE, "tokenizer.json"), True),
     "training-bert.json": (lambda: runs(BERT_SHAPE), False),
+    "training-modernbert.json": (lambda: runs(MODERNBERT_SHAPE), False),
+    "training-modernbert-mean.json": (lambda: runs(MODERNBERT_MEAN_SHAPE), False),
+    "training-modernbert-texts.json": (
+        lambda: texts(MODERNBERT_TEXTS_SHAPE, MODERNBERT_TOKENIZER, ("head", "lora")), True
+    ),
     "training-bert-texts.json": (lambda: texts(BERT_TEXTS_SHAPE, BERT_TOKENIZER, ("head", "lora")), True),
     "training-xlm-roberta-texts.json": (lambda: texts(XLM_TEXTS_SHAPE, "tokenizers/xlm-roberta.json"), True),
 }

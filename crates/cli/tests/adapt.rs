@@ -134,6 +134,48 @@ fn xlm_roberta_learns_texts_as_in_pytorch() {
     learned_as_in_pytorch("training-xlm-roberta-texts.json");
 }
 
+#[test]
+fn modernbert_learns_texts_as_in_pytorch() {
+    learned_as_in_pytorch("training-modernbert-texts.json");
+}
+
+/// What `cappy adapt` writes is applied to the model while it is loaded, and scores as PyTorch's run did.
+#[test]
+fn an_adapter_of_modernbert_scores_as_in_pytorch() {
+    let golden = golden_of("training-modernbert-texts.json");
+    let (set, settings) = golden_run(&golden);
+    let rank = golden["rank"].as_u64().unwrap() as usize;
+    let alpha = golden["alpha"].as_f64().unwrap() as f32;
+    let seed = golden["lora_seed"].as_u64().unwrap();
+    for (name, depth) in [("head", Depth::Head), ("lora", Depth::Lora { rank, alpha })] {
+        let run = &golden["runs"][name];
+        let learning_rate = run["learning_rate"].as_f64().unwrap();
+        let settings = Settings { depth, learning_rate, seed, ..settings.clone() };
+        let source = ModelSource::Files(Box::new(golden_model(&golden)));
+        let mut silent = |_: &Plan| {};
+        let load = Adaptation::load(source, &set, settings, LoadOptions::default(), &mut silent);
+        let mut adaptation = block_on(load).unwrap();
+        finish(&mut adaptation);
+        let mut weights = Vec::new();
+        block_on(adaptation.write_adapter(&mut weights)).unwrap();
+        let mut files = MemoryFiles::new("adapter").with(ADAPTER_WEIGHTS, weights);
+        if depth != Depth::Head {
+            let config = adaptation.adapter_config(None).to_string().into_bytes();
+            files = files.with(ADAPTER_CONFIG, config);
+        }
+        let source = ModelSource::Files(Box::new(golden_model(&golden)));
+        let options = LoadOptions { adaptation: Some(Box::new(files)), ..LoadOptions::default() };
+        let scorer = block_on(Scorer::load(source, options)).unwrap();
+        let pairs: Vec<(&str, &str)> =
+            set.train.iter().map(|pair| (&*pair.instruction, &*pair.response)).collect();
+        let scores = block_on(scorer.score(&pairs)).unwrap();
+        let scores: Vec<f64> = scores.iter().map(|score| f64::from(score.logits[0])).collect();
+        let error = furthest(&scores, &numbers(&run["after"]));
+        assert!(error <= BOUND, "{name}: scores are off by {error}");
+        assert!(furthest(&scores, &numbers(&run["before"])) > 0.1, "{name} learned nothing");
+    }
+}
+
 fn learned_as_in_pytorch(file: &str) {
     let golden = golden_of(file);
     let (set, settings) = golden_run(&golden);

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cappy::checkpoint::{
-    ADAPTED_MATRICES, ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Directory, Dtype as Stored,
-    Files, MemoryFiles, Writer, adapter_config, adapter_shapes, write_file, write_model,
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Directory, Dtype as Stored, Files, MemoryFiles,
+    Writer, adapted_matrices, adapter_config, adapter_shapes, write_file, write_model,
 };
 use cappy::{Config, Dtype, Family, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer};
 use compare::{Bound, compare};
@@ -164,7 +164,7 @@ fn rewrite(golden: &Golden, from: Vec<u8>, matrices: &[&str], dtype: Stored) -> 
 #[test]
 fn what_is_written_here_is_what_peft_writes() {
     for golden in FOLDERS.map(Golden::read) {
-        for (name, matrices) in [("lora", &ADAPTED_MATRICES[..]), ("head", &[])] {
+        for (name, matrices) in [("lora", adapted_matrices(&golden.config)), ("head", &[])] {
             let theirs = fs::read(golden.folder.join(name).join(ADAPTER_WEIGHTS)).unwrap();
             assert!(rewrite(&golden, theirs.clone(), matrices, Stored::F32) == theirs, "{name}");
         }
@@ -184,10 +184,16 @@ fn written_like_theirs(name: &str) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     fs::create_dir_all(&folder).unwrap();
     let alpha = golden.value["alpha"].as_f64().unwrap() as f32;
-    let config =
-        adapter_config(&golden.config, golden.rank(), alpha, &ADAPTED_MATRICES, None).to_string();
+    let config = adapter_config(
+        &golden.config,
+        golden.rank(),
+        alpha,
+        adapted_matrices(&golden.config),
+        None,
+    )
+    .to_string();
     for (file, bytes) in [
-        (ADAPTER_WEIGHTS, rewrite(&golden, theirs, &ADAPTED_MATRICES, Stored::F32)),
+        (ADAPTER_WEIGHTS, rewrite(&golden, theirs, adapted_matrices(&golden.config), Stored::F32)),
         (ADAPTER_CONFIG, config.into_bytes()),
     ] {
         write_file(&folder.join(file), |out| {

@@ -26,6 +26,7 @@ struct Params {
     out_stride2: u32,  // pairs between rows of out and d_out
     scale: f32,        // 1 / sqrt(head size)
     first_task: u32,   // where this dispatch begins
+    window: u32,       // the furthest key that a query sees on either side, 2^30 at the most
 }
 
 struct Task {
@@ -39,3 +40,30 @@ struct Task {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> tasks: array<Task>;
+
+// The first token of the other side, which has `tokens`, that any of the task's tokens sees, and the one after
+// the last: what lies outside is not touched.
+fn first_seen(task: Task) -> u32 {
+    return task.first - min(task.first, params.window);
+}
+
+fn end_seen(task: Task, tokens: u32) -> u32 {
+    return min(tokens, task.first + task.count + params.window);
+}
+
+// The first and the last token of the other side that each of four tokens sees, counted from the sequence's
+// first one.
+struct Seen {
+    first: vec4<u32>,
+    last: vec4<u32>,
+}
+
+fn seen_by(own: vec4<u32>, last: u32) -> Seen {
+    let window = vec4(params.window);
+    return Seen(own - min(own, window), min(own + window, vec4(last)));
+}
+
+// `score` of a token of the other side, and `otherwise` for those who do not see it.
+fn where_seen(score: vec4<f32>, other: u32, seen: Seen, otherwise: f32) -> vec4<f32> {
+    return select(vec4(otherwise), score, (vec4(other) >= seen.first) & (vec4(other) <= seen.last));
+}

@@ -55,11 +55,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     let last_query = task.queries - 1u;
+    let end_query = end_seen(task, task.queries);
+    let tokens = task.first + min(own + vec4(0u, 1u, 2u, 3u), vec4(last_key));
+    let seen = seen_by(tokens, last_query);
     let from_q = task.first_token * stride + head;
     let from_g = task.out_row * out_stride + head;
     let from_stats = task.out_row * params.heads + group.y;
-    for (var tile = 0u; tile < task.queries; tile += OTHERS) {
-        // Queries past the end repeat the last one and weigh zero.
+    for (var tile = first_seen(task); tile < end_query; tile += OTHERS) {
+        // Queries past the end repeat the last one. Like those whose window does not reach a key they weigh zero.
         let query0 = min(tile, last_query);
         let query1 = min(tile + 1u, last_query);
         let query2 = min(tile + 2u, last_query);
@@ -148,7 +151,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             d_p7 = fma(vec4(g7.y), own_v_odd, fma(vec4(g7.x), own_v_even, d_p7));
         }
 
-        let left = task.queries - tile;
         let stats0 = stats[from_stats + query0 * params.heads];
         let stats1 = stats[from_stats + query1 * params.heads];
         let stats2 = stats[from_stats + query2 * params.heads];
@@ -157,14 +159,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let stats5 = stats[from_stats + query5 * params.heads];
         let stats6 = stats[from_stats + query6 * params.heads];
         let stats7 = stats[from_stats + query7 * params.heads];
-        let p0 = exp(score0 * params.scale - stats0.x) * stats0.y;
-        let p1 = exp(score1 * params.scale - stats1.x) * select(0.0, stats1.y, 1u < left);
-        let p2 = exp(score2 * params.scale - stats2.x) * select(0.0, stats2.y, 2u < left);
-        let p3 = exp(score3 * params.scale - stats3.x) * select(0.0, stats3.y, 3u < left);
-        let p4 = exp(score4 * params.scale - stats4.x) * select(0.0, stats4.y, 4u < left);
-        let p5 = exp(score5 * params.scale - stats5.x) * select(0.0, stats5.y, 5u < left);
-        let p6 = exp(score6 * params.scale - stats6.x) * select(0.0, stats6.y, 6u < left);
-        let p7 = exp(score7 * params.scale - stats7.x) * select(0.0, stats7.y, 7u < left);
+        let p0 = where_seen(exp(score0 * params.scale - stats0.x) * stats0.y, tile, seen, 0.0);
+        let p1 = where_seen(exp(score1 * params.scale - stats1.x) * stats1.y, tile + 1u, seen, 0.0);
+        let p2 = where_seen(exp(score2 * params.scale - stats2.x) * stats2.y, tile + 2u, seen, 0.0);
+        let p3 = where_seen(exp(score3 * params.scale - stats3.x) * stats3.y, tile + 3u, seen, 0.0);
+        let p4 = where_seen(exp(score4 * params.scale - stats4.x) * stats4.y, tile + 4u, seen, 0.0);
+        let p5 = where_seen(exp(score5 * params.scale - stats5.x) * stats5.y, tile + 5u, seen, 0.0);
+        let p6 = where_seen(exp(score6 * params.scale - stats6.x) * stats6.y, tile + 6u, seen, 0.0);
+        let p7 = where_seen(exp(score7 * params.scale - stats7.x) * stats7.y, tile + 7u, seen, 0.0);
         let d_s0 = p0 * (d_p0 - stats0.z);
         let d_s1 = p1 * (d_p1 - stats1.z);
         let d_s2 = p2 * (d_p2 - stats2.z);

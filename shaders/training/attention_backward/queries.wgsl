@@ -28,7 +28,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     // is repeated. A task without queries looks at no key.
     let count = min(OWN, task.count - min(own, task.count));
     let queries = min(count, task.queries - min(first, task.queries));
-    let keys = select(0u, task.tokens, task.first < task.queries);
+    let keys = select(0u, end_seen(task, task.tokens), task.first < task.queries);
     let last_query = task.queries - 1u;
     let query0 = min(first, last_query);
     let query1 = min(first + 1u, last_query);
@@ -78,9 +78,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var highest = vec4(LOWEST);
     var total = vec4(0.0);
     let last = task.tokens - 1u;
+    let seen = seen_by(vec4(query0, query1, query2, query3), last);
     let from_k = task.first_token * stride + part + head;
-    for (var tile = 0u; tile < keys; tile += OTHERS) {
-        // Keys past the end repeat the last one and weigh zero.
+    for (var tile = first_seen(task); tile < keys; tile += OTHERS) {
+        // Keys past the end repeat the last one. Like those outside of a query's window they weigh zero.
         let from_k0 = from_k + min(tile, last) * stride;
         let from_k1 = from_k + min(tile + 1u, last) * stride;
         let from_k2 = from_k + min(tile + 2u, last) * stride;
@@ -161,15 +162,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             d_p7 = fma(vec4(v7.y), own_g_odd, fma(vec4(v7.x), own_g_even, d_p7));
         }
 
-        let left = task.tokens - tile;
-        score0 *= params.scale;
-        score1 = select(vec4(LOWEST), score1 * params.scale, 1u < left);
-        score2 = select(vec4(LOWEST), score2 * params.scale, 2u < left);
-        score3 = select(vec4(LOWEST), score3 * params.scale, 3u < left);
-        score4 = select(vec4(LOWEST), score4 * params.scale, 4u < left);
-        score5 = select(vec4(LOWEST), score5 * params.scale, 5u < left);
-        score6 = select(vec4(LOWEST), score6 * params.scale, 6u < left);
-        score7 = select(vec4(LOWEST), score7 * params.scale, 7u < left);
+        score0 = where_seen(score0 * params.scale, tile, seen, LOWEST);
+        score1 = where_seen(score1 * params.scale, tile + 1u, seen, LOWEST);
+        score2 = where_seen(score2 * params.scale, tile + 2u, seen, LOWEST);
+        score3 = where_seen(score3 * params.scale, tile + 3u, seen, LOWEST);
+        score4 = where_seen(score4 * params.scale, tile + 4u, seen, LOWEST);
+        score5 = where_seen(score5 * params.scale, tile + 5u, seen, LOWEST);
+        score6 = where_seen(score6 * params.scale, tile + 6u, seen, LOWEST);
+        score7 = where_seen(score7 * params.scale, tile + 7u, seen, LOWEST);
         var higher = max(highest, score0);
         higher = max(higher, score1);
         higher = max(higher, score2);

@@ -3,7 +3,7 @@
 
 #[cfg(test)]
 mod tests;
-mod weights;
+pub(in crate::encoder) mod weights;
 
 use super::activations::Activations;
 use super::loader::Loader;

@@ -9,7 +9,7 @@ use crate::ops::rotary::Turns;
 use crate::ops::{Matrix, Storage, embed, gated, layer_norm, matmul};
 
 /// A model's weights as the kernels read them.
-pub(super) struct Weights {
+pub(in crate::encoder) struct Weights {
     pub tables: embed::Tables,
     pub embed_norm: layer_norm::Weights,
     pub layers: Vec<Layer>,
@@ -21,7 +21,7 @@ pub(super) struct Weights {
 }
 
 /// One encoder layer.
-pub(super) struct Layer {
+pub(in crate::encoder) struct Layer {
     pub attention_norm: Option<layer_norm::Weights>, // the first layer has none
     pub qkv: matmul::Weights, // [3 x heads, hidden]; halves of the heads of q and k side by side
     pub turns: usize,         // which of the turns
@@ -32,7 +32,7 @@ pub(super) struct Layer {
 }
 
 /// Streams the weights to the GPU; the word table in parts of at most `part_bytes`.
-pub(super) async fn load(
+pub(in crate::encoder) async fn load(
     loader: &mut Loader<'_>,
     of: &ModernBert,
     part_bytes: u64,

@@ -1,13 +1,14 @@
 //! The buffers of training: what a forward pass saves, and gradients. T is the most tokens of a batch,
 //! P the most pairs, R is T, or P in the last layer.
 
+use super::modernbert::Own;
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
 use crate::ops::training::attention_backward;
-use crate::ops::{Choice, Matrix, Storage, blocks, embed, padded_vector, stride};
+use crate::ops::{Choice, Matrix, Storage, blocks, embed, gated, padded_vector, stride};
 
 /// What one layer's backward pass reads.
 pub(super) struct Saved {
@@ -32,6 +33,8 @@ pub(super) struct Scratch {
     pub product: Buffer,
     /// Zeros for matmuls without a bias, f32.
     pub zeros: Buffer,
+    /// Where the gradient of a LayerNorm's shift goes, if it has none.
+    pub no_bias: Buffer,
     /// Statistics for the backward pass of LayerNorm or attention.
     pub stats: Buffer,
     /// Inputs of a matmul in blocks, where its variant reads them so.
@@ -45,11 +48,12 @@ pub(super) struct TrainingBuffers {
     pub first_tasks: Buffer,
     pub tasks_back: Buffer,
     pub first_tasks_back: Buffer,
-    pub embed_sum: Matrix,    // [T, hidden] f32
-    pub hidden: Vec<Matrix>,  // [T, hidden], the input of each layer
-    pub saved: Vec<Saved>,    // of each layer, or of one at a time
+    pub embed_sum: Matrix,   // [T, hidden] f32
+    pub hidden: Vec<Matrix>, // [T, hidden], the input of each layer; none of ModernBERT's
+    pub saved: Vec<Saved>,   // of each layer, or of one at a time; none of ModernBERT's
+    pub modernbert: Option<Own>,
     pub first_hidden: Matrix, // [P, hidden] <s> before the last layer's residual sum
-    pub features: Matrix,     // [P, hidden] <s> after the last layer
+    pub features: Matrix,     // [P, hidden] what the head reads
     pub head: Matrix,         // [P, hidden]
     pub logits: Matrix,       // [P, 1] f32
     pub labels: Buffer,       // [P] f32
@@ -83,7 +87,7 @@ pub struct Size {
 
 impl Size {
     /// Tokens whose gradients are computed.
-    fn tokens_back(&self) -> usize {
+    pub(super) fn tokens_back(&self) -> usize {
         if self.through_encoder { self.tokens } else { 1 }
     }
 }
@@ -92,14 +96,20 @@ impl Size {
 pub(super) fn bytes(config: &Config, choice: &Choice, size: Size) -> u64 {
     let (hidden, inner) = (stride(config.hidden_size), stride(config.intermediate_size));
     let qkv = stride(3 * config.hidden_size);
-    let layers = config.num_hidden_layers;
-    let layers_saved = if size.recompute { 1 } else { layers };
-    let a_layer = 2 * qkv + 12 * hidden + 4 * inner;
     let gradients = 12 * hidden + 4 * qkv + 4 * inner;
-    let a_token = 4 * hidden + 2 * hidden * layers + layers_saved * a_layer;
     let a_pair = 18 * hidden + 8 * stride(1) + 12;
     let Extent { scaled, panels, product, blocks, .. } = extent(config, choice, size);
-    let rows = size.tokens * a_token + size.tokens_back() * gradients + size.pairs * a_pair;
+    let own = match config.modernbert {
+        Some(_) => Own::bytes(config, size),
+        None => {
+            let layers = config.num_hidden_layers;
+            let layers_saved = if size.recompute { 1 } else { layers };
+            let a_layer = 2 * qkv + 12 * hidden + 4 * inner;
+            size.tokens * (2 * hidden * layers + layers_saved * a_layer)
+        }
+    };
+    let rows =
+        size.tokens * 4 * hidden + size.tokens_back() * gradients + size.pairs * a_pair + own;
     rows as u64 + scaled + panels + product + blocks
 }
 
@@ -113,13 +123,21 @@ struct Extent {
     longest: usize,
 }
 
+/// Outputs of the first dense layer of a feed-forward network.
+pub(super) fn up_width(config: &Config) -> usize {
+    match config.modernbert {
+        Some(_) => gated::width_of(config.intermediate_size),
+        None => config.intermediate_size,
+    }
+}
+
 fn extent(config: &Config, choice: &Choice, size: Size) -> Extent {
     let hidden = stride(config.hidden_size);
     let rows = size.tokens_back().max(size.pairs);
     // Gradients of outputs, each [rows, outputs], times weights or activations of [inputs].
     let (outputs, inputs) = if size.through_encoder {
-        let inner = stride(config.intermediate_size);
-        (inner.max(stride(3 * config.hidden_size)), inner.max(hidden))
+        let (up, inner) = (up_width(config), stride(config.intermediate_size));
+        (stride(up).max(stride(3 * config.hidden_size)), inner.max(hidden))
     } else {
         (hidden, hidden)
     };
@@ -129,7 +147,7 @@ fn extent(config: &Config, choice: &Choice, size: Size) -> Extent {
         panels: (2 * inputs * stride(rows)) as u64,
         product: 4 * most(rows * inputs, outputs * hidden).max((hidden * inputs) as u64),
         blocks: if choice.reads_blocks() {
-            let widest = stride(3 * config.hidden_size).max(stride(config.intermediate_size));
+            let widest = stride(3 * config.hidden_size).max(stride(up_width(config)));
             blocks::bytes(rows.max(size.tokens), widest).max(blocks::bytes(outputs, stride(rows)))
         } else {
             0
@@ -152,9 +170,16 @@ impl TrainingBuffers {
         let f32 = |label, rows, width| Matrix::zeros(gpu, label, rows, width, Storage::F32);
         let of = |label, count: usize, bytes: usize| gpu.buffer(label, (count * bytes) as u64);
         let tiles = |tile: usize| tokens / tile + pairs;
-        let layers = config.num_hidden_layers;
-        let layers_saved = if size.recompute { 1 } else { layers };
         let back = size.tokens_back();
+        let modernbert = match config.modernbert {
+            Some(_) => Some(Own::new(gpu, config, size)?),
+            None => None,
+        };
+        let (layers, layers_saved) = match (&modernbert, config.num_hidden_layers) {
+            (Some(_), _) => (0, 0),
+            (None, layers) if size.recompute => (layers, 1),
+            (None, layers) => (layers, layers),
+        };
         let saved = |_| {
             Ok(Saved {
                 qkv: f16("saved qkv", tokens, 3 * width)?,
@@ -172,7 +197,7 @@ impl TrainingBuffers {
         let stats = attention_backward::stats_bytes(back, heads).max(16 * back as u64);
         Ok(TrainingBuffers {
             ids: of("ids", tokens, embed::ID_BYTES as usize)?,
-            first_rows: of("first rows", pairs, 4)?,
+            first_rows: of("first rows", pairs + 1, 4)?,
             tasks: of("tasks", tiles(QUERIES as usize), size_of::<Task>())?,
             first_tasks: of("first tasks", pairs, size_of::<Task>())?,
             tasks_back: of("tasks back", tiles_back, task_back)?,
@@ -180,6 +205,7 @@ impl TrainingBuffers {
             embed_sum: f32("embed sum", tokens, hidden)?,
             hidden: (0..layers).map(|_| f16("hidden", tokens, hidden)).collect::<Result<_>>()?,
             saved: (0..layers_saved).map(saved).collect::<Result<_>>()?,
+            modernbert,
             first_hidden: f16("first hidden", pairs, hidden)?,
             features: f16("features", pairs, hidden)?,
             head: f16("head", pairs, hidden)?,
@@ -200,6 +226,7 @@ impl TrainingBuffers {
                 panels: gpu.buffer("activations as weights", panels)?,
                 product: gpu.buffer("product", product)?,
                 zeros: padded_vector(gpu, "zeros", &vec![0.0; stride(longest)]).await?,
+                no_bias: of("no bias", stride(hidden), 4)?,
                 stats: gpu.buffer("statistics", stats.max(16))?,
                 blocks: (blocks > 0).then(|| gpu.buffer("blocks", blocks)).transpose()?,
             },
@@ -218,7 +245,7 @@ impl TrainingBuffers {
         batch: &Batch,
     ) -> Result<[Vec<attention_backward::Task>; 2]> {
         gpu.write(&self.ids, 0, &batch.ids).await?;
-        gpu.write(&self.first_rows, 0, &batch.cu_seqlens[..batch.pairs()]).await?;
+        gpu.write(&self.first_rows, 0, &batch.cu_seqlens).await?;
         gpu.write(&self.tasks, 0, &forward_tasks(&batch.cu_seqlens, false)).await?;
         gpu.write(&self.first_tasks, 0, &forward_tasks(&batch.cu_seqlens, true)).await?;
         let all = attention_backward::backward_tasks(&batch.cu_seqlens, false);

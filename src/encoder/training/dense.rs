@@ -174,6 +174,7 @@ mod tests {
             panels: buffer(2 * most * most)?,
             product: buffer(4 * most * most)?,
             zeros: buffer(4 * most)?,
+            no_bias: buffer(4 * most)?,
             stats: buffer(16)?,
             blocks: Some(gpu.buffer("blocks", blocks::bytes(most, most))?),
         };

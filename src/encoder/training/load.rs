@@ -2,10 +2,11 @@
 
 use super::buffers::{Size, TrainingBuffers};
 use super::dense::{Adapter, Trained, Weight};
-use super::parameters::{Parameter, Parameters, Part, row};
+use super::modernbert::ModernBertTraining;
+use super::parameters::{Paired, Parameter, Parameters, Part, row};
 use super::passes::NormParameters;
 use super::tables::Tables;
-use super::{Depth, Layer, Training};
+use super::{Bert, Depth, Layer, Model, Training};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config, Module};
 use crate::encoder::loader::Loader;
@@ -23,15 +24,20 @@ const READ_ROWS: usize = 512;
 pub(super) fn bytes(config: &Config, depth: Depth) -> u64 {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let layers = config.num_hidden_layers;
-    let matrices = layers * (4 * hidden * hidden + 2 * hidden * inner);
-    let tables = (config.vocab_size + config.max_position_embeddings) * stride(hidden);
+    // ModernBERT has one matrix of queries, keys and values, gates, and no positions.
+    let (up, positions, qkv) = match config.modernbert {
+        Some(_) => (2 * inner, 0, 4 * hidden),
+        None => (inner, config.max_position_embeddings, 3 * 2 * hidden),
+    };
+    let matrices = layers * (4 * hidden * hidden + hidden * (up + inner));
+    let tables = (config.vocab_size + positions) * stride(hidden);
     let head = hidden * hidden;
     // Master weight, gradient and two moments of what is trained, in f32; each matrix that gradients
     // go through and its transpose, in f16.
     let (trained, both_ways) = match depth {
         Depth::Head => (head, 0),
         Depth::Lora { rank, .. } => {
-            let adapters = layers * rank * (3 * 2 * hidden + 2 * hidden + 2 * (hidden + inner));
+            let adapters = layers * rank * (qkv + 2 * hidden + (hidden + up) + (inner + hidden));
             // The original weights are held, too.
             (adapters + head, 2 * matrices)
         }
@@ -56,72 +62,37 @@ impl Training {
         size: Size,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Training> {
-        let family = config.family;
-        if family.is_distilbert() || family.is_modernbert() {
-            let name = family.architecture();
-            let what = format!("is a {name}; RoBERTa, XLM-RoBERTa and BERT can be trained");
-            return Err(Error::new(ErrorKind::Input, "config.json", what));
-        }
-        if config.hidden_act != Activation::Gelu {
-            let what = "is another activation than the exact GELU, which is the only one through \
-                        which this can be trained";
-            return Err(Error::new(ErrorKind::Input, "config.json: hidden_act", what));
-        }
-        if config.labels.len() != 1 {
-            let what =
-                format!("has {} outputs; a scorer to be trained has one", config.labels.len());
-            return Err(Error::new(ErrorKind::Input, "config.json", what));
-        }
-        if !config.head_size().is_multiple_of(4) {
-            let what =
-                format!("has heads of {}; a multiple of 4 can be trained", config.head_size());
-            return Err(Error::new(ErrorKind::Input, "config.json", what));
-        }
+        check(config, size)?;
         let (format, part_bytes) = (Some(WeightFormat::F16), gpu.max_binding_bytes());
         let loader = Loader { gpu, checkpoint, config, format, bytes: 0, loaded };
-        let mut weights = weights::load(loader, part_bytes).await?;
-        let mut builder = Builder { gpu, checkpoint, depth, parameters: Parameters::new(gpu)? };
-        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let mut layers = Vec::new();
-        if size.through_encoder {
-            for (index, w) in weights.layers.iter_mut().enumerate() {
-                let of = |module: fn(usize) -> Module| module(index).name(family);
-                let qkv = [Module::Query, Module::Key, Module::Value].map(|m| (of(m), hidden));
-                let out = [(of(Module::AttentionOut), hidden)];
-                layers.push(Layer {
-                    qkv: builder.dense(&mut w.qkv, &qkv).await?,
-                    out: builder.dense(&mut w.out, &out).await?,
-                    out_norm: builder.norm(&w.out_norm, &of(Module::AttentionNorm))?,
-                    up: builder.dense(&mut w.up, &[(of(Module::Up), inner)]).await?,
-                    down: builder.dense(&mut w.down, &[(of(Module::Down), hidden)]).await?,
-                    down_norm: builder.norm(&w.down_norm, &of(Module::FfnNorm))?,
-                });
+        let mut builder =
+            Builder { gpu, checkpoint, config, depth, parameters: Parameters::new(gpu)? };
+        let (model, dense, project) = match &config.modernbert {
+            Some(of) => {
+                let mut model =
+                    ModernBertTraining::load(loader, &mut builder, of, part_bytes, size).await?;
+                let w = &mut model.weights;
+                let (dense, project) = builder.head(&mut w.dense, &mut w.project).await?;
+                (Model::ModernBert(model), dense, project)
             }
-        }
-        let tables = match depth {
-            Depth::Full => {
-                let norm = builder.norm(&weights.embed_norm, &Module::EmbedNorm.name(family))?;
-                Some(Tables::new(&mut builder, config, &weights.tables, norm, size.tokens).await?)
+            None => {
+                let weights = weights::load(loader, part_bytes).await?;
+                let mut model = builder.bert(weights, size).await?;
+                let w = &mut model.weights;
+                let (dense, project) = builder.head(&mut w.dense, &mut w.project).await?;
+                (Model::Bert(model), dense, project)
             }
-            _ => None,
         };
-        builder.depth = Depth::Full;
-        let dense = [(Module::Dense.name(family), hidden)];
-        let dense = builder.dense(&mut weights.dense, &dense).await?;
-        let project = [(Module::Project.name(family), 1)];
-        let project = builder.dense(&mut weights.project, &project).await?;
         let training = Training {
             config: config.clone(),
             choice,
             pace: Pace::new(choice.flops_per_second),
             size,
-            layers,
-            tables,
+            model,
             dense,
             project,
             parameters: builder.parameters,
             buffers: TrainingBuffers::new(gpu, config, &choice, size).await?,
-            weights,
         };
         gpu.run(&Plan { steps: training.refresh()? }, &|| false).await?;
         gpu.finish().await?;
@@ -129,32 +100,72 @@ impl Training {
     }
 }
 
+/// Refuses what cannot be trained.
+fn check(config: &Config, size: Size) -> Result<()> {
+    let refuse = |field: &str, what: String| {
+        let at_fault = format!("config.json{field}");
+        Err(Error::new(ErrorKind::Input, at_fault, what))
+    };
+    let family = config.family;
+    if family.is_distilbert() {
+        let name = family.architecture();
+        let what = format!("is a {name}; RoBERTa, XLM-RoBERTa, BERT and ModernBERT can be trained");
+        return refuse("", what);
+    }
+    if config.hidden_act != Activation::Gelu && !family.is_modernbert() {
+        let what = "is another activation than the exact GELU, which is the only one through \
+                    which this can be trained";
+        return refuse(": hidden_act", what.into());
+    }
+    if config.labels.len() != 1 {
+        let outputs = config.labels.len();
+        return refuse("", format!("has {outputs} outputs; a scorer to be trained has one"));
+    }
+    let sizes = [("heads", config.head_size()), ("gates", config.intermediate_size)];
+    // Only training that goes through the layers reads gates.
+    let gated = family.is_modernbert() && size.through_encoder;
+    match sizes[..1 + usize::from(gated)].iter().find(|(_, size)| !size.is_multiple_of(4)) {
+        Some((what, size)) => {
+            refuse("", format!("has {what} of {size}; a multiple of 4 can be trained"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Makes parameters of tensors.
 pub(super) struct Builder<'a> {
     pub gpu: &'a Gpu,
     pub checkpoint: &'a Checkpoint,
+    pub config: &'a Config,
     pub depth: Depth,
     pub parameters: Parameters,
 }
 
 impl Builder<'_> {
-    /// Rows `first..first + rows` of the tensors of `parts`, one after the other, in f32.
+    /// Rows `first..first + rows` of the tensors of `parts`, one after the other, in f32. Of a tensor with rows
+    /// that are `paired`, all of them.
     pub async fn master(
         &self,
         parts: &[Part],
         whole: &[usize],
         first: usize,
         width: usize,
+        paired: Option<Paired>,
     ) -> Result<Matrix> {
         let rows = parts.iter().map(|part| part.rows).sum();
         let matrix = Matrix::zeros(self.gpu, &parts[0].name, rows, width, Storage::F32)?;
         let mut at = 0;
         for (Part { name, rows }, &whole) in parts.iter().zip(whole) {
             let tensor = self.checkpoint.get(name, &[whole, width])?;
-            for begin in (first..first + rows).step_by(READ_ROWS) {
-                let end = (first + rows).min(begin + READ_ROWS);
+            // Pairs lie within heads, which are read at once.
+            let at_once = if paired.is_some() { *rows } else { READ_ROWS };
+            for begin in (first..first + rows).step_by(at_once) {
+                let end = (first + rows).min(begin + at_once);
                 let mut numbers = Vec::new();
                 tensor.read_rows(begin..end, &mut numbers).await?;
+                if let Some(paired) = paired {
+                    numbers = paired.arrange(numbers, width);
+                }
                 matrix.write_rows(self.gpu, name, at, &numbers).await?;
                 at += end - begin;
             }
@@ -169,18 +180,77 @@ impl Builder<'_> {
         Ok(self.parameters.add(parameter))
     }
 
-    fn norm(&mut self, w: &layer_norm::Weights, name: &str) -> Result<NormParameters> {
+    /// The LayerNorm of `module`.
+    pub fn norm(&mut self, w: &layer_norm::Weights, module: Module) -> Result<NormParameters> {
         if self.depth != Depth::Full {
             return Ok(None);
         }
+        let name = module.name(self.config.family);
         let part = |suffix: &str| vec![Part { name: format!("{name}.{suffix}"), rows: w.width }];
         let gamma = self.vector(&w.gamma, part("weight"))?;
-        Ok(Some([gamma, self.vector(&w.beta, part("bias"))?]))
+        let beta = match self.config.has_bias(module) {
+            true => Some(self.vector(&w.beta, part("bias"))?),
+            false => None,
+        };
+        Ok(Some((gamma, beta)))
     }
 
-    /// A dense layer whose outputs are those of `modules` (name, outputs), one after the other.
-    async fn dense(&mut self, live: &mut Weights, modules: &[(String, usize)]) -> Result<Trained> {
+    /// The encoder of RoBERTa and its like.
+    async fn bert(&mut self, mut weights: weights::Weights, size: Size) -> Result<Bert> {
+        let (hidden, inner) = (self.config.hidden_size, self.config.intermediate_size);
+        let mut layers = Vec::new();
+        if size.through_encoder {
+            for (index, w) in weights.layers.iter_mut().enumerate() {
+                let qkv = [Module::Query, Module::Key, Module::Value].map(|m| (m(index), hidden));
+                layers.push(Layer {
+                    qkv: self.dense(&mut w.qkv, &qkv).await?,
+                    out: self.dense(&mut w.out, &[(Module::AttentionOut(index), hidden)]).await?,
+                    out_norm: self.norm(&w.out_norm, Module::AttentionNorm(index))?,
+                    up: self.dense(&mut w.up, &[(Module::Up(index), inner)]).await?,
+                    down: self.dense(&mut w.down, &[(Module::Down(index), hidden)]).await?,
+                    down_norm: self.norm(&w.down_norm, Module::FfnNorm(index))?,
+                });
+            }
+        }
+        let tables = match self.depth {
+            Depth::Full => {
+                let norm = self.norm(&weights.embed_norm, Module::EmbedNorm)?;
+                Some(Tables::new(self, &weights.tables, norm, size.tokens).await?)
+            }
+            _ => None,
+        };
+        Ok(Bert { weights, layers, tables })
+    }
+
+    /// Both dense layers of the head, which is trained at every depth.
+    async fn head(
+        &mut self,
+        dense: &mut Weights,
+        project: &mut Weights,
+    ) -> Result<(Trained, Trained)> {
+        self.depth = Depth::Full;
+        let dense = self.dense(dense, &[(Module::Dense, self.config.hidden_size)]).await?;
+        Ok((dense, self.dense(project, &[(Module::Project, 1)]).await?))
+    }
+
+    /// A dense layer whose outputs are those of `modules`, so many of each, one after the other.
+    pub async fn dense(
+        &mut self,
+        live: &mut Weights,
+        modules: &[(Module, usize)],
+    ) -> Result<Trained> {
         let (inputs, outputs) = (live.inputs(), live.outputs());
+        let family = self.config.family;
+        let has_bias = self.config.has_bias(modules[0].0);
+        // Rotary positions turn the first half of each head of q and k into the second one.
+        let paired = match modules[0].0 {
+            Module::Query(_) if family.is_modernbert() => {
+                Some(Paired { head: self.config.head_size(), rows: 2 * inputs })
+            }
+            _ => None,
+        };
+        let modules: Vec<(String, usize)> =
+            modules.iter().map(|(module, outputs)| (module.name(family), *outputs)).collect();
         let label = &modules[0].0;
         let transposed = Weights::zeros(self.gpu, label, outputs, &vec![0.0; inputs]).await?;
         let parts = |suffix: &str| {
@@ -192,15 +262,21 @@ impl Builder<'_> {
         };
         let Depth::Lora { rank, alpha, seed } = self.depth else {
             let whole: Vec<usize> = modules.iter().map(|module| module.1).collect();
-            let master = self.master(&parts("weight"), &whole, 0, inputs).await?;
+            let master = self.master(&parts("weight"), &whole, 0, inputs, paired).await?;
             let weight = Parameter::new(self.gpu, parts("weight"), false, master)?;
-            let weight = Weight::Full(self.parameters.add(weight));
-            let bias = self.vector(live.bias_buffer(), parts("bias"))?;
-            return Ok(Trained { transposed, weight, bias: Some(bias) });
+            let weight = self.parameters.add(Parameter { paired, ..weight });
+            let bias = match has_bias {
+                true => Some(self.vector(live.bias_buffer(), parts("bias"))?),
+                false => None,
+            };
+            if let Some(bias) = bias {
+                self.parameters.list[bias].paired = paired;
+            }
+            return Ok(Trained { transposed, weight: Weight::Full(weight), bias });
         };
         let mut adapters = Vec::new();
         let mut first = 0;
-        for (name, rows) in modules {
+        for (name, rows) in &modules {
             let matrix = |suffix: &str, rows, width| {
                 Matrix::zeros(self.gpu, suffix, rows, width, Storage::F32)
             };
@@ -219,6 +295,7 @@ impl Builder<'_> {
                 Ok::<_, Error>(self.parameters.add(parameter))
             };
             let (a, b) = (add("lora_A", rank, &lora.a)?, add("lora_B", *rows, &lora.b)?);
+            self.parameters.list[b].paired = paired;
             adapters.push(Adapter { lora, a, b });
             first += rows;
         }

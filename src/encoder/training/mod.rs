@@ -7,6 +7,7 @@
 mod buffers;
 mod dense;
 mod load;
+mod modernbert;
 mod parameters;
 mod passes;
 mod tables;
@@ -18,16 +19,18 @@ use crate::batch::Batch;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Gpu, Pace, Plan};
+use crate::gpu::{Gpu, Pace, Plan, Step};
+use crate::ops::training::attention_backward::Task;
 use crate::ops::training::mse::mse;
 use crate::ops::{Choice, stride};
 pub use buffers::Size;
 use buffers::TrainingBuffers;
 use dense::Trained;
+use modernbert::ModernBertTraining;
 use parameters::Parameters;
 pub use parameters::{Tensor, Update};
 use passes::NormParameters;
-use tables::Tables;
+use tables::{SharedRuns, Tables};
 
 /// What of a model is trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,6 +50,23 @@ pub enum Depth {
     Full,
 }
 
+/// An encoder's weights, and what training needs of them besides.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "boxed, a build without the family would have the variant"
+)]
+enum Model {
+    /// RoBERTa and its like.
+    Bert(Bert),
+    ModernBert(ModernBertTraining),
+}
+
+struct Bert {
+    weights: Weights,
+    layers: Vec<Layer>, // none where the encoder is frozen
+    tables: Option<Tables>,
+}
+
 /// The backward pass of one encoder layer.
 struct Layer {
     qkv: Trained,
@@ -63,16 +83,14 @@ pub struct Training {
     choice: Choice,
     pace: Pace,
     size: Size,
-    weights: Weights,
-    layers: Vec<Layer>, // none where the encoder is frozen
-    tables: Option<Tables>,
+    model: Model,
     dense: Trained,
     project: Trained,
     parameters: Parameters,
     buffers: TrainingBuffers,
 }
 
-/// `<s>` of some pairs after the last layer, as the head reads it.
+/// What the head reads of some pairs: `<s>` after the last layer, or the mean of all tokens.
 #[derive(Debug, Clone, Default)]
 pub struct Features {
     /// Pairs of f16 in the bits of an f32, row by row.
@@ -113,6 +131,50 @@ impl Training {
         self.size.through_encoder
     }
 
+    fn tables(&self) -> Option<&Tables> {
+        match &self.model {
+            Model::Bert(model) => model.tables.as_ref(),
+            Model::ModernBert(model) => model.tables.as_ref(),
+        }
+    }
+
+    /// From ids to what the head reads.
+    fn encode(&self, batch: &Batch) -> Result<Vec<Step>> {
+        match &self.model {
+            Model::Bert(model) => self.encode_bert(model, batch),
+            Model::ModernBert(model) => self.encode_modernbert(model, batch),
+        }
+    }
+
+    /// From there to logits.
+    fn head(&self, pairs: usize) -> Result<Vec<Step>> {
+        match &self.model {
+            Model::Bert(model) => self.bert_head(model, pairs),
+            Model::ModernBert(model) => self.modernbert_head(model, pairs),
+        }
+    }
+
+    /// From the gradient of logits to that of what the head reads.
+    fn head_back(&self, pairs: usize) -> Result<Vec<Step>> {
+        match &self.model {
+            Model::Bert(_) => self.bert_head_back(pairs),
+            Model::ModernBert(model) => self.modernbert_head_back(model, pairs),
+        }
+    }
+
+    /// From the gradient of what the head reads to those of every layer and the tables.
+    fn encoder_back(
+        &self,
+        batch: &Batch,
+        tasks: &[Vec<Task>; 2],
+        runs: &SharedRuns,
+    ) -> Result<Vec<Step>> {
+        match &self.model {
+            Model::Bert(model) => self.bert_back(model, batch, tasks, runs),
+            Model::ModernBert(model) => self.modernbert_back(model, batch, tasks, runs),
+        }
+    }
+
     /// Adds the gradients of `input` to those so far: of `weight` times each pair's squared error.
     /// The errors go to places from `first_error` on. `stop` is asked between submissions.
     ///
@@ -134,7 +196,7 @@ impl Training {
         match input {
             Input::Batch(batch) => {
                 tasks = x.upload(gpu, batch).await?;
-                if let Some(tables) = &self.tables {
+                if let Some(tables) = self.tables() {
                     runs = tables.upload(gpu, batch).await?;
                 }
                 steps.extend(self.encode(batch)?);
@@ -178,24 +240,38 @@ impl Training {
     }
 
     /// Brings what kernels read up to date with the master weights.
-    fn refresh(&self) -> Result<Vec<crate::gpu::Step>> {
-        let (w, parameters) = (&self.weights, &self.parameters);
+    fn refresh(&self) -> Result<Vec<Step>> {
+        let parameters = &self.parameters;
         let mut steps = Vec::new();
-        for (layer, weights) in self.layers.iter().zip(&w.layers) {
-            steps.extend(layer.qkv.refresh(parameters, &weights.qkv)?);
-            steps.extend(layer.out.refresh(parameters, &weights.out)?);
-            steps.extend(layer.up.refresh(parameters, &weights.up)?);
-            steps.extend(layer.down.refresh(parameters, &weights.down)?);
-        }
-        steps.extend(self.dense.refresh(parameters, &w.dense)?);
-        steps.extend(self.project.refresh(parameters, &w.project)?);
-        if let Some(tables) = &self.tables {
+        let (dense, project) = match &self.model {
+            Model::Bert(Bert { weights: w, layers, .. }) => {
+                for (layer, weights) in layers.iter().zip(&w.layers) {
+                    steps.extend(layer.qkv.refresh(parameters, &weights.qkv)?);
+                    steps.extend(layer.out.refresh(parameters, &weights.out)?);
+                    steps.extend(layer.up.refresh(parameters, &weights.up)?);
+                    steps.extend(layer.down.refresh(parameters, &weights.down)?);
+                }
+                (&w.dense, &w.project)
+            }
+            Model::ModernBert(ModernBertTraining { weights: w, layers, .. }) => {
+                for (layer, weights) in layers.iter().zip(&w.layers) {
+                    steps.extend(layer.qkv.refresh(parameters, &weights.qkv)?);
+                    steps.extend(layer.out.refresh(parameters, &weights.out)?);
+                    steps.extend(layer.up.refresh(parameters, &weights.up)?);
+                    steps.extend(layer.down.refresh(parameters, &weights.down)?);
+                }
+                (&w.dense, &w.project)
+            }
+        };
+        steps.extend(self.dense.refresh(parameters, dense)?);
+        steps.extend(self.project.refresh(parameters, project)?);
+        if let Some(tables) = self.tables() {
             steps.extend(tables.refresh(parameters)?);
         }
         Ok(steps)
     }
 
-    /// `<s>` of each pair after the last layer.
+    /// What the head reads of each pair: `<s>` after the last layer, or the mean of all tokens.
     ///
     /// # Errors
     /// As [`Training::accumulate`].

@@ -1,6 +1,7 @@
 //! The trained parameters: master weights in f32, and the state of AdamW.
 
 use crate::checkpoint::Checkpoint;
+use crate::encoder::runs;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Step};
 use crate::ops::training::adamw::{AdamW, Moments, adamw};
@@ -24,6 +25,42 @@ pub(super) struct Parameter {
     pub vector: bool,
     pub master: Matrix, // [rows, width] f32
     pub moments: Moments,
+    /// Which of its rows lie in another order than in the checkpoint.
+    pub paired: Option<Paired>,
+}
+
+/// The rows of queries and keys that rotary positions turn: the two halves of each head lie side by side, row by
+/// row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paired {
+    /// Rows of a head.
+    pub head: usize,
+    /// Rows that are such heads, from the first one on.
+    pub rows: usize,
+}
+
+impl Paired {
+    /// Puts numbers in the checkpoint's order into that of the kernels; those of a row are `width`.
+    pub fn arrange(self, numbers: Vec<f32>, width: usize) -> Vec<f32> {
+        self.with(numbers, width, |heads| runs::paired(heads, width, Some(self.head)))
+    }
+
+    /// The other way round.
+    pub fn restore(self, numbers: Vec<f32>, width: usize) -> Vec<f32> {
+        self.with(numbers, width, |heads| runs::unpaired(heads, width, self.head))
+    }
+
+    fn with(
+        self,
+        mut numbers: Vec<f32>,
+        width: usize,
+        of_heads: impl Fn(Vec<f32>) -> Vec<f32>,
+    ) -> Vec<f32> {
+        let rest = numbers.split_off(self.rows * width);
+        let mut out = of_heads(numbers);
+        out.extend(rest);
+        out
+    }
 }
 
 impl Parameter {
@@ -31,12 +68,17 @@ impl Parameter {
     pub fn new(gpu: &Gpu, parts: Vec<Part>, vector: bool, master: Matrix) -> Result<Parameter> {
         let zeros = || gpu.buffer(&parts[0].name, master.buffer.size());
         let moments = Moments { gradient: zeros()?, mean: zeros()?, square: zeros()? };
-        Ok(Parameter { parts, vector, master, moments })
+        Ok(Parameter { parts, vector, master, moments, paired: None })
     }
 
     /// Its gradient in the shape of the tensor.
     pub fn gradient(&self) -> Matrix {
         Matrix { buffer: self.moments.gradient.clone(), ..self.master.clone() }
+    }
+
+    /// Numbers in a row of its tensors.
+    fn row(&self) -> usize {
+        if self.vector { 1 } else { self.master.width }
     }
 
     /// The numbers of one of its buffers without the padding.
@@ -112,13 +154,16 @@ impl Parameters {
 
     /// The tensors as a checkpoint has them: name, shape, numbers; one parameter at a time.
     pub async fn tensors(&self, gpu: &Gpu, index: usize) -> Result<Vec<Tensor>> {
-        let Parameter { parts, vector, master, .. } = &self.list[index];
-        let numbers = self.list[index].numbers(gpu, &master.buffer).await?;
+        let parameter @ Parameter { parts, vector, master, .. } = &self.list[index];
+        let mut numbers = parameter.numbers(gpu, &master.buffer).await?;
+        let row = parameter.row();
+        if let Some(paired) = parameter.paired {
+            numbers = paired.restore(numbers, row);
+        }
         let mut rest = &numbers[..];
         Ok(parts
             .iter()
             .map(|part| {
-                let row = if *vector { 1 } else { master.width };
                 let (mine, after) = rest.split_at(part.rows * row);
                 rest = after;
                 let shape = if *vector { vec![part.rows] } else { vec![part.rows, row] };
@@ -166,8 +211,11 @@ impl Parameters {
     /// Weights as [`Parameters::tensors`] gave them, of every parameter.
     pub async fn set(&self, gpu: &Gpu, all: &[Vec<Tensor>]) -> Result<()> {
         for (parameter, tensors) in self.list.iter().zip(all) {
-            let numbers: Vec<f32> =
+            let mut numbers: Vec<f32> =
                 tensors.iter().flat_map(|tensor| &tensor.numbers).copied().collect();
+            if let Some(paired) = parameter.paired {
+                numbers = paired.arrange(numbers, parameter.row());
+            }
             parameter.master.write_rows(gpu, &tensors[0].name, 0, &numbers).await?;
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! The forward pass that saves what the backward pass needs, and the backward pass.
 
-use super::Training;
 use super::buffers::Saved;
 use super::dense::{Backward, Trained};
 use super::tables::SharedRuns;
+use super::{Bert, Training};
 use crate::batch::Batch;
+use crate::config;
 use crate::error::Result;
 use crate::gpu::Step;
 use crate::ops::Matrix;
@@ -20,19 +21,22 @@ use crate::ops::training::gelu::gelu;
 use crate::ops::training::layer_norm_backward::layer_norm_backward;
 use crate::ops::training::layer_norm_weights_backward::layer_norm_weights_backward;
 
-/// Which parameters scale and shift of a LayerNorm are, if they are trained.
-pub(super) type NormParameters = Option<[usize; 2]>;
+/// What lies between the dense layers of every encoder that is trained but ModernBERT's.
+const GELU: Activation = Activation::Of(config::Activation::Gelu);
+
+/// Which parameters scale and shift of a LayerNorm are, if they are trained and there is a shift.
+pub(super) type NormParameters = Option<(usize, Option<usize>)>;
 
 impl Training {
-    fn heads(&self) -> Heads {
+    pub(super) fn heads(&self) -> Heads {
         Heads { count: self.config.num_attention_heads, size: self.config.head_size() }
     }
 
-    fn is_last(&self, index: usize) -> bool {
-        index + 1 == self.weights.layers.len()
+    pub(super) fn is_last(&self, index: usize) -> bool {
+        index + 1 == self.config.num_hidden_layers
     }
 
-    fn dense(
+    pub(super) fn dense(
         &self,
         label: &'static str,
         rows: usize,
@@ -51,8 +55,8 @@ impl Training {
     }
 
     /// From ids to `<s>` after the last layer.
-    pub(super) fn encode(&self, batch: &Batch) -> Result<Vec<Step>> {
-        let (w, x, tokens) = (&self.weights, &self.buffers, batch.tokens());
+    pub(super) fn encode_bert(&self, model: &Bert, batch: &Batch) -> Result<Vec<Step>> {
+        let (w, x, tokens) = (&model.weights, &self.buffers, batch.tokens());
         let mut steps = embed("embed", tokens, &x.ids, &w.tables, &x.embed_sum)?;
         let norm = self.choice.layer_norm();
         steps.push(layer_norm(
@@ -64,13 +68,13 @@ impl Training {
             &x.hidden[0],
         )?);
         for index in 0..w.layers.len() {
-            steps.extend(self.layer(batch, index)?);
+            steps.extend(self.layer(model, batch, index)?);
         }
         Ok(steps)
     }
 
-    fn layer(&self, batch: &Batch, index: usize) -> Result<Vec<Step>> {
-        let (w, x) = (&self.weights.layers[index], &self.buffers);
+    fn layer(&self, model: &Bert, batch: &Batch, index: usize) -> Result<Vec<Step>> {
+        let (w, x) = (&model.weights.layers[index], &self.buffers);
         let (tokens, pairs, last) = (batch.tokens(), batch.pairs(), self.is_last(index));
         let Saved { qkv, context, out_sum, attended, pre, inner, down_sum } = x.saved(index);
         let hidden = &x.hidden[index];
@@ -97,8 +101,8 @@ impl Training {
     }
 
     /// From `<s>` to logits.
-    pub(super) fn head(&self, pairs: usize) -> Result<Vec<Step>> {
-        let (w, x) = (&self.weights, &self.buffers);
+    pub(super) fn bert_head(&self, model: &Bert, pairs: usize) -> Result<Vec<Step>> {
+        let (w, x) = (&model.weights, &self.buffers);
         let out = &x.logits;
         let mut steps =
             self.dense("head dense", pairs, &x.features, &w.dense, Epilogue::Tanh, &x.head)?;
@@ -106,12 +110,12 @@ impl Training {
         Ok(steps)
     }
 
-    fn dense_back(&self, trained: &Trained, pass: Backward<'_>) -> Result<Vec<Step>> {
+    pub(super) fn dense_back(&self, trained: &Trained, pass: Backward<'_>) -> Result<Vec<Step>> {
         trained.backward(&self.choice, &self.parameters, &self.buffers.scratch, pass)
     }
 
     /// From the gradient of logits to that of `<s>`.
-    pub(super) fn head_back(&self, pairs: usize) -> Result<Vec<Step>> {
+    pub(super) fn bert_head_back(&self, pairs: usize) -> Result<Vec<Step>> {
         let x = &self.buffers;
         let mut steps = self.dense_back(
             &self.project,
@@ -139,22 +143,23 @@ impl Training {
     }
 
     /// From the gradient of `<s>` to those of every layer and the tables.
-    pub(super) fn encoder_back(
+    pub(super) fn bert_back(
         &self,
+        model: &Bert,
         batch: &Batch,
         tasks: &[Vec<attention_backward::Task>; 2],
         runs: &SharedRuns,
     ) -> Result<Vec<Step>> {
         let (x, tokens) = (&self.buffers, batch.tokens());
         let mut steps = Vec::new();
-        for index in (0..self.weights.layers.len()).rev() {
+        for index in (0..model.layers.len()).rev() {
             if self.size.recompute && !self.is_last(index) {
-                steps.extend(self.layer(batch, index)?);
+                steps.extend(self.layer(model, batch, index)?);
             }
-            steps.extend(self.layer_back(batch, index, tasks)?);
+            steps.extend(self.layer_back(model, batch, index, tasks)?);
         }
-        let Some(tables) = &self.tables else { return Ok(steps) };
-        let norm = &self.weights.embed_norm;
+        let Some(tables) = &model.tables else { return Ok(steps) };
+        let norm = &model.weights.embed_norm;
         let (sum, d_y, d_x) = (&x.embed_sum, &x.d_hidden, &x.d_sum);
         steps.extend(self.norm_back(
             "embed norm back",
@@ -171,11 +176,12 @@ impl Training {
 
     fn layer_back(
         &self,
+        model: &Bert,
         batch: &Batch,
         index: usize,
         [all_tasks, first_tasks]: &[Vec<attention_backward::Task>; 2],
     ) -> Result<Vec<Step>> {
-        let (w, back, x) = (&self.weights.layers[index], &self.layers[index], &self.buffers);
+        let (w, back, x) = (&model.weights.layers[index], &model.layers[index], &self.buffers);
         let (tokens, last) = (batch.tokens(), self.is_last(index));
         let Saved { qkv, context, out_sum, attended, pre, inner, down_sum } = x.saved(index);
         // `d` is the gradient of the layer's output, and later that of its first residual sum.
@@ -186,7 +192,7 @@ impl Training {
         let (label, d_x) = ("ffn down back", Some((&x.d_inner, false)));
         let pass = Backward { label, rows, x: inner, d_y: d_sum, d_x };
         steps.extend(self.dense_back(&back.down, pass)?);
-        steps.push(activation_backward("gelu back", Activation::Gelu, rows, pre, &x.d_inner)?);
+        steps.push(activation_backward("gelu back", GELU, rows, pre, &x.d_inner)?);
         // The gradient along the residual path is in d_sum already.
         let (label, d_x) = ("ffn up back", Some((d_sum, true)));
         let pass = Backward { label, rows, x: attended, d_y: &x.d_inner, d_x };
@@ -218,7 +224,7 @@ impl Training {
             &x.d_qkv,
         )?);
         // Below the first layer that is trained, no gradients are needed.
-        let wanted = index > 0 || self.tables.is_some();
+        let wanted = index > 0 || model.tables.is_some();
         let d_x = wanted.then_some((&x.d_hidden, !last));
         let (label, hidden) = ("qkv back", &x.hidden[index]);
         let pass = Backward { label, rows: tokens, x: hidden, d_y: &x.d_qkv, d_x };
@@ -231,7 +237,7 @@ impl Training {
     }
 
     #[expect(clippy::too_many_arguments, reason = "what goes in and out, as in a plan")]
-    fn norm_back(
+    pub(super) fn norm_back(
         &self,
         label: &'static str,
         rows: usize,
@@ -241,11 +247,12 @@ impl Training {
         d_y: &Matrix,
         d_x: &Matrix,
     ) -> Result<Vec<Step>> {
-        let stats = &self.buffers.scratch.stats;
+        let scratch = &self.buffers.scratch;
+        let stats = &scratch.stats;
         let mut steps = vec![layer_norm_backward(label, rows, x, w, d_y, stats, d_x)?];
-        if let Some([gamma, beta]) = trained {
+        if let Some((gamma, beta)) = trained {
             let gradient = |index: usize| &self.parameters.list[index].moments.gradient;
-            let (gamma, beta) = (gradient(gamma), gradient(beta));
+            let (gamma, beta) = (gradient(gamma), beta.map_or(&scratch.no_bias, gradient));
             steps.push(layer_norm_weights_backward(label, rows, x, stats, d_y, gamma, beta)?);
         }
         Ok(steps)

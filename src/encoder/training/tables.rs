@@ -4,7 +4,7 @@ use super::load::Builder;
 use super::parameters::{Parameter, Parameters, Part};
 use super::passes::NormParameters;
 use crate::batch::Batch;
-use crate::config::{Config, Module};
+use crate::config::Module;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Step};
 use crate::ops::training::column_sums::column_sums;
@@ -78,15 +78,19 @@ pub(super) type SharedRuns = Vec<Runs>;
 impl Tables {
     pub async fn new(
         builder: &mut Builder<'_>,
-        config: &Config,
         tables: &embed::Tables,
         norm: NormParameters,
         tokens: usize,
     ) -> Result<Tables> {
+        let config = builder.config;
         let name = |module: Module| module.weight(config.family);
         let padding = Some(config.pad_token_id);
         let mut shares = Vec::new();
         cut(builder, &mut shares, &name(Module::Words), &tables.word, 0, padding, tokens).await?;
+        // ModernBERT's positions are no table, and it has no token types.
+        if config.modernbert.is_some() {
+            return Ok(Tables { shares, token_type: None, norm });
+        }
         // RoBERTa's positions have a row for padding tokens, BERT's have not.
         let padding = padding.filter(|_| config.family.is_roberta());
         let positions = std::slice::from_ref(&tables.position);
@@ -170,7 +174,7 @@ async fn cut(
         for at in (0..part.rows).step_by(most) {
             let rows = most.min(part.rows - at);
             let parts = vec![Part { name: name.to_owned(), rows }];
-            let master = builder.master(&parts, &[all], first, part.width).await?;
+            let master = builder.master(&parts, &[all], first, part.width, None).await?;
             let parameter = Parameter::new(builder.gpu, parts, false, master)?;
             let rounded = Some((part.clone(), at));
             shares.push(Share::new(builder, parameter, column, first, padding, rounded, tokens)?);

@@ -49,6 +49,9 @@ const BOUND: f32 = 1e-3;
 /// The files of recorded runs.
 const ROBERTA: &str = "training.json";
 const BERT: &str = "training-bert.json";
+const MODERNBERT: &str = "training-modernbert.json";
+/// With a mean for the head, every bias, and GELU by tanh in the layers.
+const MODERNBERT_MEAN: &str = "training-modernbert-mean.json";
 
 fn golden(file: &str) -> Golden {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
@@ -274,6 +277,24 @@ fn all_of_bert_learns_as_in_pytorch() {
     assert_equals_pytorch(BERT, "full");
 }
 
+#[test]
+fn the_head_of_modernbert_learns_as_in_pytorch() {
+    assert_equals_pytorch(MODERNBERT, "head");
+    assert_equals_pytorch(MODERNBERT_MEAN, "head");
+}
+
+#[test]
+fn adapters_of_modernbert_learn_as_in_pytorch() {
+    assert_equals_pytorch(MODERNBERT, "lora");
+    assert_equals_pytorch(MODERNBERT_MEAN, "lora");
+}
+
+#[test]
+fn all_of_modernbert_learns_as_in_pytorch() {
+    assert_equals_pytorch(MODERNBERT, "full");
+    assert_equals_pytorch(MODERNBERT_MEAN, "full");
+}
+
 /// A loss of 0.001 is too coarse to notice a single row of these tables, which are f32 and f16.
 #[test]
 fn both_token_types_and_the_first_position_of_bert_learn() {
@@ -306,7 +327,13 @@ fn both_token_types_and_the_first_position_of_bert_learn() {
 
 #[test]
 fn computing_layers_anew_changes_no_bit() {
-    for (file, name) in [(ROBERTA, "lora"), (ROBERTA, "full"), (BERT, "full")] {
+    for (file, name) in [
+        (ROBERTA, "lora"),
+        (ROBERTA, "full"),
+        (BERT, "full"),
+        (MODERNBERT, "full"),
+        (MODERNBERT_MEAN, "lora"),
+    ] {
         let golden = golden(file);
         let [saved, again] =
             [false, true].map(|recompute| run(&golden, name, Dtype::F16, recompute));
@@ -323,6 +350,9 @@ fn going_on_from_a_state_changes_no_bit() {
         (BERT, "head"),
         (BERT, "lora"),
         (BERT, "full"),
+        (MODERNBERT, "head"),
+        (MODERNBERT, "lora"),
+        (MODERNBERT_MEAN, "full"),
     ] {
         let golden = golden(file);
         pollster::block_on(async {
@@ -364,11 +394,22 @@ fn other_activations_are_refused() {
     }
 }
 
+/// Of four numbers a group, the kernels' gates begin a group of their own.
+#[test]
+fn gates_that_four_does_not_divide_are_refused_by_name_where_gradients_go_through_them() {
+    let config = Config { intermediate_size: 66, ..golden(MODERNBERT).config() };
+    let error = refused_through(&config, true);
+    assert!(error.to_string().contains("gates of 66"), "{error}");
+}
+
 /// The error with which a model is refused.
 fn refused(config: &Config) -> Error {
+    refused_through(config, false)
+}
+
+fn refused_through(config: &Config, through_encoder: bool) -> Error {
     let checkpoint = Checkpoint::random(config, 1, RandomProfile::Plain);
-    let size =
-        Size { tokens: 64, pairs: 4, step_pairs: 4, recompute: false, through_encoder: false };
+    let size = Size { tokens: 64, pairs: 4, step_pairs: 4, recompute: false, through_encoder };
     let error = pollster::block_on(async {
         let gpu = Gpu::open(Dtype::F16).await?;
         let (choice, depth) = (Choice::safe(), Depth::Head);

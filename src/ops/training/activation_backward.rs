@@ -1,27 +1,38 @@
-//! The backward pass of GELU and tanh.
+//! The backward pass of activations.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::step;
+use crate::config;
 use crate::error::Result;
 use crate::gpu::{Step, Work};
-use crate::ops::shaders::training::activation_backward::{GELU, KERNEL, WORKGROUP_SIZE};
+use crate::ops::shaders::training::activation_backward::{KERNEL, WORKGROUP_SIZE};
+use crate::ops::shaders::training::{GELU, GELU_TANH, RELU, TANH};
 use crate::ops::{Matrix, Storage, check, stride4};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     stride4: u32,
-    kind: u32,
+    activation: u32,
 }
 
 /// What the forward pass computed, and what it saved of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// GELU by erf; its input was saved.
-    Gelu,
+    /// One of an encoder's; its input was saved.
+    Of(config::Activation),
     /// tanh; its result was saved.
     Tanh,
+}
+
+/// An activation's number in the shaders.
+pub(super) fn number_of(activation: config::Activation) -> u32 {
+    match activation {
+        config::Activation::Gelu => GELU,
+        config::Activation::GeluTanh => GELU_TANH,
+        config::Activation::Relu => RELU,
+    }
 }
 
 /// `gradient[..rows] *= derivative at saved`: saved is f16, the gradient f32, of one width.
@@ -41,8 +52,11 @@ pub fn activation_backward(
         && saved.storage == Storage::F16
         && gradient.storage == Storage::F32;
     check(KERNEL.name, label, fits)?;
-    let kind = if activation == Activation::Gelu { GELU } else { 0 };
-    let params = Params { stride4: stride4(saved.width), kind };
+    let activation = match activation {
+        Activation::Of(activation) => number_of(activation),
+        Activation::Tanh => TANH,
+    };
+    let params = Params { stride4: stride4(saved.width), activation };
     let numbers = (rows * saved.width) as u64;
     let work = Work { flops: 30 * numbers, bytes: 10 * numbers };
     let workgroups = [params.stride4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
@@ -58,18 +72,23 @@ mod tests {
     #[test]
     fn equals_the_reference_at_awkward_sizes() {
         for gpu in testing::gpus() {
+            use config::Activation::{Gelu, GeluTanh, Relu};
             for (activation, (rows, width)) in [
-                (Activation::Gelu, (1, 1)),
-                (Activation::Gelu, (5, 70)),
+                (Activation::Of(Gelu), (1, 1)),
+                (Activation::Of(Gelu), (5, 70)),
+                (Activation::Of(GeluTanh), (5, 70)),
+                (Activation::Of(Relu), (5, 70)),
                 (Activation::Tanh, (5, 70)),
                 (Activation::Tanh, (9, 257)),
             ] {
                 let mut case = Case::new(width);
-                let size = if activation == Activation::Gelu { 5.0 } else { 1.0 };
+                let size = if activation == Activation::Tanh { 1.0 } else { 5.0 };
                 let saved = case.f16_values(rows * width, size);
                 let gradient = case.values(rows * width, 1.0);
                 let expected = match activation {
-                    Activation::Gelu => reference::backward::gelu_backward(&saved, &gradient),
+                    Activation::Of(of) => {
+                        reference::backward::activation_backward(of, &saved, &gradient)
+                    }
                     Activation::Tanh => reference::backward::tanh_backward(&saved, &gradient),
                 };
                 let got = testing::block_on(async {

@@ -24,7 +24,11 @@ struct Params {
     out_stride2: u32,
     scale: f32,
     first_task: u32,
+    window: u32,
 }
+
+/// A window that leaves nothing out, and to which a place can be added.
+const ALL: u32 = 1 << 30;
 
 /// Neighbouring tokens of one sequence, once as queries and once as keys.
 #[repr(C)]
@@ -78,6 +82,8 @@ pub struct Tasks {
     pub rows: usize,
     /// Pairs of query and key in all of them together.
     pub scores: u64,
+    /// The furthest key that a query sees on either side of it; `None` where it sees all.
+    pub window: Option<u32>,
 }
 
 impl Tasks {
@@ -90,6 +96,7 @@ impl Tasks {
             tokens: most(|task| task.first_token + task.tokens),
             rows: most(|task| task.out_row + task.queries),
             scores: tasks.iter().map(|task| u64::from(task.count) * u64::from(task.queries)).sum(),
+            window: None,
         }
     }
 }
@@ -176,6 +183,7 @@ pub fn attention_backward(
                 out_stride2: 2 * stride4(width),
                 scale: 1.0 / (heads.size as f32).sqrt(),
                 first_task: first_task as u32,
+                window: tasks.window.map_or(ALL, |window| window.min(ALL)),
             };
             steps.push(Step {
                 kernel,
@@ -202,13 +210,20 @@ mod tests {
         heads: Heads,
         lengths: Vec<usize>,
         first_only: bool,
+        window: Option<u32>,
         qkv: Vec<f32>,
         out: Vec<f32>,
         d_out: Vec<f32>,
     }
 
     impl Given {
-        fn new(heads: Heads, lengths: &[usize], first_only: bool, size: f32) -> Given {
+        fn new(
+            heads: Heads,
+            lengths: &[usize],
+            first_only: bool,
+            window: Option<u32>,
+            size: f32,
+        ) -> Given {
             let tokens: usize = lengths.iter().sum();
             let mut case = Case::new(tokens + heads.size);
             let unpad = |mut rows: Vec<f32>| {
@@ -218,7 +233,10 @@ mod tests {
                 rows
             };
             let qkv = unpad(case.f16_values(tokens * 3 * heads.width(), size));
-            let mut out = reference::attention(&qkv, heads.count, heads.size, lengths);
+            let mut out = match window {
+                None => reference::attention(&qkv, heads.count, heads.size, lengths),
+                Some(window) => windowed(&qkv, heads, lengths, window as usize),
+            };
             if first_only {
                 let firsts = lengths.iter().scan(0, |first, length| {
                     let row = *first as u32;
@@ -228,7 +246,7 @@ mod tests {
                 out = reference::gather_rows(&firsts.collect::<Vec<_>>(), &out, heads.width());
             }
             let d_out = unpad(case.values(out.len(), 1.0));
-            Given { heads, lengths: lengths.to_vec(), first_only, qkv, out, d_out }
+            Given { heads, lengths: lengths.to_vec(), first_only, window, qkv, out, d_out }
         }
 
         fn tasks(&self) -> Vec<Task> {
@@ -240,7 +258,7 @@ mod tests {
         }
 
         fn expected(&self) -> Vec<f32> {
-            let Given { heads, lengths, first_only, qkv, d_out, .. } = self;
+            let Given { heads, lengths, first_only, window, qkv, d_out, .. } = self;
             reference::backward::attention_backward(
                 qkv,
                 d_out,
@@ -248,6 +266,7 @@ mod tests {
                 heads.size,
                 lengths,
                 *first_only,
+                window.map(|window| window as usize),
             )
         }
 
@@ -264,7 +283,7 @@ mod tests {
                 let d_qkv = Matrix::zeros(gpu, "d_qkv", qkv.rows + 1, 3 * width, Storage::F32)?;
                 testing::poison(gpu, &d_qkv).await?;
                 let buffer = gpu.buffer_of("tasks", &tasks).await?;
-                let tasks = Tasks::of(&buffer, &tasks);
+                let tasks = Tasks { window: self.window, ..Tasks::of(&buffer, &tasks) };
                 let steps = attention_backward(
                     "test", most_flops, *heads, &tasks, &qkv, &out, &d_out, &stats, &d_qkv,
                 )?;
@@ -275,9 +294,36 @@ mod tests {
         }
     }
 
+    /// Attention of heads without padding within a window.
+    fn windowed(qkv: &[f32], heads: Heads, lengths: &[usize], window: usize) -> Vec<f32> {
+        let row = 3 * heads.width();
+        let mut rest = qkv;
+        let sequence = |length: &usize| {
+            let (own, after) = rest.split_at(length * row);
+            rest = after;
+            let [q, k, v] = [0, 1, 2].map(|part: usize| {
+                let of = |row: &[f32]| row[part * heads.width()..][..heads.width()].to_vec();
+                own.chunks_exact(row).flat_map(of).collect::<Vec<f32>>()
+            });
+            let parts = [&q[..], &k, &v];
+            reference::modernbert::attention(parts, heads.count, heads.size, Some(window))
+        };
+        lengths.iter().flat_map(sequence).collect()
+    }
+
     fn compare(heads: Heads, lengths: &[usize], size: f32, tolerance: f32) {
+        compare_within(heads, lengths, None, size, tolerance);
+    }
+
+    fn compare_within(
+        heads: Heads,
+        lengths: &[usize],
+        window: Option<u32>,
+        size: f32,
+        tolerance: f32,
+    ) {
         for first_only in [false, true] {
-            let given = Given::new(heads, lengths, first_only, size);
+            let given = Given::new(heads, lengths, first_only, window, size);
             let expected = given.expected();
             for gpu in testing::gpus() {
                 testing::assert_close(&given.results(&gpu, u64::MAX), &expected, tolerance);
@@ -300,6 +346,15 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_outside_of_a_window_has_no_say() {
+        let heads = Heads { count: 2, size: 20 };
+        for window in [0, 3, 31, 64, 500] {
+            // Scores so far apart that an exponent beyond the window would overflow.
+            compare_within(heads, &[1, 90, 200, 33], Some(window), 6.0, 1e-2);
+        }
+    }
+
+    #[test]
     fn sharp_and_large_scores_do_not_overflow() {
         // Products up to 64 * 20 * 20: exp would overflow without the maximum. What is allowed is
         // what the rounding of `out` to f16 makes of numbers of that size.
@@ -309,12 +364,13 @@ mod tests {
     #[test]
     fn repeats_bit_for_bit_in_one_step_or_many_and_in_any_batch() {
         let heads = Heads { count: 3, size: 32 };
-        let given = Given::new(heads, &[70, 7, 101], false, 2.0);
+        let given = Given::new(heads, &[70, 7, 101], false, Some(20), 2.0);
         let row = heads.width();
         let alone = Given {
             heads,
             lengths: vec![101],
             first_only: false,
+            window: Some(20),
             qkv: given.qkv[77 * 3 * row..].to_vec(),
             out: given.out[77 * row..].to_vec(),
             d_out: given.d_out[77 * row..].to_vec(),
