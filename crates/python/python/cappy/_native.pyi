@@ -3,55 +3,19 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cappy.types import ArrowData, Decided, Explanation, Ranked
+
 __version__: str
 
-class ArrowStream(Protocol):
-    """A table that hands itself on by Arrow's PyCapsule interface."""
+__all__ = ["Scorer", "Table", "__version__", "_load_again"]
 
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-class ArrowArray(Protocol):
-    """A batch of a table that hands itself on by Arrow's PyCapsule interface."""
-
-    def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
-
-ArrowData: TypeAlias = ArrowStream | ArrowArray
-
-class Ranked(TypedDict):
-    """A candidate in its place."""
-
-    rank: int
-    index: int
-    score: float
-    text: str
-    truncated: int
-
-class Effect(TypedDict):
-    """What leaving out a word or a sentence does to a score."""
-
-    text: str
-    start: int
-    end: int
-    effect: float
-
-class Explanation(TypedDict):
-    """What each word or sentence of a text does to a score."""
-
-    score: float
-    truncated: int
-    unit: Literal["word", "sentence"]
-    units: list[Effect]
-
-class Decided(TypedDict):
-    """Answers by the names of their questions, and the most tokens that were cut from a pair."""
-
-    answers: dict[str, dict[str, Any]]
-    truncated: int
+def _load_again(arguments: str) -> Scorer:
+    """The scorer that a pickle tells of."""
 
 @final
 class Table:
