@@ -14,7 +14,7 @@ struct Params {
     stride4: u32,
 }
 
-/// The gradient of [`crate::ops::mean_rows::mean_rows`] by its `x`: each of the rows `ends[i]..ends[i + 1]`
+/// The gradient of [`crate::ops::mean_rows::mean_rows`] by the rows that it reads: each of the rows `ends[i]..ends[i + 1]`
 /// of `d_x` becomes `d_y[i]` divided by their number. Both are f32.
 ///
 /// # Errors
