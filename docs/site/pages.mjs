@@ -54,6 +54,7 @@ export const GROUPS = [
       ["docs/adding-a-model-family.md", "adding-a-model-family", "Adding a model family"],
       ["docs/kernels-log.md", "kernels-log", "What was tried with kernels"],
       ["docs/deberta.md", "deberta", "DeBERTa: a study"],
+      ["docs/hardening.md", "hardening", "Hardening"],
       ["docs/debugging-shaders.md", "debugging-shaders", "Debugging shaders"],
       ["docs/releasing.md", "releasing", "Releasing"],
       ["CHANGELOG.md", "changelog", "Changelog"],

@@ -120,6 +120,7 @@ fn crate_and_npm_package_agree() {
         package: &read("package.json"),
         lanes: &read("src/ops/matmul/lanes.rs"),
         opening: &read("js/opening.ts"),
+        tuning: &read("js/tuning.ts"),
         error_rs: &read("src/error.rs"),
         error_ts: &read("js/error.ts"),
     }));

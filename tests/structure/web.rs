@@ -8,6 +8,7 @@ pub struct Texts<'a> {
     pub package: &'a str,
     pub lanes: &'a str,
     pub opening: &'a str,
+    pub tuning: &'a str,
     pub error_rs: &'a str,
     pub error_ts: &'a str,
 }
@@ -20,6 +21,11 @@ pub fn check(texts: &Texts<'_>) -> Vec<String> {
             "version in Cargo.toml and package.json",
             between(texts.cargo, "\nversion = \"", "\""),
             between(texts.package, "\"version\": \"", "\""),
+        ),
+        (
+            "version in Cargo.toml and js/tuning.ts",
+            between(texts.cargo, "\nversion = \"", "\""),
+            between(texts.tuning, "const VERSION = \"", " \";"),
         ),
         (
             "the kernel for CPUs in src/ops/matmul/lanes.rs and js/opening.ts",
@@ -75,6 +81,7 @@ mod tests {
         package: "{ \"version\": \"1.2.3\", \"url\": \"git+https://a/b.git\" }",
         lanes: "name: \"lanes\",",
         opening: "const SOFTWARE_KERNEL = \"lanes\";",
+        tuning: "const VERSION = \"1.2.3 \";",
         error_rs: "ErrorKind::Io => \"io\",\nErrorKind::Gpu => \"gpu\",",
         error_ts: "| `io` | | `gpu` | type A =\n | \"io\" | \"gpu\"",
     };
@@ -92,6 +99,8 @@ mod tests {
         crate::assert_finds(check(&Texts { package, ..GOOD }), "another repository");
         let cargo = GOOD.cargo.replace("\".\", version = \"1.2.3\"", "\".\", version = \"1.2.2\"");
         crate::assert_finds(check(&Texts { cargo: &cargo, ..GOOD }), "1.2.2");
+        let tuning = "const VERSION = \"1.2.2 \";";
+        crate::assert_finds(check(&Texts { tuning, ..GOOD }), "js/tuning.ts");
         crate::assert_finds(check(&Texts { opening: "", ..GOOD }), "kernel for CPUs");
         crate::assert_finds(check(&Texts { error_rs: "", ..GOOD }), "no error codes");
         let error_ts = "| `io` | | `gpu` | type A =\n | \"io\"";
