@@ -17,7 +17,7 @@ export function rememberTuning(adapter: AdapterInfo, text: string): Promise<void
 const verdicts = new Map<string, string>();
 
 /** A verdict holds for this version alone: another one may be faster on one of the devices. */
-const VERSION = "0.1.0 ";
+const VERSION = "0.2.0 ";
 
 /** Why the CPU computes in place of this adapter; empty where the adapter is faster, `undefined` where they were not compared. */
 export async function rememberedVerdict(adapter: AdapterInfo, cache = true): Promise<string | undefined> {
