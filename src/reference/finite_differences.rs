@@ -164,12 +164,12 @@ fn gated_activations_by_inputs_and_gates() {
     let width = 5;
     let (x, d_y) = (numbers(3 * 2 * width, 15), numbers(3 * width, 16));
     let x: Vec<f32> = x.iter().map(|x| 3.0 * x).collect();
-    let functions: [(Activation, fn(f64) -> f64); 3] = [
-        (Activation::Gelu, gelu),
-        (Activation::GeluTanh, gelu_tanh),
-        (Activation::Relu, |x| x.max(0.0)),
-    ];
-    for (of, function) in functions {
+    for of in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+        let function: fn(f64) -> f64 = match of {
+            Activation::Gelu => gelu,
+            Activation::GeluTanh => gelu_tanh,
+            Activation::Relu => |x| x.max(0.0),
+        };
         assert!((f64::from(activation(of)(0.7)) - function(0.7)).abs() < 1e-6, "{of:?}");
         let got = backward::gated_backward(of, &x, &d_y, width);
         compare(&x, &d_y, &got, |x| {

@@ -15,6 +15,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const goldenOf = async (file) => JSON.parse(await readFile(join(root, "tests/golden", file), "utf8"));
 const golden = await goldenOf("training-texts.json");
 const bert = await goldenOf("training-bert-texts.json");
+const modernBert = await goldenOf("training-modernbert-texts.json");
 const xlmRoberta = await goldenOf("training-xlm-roberta-texts.json");
 const { examples } = golden;
 const pairs = examples.map(({ instruction, response }) => [instruction, response]);
@@ -88,6 +89,7 @@ before(async () => {
   models = await mkdtemp(join(tmpdir(), "cappy-adapt-"));
   await makeGoldenModel("training-texts.json", golden, join(models, "texts"));
   await makeGoldenModel("training-bert-texts.json", bert, join(models, "bert"));
+  await makeGoldenModel("training-modernbert-texts.json", modernBert, join(models, "modernbert"));
   await makeGoldenModel("training-xlm-roberta-texts.json", xlmRoberta, join(models, "xlm-roberta"));
   site = await serve(root, { "/random/": models });
 });
@@ -165,15 +167,16 @@ const MINI_BOUND = 2e-3;
 
 /** The golden runs' settings, as the page takes them. */
 const GOLDEN = { depth: "full", learningRate: golden.settings.learning_rate, batch: 8, size: 400, heldOut: 0 };
-const BERT_HEAD = { ...GOLDEN, depth: "head", learningRate: bert.runs.head.learning_rate };
-const BERT_LORA = {
+const headLike = (expected) => ({ ...GOLDEN, depth: "head", learningRate: expected.runs.head.learning_rate });
+const loraLike = (expected) => ({
   ...GOLDEN,
   depth: "lora",
-  learningRate: bert.runs.lora.learning_rate,
-  rank: bert.rank,
-  alpha: bert.alpha,
-  seed: bert.lora_seed,
-};
+  learningRate: expected.runs.lora.learning_rate,
+  rank: expected.rank,
+  alpha: expected.alpha,
+  seed: expected.lora_seed,
+});
+const BERT_LORA = loraLike(bert);
 const HEAD = { depth: "head", batch: 8, epochs: 20, heldOut: 0, learningRate: 3e-3 };
 /** @type {import("../../dist/types.js").AdaptOptions} */
 const LORA = { depth: "lora", rank: 4, batch: 8, epochs: 6, heldOut: 0, learningRate: 3e-3 };
@@ -266,19 +269,24 @@ for (const { name, dtype, open } of HOSTS) {
         assert.ok(names.includes(name), `${names}`);
     });
 
-    test(`${name}: BERT's head and adapters learn as in PyTorch, and are applied`, {
-      timeout: 300_000,
-    }, async () => {
-      const jobs = [BERT_HEAD, BERT_LORA];
-      const { before, outcomes } = await run(jobs, examples, {}, `${site.url}/random/bert`);
-      near(before, bert.before, BOUND, "score before");
-      for (const [at, { depth }] of jobs.entries()) {
-        const expected = bert.runs[depth];
-        near(losses(outcomes[at]), expected.losses, BOUND, `${depth}: loss`);
-        ended(outcomes[at], before, { steps: expected.losses.length });
-        near(outcomes[at].applied, expected.after, BOUND, `${depth}: score after`);
-      }
-    });
+    for (const [family, folder, expected] of /** @type {const} */ ([
+      ["BERT", "bert", bert],
+      ["ModernBERT", "modernbert", modernBert],
+    ])) {
+      test(`${name}: ${family}'s head and adapters learn as in PyTorch, and are applied`, {
+        timeout: 300_000,
+      }, async () => {
+        const jobs = [headLike(expected), loraLike(expected)];
+        const { before, outcomes } = await run(jobs, examples, {}, `${site.url}/random/${folder}`);
+        near(before, expected.before, BOUND, "score before");
+        for (const [at, { depth }] of jobs.entries()) {
+          const { losses: wanted, after } = expected.runs[depth];
+          near(losses(outcomes[at]), wanted, BOUND, `${depth}: loss`);
+          ended(outcomes[at], before, { steps: wanted.length });
+          near(outcomes[at].applied, after, BOUND, `${depth}: score after`);
+        }
+      });
+    }
 
     inOthers(
       `${name}: the package's own model learns, whose weights are stored in 4 bits`,
