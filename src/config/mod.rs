@@ -91,11 +91,6 @@ impl Config {
         Config::of(&fields, family(&fields)?, None)
     }
 
-    /// Whether `module` has a bias. Only ModernBERT's may have none.
-    pub(crate) fn has_bias(&self, module: Module) -> bool {
-        self.modernbert.as_ref().is_none_or(|of| of.has_bias(module))
-    }
-
     /// The same of a ModernBERT without a head, whose head comes from other files.
     pub(crate) fn with_head(file: &str, json: &[u8], head: &Head) -> Result<Config> {
         let fields = Fields::read(file, json)?;

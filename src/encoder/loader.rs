@@ -15,6 +15,11 @@ use crate::ops::{Matrix, Storage, layer_norm, matmul};
 /// Rows of a table that are read at once.
 const TABLE_ROWS: usize = 512;
 
+/// Whether a module has a bias. Only ModernBERT's may have none.
+pub(super) fn has_bias(config: &Config, module: Module) -> bool {
+    config.modernbert.as_ref().is_none_or(|of| of.has_bias(module))
+}
+
 /// Reads weights and counts their bytes.
 pub(super) struct Loader<'a> {
     pub gpu: &'a Gpu,
@@ -50,7 +55,7 @@ impl Loader<'_> {
 
     /// The bias of a module; zeros where it has none.
     async fn bias(&mut self, module: Module, length: usize) -> Result<Vec<f32>> {
-        if self.config.has_bias(module) {
+        if has_bias(self.config, module) {
             let name = module.name(self.config.family);
             return self.vector(&format!("{name}.bias"), length).await;
         }

@@ -9,7 +9,7 @@ use super::tables::Tables;
 use super::{Bert, Depth, Layer, Model, Training};
 use crate::checkpoint::{Checkpoint, WeightFormat};
 use crate::config::{Activation, Config, Module};
-use crate::encoder::loader::Loader;
+use crate::encoder::loader::{Loader, has_bias};
 use crate::encoder::weights;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Gpu, Pace, Plan};
@@ -188,7 +188,7 @@ impl Builder<'_> {
         let name = module.name(self.config.family);
         let part = |suffix: &str| vec![Part { name: format!("{name}.{suffix}"), rows: w.width }];
         let gamma = self.vector(&w.gamma, part("weight"))?;
-        let beta = match self.config.has_bias(module) {
+        let beta = match has_bias(self.config, module) {
             true => Some(self.vector(&w.beta, part("bias"))?),
             false => None,
         };
@@ -241,7 +241,7 @@ impl Builder<'_> {
     ) -> Result<Trained> {
         let (inputs, outputs) = (live.inputs(), live.outputs());
         let family = self.config.family;
-        let has_bias = self.config.has_bias(modules[0].0);
+        let has_bias = has_bias(self.config, modules[0].0);
         // Rotary positions turn the first half of each head of q and k into the second one.
         let paired = match modules[0].0 {
             Module::Query(_) if family.is_modernbert() => {
