@@ -1,5 +1,5 @@
 // Each block of code in the documentation is checked by something: JavaScript and TypeScript by the compiler against
-// the built package's types, JSON by a parser, commands by what they name. Commands of `cappy` are parsed by
+// the built package's types, JSON and Python by a parser, commands by what they name. Commands of `cappy` are parsed by
 // crates/cli/src/documented_tests.rs, and Rust is compiled by crates/docs.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -20,7 +20,7 @@ const WALKTHROUGH = "docs/adding-a-kernel.md";
 
 test("every block of code says what language it is in, one that is checked here", () => {
   assert.ok(blocks.length > 50, `${blocks.length} blocks`);
-  const known = ["js", "ts", "json", "jsonl", "sh", "rust", "wgsl", "text"];
+  const known = ["js", "ts", "json", "jsonl", "sh", "rust", "wgsl", "python", "text"];
   for (const block of blocks) assert.ok(known.includes(block.language), `${place(block)}: '${block.language}'`);
 });
 
@@ -44,6 +44,18 @@ test("the compiler accepts JavaScript and TypeScript", { timeout: 120_000 }, asy
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("Python is Python", async () => {
+  const code = of("python");
+  assert.ok(code.length > 3, `${code.length} blocks`);
+  for (const block of code) {
+    await assert.doesNotReject(
+      run("python3", ["-c", "import ast, sys; ast.parse(sys.argv[1])", block.code]),
+      place(block),
+    );
+  }
+  await assert.rejects(run("python3", ["-c", "import ast, sys; ast.parse(sys.argv[1])", "a = ("]), /SyntaxError/);
 });
 
 function config(folder, files) {
