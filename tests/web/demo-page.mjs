@@ -30,7 +30,7 @@ export function setUp(mounts, sent = []) {
    */
   return async (query, act, { serviceWorker = false, ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(30_000);
     const page = await context.newPage();
     const complaints = [];
     page.on("console", (message) => {
