@@ -71,8 +71,8 @@ fn roberta(layers: usize, hidden: usize, heads: usize, words: usize) -> serde_js
     })
 }
 
-/// As the published encoders, but for the 7,999 tokens that those read at the most: one more than
-/// 8,191 here, so that it is a power of two.
+/// As the published encoders, but for the longest pair: those read 7,999 tokens, and this one 8,192, so
+/// that the longest pair which any model may have can be measured.
 fn ettin(layers: usize, hidden: usize, heads: usize) -> serde_json::Value {
     json!({
         "architectures": ["ModernBertForSequenceClassification"], "model_type": "modernbert",
