@@ -106,17 +106,6 @@ mod tests {
     use crate::ops::testing::{self, Case};
     use crate::reference::modernbert::rotate;
 
-    /// Each head with its halves side by side, number by number, and padded.
-    fn paired(rows: &[f32], heads: Heads) -> Vec<f32> {
-        let mut out = Vec::new();
-        for head in rows.chunks_exact(heads.size) {
-            let (first, second) = head.split_at(heads.size / 2);
-            out.extend(first.iter().zip(second).flat_map(|(x, y)| [*x, *y]));
-            out.resize(out.len() + heads.padded_size() - heads.size, 0.0);
-        }
-        out
-    }
-
     #[test]
     fn equals_the_reference_at_awkward_sizes_and_far_positions() {
         for gpu in testing::gpus() {
@@ -126,7 +115,7 @@ mod tests {
                 let mut case = Case::new(size);
                 let parts: [Vec<f32>; 3] = [0, 1, 2].map(|_| case.f16_values(tokens * width, 1.0));
                 let row = |parts: [&[f32]; 3], token: usize| {
-                    parts.map(|part| paired(&part[token * width..][..width], heads)).concat()
+                    parts.map(|part| testing::paired(&part[token * width..][..width], heads)).concat()
                 };
                 let all = |parts: [&[f32]; 3]| {
                     (0..tokens).flat_map(|token| row(parts, token)).collect::<Vec<f32>>()

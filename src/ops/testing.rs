@@ -4,6 +4,7 @@ use std::future::Future;
 
 use half::f16;
 
+use super::attention::Heads;
 use super::{Matrix, Storage, stride};
 use crate::error::Result;
 use crate::gpu::{Dtype, Gpu, Plan, Step};
@@ -146,4 +147,15 @@ fn the_comparator_fails_on_swapped_nan_short_and_empty_data() {
     assert_eq!(first_difference(&[1.0, 2.0], &[1.0, f32::NAN], 1e9), Some(1));
     assert_eq!(first_difference(&[1.0], &[1.0, 2.0], 1e9), Some(1));
     assert_eq!(first_difference(&[], &[], 1e9), Some(0));
+}
+
+/// Each head with its halves side by side, number by number, and padded.
+pub(crate) fn paired(rows: &[f32], heads: Heads) -> Vec<f32> {
+    let mut out = Vec::new();
+    for head in rows.chunks_exact(heads.size) {
+        let (first, second) = head.split_at(heads.size / 2);
+        out.extend(first.iter().zip(second).flat_map(|(x, y)| [*x, *y]));
+        out.resize(out.len() + heads.padded_size() - heads.size, 0.0);
+    }
+    out
 }

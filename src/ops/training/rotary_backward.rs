@@ -58,17 +58,6 @@ mod tests {
     use crate::ops::testing::{self, Case};
     use crate::reference::backward::rotate_backward;
 
-    /// Each head with its halves side by side, number by number, and padded.
-    fn paired(rows: &[f32], heads: Heads) -> Vec<f32> {
-        let mut out = Vec::new();
-        for head in rows.chunks_exact(heads.size) {
-            let (first, second) = head.split_at(heads.size / 2);
-            out.extend(first.iter().zip(second).flat_map(|(x, y)| [*x, *y]));
-            out.resize(out.len() + heads.padded_size() - heads.size, 0.0);
-        }
-        out
-    }
-
     #[test]
     fn equals_the_reference_at_awkward_sizes_and_far_positions() {
         for gpu in testing::gpus() {
@@ -79,7 +68,7 @@ mod tests {
                 let parts: [Vec<f32>; 3] = [0, 1, 2].map(|_| case.values(tokens * width, 1.0));
                 let rows = |parts: [&[f32]; 3]| {
                     let row = |token: usize| {
-                        parts.map(|part| paired(&part[token * width..][..width], heads)).concat()
+                        parts.map(|part| testing::paired(&part[token * width..][..width], heads)).concat()
                     };
                     (0..tokens).flat_map(row).collect::<Vec<f32>>()
                 };
