@@ -115,7 +115,9 @@ mod tests {
                 let mut case = Case::new(size);
                 let parts: [Vec<f32>; 3] = [0, 1, 2].map(|_| case.f16_values(tokens * width, 1.0));
                 let row = |parts: [&[f32]; 3], token: usize| {
-                    parts.map(|part| testing::paired(&part[token * width..][..width], heads)).concat()
+                    parts
+                        .map(|part| testing::paired(&part[token * width..][..width], heads))
+                        .concat()
                 };
                 let all = |parts: [&[f32]; 3]| {
                     (0..tokens).flat_map(|token| row(parts, token)).collect::<Vec<f32>>()

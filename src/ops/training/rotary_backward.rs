@@ -68,7 +68,9 @@ mod tests {
                 let parts: [Vec<f32>; 3] = [0, 1, 2].map(|_| case.values(tokens * width, 1.0));
                 let rows = |parts: [&[f32]; 3]| {
                     let row = |token: usize| {
-                        parts.map(|part| testing::paired(&part[token * width..][..width], heads)).concat()
+                        parts
+                            .map(|part| testing::paired(&part[token * width..][..width], heads))
+                            .concat()
                     };
                     (0..tokens).flat_map(row).collect::<Vec<f32>>()
                 };
