@@ -269,3 +269,13 @@ export async function until(test, { what = test, ms = 15_000 } = {}) {
     await sleep(50);
   }
 }
+
+/** Waits until `value` gives the same for half a second, as that of a page that has drawn all its parts does. */
+export async function unchanging(value) {
+  let [last, since] = [await value(), Date.now()];
+  await until(async () => {
+    const now = await value();
+    if (now !== last) [last, since] = [now, Date.now()];
+    return Date.now() - since > 500;
+  });
+}

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { dropOn } from "../web/drop.mjs";
-import { until } from "./harness.mjs";
+import { unchanging, until } from "./harness.mjs";
 import { MINI } from "./mini.mjs";
 import { padded, serveModel } from "./model-server.mjs";
 import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
@@ -348,6 +348,8 @@ describe("the popup and the options", { skip: noBrowser }, () => {
         const controls = page.locator(
           "button:not([role=tab][aria-selected=false]):visible, input:visible:not([type=radio]), select:visible, textarea:visible, input[type=radio]:checked:visible",
         );
+        // Some controls appear only after the page has read what is stored.
+        await unchanging(() => controls.count());
         const missed = new Set(
           await controls.evaluateAll((all) =>
             all.map((each, at) => {
@@ -356,6 +358,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
             }),
           ),
         );
+        assert.ok(missed.size > 0, path);
         await page.evaluate(() => document.body.focus());
         for (let steps = missed.size + 5; steps > 0 && missed.size > 0; steps -= 1) {
           await page.keyboard.press("Tab");
