@@ -101,6 +101,9 @@ async function findGpu(): Promise<GPU | undefined> {
 
 let nodeGpu: Promise<GPU> | undefined;
 
+/** Whether WebGPU is that of the package `webgpu`, which turns the event loop without a pause while it waits. */
+export const turnsTheLoop = (): boolean => nodeGpu !== undefined;
+
 async function createGpu(): Promise<GPU> {
   // In a variable, because bundlers would look for a package that is named in the import, and pages do not need it.
   const name = ["web", "gpu"].join("");

@@ -3,7 +3,8 @@
 import { Engine, type Module, type Shared } from "./engine.js";
 import { proxyFetch } from "./fetch-proxy.js";
 import type { FromWorker, PlainInfo, ToWorker } from "./protocol.js";
-import { ownPort } from "./thread.js";
+import { turnsTheLoop } from "./gpu.js";
+import { ownPort, sleepWhile } from "./thread.js";
 import { plainError } from "./thrown.js";
 
 /** Makes this worker one that scores, by `module`. */
@@ -47,6 +48,8 @@ export function serve(module: Module): void {
     // A worker that replaces another gets its calls to score at once, and has to load the model first.
     engine = await loading!;
     if (message.type === "load" && engine.shared) share(engine.shared);
+    // Not while it loads: files come in many turns.
+    if (message.type !== "load" && turnsTheLoop()) sleepWhile(() => running.has(id));
     if (message.type === "score") {
       await engine.score(message.instructions, message.texts, {
         signal,

@@ -76,6 +76,28 @@ export function startThread(path: string, assets: string | undefined): Worker {
   return worker as Worker;
 }
 
+/** The longest that a thread sleeps in a turn of its event loop, in milliseconds. */
+const MOST_SLEEP_MS = 1;
+
+/** The share of the time that a call has taken by which it may be noticed late that the GPU is done. */
+const LATE = 1 / 16;
+
+/**
+ * Lets this thread sleep for a moment in each turn of its event loop while `busy`. Node's WebGPU asks the GPU in every
+ * turn whether it is done, which otherwise takes a whole core: from a software adapter one that computes.
+ */
+export function sleepWhile(busy: () => boolean): void {
+  const { setImmediate } = process.getBuiltinModule("node:timers");
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  const begin = performance.now();
+  const turn = () => {
+    if (!busy()) return;
+    Atomics.wait(never, 0, 0, Math.min(MOST_SLEEP_MS, LATE * (performance.now() - begin)));
+    setImmediate(turn);
+  };
+  turn();
+}
+
 /** Where a worker receives and sends messages: its global scope, or in a thread its port. */
 export function ownPort<ToPage, ToWorker>(): {
   postMessage(message: ToPage, transfer?: Transferable[]): void;
