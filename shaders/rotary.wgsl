@@ -5,32 +5,30 @@
 const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
-    stride2: u32,  // pairs between rows of qkv and of out
-    pairs2: u32,   // pairs of q and k together in a row; those of v after them are copied
-    head2: u32,    // pairs between heads
-    turned2: u32,  // pairs of a head; after them there may be one of zeros
+    stride4: u32,  // groups of four between rows of qkv and of out
+    turned4: u32,  // groups of q and k together in a row; those of v after them are copied
+    head4: u32,    // groups of a head
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> ids: array<u32>;          // [tokens, 3]: word, position, type
-@group(0) @binding(2) var<storage, read> turns: array<vec2<f32>>;  // [positions, turned2]: cosine and sine
-@group(0) @binding(3) var<storage, read> qkv: array<u32>;          // [tokens, q heads | k heads | v heads]
-@group(0) @binding(4) var<storage, read_write> out: array<u32>;    // the same
+@group(0) @binding(2) var<storage, read> turns: array<vec4<f32>>;  // [positions, head4]: cosine and sine of two pairs
+@group(0) @binding(3) var<storage, read> qkv: array<elem4>;        // [tokens, q heads | k heads | v heads]
+@group(0) @binding(4) var<storage, read_write> out: array<elem4>;  // the same
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-    let pair = group.x * WORKGROUP_SIZE + lane.x;
+    let column = group.x * WORKGROUP_SIZE + lane.x;
     let token = group.y;
-    let number = pair % params.head2;
-    if pair >= params.stride2 {
+    if column >= params.stride4 {
         return;
     }
-    let at = token * params.stride2 + pair;
-    if pair >= params.pairs2 || number >= params.turned2 {
+    let at = token * params.stride4 + column;
+    if column >= params.turned4 {
         out[at] = qkv[at];
         return;
     }
-    let x = unpack2x16float(qkv[at]);
-    let turn = turns[ids[3u * token + 1u] * params.turned2 + number];
-    out[at] = pack2(vec2(x.x * turn.x - x.y * turn.y, x.y * turn.x + x.x * turn.y));
+    let x = load4(qkv[at]);
+    let turn = turns[ids[3u * token + 1u] * params.head4 + column % params.head4];
+    out[at] = store4(x * turn.xxzz + x.yxwz * turn.yyww * vec4(-1.0, 1.0, -1.0, 1.0));
 }

@@ -12,10 +12,9 @@ use crate::ops::shaders::rotary::{KERNEL, WORKGROUP_SIZE};
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    stride2: u32,
-    pairs2: u32,
-    head2: u32,
-    turned2: u32,
+    stride4: u32,
+    turned4: u32,
+    head4: u32,
 }
 
 /// The cosines and sines of every position, for heads of one size.
@@ -36,11 +35,14 @@ impl Turns {
     pub async fn new(gpu: &Gpu, positions: usize, head_size: usize, theta: f32) -> Result<Turns> {
         let speed = |i: usize| 1.0 / theta.powf(2.0 * i as f32 / head_size as f32);
         let speeds: Vec<f32> = (0..head_size / 2).map(speed).collect();
-        let mut turns = Vec::with_capacity(positions * speeds.len());
+        // A head is padded to groups of four numbers, and what fills it up is not turned.
+        let pairs = head_size.next_multiple_of(4) / 2;
+        let mut turns = Vec::with_capacity(positions * pairs);
         for position in 0..positions {
             // The angle in f32, as PyTorch computes it.
             let turn = |speed: &f32| f64::from(position as f32 * speed).sin_cos();
             turns.extend(speeds.iter().map(turn).map(|(sin, cos)| [cos as f32, sin as f32]));
+            turns.resize((position + 1) * pairs, [1.0, 0.0]);
         }
         Ok(Turns { buffer: gpu.buffer_of("turns", &turns).await?, positions, head_size })
     }
@@ -82,12 +84,10 @@ pub fn rotary(
             && qkv.storage == Storage::F16
             && turns.fits(heads),
     )?;
-    let stride2 = 2 * stride4(qkv.width);
     let params = Params {
-        stride2,
-        pairs2: heads.width() as u32,
-        head2: (heads.padded_size() / 2) as u32,
-        turned2: (heads.size / 2) as u32,
+        stride4: stride4(qkv.width),
+        turned4: (2 * heads.width() / 4) as u32,
+        head4: (heads.padded_size() / 4) as u32,
     };
     let numbers = 2 * (tokens * heads.width()) as u64;
     Ok(Step {
@@ -95,7 +95,7 @@ pub fn rotary(
         label,
         params: bytemuck::bytes_of(&params).to_vec(),
         buffers: vec![ids.clone(), turns.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
-        workgroups: [stride2.div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
+        workgroups: [params.stride4.div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
         work: Work { flops: 3 * numbers, bytes: 6 * numbers },
     })
 }

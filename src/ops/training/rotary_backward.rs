@@ -14,10 +14,9 @@ use crate::ops::{Matrix, Storage, check, stride4};
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
-    stride2: u32,
-    pairs2: u32,
-    head2: u32,
-    turned2: u32,
+    stride4: u32,
+    turned4: u32,
+    head4: u32,
 }
 
 /// Makes of the gradient by what [`crate::ops::rotary::rotary`] gave (f32, the first `tokens` rows) that by
@@ -40,14 +39,13 @@ pub fn rotary_backward(
         && turns.fits(heads);
     check(KERNEL.name, label, fits)?;
     let params = Params {
-        stride2: 2 * stride4(d_qkv.width),
-        pairs2: heads.width() as u32,
-        head2: (heads.padded_size() / 2) as u32,
-        turned2: (heads.size / 2) as u32,
+        stride4: stride4(d_qkv.width),
+        turned4: (2 * heads.width() / 4) as u32,
+        head4: (heads.padded_size() / 4) as u32,
     };
     let numbers = 2 * (tokens * heads.width()) as u64;
     let work = Work { flops: 3 * numbers, bytes: 8 * numbers };
-    let workgroups = [params.pairs2.div_ceil(WORKGROUP_SIZE), tokens as u32, 1];
+    let workgroups = [params.turned4.div_ceil(WORKGROUP_SIZE), tokens as u32, 1];
     let buffers = [ids, turns.buffer(), &d_qkv.buffer];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }
