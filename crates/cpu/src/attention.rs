@@ -77,11 +77,11 @@ fn attend(qkv: &[f32], heads: Heads, head: usize, window: Option<usize>, out: &m
         multiply(q, k_transposed, &mut scores);
         if window.is_some() {
             for (query, scores) in (first..).zip(scores.chunks_exact_mut(keys)) {
-                for (key, score) in (from..).zip(scores) {
-                    if key.abs_diff(query) > reach && score.is_finite() {
-                        *score = UNSEEN;
-                    }
-                }
+                let (before, rest) =
+                    scores.split_at_mut(query.saturating_sub(reach).max(from) - from);
+                let seen = rest.len().min(query + reach + 1 - from - before.len());
+                let unseen = before.iter_mut().chain(&mut rest[seen..]);
+                unseen.filter(|score| score.is_finite()).for_each(|score| *score = UNSEEN);
             }
         }
         softmax(&mut scores, keys, 1.0 / (size as f32).sqrt());

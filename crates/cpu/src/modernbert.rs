@@ -95,6 +95,8 @@ pub(super) async fn logits(
         (config.hidden_size, Heads { count: config.num_attention_heads, size: config.head_size() });
     let lengths: Vec<usize> = batch.lengths().collect();
     let positions: Vec<usize> = lengths.iter().flat_map(|&length| 0..length).collect();
+    let longest = lengths.iter().copied().max().unwrap_or_default();
+    let mut turns: Vec<(f32, Vec<[f32; 2]>)> = Vec::new(); // of each base of rotary positions
     let mut pause = Pause::new();
     let mut hidden = vec![0.0; batch.tokens() * width]; // [T, hidden]
     for (&[word, ..], row) in batch.ids.iter().zip(hidden.chunks_exact_mut(width)) {
@@ -112,7 +114,12 @@ pub(super) async fn logits(
             norm.apply(&mut normal, None);
         }
         let mut qkv = layer.qkv.apply(&normal); // [T, 3 x hidden]
-        rotate(&mut qkv, heads, &positions, reach);
+        let of_layer = turns.iter().position(|(theta, _)| *theta == reach.theta);
+        let of_layer = of_layer.unwrap_or_else(|| {
+            turns.push((reach.theta, turns_by(reach.theta, longest, heads.size)));
+            turns.len() - 1
+        });
+        rotate(&mut qkv, heads, &positions, &turns[of_layer].1);
         // Where the head reads the first token alone, only that row of each pair goes on.
         let first_only = index + 1 == w.layers.len() && of.pooling == Pooling::Cls;
         if first_only {
@@ -136,22 +143,30 @@ pub(super) async fn logits(
     Ok(logits.chunks_exact(config.labels.len()).map(<[f32]>::to_vec).collect())
 }
 
+/// The cosine and sine by which each pair of a head turns at each position, `[positions, size / 2]`.
+fn turns_by(theta: f32, positions: usize, size: usize) -> Vec<[f32; 2]> {
+    let speed = |i: usize| 1.0 / theta.powf(2.0 * i as f32 / size as f32);
+    let speeds: Vec<f32> = (0..size / 2).map(speed).collect();
+    let turn = |position: usize, speed: f32| {
+        // In f32 up to the angle, as PyTorch computes it.
+        let (sin, cos) = f64::from(position as f32 * speed).sin_cos();
+        [cos as f32, sin as f32]
+    };
+    let of = |position: usize| speeds.iter().map(move |&speed| turn(position, speed));
+    (0..positions).flat_map(of).collect()
+}
+
 /// Turns each head of the queries and keys of each row by its position: number i of the first half and
 /// number i of the second one are the two coordinates (Su et al., 2021).
-fn rotate(qkv: &mut [f32], heads: Heads, positions: &[usize], reach: &Reach) {
+fn rotate(qkv: &mut [f32], heads: Heads, positions: &[usize], turns: &[[f32; 2]]) {
     let (row, size) = (3 * heads.count * heads.size, heads.size);
-    let turns: Vec<f32> =
-        (0..size / 2).map(|i| 1.0 / reach.theta.powf(2.0 * i as f32 / size as f32)).collect();
     platform::chunks(qkv, ROWS * row, |chunk, rows| {
         let positions = &positions[chunk * ROWS..];
         for (row, &position) in rows.chunks_exact_mut(row).zip(positions) {
-            // In f32 up to the angle, as PyTorch computes it.
-            let at = |turn: &f32| f64::from(position as f32 * turn).sin_cos();
-            let angles: Vec<(f64, f64)> = turns.iter().map(at).collect();
+            let turns = &turns[position * (size / 2)..][..size / 2];
             for head in row[..2 * heads.count * size].chunks_exact_mut(size) {
                 let (first, second) = head.split_at_mut(size / 2);
-                for ((x, y), (sin, cos)) in first.iter_mut().zip(second).zip(&angles) {
-                    let (sin, cos) = (*sin as f32, *cos as f32);
+                for ((x, y), [cos, sin]) in first.iter_mut().zip(second).zip(turns) {
                     (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
                 }
             }

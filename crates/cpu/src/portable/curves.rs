@@ -74,13 +74,21 @@ impl Power {
     }
 }
 
+/// The power of 2 below which a weight is zero. Its share of the sum would else be a subnormal number, with
+/// which processors take a hundred times as long, and keys that a query does not see have many of them.
+const LEAST_POWER: f32 = -100.0;
+
 /// The softmax of `scale` times each row of `x`, of `width` numbers.
 pub fn softmax(x: &mut [f32], width: usize, scale: f32) {
-    let per_bit = kept(scale * LOG2_E);
+    let [per_bit, least] = [scale * LOG2_E, LEAST_POWER].map(kept);
     let power = Power::new();
     for row in x.chunks_exact_mut(width) {
         let largest = f32x4::splat(largest(row));
-        map(row, |x| power.of((x - largest) * per_bit));
+        map(row, |x| {
+            let exponent = (x - largest) * per_bit;
+            // What is no number compares as false, and stays.
+            exponent.simd_lt(least).select(f32x4::ZERO, power.of(exponent))
+        });
         let share = 1.0 / sum(row, |x| x);
         row.iter_mut().for_each(|x| *x *= share);
     }
