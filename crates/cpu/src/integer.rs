@@ -50,6 +50,13 @@ pub(super) type WideSums = [[f32; WIDE]; ROWS];
 /// Bytes of rows that stay in a cache while all panels pass by.
 const CACHED_BYTES: usize = 1 << 20;
 
+/// Parts of a thread's share of rows at most: a thread that other programs hold up leaves some to
+/// the others. One thread has its share as it is.
+const PARTS: usize = 4;
+
+/// Rows that a part has at least: each part reads all weights.
+const FEWEST_ROWS: usize = 48;
+
 /// The largest weight and activation beside each other, such that [`BLOCK`] of their products add
 /// up to less than 2^31.
 const MOST_16: (f32, f32) = (8191.0, 8191.0);
@@ -207,8 +214,9 @@ impl Matrix {
     pub fn multiply(&self, x: &[f32], bias: &[f32], out: &mut [f32]) {
         let count = out.len() / self.outputs;
         let cached = CACHED_BYTES / (size_of::<i16>() * self.inputs) + 1;
-        let at_once = count.div_ceil(platform::threads()).clamp(1, cached);
-        let rows = at_once.next_multiple_of(ROWS);
+        let share = count.div_ceil(platform::threads());
+        let parts = if share < count { (share / FEWEST_ROWS).clamp(1, PARTS) } else { 1 };
+        let rows = share.div_ceil(parts).clamp(1, cached).next_multiple_of(ROWS);
         platform::chunks(out, rows * self.outputs, |chunk, out| {
             let x = &x[chunk * rows * self.inputs..];
             let x = &x[..out.len() / self.outputs * self.inputs];
