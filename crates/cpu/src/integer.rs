@@ -3,16 +3,19 @@
 //!
 //! WebAssembly's widest product is one of 16 bits, `i32x4.dot_i16x8_s`. A block's sum is exact, and
 //! the blocks of a row are added in their order. So a row's result depends neither on the rows
-//! beside it nor on the machine.
+//! beside it nor on the machine, nor on which of the tiles multiplies: the one for any machine is
+//! here, those for x86 with wider vectors are in `tile.rs`.
 
 use std::array::from_fn;
 use std::hint::black_box;
+use std::ops::Range;
 use std::slice::from_ref;
 
-use bytemuck::{Pod, cast, cast_mut, cast_slice};
-use wide::{f32x4, i16x8, i32x4};
+use bytemuck::{Pod, cast, cast_slice, cast_slice_mut};
+use wide::{f32x4, i16x8, i16x32, i32x4};
 
 use super::products::store;
+use super::tile::Tile;
 use super::{platform, room_for};
 use cappy::Result;
 
@@ -20,17 +23,39 @@ use cappy::Result;
 const BLOCK: usize = 32;
 
 /// Pairs of neighbouring inputs in a block.
-const PAIRS: usize = BLOCK / 2;
+pub(super) const PAIRS: usize = BLOCK / 2;
 
 /// Output columns of a panel: two vectors of sums.
 const COLUMNS: usize = 8;
 
+/// Output columns of a panel for a [`Tile`]: a vector of AVX-512, two of AVX2.
+pub(super) const WIDE: usize = 2 * COLUMNS;
+
 /// Rows that are multiplied at once. Their eight sums and what they are made of fill the sixteen
 /// registers of x86.
-const ROWS: usize = 4;
+pub(super) const ROWS: usize = 4;
+
+/// [`ROWS`] rows of a block: two neighbours in an i32, the rows side by side.
+type RowPairs = [[i32; ROWS]; PAIRS];
+
+/// Tiles of rows, one behind the other, `[tiles, blocks]`, with their scales.
+pub(super) type TileRows<'a> = (&'a [RowPairs], &'a [[f32; ROWS]]);
+
+/// The blocks of a panel for a [`Tile`], pairs of [`WIDE`] columns side by side, with their scales.
+pub(super) type WidePanel<'a> = (&'a [[[i8; 2 * WIDE]; PAIRS]], &'a [[f32; WIDE]]);
+
+/// What a tile of rows and such a panel add up to.
+pub(super) type WideSums = [[f32; WIDE]; ROWS];
 
 /// Bytes of rows that stay in a cache while all panels pass by.
 const CACHED_BYTES: usize = 1 << 20;
+
+/// Parts of a thread's share of rows at most: a thread that other programs hold up leaves some to
+/// the others. One thread has its share as it is.
+const PARTS: usize = 4;
+
+/// Rows that a part has at least: each part reads all weights.
+const FEWEST_ROWS: usize = 48;
 
 /// The largest weight and activation beside each other, such that [`BLOCK`] of their products add
 /// up to less than 2^31.
@@ -52,6 +77,15 @@ impl Bits {
         match self {
             Bits::Sixteen => 2,
             Bits::Eight => 1,
+        }
+    }
+
+    /// The fastest of the machine's own tiles for these; `None` where the portable one is. Weights of
+    /// 16 bits are for WebAssembly.
+    pub fn tile(self) -> Option<Tile> {
+        match self {
+            Bits::Sixteen => None,
+            Bits::Eight => Tile::all().next(),
         }
     }
 
@@ -99,27 +133,46 @@ pub(super) struct Matrix {
     inputs: usize,
     outputs: usize,
     bits: Bits,
-    packed: Vec<i16x8>,          // [panels, blocks, PAIRS, vectors]
-    scales: Vec<[f32; COLUMNS]>, // [panels, blocks]
+    /// What multiplies it, where the machine has more than the portable tile for these bits.
+    tile: Option<Tile>,
+    /// `[panels, blocks, PAIRS]` of [`Stored::Pair`], or of [`WIDE`] columns' pairs for a
+    /// [`Tile`], in whole lines of a cache.
+    packed: Vec<i16x32>,
+    scales: Vec<[f32; COLUMNS]>, // [panels, blocks], of a panel for a [`Tile`] two
 }
 
 /// Rows of activations in whole numbers, [`ROWS`] to a tile. Zeros fill up the last tile: a kernel
 /// of its own for fewer rows would cost more than it saves.
 struct Rows {
+    blocks: usize, // of a row
     /// Two neighbours in an i32, the rows of a tile side by side: `[tiles, blocks]`.
-    pairs: Vec<[[i32; ROWS]; PAIRS]>,
+    pairs: Vec<RowPairs>,
     scales: Vec<[f32; ROWS]>, // [tiles, blocks]
 }
 
 impl Matrix {
     /// Zeros, for [`Matrix::set_row`] to fill; called `name`.
     pub fn zeros(name: &str, bits: Bits, inputs: usize, outputs: usize) -> Result<Matrix> {
-        let blocks = inputs.div_ceil(BLOCK) * outputs.div_ceil(COLUMNS);
-        let vectors = blocks * PAIRS * bits.vectors();
-        let (mut packed, mut scales) = (room_for(name, vectors)?, room_for(name, blocks)?);
-        packed.resize(vectors, i16x8::splat(0));
+        Self::zeros_for((bits, bits.tile()), name, inputs, outputs)
+    }
+
+    /// The same for one of the tiles that multiply these bits; `None` is the portable one.
+    fn zeros_for(
+        (bits, tile): (Bits, Option<Tile>),
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Matrix> {
+        let panels = match tile {
+            Some(_) => outputs.div_ceil(WIDE) * (WIDE / COLUMNS),
+            None => outputs.div_ceil(COLUMNS),
+        };
+        let blocks = inputs.div_ceil(BLOCK) * panels;
+        let lines = blocks * PAIRS * bits.vectors() * size_of::<i16x8>() / size_of::<i16x32>();
+        let (mut packed, mut scales) = (room_for(name, lines)?, room_for(name, blocks)?);
+        packed.resize(lines, i16x32::splat(0));
         scales.resize(blocks, [0.0; COLUMNS]);
-        Ok(Matrix { inputs, outputs, bits, packed, scales })
+        Ok(Matrix { inputs, outputs, bits, tile, packed, scales })
     }
 
     /// Bytes in memory.
@@ -129,21 +182,28 @@ impl Matrix {
 
     /// Rounds and packs the weights of one output.
     pub fn set_row(&mut self, output: usize, weights: &[f32]) {
-        let (panel, column) = (output / COLUMNS, output % COLUMNS);
-        let first = panel * self.inputs.div_ceil(BLOCK);
-        let packed_blocks = self.packed.chunks_exact_mut(PAIRS * self.bits.vectors()).skip(first);
-        let blocks = packed_blocks.zip(&mut self.scales[first..]);
-        for (weights, (packed, scales)) in weights.chunks(BLOCK).zip(blocks) {
+        let blocks = self.inputs.div_ceil(BLOCK);
+        let columns = if self.tile.is_some() { WIDE } else { COLUMNS };
+        let (first, column) = (output / columns * blocks, output % columns);
+        let scales: &mut [f32] = cast_slice_mut(&mut self.scales);
+        let scales = scales.chunks_exact_mut(columns).skip(first);
+        let packed: &mut [u8] = cast_slice_mut(&mut self.packed);
+        let block_bytes = PAIRS * self.bits.vectors() * size_of::<i16x8>() * columns / COLUMNS;
+        let packed = packed.chunks_exact_mut(block_bytes).skip(first);
+        for (weights, (packed, scales)) in weights.chunks(BLOCK).zip(packed.zip(scales)) {
             let (scale, numbers) = round(weights, self.bits.most().0);
             scales[column] = scale;
             let numbers: [i16; BLOCK] = cast(numbers);
             for (i, number) in numbers.into_iter().enumerate() {
                 let (pair, lane, half) = (i / 2, column % 4 * 2 + i % 2, column / 4);
-                match self.bits {
-                    Bits::Sixteen => packed[2 * pair + half].as_mut_array()[lane] = number,
-                    Bits::Eight => {
-                        let bytes: &mut [i8; 16] = cast_mut(&mut packed[pair]);
-                        bytes[2 * lane + half] = number as i8;
+                match (self.bits, self.tile) {
+                    (Bits::Sixteen, _) => {
+                        let at = ((pair * 2 + half) * 8 + lane) * size_of::<i16>();
+                        packed[at..][..size_of::<i16>()].copy_from_slice(&number.to_ne_bytes());
+                    }
+                    (Bits::Eight, None) => packed[(pair * 8 + lane) * 2 + half] = number as u8,
+                    (Bits::Eight, Some(_)) => {
+                        packed[(pair * WIDE + column) * 2 + i % 2] = number as u8;
                     }
                 }
             }
@@ -153,18 +213,24 @@ impl Matrix {
     /// `x W^T + bias`: x is `[rows, inputs]`, out `[rows, outputs]`.
     pub fn multiply(&self, x: &[f32], bias: &[f32], out: &mut [f32]) {
         let count = out.len() / self.outputs;
-        let x = Rows::new(x, self.inputs, self.bits.most().1);
         let cached = CACHED_BYTES / (size_of::<i16>() * self.inputs) + 1;
-        let at_once = count.div_ceil(platform::threads()).clamp(1, cached);
-        let tiles = at_once.div_ceil(ROWS);
-        platform::chunks(out, tiles * ROWS * self.outputs, |chunk, out| match self.bits {
-            Bits::Sixteen => self.multiply_rows::<Sixteen>(&x, chunk * tiles, bias, out),
-            Bits::Eight => self.multiply_rows::<Eight>(&x, chunk * tiles, bias, out),
+        let share = count.div_ceil(platform::threads());
+        let parts = if share < count { (share / FEWEST_ROWS).clamp(1, PARTS) } else { 1 };
+        let rows = share.div_ceil(parts).clamp(1, cached).next_multiple_of(ROWS);
+        platform::chunks(out, rows * self.outputs, |chunk, out| {
+            let x = &x[chunk * rows * self.inputs..];
+            let x = &x[..out.len() / self.outputs * self.inputs];
+            let x = Rows::new(x, self.inputs, self.bits.most().1);
+            match (self.bits, self.tile) {
+                (Bits::Sixteen, _) => self.multiply_rows::<Sixteen>(&x, bias, out),
+                (Bits::Eight, None) => self.multiply_rows::<Eight>(&x, bias, out),
+                (Bits::Eight, Some(tile)) => self.multiply_rows_by(tile, &x, bias, out),
+            }
         });
     }
 
-    /// The same for tiles from `first` on.
-    fn multiply_rows<S: Stored>(&self, x: &Rows, first: usize, bias: &[f32], out: &mut [f32]) {
+    /// The same by the portable tile.
+    fn multiply_rows<S: Stored>(&self, x: &Rows, bias: &[f32], out: &mut [f32]) {
         let blocks = self.inputs.div_ceil(BLOCK);
         let packed: &[[S::Pair; PAIRS]] = cast_slice(&self.packed);
         let panels = packed.chunks_exact(blocks).zip(self.scales.chunks_exact(blocks));
@@ -179,13 +245,42 @@ impl Matrix {
             let mut coming = next[..next.len().min(blocks)].chunks(blocks.div_ceil(tiles.len()));
             for (tile, out) in tiles.enumerate() {
                 touch(coming.next().unwrap_or_default());
-                let at = (first + tile) * blocks;
-                let x = (&x.pairs[at..][..blocks], &x.scales[at..][..blocks]);
+                let x = x.tiles(tile..tile + 1);
                 let mut sums = [panel_bias; ROWS];
                 multiply_tile::<S>(x, (weights, scales), &mut sums);
                 for (out, sums) in out.chunks_exact_mut(self.outputs).zip(&sums) {
                     store(*sums, &mut out[column..][..columns]);
                 }
+            }
+        }
+    }
+
+    /// The same by one of the machine's own.
+    fn multiply_rows_by(&self, tile: Tile, x: &Rows, bias: &[f32], out: &mut [f32]) {
+        let blocks = self.inputs.div_ceil(BLOCK);
+        let packed: &[[[i8; 2 * WIDE]; PAIRS]] = cast_slice(&self.packed);
+        let scales: &[[f32; WIDE]] = cast_slice(&self.scales);
+        let panels = packed.chunks_exact(blocks).zip(scales.chunks_exact(blocks));
+        for (column, panel) in (0..self.outputs).step_by(WIDE).zip(panels) {
+            let columns = WIDE.min(self.outputs - column);
+            let mut panel_bias = [0.0; WIDE];
+            panel_bias[..columns].copy_from_slice(&bias[column..][..columns]);
+            let mut rows = out.chunks_exact_mut(self.outputs);
+            let tiles = rows.len().div_ceil(ROWS);
+            let mut first = 0;
+            while first < tiles {
+                let after = first + tile.at_once(tiles - first);
+                let mut sums = [[panel_bias; ROWS]; Tile::MOST];
+                let sums = &mut sums[..after - first];
+                tile.multiply(x.tiles(first..after), panel, sums);
+                for (sums, out) in sums.as_flattened().iter().zip(&mut rows) {
+                    let out = &mut out[column..][..columns];
+                    match out.as_mut_array() {
+                        Some(out) => *out = *sums,
+                        None => out.copy_from_slice(&sums[..columns]),
+                    }
+                }
+                first = after;
             }
         }
     }
@@ -204,7 +299,7 @@ fn touch<T: Pod>(blocks: &[T]) {
 /// browsers' compilers would keep the sums on the stack.
 #[inline(never)]
 fn multiply_tile<S: Stored>(
-    x: (&[[[i32; ROWS]; PAIRS]], &[[f32; ROWS]]),
+    x: TileRows,
     weights: (&[[S::Pair; PAIRS]], &[[f32; COLUMNS]]),
     sums: &mut [[f32x4; 2]; ROWS],
 ) {
@@ -251,7 +346,14 @@ impl Rows {
                 }
             }
         }
-        Rows { pairs, scales }
+        Rows { blocks, pairs, scales }
+    }
+
+    /// Some tiles of them.
+    fn tiles(&self, tiles: Range<usize>) -> TileRows<'_> {
+        let blocks = self.blocks;
+        let run = tiles.start * blocks..tiles.end * blocks;
+        (&self.pairs[run.clone()], &self.scales[run])
     }
 }
 
@@ -302,33 +404,69 @@ mod tests {
         (0..count).map(|i| (((i + salt) * 7919 + 13) % 2003) as f32 / 1000.0 - 1.0).collect()
     }
 
-    fn matrix(bits: Bits, weights: &[f32], inputs: usize) -> Matrix {
-        let mut matrix = Matrix::zeros("w", bits, inputs, weights.len() / inputs).unwrap();
+    /// What there is to multiply with: both numbers of bits, and each tile of this machine.
+    fn kinds() -> impl Iterator<Item = (Bits, Option<Tile>)> {
+        let own = Tile::all().map(|tile| (Bits::Eight, Some(tile)));
+        [(Bits::Sixteen, None), (Bits::Eight, None)].into_iter().chain(own)
+    }
+
+    fn matrix(kind: (Bits, Option<Tile>), weights: &[f32], inputs: usize) -> Matrix {
+        let mut matrix = Matrix::zeros_for(kind, "w", inputs, weights.len() / inputs).unwrap();
         for (output, row) in weights.chunks_exact(inputs).enumerate() {
             matrix.set_row(output, row);
         }
         matrix
     }
 
+    fn multiplied(matrix: &Matrix, x: &[f32], bias: &[f32]) -> Vec<f32> {
+        let mut out = vec![f32::NAN; x.len() / matrix.inputs * matrix.outputs];
+        matrix.multiply(x, bias, &mut out);
+        out
+    }
+
     #[test]
     fn products_are_those_of_the_reference_implementation_and_rows_do_not_depend_on_others() {
-        for (bits, bound) in [(Bits::Sixteen, 1e-3), (Bits::Eight, 1e-2)] {
+        for kind in kinds() {
+            let bound = if kind.0 == Bits::Sixteen { 1e-3 } else { 1e-2 };
             for (rows, inputs, outputs) in [(1, 128, 8), (9, 131, 21), (67, 300, 3), (6, 1, 1)] {
                 let (x, w) = (numbers(rows * inputs, 5), numbers(outputs * inputs, 1));
                 let bias = numbers(outputs, 3);
-                let matrix = matrix(bits, &w, inputs);
-                let mut out = vec![f32::NAN; rows * outputs];
-                matrix.multiply(&x, &bias, &mut out);
+                let matrix = matrix(kind, &w, inputs);
+                let out = multiplied(&matrix, &x, &bias);
                 let expected = reference::matmul(&x, &w, &bias, inputs);
                 for (got, expected) in out.iter().zip(&expected) {
                     let error = (got - expected).abs() / (inputs as f32).sqrt();
-                    assert!(error <= bound, "{bits:?} {rows}x{inputs}x{outputs}: {error}");
+                    assert!(error <= bound, "{kind:?} {rows}x{inputs}x{outputs}: {error}");
                 }
                 for (row, together) in x.chunks_exact(inputs).zip(out.chunks_exact(outputs)) {
-                    let mut alone = vec![f32::NAN; outputs];
-                    matrix.multiply(row, &bias, &mut alone);
-                    assert_eq!(alone, together, "{bits:?} {rows}x{inputs}x{outputs}");
+                    let alone = multiplied(&matrix, row, &bias);
+                    assert_eq!(alone, together, "{kind:?} {rows}x{inputs}x{outputs}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn each_tile_gives_the_bits_of_the_portable_one() {
+        for (rows, inputs, outputs) in [(1, 64, 16), (3, 33, 17), (9, 131, 21), (67, 300, 45)] {
+            let mut x = numbers(rows * inputs, 5);
+            let (mut w, bias) = (numbers(outputs * inputs, 1), numbers(outputs, 3));
+            // Scales of many sizes; a row, part of another and a column that are not finite.
+            x.iter_mut().enumerate().for_each(|(i, x)| *x *= ((i / 7 % 20) as f32).exp2());
+            w.iter_mut().enumerate().for_each(|(i, w)| *w *= ((i / 5 % 16) as f32).exp2());
+            x[inputs / 2] = f32::INFINITY;
+            x[(rows - 1) * inputs..][..2].fill(f32::NAN);
+            w[3 * inputs] = f32::NEG_INFINITY;
+            let bits = |out: Vec<f32>| -> Vec<Option<u32>> {
+                out.into_iter().map(|x| (!x.is_nan()).then_some(x.to_bits())).collect()
+            };
+            let expected = bits(multiplied(&matrix((Bits::Eight, None), &w, inputs), &x, &bias));
+            assert_eq!(rows > 2, expected.iter().any(Option::is_some));
+            assert!(expected.iter().any(Option::is_none));
+            for tile in Tile::all() {
+                let matrix = matrix((Bits::Eight, Some(tile)), &w, inputs);
+                let got = bits(multiplied(&matrix, &x, &bias));
+                assert_eq!(got, expected, "{} {rows}x{inputs}x{outputs}", tile.name());
             }
         }
     }
@@ -336,25 +474,25 @@ mod tests {
     #[test]
     fn the_largest_numbers_do_not_overflow() {
         let inputs = 3 * BLOCK;
-        for bits in [Bits::Sixteen, Bits::Eight] {
+        for kind in kinds() {
             for (x, w) in [(1e30, 1e-30), (-7.0, 3.0), (-1e-30, -1e30), (f32::MIN_POSITIVE, 1.0)] {
-                let mut out = [f32::NAN];
-                matrix(bits, &vec![w; inputs], inputs).multiply(&vec![x; inputs], &[0.5], &mut out);
+                let out =
+                    multiplied(&matrix(kind, &vec![w; inputs], inputs), &vec![x; inputs], &[0.5]);
                 let expected = f64::from(x) * f64::from(w) * inputs as f64 + 0.5;
                 let error = (f64::from(out[0]) - expected).abs() / expected.abs();
-                assert!(error <= 1e-6, "{bits:?}: {x} times {w}: {} for {expected}", out[0]);
+                assert!(error <= 1e-6, "{kind:?}: {x} times {w}: {} for {expected}", out[0]);
             }
         }
     }
 
     #[test]
     fn what_is_not_a_number_stays_none() {
-        for bits in [Bits::Sixteen, Bits::Eight] {
-            let matrix = matrix(bits, &[1.0; 8], 8);
+        for kind in kinds() {
+            let matrix = matrix(kind, &[1.0; 8], 8);
             for bad in [f32::NAN, f32::INFINITY] {
-                let mut out = [0.0];
-                matrix.multiply(&[1.0, bad, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0], &[0.0], &mut out);
-                assert!(!out[0].is_finite(), "{bits:?}: {bad} gave {}", out[0]);
+                let x = [1.0, bad, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+                let out = multiplied(&matrix, &x, &[0.0]);
+                assert!(!out[0].is_finite(), "{kind:?}: {bad} gave {}", out[0]);
             }
         }
     }

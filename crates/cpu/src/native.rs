@@ -5,7 +5,11 @@ use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, P
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_tensor::NdTensorView;
 
+use crate::Numbers;
 use crate::products::View;
+
+/// The fastest numbers that keep weights as they are to within f16.
+pub(crate) const NUMBERS: Numbers = Numbers::F32;
 
 /// GELU by erf of each number. The error function is off by less than 7e-7.
 pub(crate) fn gelu(x: &mut [f32]) {

@@ -35,7 +35,7 @@ mod tests {
     use cappy::reference;
 
     use super::*;
-    use crate::{native, portable};
+    use crate::{Numbers, native, portable};
 
     #[test]
     fn both_multiply_as_the_reference_implementation_does() {
@@ -90,6 +90,7 @@ mod tests {
         }
         assert!(!native::FloatMatrix::kernel().is_empty());
         assert_eq!(portable::FloatMatrix::kernel(), "portable");
+        assert_eq!([native::NUMBERS, portable::NUMBERS], [Numbers::F32, Numbers::I16]);
     }
 
     #[test]

@@ -8,7 +8,11 @@ mod products;
 pub(crate) use curves::{gelu, gelu_tanh, softmax};
 pub(crate) use products::multiply;
 
+use crate::Numbers;
 use crate::products::View;
+
+/// The fastest numbers that keep weights as they are to within f16.
+pub(crate) const NUMBERS: Numbers = Numbers::I16;
 
 /// Threads that [`chunks`] uses.
 pub(crate) fn threads() -> usize {
