@@ -40,6 +40,7 @@ export const GROUPS = [
       ["docs/errors.md", "errors", "Errors"],
       ["docs/browsers.md", "browsers", "What works where"],
       ["docs/performance.md", "performance", "Performance"],
+      ["docs/performance-log.md", "performance-log", "Log of measurements"],
       ["docs/performance-cpu-workers.md", "performance-cpu-workers", "Without a GPU: workers, and the first score"],
       ["docs/devices.md", "devices", "Devices"],
       ["SECURITY.md", "security", "Security"],
