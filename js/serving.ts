@@ -16,6 +16,10 @@ export function serve(module: Module): void {
   let loading: Promise<Engine> | undefined;
   let engine: Engine | undefined;
   let sentInfo: PlainInfo | undefined;
+  /** The calls that the GPU may work for, and when the newest of them began or a batch was last done. */
+  const computing = new Set<number>();
+  let doneAt = 0;
+  let sleeping = false;
 
   /** Sends a message about a call, and before it what the engine says of itself where that has changed. */
   function answer(message: FromWorker): void {
@@ -34,6 +38,19 @@ export function serve(module: Module): void {
     }
   }
 
+  /** Lets this thread sleep between turns of its event loop until call `id` and all others are done. */
+  function sleepBetweenTurns(id: number): void {
+    computing.add(id);
+    doneAt = performance.now();
+    if (sleeping) return;
+    sleeping = true;
+    const busy = () => {
+      sleeping = computing.size > 0;
+      return sleeping;
+    };
+    sleepWhile(busy, () => doneAt);
+  }
+
   async function run(
     message: Extract<ToWorker, { type: "load" | "score" | "race" }>,
     signal: AbortSignal,
@@ -49,11 +66,14 @@ export function serve(module: Module): void {
     engine = await loading!;
     if (message.type === "load" && engine.shared) share(engine.shared);
     // Not while it loads: files come in many turns.
-    if (message.type !== "load" && turnsTheLoop()) sleepWhile(() => running.has(id));
+    if (message.type !== "load" && turnsTheLoop()) sleepBetweenTurns(id);
     if (message.type === "score") {
       await engine.score(message.instructions, message.texts, {
         signal,
-        onProgress: ({ scores }) => answer({ type: "batch", id, scores }),
+        onProgress: ({ scores }) => {
+          doneAt = performance.now();
+          answer({ type: "batch", id, scores });
+        },
       });
     }
     if (message.type === "race") await engine.race(message.rival, signal);
@@ -73,7 +93,10 @@ export function serve(module: Module): void {
         running.set(message.id, controller);
         run(message, controller.signal)
           .catch((thrown) => answer({ type: "failed", id: message.id, error: plainError(thrown) }))
-          .finally(() => running.delete(message.id));
+          .finally(() => {
+            running.delete(message.id);
+            computing.delete(message.id);
+          });
         break;
       }
       case "abort":

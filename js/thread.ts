@@ -79,20 +79,20 @@ export function startThread(path: string, assets: string | undefined): Worker {
 /** The longest that a thread sleeps in a turn of its event loop, in milliseconds. */
 const MOST_SLEEP_MS = 1;
 
-/** The share of the time that a call has taken by which it may be noticed late that the GPU is done. */
+/** Of the time that the GPU has worked since something was last done, the share by which its end may be noticed late. */
 const LATE = 1 / 16;
 
 /**
- * Lets this thread sleep for a moment in each turn of its event loop while `busy`. Node's WebGPU asks the GPU in every
- * turn whether it is done, which otherwise takes a whole core: from a software adapter one that computes.
+ * Lets this thread sleep for a moment in each turn of its event loop while `busy`; `since` tells when work began, or
+ * was last done. Node's WebGPU asks the GPU in every turn whether it is done, which otherwise takes a whole core: from
+ * a software adapter one that computes. One such loop is enough for all calls of a thread.
  */
-export function sleepWhile(busy: () => boolean): void {
+export function sleepWhile(busy: () => boolean, since: () => number): void {
   const { setImmediate } = process.getBuiltinModule("node:timers");
   const never = new Int32Array(new SharedArrayBuffer(4));
-  const begin = performance.now();
   const turn = () => {
     if (!busy()) return;
-    Atomics.wait(never, 0, 0, Math.min(MOST_SLEEP_MS, LATE * (performance.now() - begin)));
+    Atomics.wait(never, 0, 0, Math.min(MOST_SLEEP_MS, LATE * (performance.now() - since())));
     setImmediate(turn);
   };
   turn();

@@ -33,7 +33,8 @@ function acceptSharedMemory(queue) {
 
 /**
  * While Dawn waits for the GPU it turns the event loop without a pause and so takes a core from a
- * software adapter. A millisecond of sleep a turn gives the core back, to ours and to theirs alike.
+ * software adapter. A millisecond of sleep a turn gives the core back. It is for
+ * theirs: ours waits in a thread of its own, which sleeps by itself.
  */
 function sleepEveryTurn() {
   const never = new Int32Array(new SharedArrayBuffer(4));

@@ -4,7 +4,7 @@
 // invocations share nothing: each does four queries of one head, with eight keys at a time in
 // registers: 12 reads for 64 multiply-adds of a vector. Only the outputs, too many for registers,
 // lie in arrays of the invocation's own, each read and written once for eight keys. Eight queries
-// an invocation run a fifth faster, and take almost twice as long to compile (docs/performance.md).
+// an invocation run a fifth faster, and take almost twice as long to compile (docs/kernels-log.md).
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.
 

@@ -17,7 +17,11 @@ async function turnsIn(/** @type {number} */ ms) {
 
 test("a thread sleeps in each turn of its event loop while it waits, and no longer than that", async () => {
   let busy = true;
-  sleepWhile(() => busy);
+  const begin = performance.now();
+  sleepWhile(
+    () => busy,
+    () => begin,
+  );
   const waiting = await turnsIn(300);
   busy = false;
   await turnsIn(1);

@@ -78,7 +78,7 @@ fn attend(qkv: &[f32], heads: Heads, head: usize, window: Option<usize>, out: &m
         if window.is_some() {
             for (query, scores) in (first..).zip(scores.chunks_exact_mut(keys)) {
                 let (before, rest) =
-                    scores.split_at_mut(query.saturating_sub(reach).max(from) - from);
+                    scores.split_at_mut(query.saturating_sub(reach).saturating_sub(from));
                 let seen = rest.len().min(query + reach + 1 - from - before.len());
                 let unseen = before.iter_mut().chain(&mut rest[seen..]);
                 unseen.filter(|score| score.is_finite()).for_each(|score| *score = UNSEEN);

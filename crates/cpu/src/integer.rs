@@ -31,8 +31,8 @@ const COLUMNS: usize = 8;
 /// Output columns of a panel for a [`Tile`]: a vector of AVX-512, two of AVX2.
 pub(super) const WIDE: usize = 2 * COLUMNS;
 
-/// Rows that are multiplied at once. Their eight sums and what they are made of fill the sixteen
-/// registers of x86.
+/// Rows of a tile. In the portable one their eight sums and what they are made of fill the sixteen
+/// registers of x86; a [`Tile`] may take several at once.
 pub(super) const ROWS: usize = 4;
 
 /// [`ROWS`] rows of a block: two neighbours in an i32, the rows side by side.
@@ -54,7 +54,7 @@ const CACHED_BYTES: usize = 1 << 20;
 /// the others. One thread has its share as it is.
 const PARTS: usize = 4;
 
-/// Rows that a part has at least: each part reads all weights.
+/// A share is not cut into parts of fewer rows: each part reads all weights.
 const FEWEST_ROWS: usize = 48;
 
 /// The largest weight and activation beside each other, such that [`BLOCK`] of their products add

@@ -49,8 +49,9 @@ pub enum Numbers {
     /// Weights of 14 bits in two bytes, with a scale for each 32 inputs of an output, beside
     /// activations of 14: about as fine as f16. The fastest in WebAssembly.
     I16,
-    /// Weights of 8 bits with the same scales, beside activations of 16 bits. Half of the memory, and
-    /// natively a third of [`Numbers::F32`]'s; with AVX2 or AVX-512 no slower than that.
+    /// Weights of 8 bits with the same scales, beside activations of 16 bits. Half of the memory of
+    /// [`Numbers::I16`], and a third of [`Numbers::F32`]'s. Natively at least as fast as f32 with AVX2 or
+    /// AVX-512, where that was measured, and slower on other machines.
     I8,
 }
 

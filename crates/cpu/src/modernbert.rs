@@ -9,7 +9,7 @@ use super::layers::{Norm, activate};
 use super::platform::{self, pause::Pause};
 use super::weights::{Loader, Table};
 use cappy::checkpoint::Checkpoint;
-use cappy::{Activation, Batch, Config, Error, ErrorKind, ModernBert, Pooling, Reach, Result};
+use cappy::{Activation, Batch, Config, Error, ErrorKind, ModernBert, Pooling, Result};
 
 /// Rows that a thread takes at once.
 const ROWS: usize = 32;

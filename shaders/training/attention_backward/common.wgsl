@@ -8,7 +8,7 @@
 // for one head: a vec4 is these four. What it keeps of them, too much for registers, lies in arrays
 // of its own, each visit of which serves eight tokens of the other side. Those are the same for the
 // whole workgroup, of which no invocation returns early: software adapters seem to read them
-// once for all then (docs/performance.md). Invocations exchange nothing, so there is no barrier,
+// once for all then (docs/kernels-log.md). Invocations exchange nothing, so there is no barrier,
 // and every sum runs from the sequence's first token to its last.
 //
 // Two neighbouring numbers are read as one u32, whatever the prelude: no read is smaller.

@@ -74,8 +74,9 @@ impl Power {
     }
 }
 
-/// The power of 2 below which a weight is zero. Its share of the sum would else be a subnormal number, with
-/// which processors take a hundred times as long, and keys that a query does not see have many of them.
+/// The power of 2 below which a weight is zero. Somewhat further down its share of the sum would be a subnormal
+/// number, with which processors take a hundred times as long; keys that a query does not see would all have
+/// such a share.
 const LEAST_POWER: f32 = -100.0;
 
 /// The softmax of `scale` times each row of `x`, of `width` numbers.
