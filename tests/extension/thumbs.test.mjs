@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
 import { badges, inBadges, openFixture, ranked as rankedBadges, tell } from "./fixtures/open.mjs";
-import { sleep, until } from "./harness.mjs";
+import { sleep, unchanging, until } from "./harness.mjs";
 import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
 
 const EGG = "How do I boil an egg for breakfast?";
@@ -31,7 +31,12 @@ async function thumbs(page) {
         return { up, down, role: each.role, name: each.ariaLabel };
       }),
   );
-  return (all ?? []).sort((a, b) => a.up.y - b.up.y || a.up.x - b.up.x);
+  const sorted = (all ?? []).sort((a, b) => a.up.y - b.up.y || a.up.x - b.up.x);
+  return sorted.map((each, number) => ({
+    ...each,
+    up: { ...each.up, place: [number, "up"] },
+    down: { ...each.down, place: [number, "down"] },
+  }));
 }
 
 const opinions = (found) =>
@@ -63,8 +68,12 @@ describe("thumbs", { skip: noBrowser }, () => {
     );
   const show = (page, wanted) =>
     until(async () => opinions(await thumbs(page)) === wanted, { what: `thumbs ${wanted}` });
-  /** Presses a thumb, no sooner than a person could who sees it. */
-  const press = async (page, { x, y }) => {
+  /** Where all thumbs in sight are, and which are pressed, as text. */
+  const places = async (page) => JSON.stringify(await thumbs(page));
+  /** Presses a thumb once all stand still, no sooner than a person could who sees it. */
+  const press = async (page, { place: [number, way] }) => {
+    await unchanging(() => places(page));
+    const { x, y } = (await thumbs(page))[number][way];
     await page.mouse.move(x, y);
     await sleep(600);
     await page.mouse.click(x, y);
