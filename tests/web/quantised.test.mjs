@@ -34,15 +34,15 @@ for (const [name, open] of Object.entries({ Chromium: openChromium, Firefox: ope
     const host = await open(site);
     const model = host.page ? `/${source.directory}/` : join(root, source.directory);
     try {
-      // A budget by measurement would differ from load to load, and activations' memory with it.
-      const batchTokens = 1024;
-      const plain = await host.logits(model, pairs, { batchTokens });
+      // A budget or a kernel by measurement would differ from load to load, and the memory of activations with it.
+      const fixed = { batchTokens: 1024, kernel: "lanes" };
+      const plain = await host.logits(model, pairs, fixed);
       assert.equal(plain.info.weights, "f16");
       for (const [dtype, least] of /** @type {["q8" | "q4", number][]} */ ([
         ["q8", 0.998],
         ["q4", 0.85],
       ])) {
-        const { info, logits } = await host.logits(model, pairs, { dtype, batchTokens });
+        const { info, logits } = await host.logits(model, pairs, { dtype, ...fixed });
         assert.equal(info.weights, dtype);
         assert.ok(info.gpuBytes < plain.info.gpuBytes, `${dtype}: ${info.gpuBytes} bytes`);
         const found = correlation(

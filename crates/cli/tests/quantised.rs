@@ -24,10 +24,10 @@ fn with_small_files(conversion: &Conversion, weights: Vec<u8>) -> MemoryFiles {
 }
 
 fn load(source: ModelSource, dtype: Dtype, weights: Option<WeightFormat>) -> Scorer {
-    // The size of a batch is given, because otherwise it follows from a measurement, and the bytes
-    // on the GPU with it.
-    let batch_tokens = Some(2000);
-    let options = LoadOptions { dtype, weights, batch_tokens, ..LoadOptions::default() };
+    // The size of a batch and the kernel are given, because otherwise both follow from a
+    // measurement, and the bytes on the GPU with them.
+    let (batch_tokens, kernel) = (Some(2000), Some("lanes"));
+    let options = LoadOptions { dtype, weights, batch_tokens, kernel, ..LoadOptions::default() };
     block_on(Scorer::load(source, options)).unwrap()
 }
 
