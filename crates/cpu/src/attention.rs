@@ -1,5 +1,6 @@
 //! Attention of each sequence over itself.
 
+use super::buffers::Buffer;
 use super::platform::{self, multiply, softmax};
 
 use super::products::View;
@@ -28,33 +29,36 @@ const UNSEEN: f32 = -1e30;
 
 /// softmax(q k^T / sqrt(size)) v of sequences of `lengths` tokens: of every token, or of the first
 /// of each sequence alone. A query sees the keys at most `window` tokens away, or all. A row of `qkv`
-/// is the heads of q, of k and of v. The result is `[rows, heads]`.
+/// is the heads of q, of k and of v. `context` is `[rows, heads]`.
 pub(super) fn attention(
     qkv: &[f32],
     heads: Heads,
     lengths: &[usize],
     first_only: bool,
     window: Option<usize>,
-) -> Vec<f32> {
-    let rows: usize = if first_only { lengths.len() } else { lengths.iter().sum() };
-    let mut context = Vec::with_capacity(rows * heads.width());
-    let mut first = 0;
+    context: &mut [f32],
+) {
+    let queries = |tokens: usize| if first_only { 1 } else { tokens };
+    let width = heads.width();
+    let (mut out_rest, mut qkv_rest) = (context, qkv);
+    let mut sequences = Vec::with_capacity(lengths.len());
     for &tokens in lengths {
-        let qkv = &qkv[first * 3 * heads.width()..][..tokens * 3 * heads.width()];
-        let queries = if first_only { 1 } else { tokens };
-        // Heads are threads' work, so each has a place of its own: [heads, queries, size].
-        let mut by_head = vec![0.0; queries * heads.width()];
-        platform::chunks(&mut by_head, queries * heads.size, |head, out| {
-            attend(qkv, heads, head, window, out);
-        });
-        for query in 0..queries {
-            for head in by_head.chunks_exact(queries * heads.size) {
-                context.extend_from_slice(&head[query * heads.size..][..heads.size]);
+        let (out, qkv);
+        (out, out_rest) = out_rest.split_at_mut(queries(tokens) * width);
+        (qkv, qkv_rest) = qkv_rest.split_at(tokens * 3 * width);
+        sequences.push((qkv, out));
+    }
+    platform::each(sequences, |(qkv, out)| {
+        // Heads are threads' work, too, so each has a place of its own: [heads, queries, size].
+        let mut by_head = Buffer::of(out.len());
+        let size = out.len() / heads.count;
+        platform::chunks(&mut by_head, size, |head, out| attend(qkv, heads, head, window, out));
+        for (query, row) in out.chunks_exact_mut(width).enumerate() {
+            for (head, out) in by_head.chunks_exact(size).zip(row.chunks_exact_mut(heads.size)) {
+                out.copy_from_slice(&head[query * heads.size..][..heads.size]);
             }
         }
-        first += tokens;
-    }
-    context
+    });
 }
 
 /// One head of one sequence, for as many of its first tokens as `out` has room for.
@@ -73,7 +77,7 @@ fn attend(qkv: &[f32], heads: Heads, head: usize, window: Option<usize>, out: &m
             View { data: part(1, from), rows: size, columns: keys, strides: [1, row] };
         let v = View { data: part(2, from), rows: keys, columns: size, strides: [row, 1] };
 
-        let mut scores = vec![0.0; queries * keys];
+        let mut scores = Buffer::of(queries * keys);
         multiply(q, k_transposed, &mut scores);
         if window.is_some() {
             for (query, scores) in (first..).zip(scores.chunks_exact_mut(keys)) {

@@ -1,7 +1,9 @@
 //! Dense layers, in whichever numbers.
 
+use super::buffers::Buffer;
 use super::integer::{Bits, Matrix};
 use super::platform::FloatMatrix;
+use super::shares::by_rows;
 use super::{Numbers, room_for};
 use cappy::Result;
 
@@ -75,14 +77,28 @@ impl Dense {
         matrix + size_of_val(&self.bias[..])
     }
 
-    /// `x W^T + bias`: x is `[rows, inputs]`, the result `[rows, outputs]`.
-    pub fn apply(&self, x: &[f32]) -> Vec<f32> {
-        let rows = x.len() / self.inputs;
-        let mut out = vec![0.0; rows * self.bias.len()];
+    /// `x W^T + bias` by this thread: x is `[rows, inputs]`, the result `[rows, outputs]`.
+    pub fn apply(&self, x: &[f32]) -> Buffer {
+        let mut out = Buffer::of(x.len() / self.inputs * self.bias.len());
+        self.apply_to(x, &mut out);
+        out
+    }
+
+    /// The same into `out`.
+    pub fn apply_to(&self, x: &[f32], out: &mut [f32]) {
         match &self.matrix {
-            Packed::Float(matrix) => matrix.multiply(x, &self.bias, &mut out),
-            Packed::Whole(matrix) => matrix.multiply(x, &self.bias, &mut out),
+            Packed::Float(matrix) => matrix.multiply(x, &self.bias, out),
+            Packed::Whole(matrix) => matrix.multiply(x, &self.bias, out),
         }
+    }
+
+    /// The same by all threads.
+    pub fn apply_shared(&self, x: &[f32]) -> Vec<f32> {
+        let inputs = self.inputs;
+        let mut out = vec![0.0; x.len() / inputs * self.bias.len()];
+        by_rows(&mut out, self.bias.len(), |rows, out| {
+            self.apply_to(&x[rows.start * inputs..rows.end * inputs], out);
+        });
         out
     }
 

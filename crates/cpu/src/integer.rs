@@ -15,8 +15,8 @@ use bytemuck::{Pod, cast, cast_slice, cast_slice_mut};
 use wide::{f32x4, i16x8, i16x32, i32x4};
 
 use super::products::store;
+use super::room_for;
 use super::tile::Tile;
-use super::{platform, room_for};
 use cappy::Result;
 
 /// Inputs that share a scale.
@@ -49,13 +49,6 @@ pub(super) type WideSums = [[f32; WIDE]; ROWS];
 
 /// Bytes of rows that stay in a cache while all panels pass by.
 const CACHED_BYTES: usize = 1 << 20;
-
-/// Parts of a thread's share of rows at most: a thread that other programs hold up leaves some to
-/// the others. One thread has its share as it is.
-const PARTS: usize = 4;
-
-/// A share is not cut into parts of fewer rows: each part reads all weights.
-const FEWEST_ROWS: usize = 48;
 
 /// The largest weight and activation beside each other, such that [`BLOCK`] of their products add
 /// up to less than 2^31.
@@ -210,23 +203,18 @@ impl Matrix {
         }
     }
 
-    /// `x W^T + bias`: x is `[rows, inputs]`, out `[rows, outputs]`.
+    /// `x W^T + bias`, by this thread: x is `[rows, inputs]`, out `[rows, outputs]`.
     pub fn multiply(&self, x: &[f32], bias: &[f32], out: &mut [f32]) {
-        let count = out.len() / self.outputs;
         let cached = CACHED_BYTES / (size_of::<i16>() * self.inputs) + 1;
-        let share = count.div_ceil(platform::threads());
-        let parts = if share < count { (share / FEWEST_ROWS).clamp(1, PARTS) } else { 1 };
-        let rows = share.div_ceil(parts).clamp(1, cached).next_multiple_of(ROWS);
-        platform::chunks(out, rows * self.outputs, |chunk, out| {
-            let x = &x[chunk * rows * self.inputs..];
-            let x = &x[..out.len() / self.outputs * self.inputs];
+        let rows = cached.next_multiple_of(ROWS);
+        for (x, out) in x.chunks(rows * self.inputs).zip(out.chunks_mut(rows * self.outputs)) {
             let x = Rows::new(x, self.inputs, self.bits.most().1);
             match (self.bits, self.tile) {
                 (Bits::Sixteen, _) => self.multiply_rows::<Sixteen>(&x, bias, out),
                 (Bits::Eight, None) => self.multiply_rows::<Eight>(&x, bias, out),
                 (Bits::Eight, Some(tile)) => self.multiply_rows_by(tile, &x, bias, out),
             }
-        });
+        }
     }
 
     /// The same by the portable tile.

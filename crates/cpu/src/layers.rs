@@ -1,10 +1,7 @@
 //! What stands between the dense layers, row by row.
 
-use super::platform::{self, gelu, gelu_tanh};
+use super::platform::{gelu, gelu_tanh};
 use cappy::Activation;
-
-/// Numbers that a thread takes at once, about.
-const SHARE: usize = 1 << 14;
 
 /// A LayerNorm's weights.
 pub(super) struct Norm {
@@ -21,15 +18,10 @@ impl Norm {
 
     /// Normalizes each row of `x`, to which the one of `residual` is added first.
     pub fn apply(&self, x: &mut [f32], residual: Option<&[f32]>) {
-        let width = self.gamma.len();
-        let share = width * (SHARE / width).max(1);
-        platform::chunks(x, share, |chunk, rows| {
-            if let Some(residual) = residual {
-                let residual = &residual[chunk * share..][..rows.len()];
-                rows.iter_mut().zip(residual).for_each(|(x, residual)| *x += residual);
-            }
-            rows.chunks_exact_mut(width).for_each(|row| self.normalize(row));
-        });
+        if let Some(residual) = residual {
+            add(x, residual);
+        }
+        x.chunks_exact_mut(self.gamma.len()).for_each(|row| self.normalize(row));
     }
 
     fn normalize(&self, row: &mut [f32]) {
@@ -45,6 +37,11 @@ impl Norm {
     }
 }
 
+/// Adds the numbers of `more` to those of `x`.
+pub(super) fn add(x: &mut [f32], more: &[f32]) {
+    x.iter_mut().zip(more).for_each(|(x, more)| *x += more);
+}
+
 /// The sum of `of` each number, in lanes that vector instructions can add side by side.
 pub(super) fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0f32; 16];
@@ -57,9 +54,9 @@ pub(super) fn sum(numbers: &[f32], of: impl Fn(f32) -> f32) -> f32 {
 /// What stands between the two layers of a feed-forward network, of each number.
 pub(super) fn activate(by: Activation, x: &mut [f32]) {
     match by {
-        Activation::Gelu => platform::chunks(x, SHARE, |_, x| gelu(x)),
-        Activation::GeluTanh => platform::chunks(x, SHARE, |_, x| gelu_tanh(x)),
-        Activation::Relu => platform::chunks(x, SHARE, |_, x| relu(x)),
+        Activation::Gelu => gelu(x),
+        Activation::GeluTanh => gelu_tanh(x),
+        Activation::Relu => relu(x),
     }
 }
 

@@ -2,6 +2,7 @@
 //! end, no padding is computed, and a pair's logits do not depend on the rest of its batch.
 
 mod attention;
+mod buffers;
 #[cfg(feature = "calibrate")]
 pub mod calibrate;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod native;
 #[cfg(any(test, target_arch = "wasm32"))]
 mod portable;
 mod products;
+mod shares;
 #[cfg_attr(not(target_arch = "x86_64"), path = "tile/none.rs")]
 mod tile;
 mod weights;

@@ -3,16 +3,15 @@
 
 use super::Numbers;
 use super::attention::{Heads, attention};
+use super::buffers::Buffer;
 use super::dense::Dense;
 use super::forward::first_rows;
-use super::layers::{Norm, activate};
-use super::platform::{self, pause::Pause};
+use super::layers::{Norm, activate, add};
+use super::platform::pause::Pause;
+use super::shares::by_rows;
 use super::weights::{Loader, Table};
 use cappy::checkpoint::Checkpoint;
 use cappy::{Activation, Batch, Config, Error, ErrorKind, ModernBert, Pooling, Result};
-
-/// Rows that a thread takes at once.
-const ROWS: usize = 32;
 
 /// A model's weights.
 pub(super) struct Weights {
@@ -99,44 +98,58 @@ pub(super) async fn logits(
     let mut turns: Vec<(f32, Vec<[f32; 2]>)> = Vec::new(); // of each base of rotary positions
     let mut pause = Pause::new();
     let mut hidden = vec![0.0; batch.tokens() * width]; // [T, hidden]
-    for (&[word, ..], row) in batch.ids.iter().zip(hidden.chunks_exact_mut(width)) {
-        w.word.add_row(word, row);
-    }
-    w.embed_norm.apply(&mut hidden, None);
+    by_rows(&mut hidden, width, |rows, out| {
+        for (&[word, ..], row) in batch.ids[rows].iter().zip(out.chunks_exact_mut(width)) {
+            w.word.add_row(word, row);
+        }
+        w.embed_norm.apply(out, None);
+    });
+    let mut qkv = vec![0.0; 3 * hidden.len()]; // [T, 3 x hidden]
+    let mut context = vec![0.0; hidden.len()];
     for (index, (layer, reach)) in w.layers.iter().zip(&of.layers).enumerate() {
         pause.now_and_then().await;
         if stop() {
             let why = "the caller stopped the work";
             return Err(Error::new(ErrorKind::Aborted, format!("layer {index}"), why));
         }
-        let mut normal = hidden.clone();
-        if let Some(norm) = &layer.attention_norm {
-            norm.apply(&mut normal, None);
-        }
-        let mut qkv = layer.qkv.apply(&normal); // [T, 3 x hidden]
         let of_layer = turns.iter().position(|(theta, _)| *theta == reach.theta);
         let of_layer = of_layer.unwrap_or_else(|| {
             turns.push((reach.theta, turns_by(reach.theta, longest, heads.size)));
             turns.len() - 1
         });
-        rotate(&mut qkv, heads, &positions, &turns[of_layer].1);
+        let turns = &turns[of_layer].1;
+        by_rows(&mut qkv, 3 * width, |rows, out| {
+            let mut normal = Buffer::with(&hidden[rows.start * width..rows.end * width]);
+            if let Some(norm) = &layer.attention_norm {
+                norm.apply(&mut normal, None);
+            }
+            layer.qkv.apply_to(&normal, out);
+            rotate(out, heads, &positions[rows], turns);
+        });
         // Where the head reads the first token alone, only that row of each pair goes on.
         let first_only = index + 1 == w.layers.len() && of.pooling == Pooling::Cls;
         if first_only {
             hidden = first_rows(&hidden, &lengths, width);
+            context.truncate(hidden.len());
         }
-        let context = attention(&qkv, heads, &lengths, first_only, reach.window);
-        add(&mut hidden, &layer.out.apply(&context));
-        let mut normal = hidden.clone();
-        layer.ffn_norm.apply(&mut normal, None);
-        let inner = gated(config.hidden_act, &layer.up.apply(&normal), config.intermediate_size);
-        add(&mut hidden, &layer.down.apply(&inner));
+        attention(&qkv, heads, &lengths, first_only, reach.window, &mut context);
+        by_rows(&mut hidden, width, |rows, hidden| {
+            let context = &context[rows.start * width..rows.end * width];
+            let mut attended = layer.out.apply(context); // [rows, hidden]
+            add(&mut attended, hidden);
+            let mut normal = Buffer::with(&attended);
+            layer.ffn_norm.apply(&mut normal, None);
+            let up = layer.up.apply(&normal); // [rows, 2 x intermediate]
+            let inner = gated(config.hidden_act, &up, config.intermediate_size);
+            layer.down.apply_to(&inner, hidden);
+            add(hidden, &attended);
+        });
     }
     w.final_norm.apply(&mut hidden, None);
     if of.pooling == Pooling::Mean {
         hidden = means(&hidden, &lengths, width);
     }
-    let mut head = w.dense.apply(&hidden); // [P, hidden]
+    let mut head = w.dense.apply_shared(&hidden); // [P, hidden]
     activate(of.head_act, &mut head);
     w.head_norm.apply(&mut head, None);
     let logits = w.project.apply(&head); // [P, labels]
@@ -160,36 +173,27 @@ fn turns_by(theta: f32, positions: usize, size: usize) -> Vec<[f32; 2]> {
 /// number i of the second one are the two coordinates (Su et al., 2021).
 fn rotate(qkv: &mut [f32], heads: Heads, positions: &[usize], turns: &[[f32; 2]]) {
     let (row, size) = (3 * heads.count * heads.size, heads.size);
-    platform::chunks(qkv, ROWS * row, |chunk, rows| {
-        let positions = &positions[chunk * ROWS..];
-        for (row, &position) in rows.chunks_exact_mut(row).zip(positions) {
-            let turns = &turns[position * (size / 2)..][..size / 2];
-            for head in row[..2 * heads.count * size].chunks_exact_mut(size) {
-                let (first, second) = head.split_at_mut(size / 2);
-                for ((x, y), [cos, sin]) in first.iter_mut().zip(second).zip(turns) {
-                    (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
-                }
+    for (row, &position) in qkv.chunks_exact_mut(row).zip(positions) {
+        let turns = &turns[position * (size / 2)..][..size / 2];
+        for head in row[..2 * heads.count * size].chunks_exact_mut(size) {
+            let (first, second) = head.split_at_mut(size / 2);
+            for ((x, y), [cos, sin]) in first.iter_mut().zip(second).zip(turns) {
+                (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
             }
         }
-    });
+    }
 }
 
 /// `activation(x) * gate` of rows that are x and then gate, each of `width` numbers.
-fn gated(by: Activation, rows: &[f32], width: usize) -> Vec<f32> {
-    let mut out = vec![0.0; rows.len() / 2];
-    platform::chunks(&mut out, ROWS * width, |chunk, out| {
-        let rows = rows[chunk * ROWS * 2 * width..].chunks_exact(2 * width);
-        for (out, row) in out.chunks_exact_mut(width).zip(rows) {
-            out.copy_from_slice(&row[..width]);
-            activate(by, out);
-            out.iter_mut().zip(&row[width..]).for_each(|(out, gate)| *out *= gate);
-        }
-    });
+fn gated(by: Activation, rows: &[f32], width: usize) -> Buffer {
+    let mut out = Buffer::of(rows.len() / 2);
+    let rows = rows.chunks_exact(2 * width);
+    for (out, row) in out.chunks_exact_mut(width).zip(rows) {
+        out.copy_from_slice(&row[..width]);
+        activate(by, out);
+        out.iter_mut().zip(&row[width..]).for_each(|(out, gate)| *out *= gate);
+    }
     out
-}
-
-fn add(hidden: &mut [f32], part: &[f32]) {
-    hidden.iter_mut().zip(part).for_each(|(hidden, part)| *hidden += part);
 }
 
 /// The mean row of each sequence.

@@ -7,6 +7,9 @@ use rten_tensor::NdTensorView;
 
 use crate::Numbers;
 use crate::products::View;
+use crate::tile::amx::Amx;
+
+pub(crate) mod split;
 
 /// The fastest numbers that keep weights as they are to within f16.
 pub(crate) const NUMBERS: Numbers = Numbers::F32;
@@ -53,36 +56,63 @@ pub(crate) fn chunks(out: &mut [f32], size: usize, work: impl Fn(usize, &mut [f3
     out.par_chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
 }
 
-/// An f32 matrix as it is multiplied. It is always packed: multiplied otherwise, a single row would
-/// take another kernel, with sums in another order.
-pub(crate) struct FloatMatrix(PackedBMatrix<f32>);
+/// Calls `work` with each of `work_on`.
+pub(crate) fn each<T: Send>(work_on: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    work_on.into_par_iter().for_each(work);
+}
+
+/// An f32 matrix as it is multiplied.
+pub(crate) enum FloatMatrix {
+    /// By vectors. It is always packed: multiplied otherwise, a single row would take another kernel,
+    /// with sums in another order.
+    Vectors(PackedBMatrix<f32>),
+    /// By the machine's matrix unit.
+    Unit(split::Matrix),
+}
 
 impl FloatMatrix {
     /// Takes `numbers`, `[outputs, inputs]`.
     pub fn new(numbers: Vec<f32>, inputs: usize) -> FloatMatrix {
-        let outputs = numbers.len() / inputs;
-        let matrix = NdTensorView::from_data([outputs, inputs], &numbers[..]);
-        FloatMatrix(GemmExecutor::<f32>::default().prepack_b(matrix.transposed()))
+        Self::by(Amx::find(), &numbers, inputs)
+    }
+
+    /// The same by `unit`, or by vectors.
+    pub fn by(unit: Option<Amx>, numbers: &[f32], inputs: usize) -> FloatMatrix {
+        if let Some(unit) = unit {
+            return FloatMatrix::Unit(split::Matrix::new(unit, numbers, inputs));
+        }
+        let matrix = NdTensorView::from_data([numbers.len() / inputs, inputs], numbers);
+        FloatMatrix::Vectors(GemmExecutor::<f32>::default().prepack_b(matrix.transposed()))
     }
 
     /// Bytes in memory.
     pub fn bytes(&self) -> usize {
-        size_of::<f32>() * self.0.rows() * self.0.cols()
+        match self {
+            FloatMatrix::Vectors(matrix) => size_of::<f32>() * matrix.rows() * matrix.cols(),
+            FloatMatrix::Unit(matrix) => matrix.bytes(),
+        }
     }
 
     /// `x W^T + bias`, into `out`, `[rows, outputs]`.
     pub fn multiply(&self, x: &[f32], bias: &[f32], out: &mut [f32]) {
+        let matrix = match self {
+            FloatMatrix::Vectors(matrix) => matrix,
+            FloatMatrix::Unit(matrix) => return matrix.multiply(x, bias, out),
+        };
         let options = GemmOptions { bias: Some(BiasVector::Row(bias)), ..Default::default() };
         let rows = out.len() / bias.len();
         let x = NdTensorView::from_data([rows, x.len() / rows], x);
         GemmExecutor::default()
-            .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(&self.0), options)
+            .gemm(out, GemmInputA::Unpacked(x), GemmInputB::Packed(matrix), options)
             .expect("the shapes were made to fit");
     }
 
     /// The name of what multiplies on this machine.
     pub fn kernel() -> String {
-        GemmExecutor::<f32>::default().kernel_name().to_owned()
+        match Amx::find() {
+            Some(_) => "amx".to_owned(),
+            None => GemmExecutor::<f32>::default().kernel_name().to_owned(),
+        }
     }
 }
 

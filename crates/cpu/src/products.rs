@@ -79,7 +79,7 @@ mod tests {
             let expected = reference::matmul(&x, &w, &bias, inputs);
             let mut outs = [const { Vec::new() }; 2];
             outs.iter_mut().for_each(|out| *out = vec![f32::NAN; rows * outputs]);
-            native::FloatMatrix::new(w.clone(), inputs).multiply(&x, &bias, &mut outs[0]);
+            native::FloatMatrix::by(None, &w, inputs).multiply(&x, &bias, &mut outs[0]);
             let matrix = portable::FloatMatrix::new(w.clone(), inputs);
             matrix.multiply(&x, &bias, &mut outs[1]);
             assert_eq!(matrix.bytes(), 4 * inputs * outputs);
@@ -104,6 +104,16 @@ mod tests {
         let expected = [1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0];
         assert_eq!(fill(|out| native::chunks(out, 4, work)), expected);
         assert_eq!(fill(|out| portable::chunks(out, 4, work)), expected);
+        let mut parts: [Vec<&mut [f32]>; 2] = [const { Vec::new() }; 2];
+        let mut out = [[0.0; 5], [0.0; 5]];
+        for (parts, out) in parts.iter_mut().zip(&mut out) {
+            let (left, right) = out.split_at_mut(2);
+            parts.extend([left, right]);
+        }
+        let [by_threads, by_one] = parts;
+        native::each(by_threads, |part| part.fill(part.len() as f32));
+        portable::each(by_one, |part| part.fill(part.len() as f32));
+        assert_eq!(out, [[2.0, 2.0, 3.0, 3.0, 3.0]; 2]);
         assert!(native::threads() >= portable::threads());
     }
 }

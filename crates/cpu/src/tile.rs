@@ -6,6 +6,8 @@
 
 use bytemuck::cast;
 
+pub mod amx;
+
 use super::integer::{ROWS, TileRows, WIDE, WidePanel, WideSums};
 
 /// What multiplies rows and panels; there is one only for what this machine has.

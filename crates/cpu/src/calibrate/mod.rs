@@ -193,7 +193,7 @@ impl<'a, W: Write> Run<'a, W> {
         let hidden = firsts.unwrap_or(hidden);
 
         let out = self.dense(&feedback(&context, width)?).await?.try_map(Rows::pack)?;
-        let mut attended = context.with(&out, |x, out| out.apply(x));
+        let mut attended = context.with(&out, |x, out| out.apply_shared(x));
         attended.normalize(&self.norm().await?, Some(&hidden));
         Ok(attended)
     }
@@ -206,7 +206,7 @@ impl<'a, W: Write> Run<'a, W> {
         // Too much to be kept of all tokens.
         let inner = |x: Both<&[f32]>| {
             x.with(&up, |x, up| {
-                let mut inner = up.apply(x);
+                let mut inner = up.apply_shared(x);
                 activate(middle, &mut inner);
                 inner
             })
@@ -219,7 +219,7 @@ impl<'a, W: Write> Run<'a, W> {
         let down = self.dense(&Feedback::new(inputs, DAMPING)?).await?.try_map(Rows::pack)?;
         let mut out = State::default();
         for rows in attended.chunks(TOKENS * width) {
-            out.append(inner(rows).with(&down, |x, down| down.apply(x)));
+            out.append(inner(rows).with(&down, |x, down| down.apply_shared(x)));
         }
         out.normalize(&self.norm().await?, Some(&attended));
         Ok(out)
@@ -235,7 +235,11 @@ impl<'a, W: Write> Run<'a, W> {
             let numbers = lengths.iter().sum::<usize>() * self.config.hidden_size;
             let (x, others) = rest.split_at(numbers);
             rest = others;
-            context.extend(attention(&qkv.apply(x), heads, &lengths, last, None));
+            let rows = if last { lengths.len() } else { lengths.iter().sum() };
+            let first = context.len();
+            context.resize(first + rows * self.config.hidden_size, 0.0);
+            let qkv = qkv.apply_shared(x);
+            attention(&qkv, heads, &lengths, last, None, &mut context[first..]);
         }
         context
     }
@@ -245,14 +249,14 @@ impl<'a, W: Write> Run<'a, W> {
         let (width, labels) = (self.config.hidden_size, self.config.labels.len());
         let dense = self.dense(&feedback(firsts, width)?).await?.try_map(Rows::pack)?;
         let features = firsts.with(&dense, |x, dense| {
-            let mut features = dense.apply(x);
+            let mut features = dense.apply_shared(x);
             activate_head(self.config, &mut features);
             features
         });
         let (weight, bias) = (self.next()?, self.next()?);
         let mut project = Rows::read(&weight, &bias).await?;
         let packed = project.pack()?;
-        let scores = features.map(|x| packed.apply(x));
+        let scores = features.map(|x| packed.apply_shared(x));
         for label in 0..labels {
             let of_label = scores.exact.iter().zip(&scores.rounded).skip(label).step_by(labels);
             let left: Vec<f32> = of_label.map(|(exact, rounded)| exact - rounded).collect();

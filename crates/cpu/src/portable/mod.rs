@@ -25,6 +25,11 @@ pub(crate) fn chunks(out: &mut [f32], size: usize, work: impl Fn(usize, &mut [f3
     out.chunks_mut(size).enumerate().for_each(|(index, chunk)| work(index, chunk));
 }
 
+/// Calls `work` with each of `work_on`.
+pub(crate) fn each<T: Send>(work_on: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    work_on.into_iter().for_each(work);
+}
+
 /// An f32 matrix as it is multiplied.
 pub(crate) struct FloatMatrix {
     numbers: Vec<f32>, // [outputs, inputs]

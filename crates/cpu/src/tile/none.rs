@@ -2,6 +2,47 @@
 
 use super::integer::{TileRows, WidePanel, WideSums};
 
+/// No matrix unit. What it would read and write has its types natively alone, so any will do here.
+#[allow(dead_code, reason = "WebAssembly's part does not ask for it")]
+pub mod amx {
+    /// There is none.
+    #[derive(Debug, Clone, Copy)]
+    pub enum Amx {}
+
+    /// Nor one that is ready.
+    pub enum Ready {}
+
+    impl Amx {
+        pub fn find() -> Option<Amx> {
+            None
+        }
+
+        pub fn ready(self) -> Ready {
+            match self {}
+        }
+    }
+
+    impl Ready {
+        pub fn split_rows<'a, T>(&self, _: &[f32], _: usize, _: &'a mut Vec<T>) -> &'a [T] {
+            match *self {}
+        }
+
+        pub fn store<S>(&self, _: &[S; 2], _: &[f32], _: usize, _: &mut [f32], _: usize) {
+            match *self {}
+        }
+
+        pub fn multiply<T, P, S>(
+            &self,
+            _: (&[T], Option<&[T]>),
+            _: &[P],
+            _: &[P],
+            _: &mut [S; 2],
+        ) {
+            match *self {}
+        }
+    }
+}
+
 /// There is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tile {}
