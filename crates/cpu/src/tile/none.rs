@@ -3,14 +3,14 @@
 use super::integer::{TileRows, WidePanel, WideSums};
 
 /// No matrix unit. What it would read and write has its types natively alone, so any will do here.
-#[allow(dead_code, reason = "WebAssembly's part does not ask for it")]
+#[allow(dead_code, reason = "there is never one, and WebAssembly's part does not ask for it")]
 pub mod amx {
     /// There is none.
     #[derive(Debug, Clone, Copy)]
-    pub enum Amx {}
+    pub struct Amx(());
 
     /// Nor one that is ready.
-    pub enum Ready {}
+    pub struct Ready(());
 
     impl Amx {
         pub fn find() -> Option<Amx> {
@@ -18,27 +18,21 @@ pub mod amx {
         }
 
         pub fn ready(self) -> Ready {
-            match self {}
+            unreachable!("there is no unit")
         }
     }
 
     impl Ready {
         pub fn split_rows<'a, T>(&self, _: &[f32], _: usize, _: &'a mut Vec<T>) -> &'a [T] {
-            match *self {}
+            unreachable!("there is no unit")
         }
 
         pub fn store<S>(&self, _: &[S; 2], _: &[f32], _: usize, _: &mut [f32], _: usize) {
-            match *self {}
+            unreachable!("there is no unit")
         }
 
-        pub fn multiply<T, P, S>(
-            &self,
-            _: (&[T], Option<&[T]>),
-            _: &[P],
-            _: &[P],
-            _: &mut [S; 2],
-        ) {
-            match *self {}
+        pub fn multiply<T, P, S>(&self, _: (&[T], Option<&[T]>), _: &[P], _: &[P], _: &mut [S; 2]) {
+            unreachable!("there is no unit")
         }
     }
 }
