@@ -76,7 +76,7 @@ afterEach(async () => {
 
 const scored = (answers = ANSWERS) => page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, answers]);
 const lastState = () => page.evaluate(() => states.at(-1));
-const phase = (wanted) => until(async () => (await lastState())?.phase === wanted, { what: wanted });
+const phase = (wanted) => until(async () => (await lastState())?.phase === wanted, { what: wanted, ms: 60_000 });
 
 describe("scores", () => {
   test("scores are right, and the package's own to the bit", async () => {

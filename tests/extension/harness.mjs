@@ -279,7 +279,7 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `test` gives something that is true. */
-export async function until(test, { what = test, ms = 15_000 } = {}) {
+export async function until(test, { what = test, ms = 30_000 } = {}) {
   for (const end = Date.now() + ms; ; ) {
     const value = await test();
     if (value) return value;
