@@ -35,23 +35,51 @@ export function dropped(take, fail) {
 }
 
 /**
- * The files of a folder, without those of folders in it.
+ * The files of a folder, with their paths, and where it lists modules, those of the folders in it, too.
  * @param {FileSystemEntry} entry
  * @returns {Promise<File[]>}
  */
 async function filesIn(entry) {
-  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
-  /** @type {File[]} */
-  const files = [];
+  const entries = await entriesOf(entry);
+  const files = await filesOf(entry.name, entries);
+  if (files.length === 0) {
+    throw new Error(`${entry.name} has no files of its own; drop the folder with the model's files`);
+  }
+  if (!files.some(({ name }) => name === "modules.json")) return files;
+  for (const module of entries.filter(({ isDirectory }) => isDirectory)) {
+    files.push(...(await filesOf(`${entry.name}/${module.name}`, await entriesOf(module))));
+  }
+  return files;
+}
+
+/**
+ * @param {FileSystemEntry} folder
+ * @returns {Promise<FileSystemEntry[]>}
+ */
+async function entriesOf(folder) {
+  const reader = /** @type {FileSystemDirectoryEntry} */ (folder).createReader();
+  /** @type {FileSystemEntry[]} */
+  const entries = [];
   for (;;) {
     // A reader hands out a folder in pieces, and ends with an empty one.
-    const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (entries.length === 0) {
-      if (files.length > 0) return files;
-      throw new Error(`${entry.name} has no files of its own; drop the folder with the model's files`);
-    }
-    for (const each of entries) {
-      if (each.isFile) files.push(await new Promise((resolve, reject) => each.file(resolve, reject)));
-    }
+    const piece = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (piece.length === 0) return entries;
+    entries.push(...piece);
   }
+}
+
+/**
+ * Those of a folder's entries that are files, with their paths, which the browser gives only to chosen files.
+ * @param {string} folder
+ * @param {FileSystemEntry[]} entries
+ * @returns {Promise<File[]>}
+ */
+function filesOf(folder, entries) {
+  const files = /** @type {FileSystemFileEntry[]} */ (entries.filter(({ isFile }) => isFile));
+  return Promise.all(
+    files.map(async (entry) => {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      return Object.defineProperty(file, "webkitRelativePath", { value: `${folder}/${file.name}` });
+    }),
+  );
 }

@@ -1,11 +1,12 @@
 /** Models from folders on this device: their files are copied into the extension's own storage. */
-import { PICKED } from "../engine/folder.js";
+import { PICKED, pathOf } from "../engine/folder.js";
 import { coded } from "../ui/errors.js";
 import { bytesIn, entries } from "./opfs.js";
 
 /** The file that is copied last: a folder without it was not copied completely. */
 const CONFIG = "config.json";
 const TOKENIZERS = [["tokenizer.json"], ["vocab.json", "merges.txt"], ["vocab.txt"], ["sentencepiece.bpe.model"]];
+/** Any of these, in this order. */
 const WEIGHTS = [
   "model.safetensors",
   "model.safetensors.index.json",
@@ -14,8 +15,14 @@ const WEIGHTS = [
 ];
 
 /** Other files beside these that say how to read them, such as `tokenizer_config.json`, and their largest size in bytes. */
-const BESIDE = /^(?!.*\.index\.json$).*\.(json|txt|model)$/;
+const BESIDE = /^(?!.*\.index\.json$)[^/]*\.(json|txt|model)$/;
 const MOST_BESIDE = 32_000_000;
+
+/** Modules of sentence-transformers' chains whose settings are in a folder of their own. */
+const MODULES = /^sentence_transformers\.(.*\.)?(Pooling|Dense|LayerNorm)$/;
+
+/** The name of a folder that a module may have. */
+const FOLDER = /^\w[\w.-]*$/;
 
 /** A model that was copied. */
 export interface Folder {
@@ -24,10 +31,16 @@ export interface Folder {
   complete: boolean;
 }
 
+/** A file to copy, and its path in the model's folder. */
+export interface Part {
+  path: string;
+  file: File;
+}
+
 /** The files to copy of those that were chosen, and the files that are missing. */
 export interface Plan {
   name: string;
-  files: File[];
+  files: Part[];
   bytes: number;
   missing: string[];
 }
@@ -47,33 +60,36 @@ export async function pickedFolders(): Promise<Folder[]> {
 }
 
 /**
- * Which of the chosen files make up a model. Only the model's own folder counts, not folders below it, which may hold
- * other models: earlier checkpoints, or other forms of this one. `dropped` is the name of a folder that was dropped.
+ * Which of the chosen files make up a model. Of the folders below the model's own only those of its modules count, and
+ * no others, which may hold other models: earlier checkpoints, or other forms of this one.
  */
-export async function planOf(chosen: readonly File[], dropped?: string): Promise<Plan> {
+export async function planOf(chosen: readonly File[]): Promise<Plan> {
   const home = homeIn(chosen);
-  const here = new Map(chosen.filter((file) => folderOf(file) === home).map((file) => [file.name, file]));
+  const here = filesBelow(home, chosen);
   const wanted = [CONFIG];
   const missing = here.has(CONFIG) ? [] : [CONFIG];
   const tokenizer = TOKENIZERS.find((names) => names.every((name) => here.has(name)));
   if (tokenizer) wanted.push(...tokenizer);
   else missing.push("tokenizer.json");
-  const weights = WEIGHTS.find((name) => here.has(name));
-  if (weights) wanted.push(weights);
-  else missing.push("model.safetensors or pytorch_model.bin");
-  if (weights?.endsWith(".json")) {
-    const shards = await shardsIn(here.get(weights)!);
-    wanted.push(...shards.filter((name) => here.has(name)));
-    missing.push(...shards.filter((name) => !here.has(name)));
+  const weights = await weightsIn("", here);
+  if (weights.length === 0) missing.push("model.safetensors or pytorch_model.bin");
+  for (const { path, type } of await modulesIn(here.get("modules.json"))) {
+    const settings = `${path}/${CONFIG}`;
+    if (here.has(settings)) wanted.push(settings);
+    else if (MODULES.test(type)) missing.push(settings);
+    // Where they are missing, the model's own file may have them, as `cappy convert` writes it.
+    weights.push(...(await weightsIn(`${path}/`, here)));
   }
-  for (const { name, size } of here.values()) {
-    if (BESIDE.test(name) && size <= MOST_BESIDE && !wanted.includes(name)) wanted.push(name);
+  wanted.push(...weights);
+  missing.push(...weights.filter((path) => !here.has(path)));
+  for (const [path, { size }] of here) {
+    if (BESIDE.test(path) && size <= MOST_BESIDE && !wanted.includes(path)) wanted.push(path);
   }
-  const files = wanted.flatMap((name) => here.get(name) ?? []);
+  const files = wanted.filter((path) => here.has(path)).map((path) => ({ path, file: here.get(path)! }));
   return {
-    name: safe(dropped ?? home.split("/").at(-1)!),
+    name: safe(home.split("/").at(-1)!),
     files,
-    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    bytes: files.reduce((sum, { file }) => sum + file.size, 0),
     missing,
   };
 }
@@ -127,8 +143,10 @@ export async function copyFolder(
       },
     });
   try {
-    for (const file of [...files].sort((a, b) => Number(a.name === CONFIG) - Number(b.name === CONFIG))) {
-      const out = await (await folder.getFileHandle(file.name, { create: true })).createWritable();
+    for (const { path, file } of [...files].sort((a, b) => Number(a.path === CONFIG) - Number(b.path === CONFIG))) {
+      const [name, module] = path.split("/").reverse();
+      const into = module ? await folder.getDirectoryHandle(module, { create: true }) : folder;
+      const out = await (await into.getFileHandle(name!, { create: true })).createWritable();
       await file.stream().pipeThrough(count()).pipeTo(out, { signal });
     }
   } catch (error) {
@@ -146,7 +164,39 @@ export async function deleteFolder(name: string): Promise<void> {
 }
 
 function folderOf(file: File): string {
-  return file.webkitRelativePath.split("/").slice(0, -1).join("/");
+  return pathOf(file).split("/").slice(0, -1).join("/");
+}
+
+/** The files in a folder and below it, by their paths in it. */
+function filesBelow(home: string, chosen: readonly File[]): Map<string, File> {
+  const start = home && `${home}/`;
+  const below = chosen.filter((file) => pathOf(file).startsWith(start));
+  return new Map(below.map((file) => [pathOf(file).slice(start.length), file]));
+}
+
+/** The modules that a list of them names, and the folders that they have in the model's. */
+async function modulesIn(list: File | undefined): Promise<{ path: string; type: string }[]> {
+  if (!list || list.size > MOST_BESIDE) return [];
+  let modules: unknown;
+  try {
+    modules = JSON.parse(await list.text());
+  } catch {
+    throw coded("config", `${list.name} is not JSON`);
+  }
+  if (!Array.isArray(modules)) return [];
+  const named = modules.map(({ path, type }: { path?: unknown; type?: unknown }) => ({
+    path: String(path ?? ""),
+    type: String(type ?? ""),
+  }));
+  // The transformer's folder is the model's own: its path is empty.
+  return named.filter(({ path }) => FOLDER.test(path));
+}
+
+/** The files of weights in a folder of the model's, whose path ends with a slash; also those that an index names and that are not there. */
+async function weightsIn(folder: string, here: Map<string, File>): Promise<string[]> {
+  const first = WEIGHTS.map((name) => folder + name).find((path) => here.has(path));
+  if (!first?.endsWith(".json")) return first ? [first] : [];
+  return [first, ...(await shardsIn(here.get(first)!)).map((name) => folder + name)];
 }
 
 /** The files of weights that an index names. */

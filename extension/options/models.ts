@@ -46,7 +46,7 @@ export class ModelChooser {
       });
     }
     onDropped(
-      (files, folder) => void this.#offer(files, folder),
+      (files) => void this.#offer(files),
       (error) => this.#error.replaceChildren(errorBox(error)),
     );
   }
@@ -100,12 +100,12 @@ export class ModelChooser {
     return row;
   }
 
-  async #offer(files: File[], folder?: string): Promise<void> {
+  async #offer(files: File[]): Promise<void> {
     this.#error.replaceChildren();
     this.#plan.replaceChildren();
     let plan: Plan;
     try {
-      plan = await planOf(files, folder);
+      plan = await planOf(files);
     } catch (error) {
       this.#error.replaceChildren(errorBox(error));
       return;
@@ -130,7 +130,7 @@ export class ModelChooser {
     };
     name.addEventListener("input", check);
     check();
-    const list = plan.files.map((file) => make("li", {}, `${file.name}, ${inBytes(file.size)}`));
+    const list = plan.files.map(({ path, file }) => make("li", {}, `${path}, ${inBytes(file.size)}`));
     const copy = button("Copy and use", () => void this.#copy({ ...plan, name: safe(name.value) }), {
       className: "primary",
     });

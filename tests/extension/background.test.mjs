@@ -125,11 +125,9 @@ test("the toolbar shows how far a model is loaded, and failures", async () => {
   try {
     site.slow = 100;
     await host.settings({ model: { kind: "url", url: `${site.url}/m/` } });
-    const loading = page.evaluate(() => client.load());
-    const seen = new Set();
-    let over = false;
-    loading.finally(() => (over = true));
-    while (!over) seen.add(await host.badge());
+    const badge = await host.watchBadge();
+    await page.evaluate(() => client.load());
+    const seen = new Set(await badge.texts());
     const percents = [...seen].filter(Boolean);
     assert.ok(percents.length > 2, [...seen].join());
     for (const text of percents) assert.match(text, /^(100|\d\d?)%$/);
@@ -294,17 +292,25 @@ describe("selected text", () => {
   const menu = (menuItemId, selectionText) => act("contextMenus.onClicked", { menuItemId, selectionText, frameId: 0 });
 
   test("selected text comes from the menu with its line breaks, where the browser lets the extension read it", async () => {
+    const badge = await host.watchBadge();
+    /** Waits until the badge has had this text, which it has for a moment alone. */
+    const had = async (text) => {
+      const seen = [];
+      await until(async () => seen.push(...(await badge.texts())) && seen.includes(text), {
+        what: `the badge ${text}`,
+      });
+    };
     await select();
     await menu("use-as-instruction", "First line Second line");
     await until(async () => (await collection())?.instruction === "First line\nSecond line", {
       what: "the instruction",
     });
-    assert.equal(await host.badge(), "✓");
+    await had("✓");
     await site.evaluate(() => getSelection().removeAllRanges());
     await Promise.all([menu("add-as-answer", "one answer"), menu("add-as-answer", "and another")]);
     await until(async () => (await collection()).answers.length === 2, { what: "the answers" });
     assert.deepEqual((await collection()).answers.map(({ text }) => text).sort(), ["and another", "one answer"]);
-    assert.equal(await host.badge(), "2");
+    await had("2");
     await until(async () => (await host.badge()) === "", { what: "the badge to be as before" });
   });
 
@@ -312,8 +318,9 @@ describe("selected text", () => {
     await act("commands.onCommand", "add-as-answer");
     await until(async () => (await host.badge()) === "?", { what: "a question mark" });
     await pressing("permissions.request", "add-as-answer");
-    await until(async () => (await host.badge()) === "?", { what: "a question mark" });
-    assert.match(await host.worker(() => chrome.action.getTitle({})), /no selected text/);
+    await until(async () => /no selected text/.test(await host.worker(() => chrome.action.getTitle({}))), {
+      what: "the reason",
+    });
     await select();
     assert.deepEqual(await pressing("permissions.request", "add-as-answer"), [{ permissions: ["scripting"] }]);
     await until(async () => (await collection()).answers.at(-1).text === "First line\nSecond line", {
@@ -326,11 +333,12 @@ describe("selected text", () => {
 
   test("selected text to ask about comes with its panel, and text for the other tab brings that to the front", async () => {
     const decision = async () => (await host.kept()).decision;
+    const badge = await host.watchBadge();
     await select();
     await menu("ask-about", "First line Second line");
     await until(async () => (await decision())?.text === "First line\nSecond line", { what: "the text" });
     assert.equal((await decision()).inFront, true);
-    assert.equal(await host.badge(), "✓");
+    await until(async () => (await badge.texts()).includes("✓"), { what: "the badge ✓" });
     const before = (await collection()).answers.length;
     await menu("add-as-answer", "First line Second line");
     await until(async () => (await collection()).answers.length === before + 1, { what: "the answer" });

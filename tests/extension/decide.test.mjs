@@ -177,7 +177,7 @@ describe("the side panel decides", { skip: noBrowser }, () => {
           await chrome.runtime.sendMessage({ v: 1, to: "background", type: "store", name: "decision", fields });
         });
         await page.locator("#panel-decide").waitFor();
-        assert.equal(await page.locator("#decide-text").inputValue(), "selected <b>on</b> a page");
+        await until(async () => (await page.locator("#decide-text").inputValue()) === "selected <b>on</b> a page");
         assert.equal(await page.locator("#decide-question").inputValue(), "Another question?");
         await until(async () => (await pages.stored()).decision.question === "Another question?");
         assert.equal((await pages.stored()).decision.text, "selected <b>on</b> a page");

@@ -76,7 +76,7 @@ afterEach(async () => {
 
 const scored = (answers = ANSWERS) => page.evaluate(([i, a]) => score(i, a), [INSTRUCTION, answers]);
 const lastState = () => page.evaluate(() => states.at(-1));
-const phase = (wanted) => until(async () => (await lastState())?.phase === wanted, { what: wanted });
+const phase = (wanted) => until(async () => (await lastState())?.phase === wanted, { what: wanted, ms: 60_000 });
 
 describe("scores", () => {
   test("scores are right, and the package's own to the bit", async () => {
@@ -191,7 +191,8 @@ describe("requests", () => {
     const got = await page.evaluate(
       async ([instruction, answers]) => {
         await client.load();
-        const lots = Array(60).fill(answers).flat();
+        // As long as the model reads: a thousand words each.
+        const lots = Array.from({ length: 240 }, (_, at) => `${at} ${"word ".repeat(1000)}`);
         const stopper = new AbortController();
         let batches = 0;
         const cancelled = await failure(
@@ -204,9 +205,9 @@ describe("requests", () => {
           }),
         );
         const early = await failure(score(instruction, answers, { signal: AbortSignal.abort() }));
-        // Both would take seconds if they went on.
+        // Both would take much longer if they went on.
         const rests = async () => {
-          const end = Date.now() + 1500;
+          const end = Date.now() + 10_000;
           while (states.at(-1).working > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
           return states.at(-1).working === 0;
         };
@@ -331,6 +332,8 @@ describe("the model", () => {
     await host.settings({ idleMinutes: 0.05 });
     await phase("idle");
     await until(async () => (await host.offscreenCount()) === 0, { what: "the document to go" });
+    // Or it goes again before the document is counted.
+    await host.settings({ idleMinutes: 5 });
     assert.deepEqual(await scored(), first);
     assert.equal(await host.offscreenCount(), 1);
   });
@@ -378,13 +381,16 @@ test("states are sent not too often, but a new phase at once, and the last one a
   assert.deepEqual(told, ["a0"]);
   tell({ phase: "b", n: 50 });
   assert.deepEqual(told, ["a0", "b50"], "what waited is out of date");
+  const start = performance.now();
   for (let n = 51; n < 100; n += 1) {
     tell({ phase: "b", n });
     await sleep(5);
   }
   await sleep(150);
   assert.equal(told.at(-1), "b99");
-  assert.ok(told.length > 3 && told.length < 9, told.join());
+  // A busy machine sleeps for longer than it is told to.
+  const most = 3 + (performance.now() - start) / 100;
+  assert.ok(told.length > 3 && told.length <= most, `${told} in ${Math.round(100 * (most - 3))} ms`);
 });
 
 /** Bytes of memory of the processes with pages and of the one with the GPU, where the system tells. */

@@ -38,7 +38,7 @@ test("a badge's note tells what carried its score, when asked, by keyboard alone
   await tell(host, page, "focus-badge");
   await tell(host, page, "focus-badge");
   await page.keyboard.press("Enter");
-  assert.match(await note(page), /^Rank 1 of 2[^]*What carried this score\?/);
+  await until(async () => /^Rank 1 of 2[^]*What carried this score\?/.test(await note(page)), { what: "the note" });
   assert.doesNotMatch(await note(page), /the score: /);
   await page.keyboard.press("Enter");
   const said = await until(async () => /reacts to, not a reason/.test(await note(page)) && (await note(page)), {

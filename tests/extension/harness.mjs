@@ -249,6 +249,24 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     /** The text of the toolbar's badge. */
     badge: () => host.worker(() => chrome.action.getBadgeText({})),
 
+    /** From now on the service worker writes down the texts of the badge, of which some stay for a moment alone. */
+    async watchBadge() {
+      await host.worker(() => {
+        const watched = globalThis.badgeTexts !== undefined;
+        globalThis.badgeTexts = [];
+        if (watched) return;
+        const { setBadgeText } = chrome.action;
+        chrome.action.setBadgeText = (details) => {
+          globalThis.badgeTexts.push(details.text);
+          return setBadgeText.call(chrome.action, details);
+        };
+      });
+      return {
+        /** The texts since the last call. */
+        texts: () => host.worker(() => globalThis.badgeTexts.splice(0)),
+      };
+    },
+
     async close() {
       await context.close();
       if (!profile) await rm(home, { recursive: true, force: true, maxRetries: 5 });
@@ -261,7 +279,7 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `test` gives something that is true. */
-export async function until(test, { what = test, ms = 15_000 } = {}) {
+export async function until(test, { what = test, ms = 30_000 } = {}) {
   for (const end = Date.now() + ms; ; ) {
     const value = await test();
     if (value) return value;

@@ -15,11 +15,12 @@ export async function modelFiles() {
 
 /**
  * Serves `files` below /m/. Where `stall` is set, a file's body stops at so many bytes until `go` is
- * called; `asked` lists the bodies that were asked for, with their range of bytes.
+ * called; `asked` lists the bodies that were asked for, with their range of bytes. While it is `away` nobody answers.
  */
-export async function serveModel(files, port = 0) {
-  const site = { stall: undefined, asked: [], waiting: [], go, close };
+export async function serveModel(files) {
+  const site = { stall: undefined, away: false, asked: [], waiting: [], go, close };
   const server = createServer(async (request, response) => {
+    if (site.away) return request.socket.destroy();
     response.setHeader("access-control-allow-origin", "*");
     response.setHeader("access-control-allow-headers", "*");
     response.setHeader("access-control-expose-headers", "etag, content-range");
@@ -47,7 +48,7 @@ export async function serveModel(files, port = 0) {
     if (until < to) await new Promise((resolve) => site.waiting.push(resolve));
     response.end(bytes.subarray(until, to));
   });
-  await new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(undefined)));
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   site.port = /** @type {import("node:net").AddressInfo} */ (server.address()).port;
   site.url = `http://127.0.0.1:${site.port}/m/`;
   return site;

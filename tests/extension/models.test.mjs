@@ -56,12 +56,10 @@ function fileAt(path, content = "x") {
   Object.defineProperty(file, "webkitRelativePath", { value: path.includes("/") ? path : "" });
   return file;
 }
-const plan = async (paths, ...more) => {
-  const { name, files, missing } = await planOf(
-    paths.map((path) => (typeof path === "string" ? fileAt(path) : path)),
-    ...more,
-  );
-  return { name, files: files.map((file) => file.webkitRelativePath || file.name), missing };
+const plan = async (paths) => {
+  const { name, files, missing } = await planOf(paths.map((path) => (typeof path === "string" ? fileAt(path) : path)));
+  for (const { path, file } of files) assert.ok(`/${file.webkitRelativePath || file.name}`.endsWith(`/${path}`), path);
+  return { name, files: files.map(({ file }) => file.webkitRelativePath || file.name), missing };
 };
 const OWN = ["config.json", "tokenizer.json", "model.safetensors"];
 const at = (folder) => OWN.map((name) => `${folder}/${name}`);
@@ -124,7 +122,37 @@ describe("a chosen folder", () => {
     assert.deepEqual((await plan(["config.json", "model.safetensors", "vocab.json"])).missing, ["tokenizer.json"]);
   });
 
-  test("a chosen folder that was dropped gives its name, as its files do not say it", async () => {
-    assert.equal((await plan(OWN, "my model")).name, "my-model");
+  test("a chosen folder whose head is a chain of modules brings their folders, and none that is no module's", async () => {
+    const listed = ["", "1_Pooling", "2_Dense", "3_LayerNorm", "../4_Dense"].map((path) => ({
+      path,
+      type: `sentence_transformers.base.modules.${path.split("_")[1] ?? "Transformer"}`,
+    }));
+    const list = (folder, modules) => fileAt(`${folder}/modules.json`, JSON.stringify(modules));
+    const index = JSON.stringify({ weight_map: { a: "one.safetensors", b: "two.safetensors" } });
+    const settings = ["1_Pooling", "2_Dense", "3_LayerNorm"].map((path) => `m/${path}/config.json`);
+    const weights = ["m/2_Dense/model.safetensors", "m/3_LayerNorm/pytorch_model.bin.index.json"];
+    const shards = ["m/3_LayerNorm/one.safetensors", "m/3_LayerNorm/two.safetensors"];
+    const others = ["m/2_Dense/README.md", "m/onnx/config.json", "m/onnx/model.safetensors", "4_Dense/config.json"];
+    const files = [...at("m"), ...settings, weights[0], fileAt(weights[1], index), ...shards, ...others];
+
+    const whole = await plan([...files, list("m", listed)]);
+    assert.deepEqual(
+      whole.files.toSorted(),
+      [...at("m"), ...settings, ...weights, ...shards, "m/modules.json"].toSorted(),
+    );
+    assert.deepEqual({ ...whole, files: [] }, { name: "m", files: [], missing: [] });
+    const lacking = files.filter((file) => file !== settings[1] && file !== shards[1]);
+    assert.deepEqual((await plan([...lacking, list("m", listed)])).missing, [
+      "2_Dense/config.json",
+      "3_LayerNorm/two.safetensors",
+    ]);
+    // As files that were chosen one by one are: their folders are not known.
+    assert.deepEqual((await plan([...OWN, fileAt("modules.json", JSON.stringify(listed.slice(0, 2)))])).missing, [
+      "1_Pooling/config.json",
+    ]);
+    // Without settings, as the module that makes vectors as long as one has none.
+    const normalize = [{ path: "1_Normalize", type: "sentence_transformers.models.Normalize" }];
+    assert.deepEqual((await plan([...at("m"), list("m", normalize)])).missing, []);
+    await assert.rejects(plan([...at("m"), fileAt("m/modules.json", "[")]), { code: "config" });
   });
 });

@@ -20,10 +20,14 @@ export const button = (page, name) => page.getByRole("button", { name, exact: tr
 
 /** Writes an instruction and answers into the panel. */
 export async function write(page, instruction, answers) {
+  const fields = page.locator("#answers textarea");
+  const before = await fields.count();
   await page.locator("#instruction").fill(instruction);
   await button(page, "Paste several").click();
   await page.locator("#paste-text").fill(answers.join("\n---\n"));
   await button(page, "Add").click();
+  // The event of a closed dialog, which adds them, comes a little later.
+  await fields.nth(before + answers.length - 1).waitFor();
 }
 
 /** Waits until the panel has ranked. */
@@ -59,6 +63,8 @@ export function setUp() {
         }
         if (prepare) await page.addInitScript(...prepare);
         await page.goto(pages.host.address(path));
+        // The first test of a file opens the harness's own page after this one, and behind another no folder can be chosen.
+        await page.bringToFront();
         await act(page);
         assert.deepEqual(said, []);
         await checkPage(page);

@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { chains, makeChain } from "../web/chains.mjs";
 import { dropOn } from "../web/drop.mjs";
 import { unchanging, until } from "./harness.mjs";
 import { MINI } from "./mini.mjs";
@@ -213,6 +214,53 @@ describe("the popup and the options", { skip: noBrowser }, () => {
         for (const name of own) await rm(join(folder, name));
         await dropOn(page, folder);
         await page.locator("#folder-error code", { hasText: /has no files of its own/ }).waitFor();
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    }));
+
+  test("of a folder whose head is a chain of modules, chosen or dropped, the modules' folders are copied and used", () =>
+    pages.options(async (page) => {
+      const folder = await mkdtemp(join(tmpdir(), "chain-"));
+      try {
+        await makeChain(await chains(), folder);
+        await mkdir(join(folder, "onnx"));
+        await writeFile(join(folder, "onnx/config.json"), "of another model");
+        const modules = ["1_Pooling", "2_Dense", "3_LayerNorm", "4_Dense"];
+        const own = [
+          "config",
+          "modules",
+          "sentence_bert_config",
+          "config_sentence_transformers",
+          "tokenizer",
+          "tokenizer_config",
+        ];
+        const files = [
+          ...own.map((name) => `${name}.json`),
+          ...modules.map((path) => `${path}/config.json`),
+          ...["", ...modules.slice(1).map((path) => `${path}/`)].map((path) => `${path}model.safetensors`),
+        ];
+        const offered = async () => {
+          await page.locator("#plan li").first().waitFor();
+          return (await page.locator("#plan li").allInnerTexts()).map((line) => line.split(",")[0]);
+        };
+        await page.locator("#folder-input").setInputFiles(folder);
+        assert.deepEqual((await offered()).sort(), files.sort());
+        await button(page, "Not now").click();
+        await dropOn(page, folder);
+        assert.deepEqual((await offered()).sort(), files);
+        await page.locator("#folder-name").fill("chain");
+        await button(page, "Copy and use").click();
+        await page.locator("#model", { hasText: /^Folder chainReady/ }).waitFor();
+        const { chain } = await picked();
+        assert.deepEqual(
+          Object.entries(chain)
+            .flatMap(([name, inside]) => (inside > 0 ? name : Object.keys(inside).map((file) => `${name}/${file}`)))
+            .sort(),
+          files,
+        );
+        await button(page, "Delete folder chain").click();
+        await page.locator("#deleted", { hasText: "Deleted folder chain." }).waitFor();
       } finally {
         await rm(folder, { recursive: true });
       }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 
 import { bundleText } from "../../extension/build.mjs";
 import { badges, inBadges, openFixture, ranked as rankedBadges, tell } from "./fixtures/open.mjs";
@@ -79,13 +80,11 @@ describe("thumbs", { skip: noBrowser }, () => {
     await page.mouse.click(x, y);
   };
 
-  /** The lessons as they are exported in the options; nothing where there is no list. */
+  /** The lessons as they are exported in the options. */
   async function lessons() {
     let found;
     await pages.options(
       async (page) => {
-        await sleep(300);
-        if (!(await button(page, "Export as JSON lines").isVisible())) return;
         const download = page.waitForEvent("download");
         await button(page, "Export as JSON lines").click();
         const file = await download;
@@ -98,6 +97,13 @@ describe("thumbs", { skip: noBrowser }, () => {
       { stay: true },
     );
     return found;
+  }
+
+  /** Waits until these are the lessons: a thumb shows that it was pressed before the background has stored it. */
+  async function learns(wanted) {
+    let found;
+    await until(async () => isDeepStrictEqual((found = await lessons()), wanted)).catch(() => {});
+    assert.deepEqual(found, wanted);
   }
 
   const reset = async (settings = {}) => {
@@ -170,11 +176,11 @@ describe("thumbs", { skip: noBrowser }, () => {
 
     await press(page, eight.up);
     await show(page, "-,up");
-    assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 1 }]);
+    await learns([{ instruction: EGG, response: EIGHT, label: 1 }]);
     await page.bringToFront();
     await press(page, noon.down);
     await show(page, "down,up");
-    assert.deepEqual(await lessons(), [{ instruction: EGG, chosen: [EIGHT], rejected: [NOON] }]);
+    await learns([{ instruction: EGG, chosen: [EIGHT], rejected: [NOON] }]);
     await page.reload();
     await rankedBadges(page, 2);
     await show(page, "down,up");
@@ -184,16 +190,16 @@ describe("thumbs", { skip: noBrowser }, () => {
     await show(page, "down,down");
     await press(page, first.up);
     await show(page, "up,down");
-    assert.deepEqual(await lessons(), [{ instruction: EGG, chosen: [NOON], rejected: [EIGHT] }]);
+    await learns([{ instruction: EGG, chosen: [NOON], rejected: [EIGHT] }]);
     await page.bringToFront();
     await press(page, first.up);
     await show(page, "-,down");
-    assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 0 }]);
+    await learns([{ instruction: EGG, response: EIGHT, label: 0 }]);
 
     // Switched off, thumbs disappear, and what was stored stays.
     await pages.host.settings({ learn: false });
     await until(async () => (await thumbs(page)).length === 0, { what: "no thumbs" });
-    assert.deepEqual(await lessons(), [{ instruction: EGG, response: EIGHT, label: 0 }]);
+    await learns([{ instruction: EGG, response: EIGHT, label: 0 }]);
     await pages.host.settings({ learn: true });
     await page.bringToFront();
     await show(page, "-,down");
@@ -204,6 +210,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     const page = await chat(t);
     await withThumbs(page);
     await page.bringToFront();
+    await unchanging(() => places(page));
     // No sooner than a person could who sees them: a thumb that has just appeared does not count.
     await sleep(600);
     await tell(pages.host, page, "focus-badge");
@@ -241,7 +248,8 @@ describe("thumbs", { skip: noBrowser }, () => {
         await ranked(panel);
         const best = panel.locator(".result.best");
         const good = best.getByRole("button", { name: "Good answer" });
-        assert.equal(await panel.getByRole("button", { name: "Bad answer" }).count(), 2);
+        const bad = panel.getByRole("button", { name: "Bad answer" });
+        await until(async () => (await bad.count()) === 2, { what: "thumbs beside both results" });
         await good.click();
         await until(async () => (await good.getAttribute("aria-pressed")) === "true");
         await panel
@@ -260,7 +268,7 @@ describe("thumbs", { skip: noBrowser }, () => {
         await until(async () => (await good.getAttribute("aria-pressed")) === "false", { what: "the panel to follow" });
         await pages.host.settings({ learn: false });
         await until(async () => (await panel.locator(".thumb").count()) === 0);
-        assert.equal(await panel.locator("#learning").isVisible(), false);
+        await panel.locator("#learning").waitFor({ state: "hidden" });
       },
       { stay: true },
     );

@@ -83,14 +83,15 @@ export async function openChromium(site) {
   };
 }
 
-/** Firefox: WebGPU on lavapipe, with f16. */
-export async function openFirefox(site, extraEnv = {}) {
+/** Firefox: WebGPU on lavapipe, with f16. @param {string[]} [args] */
+export async function openFirefox(site, extraEnv = {}, args = []) {
   const { default: puppeteer } = await import("puppeteer-core");
   const home = await mkdtemp(join(tmpdir(), "cappy-firefox-"));
   const browser = await puppeteer.launch({
     browser: "firefox",
     executablePath: firefoxPath,
     headless: true,
+    args,
     protocolTimeout: 1_800_000,
     env: { ...process.env, ...lavapipe(), HOME: home, XDG_RUNTIME_DIR: home, ...extraEnv },
     extraPrefsFirefox: {
@@ -103,6 +104,7 @@ export async function openFirefox(site, extraEnv = {}) {
   const page = await browser.newPage();
   await page.goto(`${site.url}/`);
   return {
+    browser,
     page,
     logits: (address, pairs, options) =>
       page.evaluate(logitsInPage, { module: "/dist/index.js", address, pairs, options }),

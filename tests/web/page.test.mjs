@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { examples } from "../../www/examples.js";
@@ -293,11 +293,17 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
           .waitFor();
         for (const name of ["config.json", "model.safetensors"]) await writeFile(join(folder, name), "x");
         await dropOn(page, folder);
-        await ready(page, "files of this device");
-        assert.deepEqual((await page.evaluate(() => fakeLoads[1].source)).split(", ").sort(), [
-          "config.json",
-          "model.safetensors",
-        ]);
+        await ready(page, basename(folder));
+        const taken = async (at) => (await page.evaluate((at) => fakeLoads[at].source, at)).split(", ").sort();
+        assert.deepEqual(await taken(1), ["config.json", "model.safetensors"]);
+        // A chain of modules has each in a folder of its own.
+        await rm(join(folder, "checkpoint-500"), { recursive: true });
+        await mkdir(join(folder, "2_Dense"));
+        for (const name of ["modules.json", "2_Dense/weights.bin"]) await writeFile(join(folder, name), "x");
+        await dropOn(page, folder);
+        await page.waitForFunction(() => fakeLoads.length > 2);
+        await ready(page, basename(folder));
+        assert.deepEqual(await taken(2), ["config.json", "model.safetensors", "modules.json", "weights.bin"]);
       } finally {
         await rm(folder, { recursive: true });
       }

