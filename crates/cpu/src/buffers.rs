@@ -4,6 +4,9 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
+/// Numbers of a buffer that is kept at most, 8 MiB: what a very long pair needs goes back to the system.
+const MOST_KEPT: usize = 1 << 21;
+
 thread_local! {
     static KEPT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
@@ -35,7 +38,9 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let numbers = std::mem::take(&mut self.numbers);
-        KEPT.with_borrow_mut(|kept| kept.push(numbers));
+        if numbers.len() <= MOST_KEPT {
+            KEPT.with_borrow_mut(|kept| kept.push(numbers));
+        }
     }
 }
 
@@ -67,5 +72,12 @@ mod tests {
         drop(first);
         let again = Buffer::of(50);
         assert_eq!((again.as_ptr(), again.len()), (address, 50));
+    }
+
+    #[test]
+    fn a_large_buffer_is_not_kept() {
+        drop(Buffer::of(MOST_KEPT + 1));
+        let kept = KEPT.with_borrow(|kept| kept.iter().map(Vec::len).max());
+        assert!(kept.is_none_or(|length| length <= MOST_KEPT), "{kept:?}");
     }
 }

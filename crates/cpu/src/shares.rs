@@ -15,7 +15,7 @@ const FEWEST_ROWS: usize = 48;
 const MOST_ROWS: usize = 256;
 
 /// Parts are multiples of the rows that kernels compute at once.
-const TILE_ROWS: usize = 16;
+const TILE_ROWS: usize = 32;
 
 /// Calls `work` with ranges of rows, and with their numbers of `out`, which is `[rows, width]`.
 pub(super) fn by_rows(
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn parts_suit_threads_caches_and_kernels() {
         for (rows, threads, expected) in
-            [(1, 2, 16), (128, 2, 64), (128, 1, 128), (2624, 2, 224), (300, 1, 160), (0, 4, 16)]
+            [(1, 2, 32), (128, 2, 64), (128, 1, 128), (2624, 2, 224), (300, 1, 160), (0, 4, 32)]
         {
             assert_eq!(part_of(rows, threads), expected, "{rows} rows, {threads} threads");
         }

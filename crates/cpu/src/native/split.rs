@@ -99,10 +99,11 @@ impl Matrix {
             let of_two = tiles.chunks(2 * blocks).zip(out.chunks_mut(2 * ROWS * outputs));
             for (turn, (tiles, out)) in of_two.enumerate() {
                 let (rows, others) = tiles.split_at(blocks);
-                let others = (!others.is_empty()).then_some(others);
+                // A single tile is multiplied twice: so little is left over only at the end.
+                let others = if others.is_empty() { rows } else { others };
                 // Each turn fetches a quarter of the next panel.
                 let coming = &next[(turn * blocks / 4).min(blocks - 1)..];
-                unit.multiply((rows, others), panel, coming, &mut sums);
+                unit.multiply([rows, others], panel, coming, &mut sums);
                 unit.store(&sums, &bias[columns.clone()], columns.start, out, outputs);
             }
         }

@@ -53,14 +53,12 @@ impl Amx {
     }
 }
 
-/// Whether the processor has tiles, their products of bfloat16, and vectors that round to it.
+/// Whether the processor has tiles, their products of bfloat16, and the vectors that split numbers.
 fn is_in_the_processor() -> bool {
+    // The standard library detects the first two in unstable versions of Rust alone.
     let features = __cpuid_count(7, 0);
     let (bf16, tiles) = (features.edx & 1 << 22, features.edx & 1 << 24);
-    bf16 != 0
-        && tiles != 0
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512bf16")
+    bf16 != 0 && tiles != 0 && is_x86_feature_detected!("avx512bw")
 }
 
 /// Whether Linux lets this process have the registers, of 8 KiB a thread.
@@ -135,32 +133,19 @@ impl Ready {
         unsafe { by_wide_vectors(sums, bias, first, out, outputs) }
     }
 
-    /// Into `sums` what one or two tiles of rows and a panel of columns add up to: products of the upper
-    /// halves, and of each upper half and the other's lower one. Each tile and `panel` are `[blocks]`.
-    /// Where there is one tile of rows the second sums stay as they were. What `coming` begins with, a
-    /// quarter as long as `panel`, is fetched into a cache meanwhile.
-    #[expect(unsafe_code, reason = "Rust has no functions for the instructions")]
+    /// Into `sums` what two tiles of rows and a panel of columns add up to: products of the upper halves,
+    /// and of each upper half and the other's lower one. Each tile and `panel` are `[blocks]`. What
+    /// `coming` begins with, a quarter as long as `panel`, is fetched into a cache meanwhile.
     pub fn multiply(
         &self,
-        (first, second): (&[Tile], Option<&[Tile]>),
+        [first, second]: [&[Tile]; 2],
         panel: &[Panel],
         coming: &[Panel],
         sums: &mut [Sums; 2],
     ) {
-        let blocks = panel.len();
-        assert!(blocks > 0 && first.len() == blocks, "a tile and a panel differ in their blocks");
-        let (rows, columns, out) = (first.as_ptr(), panel.as_ptr(), sums.as_mut_ptr());
-        let coming = coming.as_ptr();
-        let Some(second) = second else {
-            // SAFETY: both slices have `blocks` blocks of 2 and 4 KiB, all of which are read, and `out`
-            // has room for the two tiles that are written. The registers have their shapes. What is
-            // fetched into a cache need not exist.
-            unsafe { one_tile(rows, columns, coming, blocks, out) };
-            return;
-        };
-        assert_eq!(second.len(), blocks, "a tile and a panel differ in their blocks");
-        // SAFETY: as above, with `second` as long as `first` and four tiles of `out`.
-        unsafe { two_tiles(rows, second.as_ptr(), columns, coming, blocks, out) };
+        let lengths = [first.len(), second.len(), panel.len()];
+        assert!(lengths == [panel.len().max(1); 3], "tiles and a panel differ in their blocks");
+        multiply(first, second, panel, coming, sums);
     }
 }
 
@@ -170,80 +155,19 @@ const STRIDE: usize = size_of::<Line>();
 /// Sums of a row are two lines.
 const SUMS_STRIDE: usize = 2 * STRIDE;
 
-/// Registers 0 and 1 are sums, 4 and 5 the rows' halves, 6 and 7 a half of the left and of the right columns.
-#[expect(unsafe_code, reason = "Rust has no functions for the instructions")]
-unsafe fn one_tile(
-    rows: *const Tile,
-    panel: *const Panel,
-    coming: *const Panel,
-    blocks: usize,
-    sums: *mut Sums,
-) {
-    // SAFETY: the caller sees to it that all that is read and written is there.
-    unsafe {
-        asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "2:",
-            "tileloadd tmm4, [{rows} + {stride}*1]",
-            "tileloadd tmm6, [{panel} + {stride}*1 + 1024]",
-            "tileloadd tmm7, [{panel} + {stride}*1 + 3072]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "prefetcht1 [{coming} + 0]",
-            "prefetcht1 [{coming} + 64]",
-            "prefetcht1 [{coming} + 128]",
-            "prefetcht1 [{coming} + 192]",
-            "tileloadd tmm6, [{panel} + {stride}*1]",
-            "prefetcht1 [{coming} + 256]",
-            "prefetcht1 [{coming} + 320]",
-            "prefetcht1 [{coming} + 384]",
-            "prefetcht1 [{coming} + 448]",
-            "tileloadd tmm7, [{panel} + {stride}*1 + 2048]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "prefetcht1 [{coming} + 512]",
-            "prefetcht1 [{coming} + 576]",
-            "prefetcht1 [{coming} + 640]",
-            "prefetcht1 [{coming} + 704]",
-            "tileloadd tmm5, [{rows} + {stride}*1 + 1024]",
-            "tdpbf16ps tmm0, tmm5, tmm6",
-            "tdpbf16ps tmm1, tmm5, tmm7",
-            "prefetcht1 [{coming} + 768]",
-            "prefetcht1 [{coming} + 832]",
-            "prefetcht1 [{coming} + 896]",
-            "prefetcht1 [{coming} + 960]",
-            "add {rows}, 2048",
-            "add {panel}, 4096",
-            "add {coming}, 1024",
-            "dec {blocks}",
-            "jnz 2b",
-            "tilestored [{sums} + {sums_stride}*1], tmm0",
-            "tilestored [{sums} + {sums_stride}*1 + 64], tmm1",
-            rows = inout(reg) rows => _,
-            panel = inout(reg) panel => _,
-            coming = inout(reg) coming => _,
-            blocks = inout(reg) blocks => _,
-            sums = in(reg) sums,
-            stride = in(reg) STRIDE,
-            sums_stride = in(reg) SUMS_STRIDE,
-            options(nostack),
-        );
-    }
-}
-
 /// Registers 0 to 3 are sums, 4 and 5 a half of the first and of the second rows, 6 and 7 a half of the left and
 /// of the right columns. What is loaded next is not needed at once.
 #[expect(unsafe_code, reason = "Rust has no functions for the instructions")]
-unsafe fn two_tiles(
-    first: *const Tile,
-    second: *const Tile,
-    panel: *const Panel,
-    coming: *const Panel,
-    blocks: usize,
-    sums: *mut Sums,
+fn multiply(
+    first: &[Tile],
+    second: &[Tile],
+    panel: &[Panel],
+    coming: &[Panel],
+    sums: &mut [Sums; 2],
 ) {
-    // SAFETY: the caller sees to it that all that is read and written is there.
+    // SAFETY: the caller, `Ready`, has given the registers their shapes and seen to it that the slices have
+    // `blocks` blocks, of 2 KiB for rows and of 4 KiB for the panel, all of which are read. `sums` has room
+    // for the four tiles that are written. What is fetched into a cache need not exist.
     unsafe {
         asm!(
             "tilezero tmm0",
@@ -297,12 +221,12 @@ unsafe fn two_tiles(
             "tilestored [{sums} + {sums_stride}*1 + 64], tmm1",
             "tilestored [{sums} + {sums_stride}*1 + 2048], tmm2",
             "tilestored [{sums} + {sums_stride}*1 + 2112], tmm3",
-            first = inout(reg) first => _,
-            second = inout(reg) second => _,
-            panel = inout(reg) panel => _,
-            coming = inout(reg) coming => _,
-            blocks = inout(reg) blocks => _,
-            sums = in(reg) sums,
+            first = inout(reg) first.as_ptr() => _,
+            second = inout(reg) second.as_ptr() => _,
+            panel = inout(reg) panel.as_ptr() => _,
+            coming = inout(reg) coming.as_ptr() => _,
+            blocks = inout(reg) panel.len() => _,
+            sums = in(reg) sums.as_mut_ptr(),
             stride = in(reg) STRIDE,
             sums_stride = in(reg) SUMS_STRIDE,
             options(nostack),

@@ -31,7 +31,7 @@ pub mod amx {
             unreachable!("there is no unit")
         }
 
-        pub fn multiply<T, P, S>(&self, _: (&[T], Option<&[T]>), _: &[P], _: &[P], _: &mut [S; 2]) {
+        pub fn multiply<T, P, S>(&self, _: [&[T]; 2], _: &[P], _: &[P], _: &mut [S; 2]) {
             unreachable!("there is no unit")
         }
     }
