@@ -23,7 +23,6 @@ pub(in super::super) struct Saved {
 pub(in super::super) struct Own {
     sums: Vec<Matrix>, // [T, hidden] f32: what each layer puts out, or the last two by turns
     saved: Vec<Saved>, // of each layer, or of one at a time
-    pub qkv: Matrix,   // [T, 3 x heads] before it is turned
     pub first_sum: Matrix, // [P, hidden] f32: the first tokens' input of the last layer
     pub first_out: Matrix, // [P, hidden] f32: and what that puts out for them
     pub normal: Matrix, // [T, hidden] after the final LayerNorm, where the head reads a mean
@@ -57,7 +56,6 @@ impl Own {
         Ok(Own {
             sums: (0..sums).map(|_| f32("sums", tokens, hidden)).collect::<Result<_>>()?,
             saved: (0..layers_saved).map(saved).collect::<Result<_>>()?,
-            qkv: f16("qkv", tokens, 3 * width)?,
             first_sum: f32("first sum", pairs, hidden)?,
             first_out: f32("first out", pairs, hidden)?,
             normal: f16("final norm", tokens, hidden)?,
@@ -85,7 +83,7 @@ impl Own {
         let (qkv, up) = (stride(3 * config.hidden_size), stride(up_width(config)));
         let (sums, layers_saved) = counts(config, size);
         let a_layer = 2 * qkv + 10 * hidden + 2 * up + 2 * inner;
-        let a_token = 4 * hidden * sums + layers_saved * a_layer + 2 * qkv + 2 * hidden;
+        let a_token = 4 * hidden * sums + layers_saved * a_layer + 2 * hidden;
         size.tokens * a_token + size.tokens_back() * 4 * up + size.pairs * 22 * hidden
     }
 }

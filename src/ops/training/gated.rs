@@ -1,12 +1,16 @@
-//! The gate of a gated feed-forward network: one half of a row, activated, times the other half.
+//! The gate of a gated feed-forward network by itself, for a forward pass that saves its inputs and gates: one half
+//! of a row, activated, times the other half.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Matrix, Storage, check, stride4};
+use super::activation_backward::number_of;
+use super::step;
 use crate::config::Activation;
 use crate::error::Result;
 use crate::gpu::{Step, Work};
-use crate::ops::shaders::gated::{GELU, GELU_TANH, KERNEL, RELU, WORKGROUP_SIZE};
+use crate::ops::matmul::gated_width;
+use crate::ops::shaders::training::gated::{KERNEL, WORKGROUP_SIZE};
+use crate::ops::{Matrix, Storage, check, stride4};
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -15,11 +19,6 @@ struct Params {
     gate4: u32,
     out_stride4: u32,
     activation: u32,
-}
-
-/// Width of a matrix that holds `width` numbers and as many gates, each half padded to groups of four.
-pub fn width_of(width: usize) -> usize {
-    2 * width.next_multiple_of(4)
 }
 
 /// `out[..rows] = activation(x) * gate`, where a row of `x` is the inputs and, after their padding to a
@@ -39,30 +38,20 @@ pub fn gated(
         label,
         rows <= x.rows
             && rows <= out.rows
-            && x.width == width_of(out.width)
+            && x.width == gated_width(out.width)
             && x.storage == Storage::F16
             && out.storage == Storage::F16,
     )?;
-    let gate4 = (x.width / 8) as u32;
     let params = Params {
         stride4: stride4(x.width),
-        gate4,
+        gate4: (x.width / 8) as u32,
         out_stride4: stride4(out.width),
-        activation: match activation {
-            Activation::Gelu => GELU,
-            Activation::GeluTanh => GELU_TANH,
-            Activation::Relu => RELU,
-        },
+        activation: number_of(activation),
     };
     let numbers = (rows * out.width) as u64;
-    Ok(Step {
-        kernel: &KERNEL,
-        label,
-        params: bytemuck::bytes_of(&params).to_vec(),
-        buffers: vec![x.buffer.clone(), out.buffer.clone()],
-        workgroups: [gate4.div_ceil(WORKGROUP_SIZE), rows as u32, 1],
-        work: Work { flops: 8 * numbers, bytes: 6 * numbers },
-    })
+    let work = Work { flops: 8 * numbers, bytes: 6 * numbers };
+    let workgroups = [params.gate4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
+    Ok(step(&KERNEL, label, &params, &[&x.buffer, &out.buffer], workgroups, work))
 }
 
 #[cfg(test)]
@@ -79,7 +68,7 @@ mod tests {
                     let x = Case::new(width).f16_values(rows * 2 * width, 3.0);
                     let expected =
                         reference::modernbert::gated(&x, width, reference::activation(by));
-                    let half = width_of(width) / 2;
+                    let half = gated_width(width) / 2;
                     let mut padded = Vec::new();
                     for part in x.chunks_exact(width) {
                         padded.extend_from_slice(part);
