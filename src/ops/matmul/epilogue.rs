@@ -296,7 +296,8 @@ mod tests {
             let heads = Heads { count: 2, size: 6 };
             let turns = Turns::new(gpu, 4, 6, 10_000.0).await?;
             let other = Turns::new(gpu, 4, 8, 10_000.0).await?;
-            let ids = gpu.buffer("ids", 3 * ID_BYTES)?;
+            let ids = gpu.buffer("ids", 4 * ID_BYTES)?;
+            let few = gpu.buffer("ids", 2 * ID_BYTES)?;
             let width = 3 * heads.width();
             let w = Weights::zeros(gpu, "w", 8, &vec![0.0; width]).await?;
             let gates = Weights::zeros(gpu, "w", 8, &vec![0.0; gated_width(width)]).await?;
@@ -307,11 +308,11 @@ mod tests {
                 let method = Method { variant, most_flops: u64::MAX, blocks: None };
                 matmul("test", method, rows, &a, w, epilogue, &out).is_ok()
             };
-            let turn = |turns, heads| Epilogue::Turn(Rotary { ids: &ids, turns, heads });
-            assert!(call(3, &w, turn(&turns, heads)));
-            assert!(!call(4, &w, turn(&turns, heads)));
-            assert!(!call(3, &w, turn(&other, heads)));
-            assert!(!call(3, &w, turn(&turns, Heads { count: 1, size: 6 })));
+            let turn = |ids, turns, heads| Epilogue::Turn(Rotary { ids, turns, heads });
+            assert!(call(4, &w, turn(&ids, &turns, heads)));
+            assert!(!call(4, &w, turn(&few, &turns, heads)));
+            assert!(!call(4, &w, turn(&ids, &other, heads)));
+            assert!(!call(4, &w, turn(&ids, &turns, Heads { count: 1, size: 6 })));
             assert!(call(3, &gates, Epilogue::Gated(Activation::Gelu)));
             assert!(!call(3, &w, Epilogue::Gated(Activation::Gelu)));
             assert!(!call(3, &gates, Epilogue::Gelu));
