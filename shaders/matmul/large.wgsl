@@ -37,7 +37,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     let first_row = params.first_row + group.y * ROWS;
     // Rows past the end read the last one and are not stored.
     let from_a = min(first_row + lane, params.rows - 1u) * (params.a_stride2 / 4u);
-    let within = lane % (PANEL / 4u);
+    // An invocation's groups of columns are neighbours in w and out, and lie SIZE_X apart in workgroup memory.
+    let within = lane % SIZE_X * 2u + lane / SIZE_X % 2u;
     let from_w = group.x * (params.k2 / WORD) * (PANEL / 4u) + within;
     let from_k = lane % (WORKGROUP_SIZE / 2u) / (PANEL / 4u);
     let steps = params.k2 / (STEP / 2u);
@@ -157,21 +158,21 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         fill(1u - buffer, lane, next_a, columns(next_w, k % WORD, next_scale));
         workgroupBarrier();
     }
-    let column4 = group.x * (COLUMNS / 4u) + x;
-    finish(first_row + y, column4, near0);
-    finish(first_row + y, column4 + SIZE_X, far0);
-    finish(first_row + y + 1u * SIZE_Y, column4, near1);
-    finish(first_row + y + 1u * SIZE_Y, column4 + SIZE_X, far1);
-    finish(first_row + y + 2u * SIZE_Y, column4, near2);
-    finish(first_row + y + 2u * SIZE_Y, column4 + SIZE_X, far2);
-    finish(first_row + y + 3u * SIZE_Y, column4, near3);
-    finish(first_row + y + 3u * SIZE_Y, column4 + SIZE_X, far3);
-    finish(first_row + y + 4u * SIZE_Y, column4, near4);
-    finish(first_row + y + 4u * SIZE_Y, column4 + SIZE_X, far4);
-    finish(first_row + y + 5u * SIZE_Y, column4, near5);
-    finish(first_row + y + 5u * SIZE_Y, column4 + SIZE_X, far5);
-    finish(first_row + y + 6u * SIZE_Y, column4, near6);
-    finish(first_row + y + 6u * SIZE_Y, column4 + SIZE_X, far6);
-    finish(first_row + y + 7u * SIZE_Y, column4, near7);
-    finish(first_row + y + 7u * SIZE_Y, column4 + SIZE_X, far7);
+    let column4 = group.x * (COLUMNS / 4u) + 2u * x;
+    finish(first_row + y, column4, near0, far0);
+    finish(first_row + y, column4 + 1u, far0, far0);
+    finish(first_row + y + 1u * SIZE_Y, column4, near1, far1);
+    finish(first_row + y + 1u * SIZE_Y, column4 + 1u, far1, far1);
+    finish(first_row + y + 2u * SIZE_Y, column4, near2, far2);
+    finish(first_row + y + 2u * SIZE_Y, column4 + 1u, far2, far2);
+    finish(first_row + y + 3u * SIZE_Y, column4, near3, far3);
+    finish(first_row + y + 3u * SIZE_Y, column4 + 1u, far3, far3);
+    finish(first_row + y + 4u * SIZE_Y, column4, near4, far4);
+    finish(first_row + y + 4u * SIZE_Y, column4 + 1u, far4, far4);
+    finish(first_row + y + 5u * SIZE_Y, column4, near5, far5);
+    finish(first_row + y + 5u * SIZE_Y, column4 + 1u, far5, far5);
+    finish(first_row + y + 6u * SIZE_Y, column4, near6, far6);
+    finish(first_row + y + 6u * SIZE_Y, column4 + 1u, far6, far6);
+    finish(first_row + y + 7u * SIZE_Y, column4, near7, far7);
+    finish(first_row + y + 7u * SIZE_Y, column4 + 1u, far7, far7);
 }

@@ -74,9 +74,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         fill(1u - buffer, lane, next_a, columns(next_w, k % WORD, next_scale));
         workgroupBarrier();
     }
+    // The neighbour's sums, which gate these if columns are gated.
+    var next0 = vec4(0.0);
+    var next1 = vec4(0.0);
+    var next2 = vec4(0.0);
+    var next3 = vec4(0.0);
+    if params.gated == 1u {
+        a_tile[lane] = sum0;
+        a_tile[WORKGROUP_SIZE + lane] = sum1;
+        a_tile[2u * WORKGROUP_SIZE + lane] = sum2;
+        a_tile[3u * WORKGROUP_SIZE + lane] = sum3;
+        workgroupBarrier();
+        let next = lane | 1u;
+        next0 = a_tile[next];
+        next1 = a_tile[WORKGROUP_SIZE + next];
+        next2 = a_tile[2u * WORKGROUP_SIZE + next];
+        next3 = a_tile[3u * WORKGROUP_SIZE + next];
+    }
     let column4 = group.x * SIZE_X + x;
-    finish(first_row + y, column4, sum0);
-    finish(first_row + y + SIZE_Y, column4, sum1);
-    finish(first_row + y + 2u * SIZE_Y, column4, sum2);
-    finish(first_row + y + 3u * SIZE_Y, column4, sum3);
+    finish(first_row + y, column4, sum0, next0);
+    finish(first_row + y + SIZE_Y, column4, sum1, next1);
+    finish(first_row + y + 2u * SIZE_Y, column4, sum2, next2);
+    finish(first_row + y + 3u * SIZE_Y, column4, sum3, next3);
 }

@@ -69,10 +69,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     slices[to + 7u * SIZE_X] = sum7;
     workgroupBarrier();
     if id.x < ROWS * SIZE_X {
+        let next = id.x | 1u;
         var sum = slices[id.x];
+        var next_sum = slices[next];
         for (var i = 1u; i < SLICES; i++) {
             sum += slices[i * ROWS * SIZE_X + id.x];
+            next_sum += slices[i * ROWS * SIZE_X + next];
         }
-        finish(row + id.x / SIZE_X, group.x * SIZE_X + id.x % SIZE_X, sum);
+        finish(row + id.x / SIZE_X, group.x * SIZE_X + id.x % SIZE_X, sum, next_sum);
     }
 }

@@ -6,7 +6,7 @@ const WORD: u32 = 16u / BITS;    // pairs of an output in a word
 const BLOCK2: u32 = 128u / BITS; // pairs of an output that share a scale
 
 @group(0) @binding(2) var<storage, read> w: array<vec4<u32>>;       // [panels, k2 / WORD, PANEL]
-@group(0) @binding(6) var<storage, read> scales: array<vec4<u32>>;  // [panels, blocks / 2, PANEL], two blocks' f16 each
+@group(0) @binding(7) var<storage, read> scales: array<vec4<u32>>;  // [panels, blocks / 2, PANEL], two blocks' f16 each
 
 // What the integers of four columns, at pair k, are multiplied by.
 fn scale(panel: u32, k: u32, column4: u32) -> vec4<f32> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::checkpoint::RandomProfile;
-use crate::config::Family;
+use crate::config::{Activation, Family};
 use crate::gpu::Dtype;
 use crate::ops::matmul::{lanes, large};
 use crate::tokenizer::Encoded;

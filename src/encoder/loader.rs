@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::runs::{Run, arranged, head_runs, pad_heads, paired, panels};
+use super::runs::{Run, arranged, by_turns, head_runs, pad_heads, paired, panels};
 use crate::checkpoint::{Checkpoint, Quantised, Tensor, WeightFormat, scheme};
 use crate::config::{Config, Module};
 use crate::error::Result;
@@ -227,20 +227,44 @@ impl Loader<'_> {
         format: WeightFormat,
     ) -> Result<Vec<f32>> {
         let inputs = parts[0].row_len();
-        let (part, rows, by) = match run {
-            Run::Read { part, rows, paired } => (&parts[*part], rows.clone(), paired),
-            Run::Zeros(rows) => return Ok(vec![0.0; rows * inputs]),
-        };
-        let values = if format == WeightFormat::F16 {
-            self.read(part, rows).await?
-        } else {
-            self.count(part, rows.len());
-            let rounded = part.read_as(format, format.block(), rows).await?;
-            let mut values = Vec::new();
-            rounded.expand(inputs, format.block(), &mut values);
-            values
-        };
-        Ok(paired(values, inputs, *by))
+        Ok(match run {
+            Run::Read { part, rows, paired: by } => {
+                paired(self.numbers(&parts[*part], rows.clone(), format).await?, inputs, *by)
+            }
+            Run::Gated { rows, gate } => {
+                let gates = *gate..gate + rows.len();
+                let gates = self.numbers(&parts[0], gates, format).await?;
+                by_turns(self.numbers(&parts[0], rows.clone(), format).await?, gates, inputs)
+            }
+            Run::Zeros(rows) => vec![0.0; rows * inputs],
+        })
+    }
+
+    /// Rows as numbers, rounded to `format` first.
+    async fn numbers(
+        &mut self,
+        part: &Tensor<'_>,
+        rows: Range<usize>,
+        format: WeightFormat,
+    ) -> Result<Vec<f32>> {
+        if format == WeightFormat::F16 {
+            return self.read(part, rows).await;
+        }
+        let rounded = self.integers(part, rows, format).await?;
+        let mut values = Vec::new();
+        rounded.expand(part.row_len(), format.block(), &mut values);
+        Ok(values)
+    }
+
+    /// Rows as integers of `format`.
+    async fn integers(
+        &mut self,
+        part: &Tensor<'_>,
+        rows: Range<usize>,
+        format: WeightFormat,
+    ) -> Result<Quantised> {
+        self.count(part, rows.len());
+        part.read_as(format, format.block(), rows).await
     }
 
     /// A run as integers of `format`.
@@ -251,15 +275,24 @@ impl Loader<'_> {
         format: WeightFormat,
     ) -> Result<Quantised> {
         let (inputs, block) = (parts[0].row_len(), format.block());
-        let (part, rows, by) = match run {
-            Run::Read { part, rows, paired } => (&parts[*part], rows.clone(), paired),
-            Run::Zeros(rows) => return Ok(Quantised::zeros(*rows, inputs, block)),
-        };
-        self.count(part, rows.len());
-        let values = part.read_as(format, block, rows).await?;
-        Ok(Quantised {
-            integers: paired(values.integers, inputs, *by),
-            scales: paired(values.scales, inputs.div_ceil(block), *by),
+        let blocks = inputs.div_ceil(block);
+        Ok(match run {
+            Run::Read { part, rows, paired: by } => {
+                let values = self.integers(&parts[*part], rows.clone(), format).await?;
+                Quantised {
+                    integers: paired(values.integers, inputs, *by),
+                    scales: paired(values.scales, blocks, *by),
+                }
+            }
+            Run::Gated { rows, gate } => {
+                let gates = self.integers(&parts[0], *gate..gate + rows.len(), format).await?;
+                let values = self.integers(&parts[0], rows.clone(), format).await?;
+                Quantised {
+                    integers: by_turns(values.integers, gates.integers, inputs),
+                    scales: by_turns(values.scales, gates.scales, blocks),
+                }
+            }
+            Run::Zeros(rows) => Quantised::zeros(*rows, inputs, block),
         })
     }
 }

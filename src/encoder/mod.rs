@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, WeightFormat};
-use crate::config::{Activation, Config};
+use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Gpu, Pace, Plan};
 use crate::ops::Choice;
@@ -248,11 +248,7 @@ impl Encoder {
         steps.extend(embed("embed", tokens, &x.ids, &w.tables, &x.sum)?);
         let norm = choice.layer_norm();
         steps.push(layer_norm("embed norm", norm, tokens, &x.sum, &w.embed_norm, &x.hidden)?);
-        let middle = match self.config.hidden_act {
-            Activation::Gelu => Epilogue::Gelu,
-            Activation::GeluTanh => Epilogue::GeluTanh,
-            Activation::Relu => Epilogue::Relu,
-        };
+        let middle = self.config.hidden_act.into();
         steps.push(x.spent(tokens, [&x.sum, &x.attended, &x.context, &x.inner])?);
         let variant = choice.tokens(tokens);
         for (index, layer) in w.layers.iter().enumerate() {
@@ -303,7 +299,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::RandomProfile;
-    use crate::config::Family;
+    use crate::config::{Activation, Family};
     use crate::gpu::Dtype;
     use crate::reference;
     use crate::tokenizer::Encoded;

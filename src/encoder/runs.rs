@@ -18,6 +18,13 @@ pub(super) enum Run {
         /// row: rotary positions turn two rows into each other, and read them as one word.
         paired: Option<usize>,
     },
+    /// Rows of the first tensor that are inputs, and their gates by turns with them.
+    Gated {
+        /// The inputs.
+        rows: Range<usize>,
+        /// Row of the first one's gate.
+        gate: usize,
+    },
     /// So many rows of zeros.
     Zeros(usize),
 }
@@ -48,6 +55,10 @@ pub(super) fn head_runs(part: usize, first_row: usize, heads: Heads, paired: boo
 pub(super) fn arranged(runs: &[Run], parts: &[Vec<f32>]) -> Vec<f32> {
     let of = |run: &Run| match run {
         Run::Read { part, rows, paired: by } => paired(parts[*part][rows.clone()].to_vec(), 1, *by),
+        Run::Gated { rows, gate } => {
+            let gates = parts[0][*gate..][..rows.len()].to_vec();
+            by_turns(parts[0][rows.clone()].to_vec(), gates, 1)
+        }
         Run::Zeros(rows) => vec![0.0; *rows],
     };
     runs.iter().flat_map(of).collect()
@@ -74,6 +85,31 @@ pub(super) fn unpaired<T: Copy>(rows: Vec<T>, width: usize, size: usize) -> Vec<
         for half in 0..2 {
             let rows = head.chunks_exact(width).skip(half).step_by(2);
             out.extend(rows.flatten().copied());
+        }
+    }
+    out
+}
+
+/// The inputs of a gated layer, `inner` of them from row 0 on and their gates after them, about a panel at a time.
+pub(super) fn gated_runs(inner: usize) -> Vec<Run> {
+    let run = |first| Run::Gated {
+        rows: first..inner.min(first + PANEL as usize / 2),
+        gate: inner + first,
+    };
+    (0..inner).step_by(PANEL as usize / 2).map(run).collect()
+}
+
+/// Four rows of inputs and their four gates by turns, as [`Epilogue::Gated`] reads them, padded to whole groups;
+/// rows are `width` numbers.
+///
+/// [`Epilogue::Gated`]: crate::ops::matmul::Epilogue::Gated
+pub(super) fn by_turns<T: Copy + Default>(inputs: Vec<T>, gates: Vec<T>, width: usize) -> Vec<T> {
+    let four = 4 * width;
+    let mut out = Vec::with_capacity(2 * inputs.len().next_multiple_of(four));
+    for pair in inputs.chunks(four).zip(gates.chunks(four)) {
+        for group in [pair.0, pair.1] {
+            out.extend_from_slice(group);
+            out.resize(out.len() + four - group.len(), T::default());
         }
     }
     out
@@ -124,6 +160,18 @@ mod tests {
         assert_eq!(arranged(&runs, &[vector]), expected);
         assert_eq!(paired(vec![1, 2, 3, 4, 5, 6, 7, 8], 2, Some(4)), [1, 2, 5, 6, 3, 4, 7, 8]);
         assert_eq!(unpaired(vec![1, 2, 5, 6, 3, 4, 7, 8], 2, 4), [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn inputs_and_their_gates_take_turns_by_four_with_zeros_after_the_last() {
+        let run = |rows, gate| Run::Gated { rows, gate };
+        assert_eq!(gated_runs(70), [run(0..32, 70), run(32..64, 102), run(64..70, 134)]);
+        let vector: Vec<f32> = (1..13u8).map(f32::from).collect();
+        let expected =
+            [1, 2, 3, 4, 7, 8, 9, 10, 5, 6, 0, 0, 11, 12, 0, 0].map(|number: u8| f32::from(number));
+        assert_eq!(arranged(&gated_runs(6), &[vector]), expected);
+        let rows = by_turns(vec![1, 2, 3, 4], vec![5, 6, 7, 8], 2);
+        assert_eq!(rows, [1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0]);
     }
 
     #[test]

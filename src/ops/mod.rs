@@ -6,7 +6,6 @@ pub mod blocks;
 mod choice;
 pub mod copy;
 pub mod embed;
-pub mod gated;
 pub mod gather_rows;
 pub mod layer_norm;
 pub mod matmul;

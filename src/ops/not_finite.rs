@@ -2,12 +2,12 @@
 //! whatever variant, prelude, epilogue or driver computes it, and what does not is not touched.
 
 use super::attention::{self, Heads, Task, Tasks, attention};
-use super::gated::{gated, width_of};
-use super::matmul::{self, Epilogue, Method, Weights, matmul};
+use super::matmul::{self, Epilogue, Method, Rotary, Weights, gated_width, matmul};
 use super::mean_rows::mean_rows;
-use super::rotary::{Turns, rotary};
+use super::rotary::Turns;
 use super::shaders::matmul::{ADD, RESIDUAL, STORE};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
+use super::training::gated::gated;
 use super::{Matrix, Storage, blocks, embed, gather_rows, layer_norm};
 use crate::checkpoint::{Quantised, WeightFormat};
 use crate::config::{self, Activation};
@@ -318,28 +318,73 @@ fn a_window_of_attention_keeps_out_what_lies_beyond_it() {
     });
 }
 
+/// The rows that a matmul of every variant makes, where a number of weights that all rows need is spoiled: that at
+/// `spoiled` of the outputs.
+fn of_spoiled_weight(
+    gpu: &Gpu,
+    value: f32,
+    (outputs, spoiled): (usize, usize),
+    width: usize,
+    epilogue: Epilogue<'_>,
+) -> Vec<(&'static str, Vec<f32>)> {
+    let run = |variant: &'static matmul::Variant| {
+        testing::block_on(async {
+            let mut case = Case::new(8);
+            let a = testing::matrix(gpu, &case.f16_values(3 * 4, 1.0), 4, Storage::F16).await?;
+            let w = Weights::zeros(gpu, "w", 4, &case.values(outputs, 0.5)).await?;
+            let numbers = case.f16_values(outputs * 4, 1.0);
+            for (panel, rows) in numbers.chunks(matmul::PANEL as usize * 4).enumerate() {
+                w.write_panel(gpu, "w", panel, rows).await?;
+            }
+            gpu.write(&w.panels, 4 * spoiled as u64, &[f16_pair(value)]).await?;
+            let out = Matrix::zeros(gpu, "out", 4, width, Storage::F16)?;
+            testing::poison(gpu, &out).await?;
+            let blocks_buffer = gpu.buffer("blocks", blocks::bytes(3, 4))?;
+            let method = Method { variant, most_flops: u64::MAX, blocks: Some(&blocks_buffer) };
+            let steps = matmul("test", method, 3, &a, &w, epilogue, &out)?;
+            testing::run(gpu, steps, &out, 3).await
+        })
+    };
+    let variants = matmul::VARIANTS.iter().filter(|variant| variant.runs_on(gpu));
+    variants.map(|variant| (variant.name, run(variant))).collect()
+}
+
 #[test]
 fn turned_queries_and_keys() {
     let heads = Heads { count: 2, size: 6 };
-    let (width, tokens) = (heads.width(), 3);
+    let width = heads.width();
     each(|gpu, value| {
-        // A number of q, one of k, and one of v, which is copied.
+        let (ids, turns) = testing::block_on(async {
+            let ids = gpu.buffer_of("ids", &[[0u32, 1, 0], [0, 2, 0], [0, 3, 0]]).await?;
+            Ok((ids, Turns::new(gpu, 4, heads.size, 10_000.0).await?))
+        });
+        let turn = Epilogue::Turn(Rotary { ids: &ids, turns: &turns, heads });
+        // A number of q, one of k, and one of v, which is not turned.
         for part in 0..3 {
-            let got = testing::block_on(async {
-                let numbers = Case::new(8).f16_values(tokens * 3 * width, 1.0);
-                let qkv = testing::matrix(gpu, &numbers, 3 * width, Storage::F16).await?;
-                spoil(gpu, &qkv, 1, part * width + COLUMN, value).await?;
-                let ids = gpu.buffer_of("ids", &[[0u32, 1, 0], [0, 2, 0], [0, 3, 0]]).await?;
-                let turns = Turns::new(gpu, 4, heads.size, 10_000.0).await?;
-                let out = Matrix::zeros(gpu, "out", tokens + 1, 3 * width, Storage::F16)?;
-                testing::poison(gpu, &out).await?;
-                let step = rotary("test", tokens, heads, &ids, &turns, &qkv, &out)?;
-                testing::run(gpu, vec![step], &out, tokens).await
-            });
-            let spoiled = (part * width + COLUMN) / 2;
-            assert_lost(&format!("{part} {value}"), &got, 3 * width, |row, column| {
-                row == 1 && column / 2 == spoiled
-            });
+            let spoiled = part * width + COLUMN;
+            let all = of_spoiled_weight(gpu, value, (3 * width, spoiled), 3 * width, turn);
+            for (name, got) in all {
+                assert_lost(&format!("{name} {part} {value}"), &got, 3 * width, |_, column| {
+                    column / 2 == spoiled / 2
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn gates_of_matmuls_and_what_they_gate() {
+    let width = 9;
+    each(|gpu, value| {
+        for by in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
+            // COLUMN is the second one of the second four, whose gates come after them.
+            for spoiled in [9, 13] {
+                let of = (gated_width(width), spoiled);
+                for (name, got) in of_spoiled_weight(gpu, value, of, width, Epilogue::Gated(by)) {
+                    let what = format!("{name} {by:?} {spoiled} {value}");
+                    assert_lost(&what, &got, width, |_, column| column / 2 == COLUMN / 2);
+                }
+            }
         }
     });
 }
@@ -350,15 +395,16 @@ fn gates_and_what_they_gate() {
     each(|gpu, value| {
         for by in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
             for of_gate in [false, true] {
-                let half = width_of(width) / 2;
+                let half = gated_width(width) / 2;
                 let got = testing::block_on(async {
                     let numbers = Case::new(3).f16_values(rows * 2 * half, 1.0);
-                    let x = testing::matrix(gpu, &numbers, 2 * half, Storage::F16).await?;
+                    let x = testing::matrix(gpu, &numbers, 2 * half, Storage::F32).await?;
+                    let kept = Matrix::zeros(gpu, "kept", rows, 2 * half, Storage::F16)?;
                     let column = if of_gate { half + COLUMN } else { COLUMN };
                     spoil(gpu, &x, 1, column, value).await?;
                     let out = Matrix::zeros(gpu, "out", rows + 1, width, Storage::F16)?;
                     testing::poison(gpu, &out).await?;
-                    let step = gated("test", by, rows, &x, &out)?;
+                    let step = gated("test", by, rows, &x, &kept, &out)?;
                     testing::run(gpu, vec![step], &out, rows).await
                 });
                 let what = format!("{by:?} {of_gate} {value} {}", got[width + COLUMN]);

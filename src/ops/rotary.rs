@@ -1,21 +1,8 @@
-//! Rotary positions: turns queries and keys by the positions of their tokens (Su et al., 2021).
-
-use bytemuck::{Pod, Zeroable};
+//! The cosines and sines by which matmuls turn queries and keys ([`super::matmul::Epilogue::Turn`]).
 
 use super::attention::Heads;
-use super::embed::ID_BYTES;
-use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Step, Work};
-use crate::ops::shaders::rotary::{KERNEL, WORKGROUP_SIZE};
-
-#[repr(C)]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Params {
-    stride4: u32,
-    turned4: u32,
-    head4: u32,
-}
+use crate::gpu::{Buffer, Gpu};
 
 /// The cosines and sines of every position, for heads of one size.
 #[derive(Debug)]
@@ -54,90 +41,5 @@ impl Turns {
 
     pub(super) fn buffer(&self) -> &Buffer {
         &self.buffer
-    }
-}
-
-/// The first `tokens` rows of `qkv` with their queries and keys turned by the positions in `ids` (three
-/// u32 a token, the second is below the positions of `turns`). The two numbers of a pair lie side by
-/// side. They go to another matrix, because a dispatch that a driver drops would not be noticed in place.
-///
-/// # Errors
-/// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
-pub fn rotary(
-    label: &'static str,
-    tokens: usize,
-    heads: Heads,
-    ids: &Buffer,
-    turns: &Turns,
-    qkv: &Matrix,
-    out: &Matrix,
-) -> Result<Step> {
-    check(
-        KERNEL.name,
-        label,
-        tokens <= qkv.rows
-            && tokens <= out.rows
-            && out.width == qkv.width
-            && out.storage == Storage::F16
-            && ids.size() >= ID_BYTES * tokens as u64
-            && qkv.width == 3 * heads.width()
-            && qkv.storage == Storage::F16
-            && turns.fits(heads),
-    )?;
-    let params = Params {
-        stride4: stride4(qkv.width),
-        turned4: (2 * heads.width() / 4) as u32,
-        head4: (heads.padded_size() / 4) as u32,
-    };
-    let numbers = 2 * (tokens * heads.width()) as u64;
-    Ok(Step {
-        kernel: &KERNEL,
-        label,
-        params: bytemuck::bytes_of(&params).to_vec(),
-        buffers: vec![ids.clone(), turns.buffer.clone(), qkv.buffer.clone(), out.buffer.clone()],
-        workgroups: [params.stride4.div_ceil(WORKGROUP_SIZE), tokens as u32, 1],
-        work: Work { flops: 3 * numbers, bytes: 6 * numbers },
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::testing::{self, Case};
-    use crate::reference::modernbert::rotate;
-
-    #[test]
-    fn equals_the_reference_at_awkward_sizes_and_far_positions() {
-        for gpu in testing::gpus() {
-            for (count, size, tokens) in [(1, 2, 3), (3, 20, 70), (2, 22, 9), (2, 64, 5000)] {
-                let heads = Heads { count, size };
-                let width = count * size;
-                let mut case = Case::new(size);
-                let parts: [Vec<f32>; 3] = [0, 1, 2].map(|_| case.f16_values(tokens * width, 1.0));
-                let row = |parts: [&[f32]; 3], token: usize| {
-                    parts
-                        .map(|part| testing::paired(&part[token * width..][..width], heads))
-                        .concat()
-                };
-                let all = |parts: [&[f32]; 3]| {
-                    (0..tokens).flat_map(|token| row(parts, token)).collect::<Vec<f32>>()
-                };
-                let qkv = all([&parts[0], &parts[1], &parts[2]]);
-                let [q, k] = [0, 1].map(|i| rotate(&parts[i], count, size, 10_000.0));
-                let expected = all([&q, &k, &parts[2]]);
-                let ids: Vec<[u32; 3]> = (0..tokens as u32).map(|at| [7, at, 0]).collect();
-                let got = testing::block_on(async {
-                    let qkv = testing::matrix(&gpu, &qkv, 3 * heads.width(), Storage::F16).await?;
-                    let ids = gpu.buffer_of("ids", &ids).await?;
-                    let turns = Turns::new(&gpu, tokens, size, 10_000.0).await?;
-                    let width = 3 * heads.width();
-                    let out = Matrix::zeros(&gpu, "out", tokens + 1, width, Storage::F16)?;
-                    testing::poison(&gpu, &out).await?;
-                    let step = rotary("test", tokens, heads, &ids, &turns, &qkv, &out)?;
-                    testing::run(&gpu, vec![step], &out, tokens).await
-                });
-                testing::assert_close(&got, &expected, 2e-3);
-            }
-        }
     }
 }

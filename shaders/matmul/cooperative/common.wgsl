@@ -20,6 +20,10 @@ var<workgroup> a_tile: array<vec4<f16>, ROWS * STEP4>;     // [row, group of k]
 var<workgroup> w_tile: array<vec4<f16>, STEP * COLUMNS4>;  // [k, group of columns]
 var<workgroup> sums: array<f32, SUBGROUPS * TILE>;         // [subgroup, row, column]
 
+fn four_sums(i: u32) -> vec4<f32> {
+    return vec4(sums[4u * i], sums[4u * i + 1u], sums[4u * i + 2u], sums[4u * i + 3u]);
+}
+
 // Hands one tile of each subgroup's sums to the epilogue, four numbers at a time.
 fn finish_tiles(lane: u32, first_row: u32, first_column4: u32, down: u32, right: u32) {
     workgroupBarrier();
@@ -28,8 +32,7 @@ fn finish_tiles(lane: u32, first_row: u32, first_column4: u32, down: u32, right:
         let within = i % (TILE / 4u);
         let row = (subgroup / 2u * 4u + down) * SIDE + within / (SIDE / 4u);
         let column4 = (subgroup % 2u * 2u + right) * (SIDE / 4u) + within % (SIDE / 4u);
-        let sum = vec4(sums[4u * i], sums[4u * i + 1u], sums[4u * i + 2u], sums[4u * i + 3u]);
-        finish(first_row + row, first_column4 + column4, sum);
+        finish(first_row + row, first_column4 + column4, four_sums(i), four_sums(i | 1u));
     }
     workgroupBarrier();
 }

@@ -4,7 +4,7 @@
 // load: a tile of 16 rows x 8 columns an invocation. Its sums do not fit into registers; to write them
 // to the cache and back costs less than more loads would.
 
-const WORKGROUP_SIZE: u32 = 8u;  // invocations, of four neighbouring columns each, twice
+const WORKGROUP_SIZE: u32 = 8u;  // invocations, of eight neighbouring columns each
 const ROWS: u32 = 16u;           // rows of a workgroup's tile
 const COLUMNS: u32 = 64u;        // columns of a workgroup's tile
 
@@ -42,7 +42,8 @@ fn finish_tile(
     row12: Row, row13: Row, row14: Row, row15: Row,
 ) {
     let rows = min(ROWS, params.rows - first_row);
-    for (var i = 0u; i < 2u * rows; i++) {
+    // Where columns are gated, the near ones alone are stored.
+    for (var i = 0u; i < 2u * rows; i += 1u + params.gated) {
         var row = row0;
         switch i / 2u {
             case 1u: { row = row1; }
@@ -62,6 +63,6 @@ fn finish_tile(
             case 15u: { row = row15; }
             default: {}
         }
-        finish(first_row + i / 2u, column4 + i % 2u * WORKGROUP_SIZE, select(row.near, row.far, i % 2u == 1u));
+        finish(first_row + i / 2u, column4 + i % 2u, select(row.near, row.far, i % 2u == 1u), row.far);
     }
 }

@@ -7,7 +7,7 @@
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let first_row = params.first_row + group.y * ROWS;
-    let column4 = group.x * (COLUMNS / 4u) + id.x;
+    let column4 = group.x * (COLUMNS / 4u) + 2u * id.x;
     // Rows past the end of a are the last one once more, and not stored.
     var a_at = first_row / ROWS * params.k2 * (ROWS / 4u);
     var row0 = Row();
@@ -26,15 +26,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     var row13 = Row();
     var row14 = Row();
     var row15 = Row();
-    var at = group.x * (params.k2 / WORD) * PANEL4 + id.x;
+    var at = group.x * (params.k2 / WORD) * PANEL4 + 2u * id.x;
     for (var block = 0u; block < params.k2; block += BLOCK2) {
-        let near_scale = scale(group.x, block, id.x);
-        let far_scale = scale(group.x, block, id.x + WORKGROUP_SIZE);
+        let near_scale = scale(group.x, block, 2u * id.x);
+        let far_scale = scale(group.x, block, 2u * id.x + 1u);
         for (var i = 0u; i < BLOCK2; i++) {
             let w_at = at + i / WORD * PANEL4;
             let weights = Weights(
                 columns(w[w_at], i % WORD, near_scale),
-                columns(w[w_at + WORKGROUP_SIZE], i % WORD, far_scale),
+                columns(w[w_at + 1u], i % WORD, far_scale),
             );
             let a0 = a[a_at];
             let a1 = a[a_at + 1u];

@@ -9,20 +9,18 @@ use super::activations::Activations;
 use super::loader::Loader;
 use crate::batch::Batch;
 use crate::checkpoint::LocalFuture;
-use crate::config::{Activation, Config, ModernBert, Pooling};
+use crate::config::{Config, ModernBert, Pooling};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Plan, Step};
 use crate::ops::attention::{Heads, Tasks, attention};
 use crate::ops::embed::embed;
-use crate::ops::gated::{gated, width_of};
 use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
-use crate::ops::matmul::{Epilogue, Method, matmul};
+use crate::ops::matmul::{Epilogue, Method, Rotary, matmul};
 use crate::ops::mean_rows::mean_rows;
 use crate::ops::poison::{MATRICES, Words, poison};
-use crate::ops::rotary::rotary;
 use crate::ops::{Choice, Matrix, Storage, stride};
-use weights::Weights;
+use weights::{Gates, Weights};
 
 /// What a ModernBERT has on the GPU besides the activations that every family has.
 pub(super) struct ModernBertModel {
@@ -39,7 +37,7 @@ impl ModernBertModel {
         part_bytes: u64,
     ) -> LocalFuture<'a, Result<ModernBertModel>> {
         Box::pin(async move {
-            let weights = weights::load(&mut loader, of, part_bytes).await?;
+            let weights = weights::load(&mut loader, of, part_bytes, Gates::ByTurns).await?;
             Ok(ModernBertModel { of: of.clone(), weights })
         })
     }
@@ -48,8 +46,6 @@ impl ModernBertModel {
 /// The activations that only ModernBERT has. T is the most tokens of a batch, P the most pairs.
 pub(super) struct Own {
     other: Matrix,       // [T, hidden] f32: the residual stream in turn with `sum`
-    turned: Matrix,      // [T, 3 x heads]: q and k turned by their positions, v
-    up: Matrix, // [T, 2 x intermediate]: inputs of the feed-forward network and their gates
     first_other: Matrix, // [P, hidden] f32
     /// Buffers of a word a token, where poisoning takes more matrices than there are.
     fill: [Buffer; MATRICES - 1],
@@ -57,14 +53,10 @@ pub(super) struct Own {
 
 impl Own {
     pub fn new(gpu: &Gpu, config: &Config, tokens: usize, pairs: usize) -> Result<Own> {
-        let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
         let hidden = config.hidden_size;
-        let up = width_of(config.intermediate_size);
         let word = || gpu.buffer("fill", 4 * tokens as u64);
         Ok(Own {
             other: Matrix::zeros(gpu, "other sum", tokens, hidden, Storage::F32)?,
-            turned: Matrix::zeros(gpu, "turned", tokens, 3 * heads.width(), Storage::F16)?,
-            up: Matrix::zeros(gpu, "up", tokens, up, Storage::F16)?,
             first_other: Matrix::zeros(gpu, "first other sum", pairs, hidden, Storage::F32)?,
             fill: [word()?, word()?, word()?, word()?, word()?],
         })
@@ -72,19 +64,14 @@ impl Own {
 
     /// All buffers.
     pub fn buffers(&self) -> Vec<&Buffer> {
-        let matrices = [&self.other, &self.turned, &self.up, &self.first_other];
+        let matrices = [&self.other, &self.first_other];
         self.fill.iter().chain(matrices.map(|matrix| &matrix.buffer)).collect()
     }
 
     /// Bytes of them for `tokens` tokens.
     pub fn bytes(config: &Config, tokens: usize, pairs: usize) -> usize {
-        let heads = Heads { count: config.num_attention_heads, size: config.head_size() };
         let hidden = 4 * stride(config.hidden_size);
-        let a_token = hidden
-            + 2 * stride(3 * heads.width())
-            + 2 * stride(width_of(config.intermediate_size))
-            + 4 * (MATRICES - 1);
-        tokens * a_token + pairs * hidden
+        tokens * (hidden + 4 * (MATRICES - 1)) + pairs * hidden
     }
 }
 
@@ -117,7 +104,7 @@ pub(super) fn plan(
     let [narrow, wide] = &x.blocks;
     let by = |variant, blocks| Method { variant, most_flops: most, blocks: Some(blocks) };
 
-    let spent = [&x.hidden, &x.qkv, &own.turned, &x.context, &own.up, &x.inner];
+    let spent = [&x.hidden, &x.qkv, &x.context, &x.inner];
     let mut steps =
         spoil(x, own, tokens, &[&spent[..], &[&x.sum, &own.other, &x.attended]].concat())?;
     let firsts = [&x.first_sum, &own.first_other, &x.first_hidden, &x.first_attended, &x.head];
@@ -136,18 +123,9 @@ pub(super) fn plan(
                 &x.sum
             }
         };
+        let turn = Epilogue::Turn(Rotary { ids: &x.ids, turns: &w.turns[layer.turns], heads });
         let method = by(variant, narrow);
-        steps.extend(matmul(
-            "qkv",
-            method,
-            tokens,
-            &x.hidden,
-            &layer.qkv,
-            Epilogue::Store,
-            &x.qkv,
-        )?);
-        let turns = &w.turns[layer.turns];
-        steps.push(rotary("rotary", tokens, heads, &x.ids, turns, &x.qkv, &own.turned)?);
+        steps.extend(matmul("qkv", method, tokens, &x.hidden, &layer.qkv, turn, &x.qkv)?);
 
         // Where the head reads the first token alone, only that row of each pair goes on.
         let first_only = index + 1 == w.layers.len() && of.pooling == Pooling::Cls;
@@ -168,15 +146,15 @@ pub(super) fn plan(
         let tasks =
             Tasks { window: reach.window.map(|window| window as u32), ..rows.tasks.clone() };
         let attend = choice.attention();
-        let (turned, context) = (&own.turned, &x.context);
-        steps.extend(attention("attention", attend, most, heads, &tasks, turned, context)?);
+        let (qkv, context) = (&x.qkv, &x.context);
+        steps.extend(attention("attention", attend, most, heads, &tasks, qkv, context)?);
         let add = Epilogue::Residual(rows.residual);
         steps.extend(dense("attention out", wide, context, &layer.out, add, rows.other)?);
         steps.extend(spoil(x, own, rows.count, &[&spent[..], &[rows.sum]].concat())?);
         let (other, normal) = (rows.other, rows.normal);
         steps.push(layer_norm("ffn norm", norm, rows.count, other, &layer.ffn_norm, normal)?);
-        steps.extend(dense("ffn up", narrow, normal, &layer.up, Epilogue::Store, &own.up)?);
-        steps.push(gated("gated", config.hidden_act, rows.count, &own.up, &x.inner)?);
+        let gated = Epilogue::Gated(config.hidden_act);
+        steps.extend(dense("ffn up", narrow, normal, &layer.up, gated, &x.inner)?);
         let add = Epilogue::Residual(other);
         steps.extend(dense("ffn down", wide, &x.inner, &layer.down, add, rows.sum)?);
         steps.extend(spoil(x, own, rows.count, &[other, normal])?);
@@ -198,13 +176,8 @@ pub(super) fn plan(
     let head = |label, blocks, a, w, epilogue, out| {
         matmul(label, by(choice.pairs, blocks), pairs, a, w, epilogue, out)
     };
-    let activation = match of.head_act {
-        Activation::Gelu => Epilogue::Gelu,
-        Activation::GeluTanh => Epilogue::GeluTanh,
-        Activation::Relu => Epilogue::Relu,
-    };
     let other = &own.first_other;
-    steps.extend(head("head dense", narrow, &x.first_hidden, &w.dense, activation, other)?);
+    steps.extend(head("head dense", narrow, &x.first_hidden, &w.dense, of.head_act.into(), other)?);
     steps.push(layer_norm("head norm", norm, pairs, other, &w.head_norm, &x.head)?);
     steps.extend(head("head out", wide, &x.head, &w.project, Epilogue::Store, &x.logits)?);
     Ok(Plan { steps })
@@ -215,7 +188,7 @@ pub(super) fn plan(
 fn spoil(x: &Activations, own: &Own, rows: usize, matrices: &[&Matrix]) -> Result<Vec<Step>> {
     let blocks = x.blocks.each_ref().map(|buffer| Words { buffer, first: 0, stride: 1 });
     let words: Vec<Words<'_>> =
-        matrices.iter().map(|matrix| word(x, own, matrix)).chain(blocks).collect();
+        matrices.iter().map(|matrix| word(x, matrix)).chain(blocks).collect();
     let step = |words: &[Words<'_>]| {
         let mut fill = own.fill.iter().map(|buffer| Words { buffer, first: 0, stride: 1 });
         let mut all = words.iter().copied();
@@ -228,7 +201,7 @@ fn spoil(x: &Activations, own: &Own, rows: usize, matrices: &[&Matrix]) -> Resul
 
 /// The word of each row that is spoiled: its first one, and of q, k and v that of k, since the last
 /// layer reads no q but those of first tokens.
-fn word<'a>(x: &Activations, own: &Own, matrix: &'a Matrix) -> Words<'a> {
-    let has_keys = [&x.qkv.buffer, &own.turned.buffer].contains(&&matrix.buffer);
+fn word<'a>(x: &Activations, matrix: &'a Matrix) -> Words<'a> {
+    let has_keys = matrix.buffer == x.qkv.buffer;
     Words::of(matrix, if has_keys { matrix.width / 3 } else { 0 })
 }

@@ -1,12 +1,12 @@
 //! The weights of ModernBERT, as the kernels read them.
 
 use super::super::loader::Loader;
-use super::super::runs::{Run, head_runs, panels};
+use super::super::runs::{Run, gated_runs, head_runs, panels};
 use crate::config::{ModernBert, Module};
 use crate::error::Result;
 use crate::ops::attention::Heads;
 use crate::ops::rotary::Turns;
-use crate::ops::{Matrix, Storage, embed, gated, layer_norm, matmul};
+use crate::ops::{Matrix, Storage, embed, layer_norm, matmul};
 
 /// A model's weights as the kernels read them.
 pub(in crate::encoder) struct Weights {
@@ -27,8 +27,17 @@ pub(in crate::encoder) struct Layer {
     pub turns: usize,         // which of the turns
     pub out: matmul::Weights, // [hidden, heads]
     pub ffn_norm: layer_norm::Weights,
-    pub up: matmul::Weights, // [2 x intermediate, hidden]: inputs, and what gates them
+    pub up: matmul::Weights, // [2 x intermediate, hidden]: inputs, and what gates them, as [`Gates`] says
     pub down: matmul::Weights, // [hidden, intermediate]
+}
+
+/// Where the gates of a feed-forward network lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::encoder) enum Gates {
+    /// By turns with their inputs, as a matmul reads them that gates.
+    ByTurns,
+    /// After all inputs, as in the checkpoint.
+    After,
 }
 
 /// Streams the weights to the GPU; the word table in parts of at most `part_bytes`.
@@ -36,6 +45,7 @@ pub(in crate::encoder) async fn load(
     loader: &mut Loader<'_>,
     of: &ModernBert,
     part_bytes: u64,
+    gates: Gates,
 ) -> Result<Weights> {
     let (config, gpu) = (loader.config, loader.gpu);
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
@@ -69,8 +79,10 @@ pub(in crate::encoder) async fn load(
             out: loader.dense(Module::AttentionOut(index), hidden, hidden, Some(heads)).await?,
             ffn_norm: loader.norm(Module::FfnNorm(index)).await?,
             up: {
-                let runs: Vec<Run> =
-                    [0, inner].into_iter().flat_map(|at| half(at, inner)).collect();
+                let runs = match gates {
+                    Gates::ByTurns => gated_runs(inner),
+                    Gates::After => [0, inner].into_iter().flat_map(|at| half(at, inner)).collect(),
+                };
                 loader.rearranged(Module::Up(index), hidden, 2 * inner, &runs).await?
             },
             down: loader.dense(Module::Down(index), inner, hidden, None).await?,
@@ -84,14 +96,14 @@ pub(in crate::encoder) async fn load(
     Ok(Weights { tables, embed_norm, layers, final_norm, dense, head_norm, project, turns })
 }
 
-/// The `inner` rows from `first` on, with the zeros that pad a half of what [`gated`] reads.
+/// The `inner` rows from `first` on, with the zeros that pad a half of what training reads.
 fn half(first: usize, inner: usize) -> Vec<Run> {
     let read = |rows: std::ops::Range<usize>| Run::Read {
         part: 0,
         rows: first + rows.start..first + rows.end,
         paired: None,
     };
-    let padding = gated::width_of(inner) / 2 - inner;
+    let padding = matmul::gated_width(inner) / 2 - inner;
     let zeros = (padding > 0).then_some(Run::Zeros(padding));
     panels(inner).map(read).chain(zeros).collect()
 }

@@ -7,8 +7,9 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
+use crate::ops::matmul::gated_width;
 use crate::ops::training::attention_backward;
-use crate::ops::{Choice, Matrix, Storage, blocks, embed, gated, padded_vector, stride};
+use crate::ops::{Choice, Matrix, Storage, blocks, embed, padded_vector, stride};
 
 /// What one layer's backward pass reads.
 pub(super) struct Saved {
@@ -126,7 +127,7 @@ struct Extent {
 /// Outputs of the first dense layer of a feed-forward network.
 pub(super) fn up_width(config: &Config) -> usize {
     match config.modernbert {
-        Some(_) => gated::width_of(config.intermediate_size),
+        Some(_) => gated_width(config.intermediate_size),
         None => config.intermediate_size,
     }
 }

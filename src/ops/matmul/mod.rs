@@ -1,6 +1,7 @@
 //! `out = epilogue(a w^T + bias)`, the kernel that does nearly all the work.
 
 pub mod cooperative;
+mod epilogue;
 pub mod lanes;
 pub mod large;
 pub mod medium;
@@ -9,13 +10,14 @@ pub mod subgroup;
 
 use super::blocks::blocks;
 pub use super::shaders::PANEL;
-use super::shaders::matmul::{ADD, GELU, GELU_TANH, RELU, RESIDUAL, STORE, TANH};
 pub use super::weights::Weights;
 use super::{Matrix, Storage, check, stride4};
 use crate::checkpoint::WeightFormat;
 use crate::error::Result;
 use crate::gpu::{Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
 use bytemuck::{Pod, Zeroable};
+use epilogue::Bound;
+pub use epilogue::{Epilogue, Rotary, gated_width};
 
 /// One of the shaders that do the same work, each the fastest somewhere.
 #[derive(Debug)]
@@ -104,25 +106,11 @@ struct Params {
     k2: u32,
     a_stride2: u32,
     out_stride4: u32,
+    turned4: u32,
+    head4: u32,
+    gated: u32,
     epilogue: u32,
     wide: u32,
-}
-
-/// What happens to each sum before it is stored. Out is f16 or f32, as the matrix is.
-#[derive(Debug, Clone, Copy)]
-pub enum Epilogue<'a> {
-    /// Bias.
-    Store,
-    /// Bias and the exact GELU, x/2 (1 + erf(x/sqrt 2)).
-    Gelu,
-    /// Bias and tanh.
-    Tanh,
-    /// Bias and the larger of that and 0.
-    Relu,
-    /// Bias and GELU's approximation by tanh.
-    GeluTanh,
-    /// Bias and this matrix of out's shape added, f16 or f32. It is another one than out.
-    Residual(&'a Matrix),
 }
 
 /// `out[..rows] = epilogue(a[..rows] w^T + bias)`. `a` is f16. One step, or several for runs of
@@ -141,23 +129,8 @@ pub fn matmul(
 ) -> Result<Vec<Step>> {
     let Method { variant, most_flops, blocks: blocks_buffer } = method;
     let kernel = variant.kernel(w.format);
-    // A kernel that reads no residual must still bind a buffer: the bias.
-    let (epilogue, residual) = match epilogue {
-        Epilogue::Store => (STORE, &w.bias),
-        Epilogue::Gelu => (GELU, &w.bias),
-        Epilogue::GeluTanh => (GELU_TANH, &w.bias),
-        Epilogue::Tanh => (TANH, &w.bias),
-        Epilogue::Relu => (RELU, &w.bias),
-        Epilogue::Residual(residual) => {
-            let same = residual.width == out.width && residual.rows >= rows;
-            check(kernel.name, label, same && residual.buffer != out.buffer)?;
-            match residual.storage {
-                Storage::F16 => (RESIDUAL, &residual.buffer),
-                Storage::F32 => (ADD, &residual.buffer),
-                Storage::Q8 => return check(kernel.name, label, false).map(|()| Vec::new()),
-            }
-        }
-    };
+    let Bound { number, residual, residual_bytes, ids, turned4, head4, gated } =
+        epilogue.bind(kernel.name, label, rows, &w.bias, out)?;
     let wide = out.storage == Storage::F32;
     check(
         kernel.name,
@@ -165,7 +138,7 @@ pub fn matmul(
         rows <= a.rows
             && rows <= out.rows
             && a.width == w.inputs
-            && out.width == w.outputs
+            && w.outputs == if gated { gated_width(out.width) } else { out.width }
             && a.storage == Storage::F16
             && (wide || out.storage == Storage::F16)
             && blocks_buffer.is_some() >= variant.blocks,
@@ -183,11 +156,6 @@ pub fn matmul(
     let scale_bytes = w.scales.as_ref().map_or(0, |_| n * k / w.format.block() as u64 * 2);
     let weight_bytes = n * k * w.format.bits() as u64 / 8 + scale_bytes;
     let out_bytes = if wide { 4 } else { 2 };
-    let residual_bytes = match epilogue {
-        RESIDUAL => 2,
-        ADD => 4,
-        _ => 0,
-    };
     let tile = variant.rows as usize;
     let run = ((most_flops / (2 * n * k)) as usize / tile * tile).max(tile);
     let step = |first_row: usize| {
@@ -199,14 +167,17 @@ pub fn matmul(
             k2,
             a_stride2: stride4(a.width) * 2,
             out_stride4: stride4(out.width),
-            epilogue,
+            turned4,
+            head4,
+            gated: u32::from(gated),
+            epilogue: number,
             wide: u32::from(wide),
         };
         Step {
             kernel,
             label,
             params: bytemuck::bytes_of(&params).to_vec(),
-            buffers: [a_buffer, &w.panels, &w.bias, residual, &out.buffer]
+            buffers: [a_buffer, &w.panels, &w.bias, residual, &out.buffer, ids]
                 .into_iter()
                 .chain(&w.scales)
                 .cloned()
@@ -218,7 +189,9 @@ pub fn matmul(
             ],
             work: Work {
                 flops: 2 * m * n * k,
-                bytes: 2 * m * k + weight_bytes + m * n * (out_bytes + residual_bytes),
+                bytes: 2 * m * k
+                    + weight_bytes
+                    + m * out.width as u64 * (out_bytes + residual_bytes),
             },
         }
     };
@@ -230,6 +203,7 @@ pub fn matmul(
 mod tests {
     use super::*;
     use crate::checkpoint::Quantised;
+    use crate::ops::shaders::matmul::{ADD, GELU, GELU_TANH, RELU, RESIDUAL, STORE, TANH};
     use crate::ops::testing::{self, Case};
     use crate::reference;
 

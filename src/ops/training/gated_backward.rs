@@ -7,7 +7,7 @@ use super::step;
 use crate::config::Activation;
 use crate::error::Result;
 use crate::gpu::{Step, Work};
-use crate::ops::gated::width_of;
+use crate::ops::matmul::gated_width;
 use crate::ops::shaders::training::gated_backward::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
 
@@ -20,7 +20,7 @@ struct Params {
     activation: u32,
 }
 
-/// The gradient of [`crate::ops::gated::gated`] by its `x` (f16), from that of its result, `d_y` (f32):
+/// The gradient of [`super::gated::gated`] by its `x` (f16), from that of its result, `d_y` (f32):
 /// a row of `d_x` (f32) is laid out as one of `x`, the inputs and then the gates.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn gated_backward(
     d_x: &Matrix,
 ) -> Result<Step> {
     let fits = rows <= x.rows.min(d_y.rows).min(d_x.rows)
-        && x.width == width_of(d_y.width)
+        && x.width == gated_width(d_y.width)
         && d_x.width == x.width
         && x.storage == Storage::F16
         && d_y.storage == Storage::F32
@@ -70,7 +70,7 @@ mod tests {
     }
 
     fn gradient(gpu: &Gpu, by: Activation, x: &[f32], d_y: &[f32], width: usize) -> Vec<f32> {
-        let (rows, wide) = (d_y.len() / width, width_of(width));
+        let (rows, wide) = (d_y.len() / width, gated_width(width));
         testing::block_on(async {
             let x = testing::matrix(gpu, &padded(x, width), wide, Storage::F16).await?;
             let d_y = testing::matrix(gpu, d_y, width, Storage::F32).await?;

@@ -10,6 +10,7 @@ pub mod add_rows;
 pub mod attention_backward;
 pub mod clip;
 pub mod column_sums;
+pub mod gated;
 pub mod gated_backward;
 pub mod gelu;
 pub mod layer_norm_backward;

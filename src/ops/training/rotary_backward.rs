@@ -19,8 +19,8 @@ struct Params {
     head4: u32,
 }
 
-/// Makes of the gradient by what [`crate::ops::rotary::rotary`] gave (f32, the first `tokens` rows) that by
-/// what went in, in place: a rotation is undone by its transpose. v is left alone.
+/// Makes of the gradient by what [`crate::ops::matmul::Epilogue::Turn`] gave (f32, the first `tokens` rows) that by
+/// the sums, in place: a rotation is undone by its transpose. v is left alone.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.

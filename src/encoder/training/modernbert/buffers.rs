@@ -23,7 +23,6 @@ pub(in super::super) struct Saved {
 pub(in super::super) struct Own {
     sums: Vec<Matrix>, // [T, hidden] f32: what each layer puts out, or the last two by turns
     saved: Vec<Saved>, // of each layer, or of one at a time
-    pub qkv: Matrix,   // [T, 3 x heads] before it is turned
     pub first_sum: Matrix, // [P, hidden] f32: the first tokens' input of the last layer
     pub first_out: Matrix, // [P, hidden] f32: and what that puts out for them
     pub normal: Matrix, // [T, hidden] after the final LayerNorm, where the head reads a mean
@@ -31,7 +30,8 @@ pub(in super::super) struct Own {
     pub active: Matrix, // [P, hidden] f32: and after it
     pub d_active: Matrix, // [P, hidden] f32
     pub d_first: Matrix, // [P, hidden] f32: the gradient of `first_out`
-    pub d_up: Matrix,  // [T, 2 x intermediate] f32
+    /// [T, 2 x intermediate] f32: a layer's `up` before it is rounded, and in the backward pass its gradient.
+    pub wide_up: Matrix,
 }
 
 impl Own {
@@ -57,7 +57,6 @@ impl Own {
         Ok(Own {
             sums: (0..sums).map(|_| f32("sums", tokens, hidden)).collect::<Result<_>>()?,
             saved: (0..layers_saved).map(saved).collect::<Result<_>>()?,
-            qkv: f16("qkv", tokens, 3 * width)?,
             first_sum: f32("first sum", pairs, hidden)?,
             first_out: f32("first out", pairs, hidden)?,
             normal: f16("final norm", tokens, hidden)?,
@@ -65,7 +64,7 @@ impl Own {
             active: f32("head after activation", pairs, hidden)?,
             d_active: f32("gradient of the head's activation", pairs, hidden)?,
             d_first: f32("gradient of first tokens", pairs, hidden)?,
-            d_up: f32("gradient of gates", size.tokens_back(), up)?,
+            wide_up: f32("ffn up and its gradient", tokens, up)?,
         })
     }
 
@@ -85,8 +84,8 @@ impl Own {
         let (qkv, up) = (stride(3 * config.hidden_size), stride(up_width(config)));
         let (sums, layers_saved) = counts(config, size);
         let a_layer = 2 * qkv + 10 * hidden + 2 * up + 2 * inner;
-        let a_token = 4 * hidden * sums + layers_saved * a_layer + 2 * qkv + 2 * hidden;
-        size.tokens * a_token + size.tokens_back() * 4 * up + size.pairs * 22 * hidden
+        let a_token = 4 * hidden * sums + layers_saved * a_layer + 2 * hidden + 4 * up;
+        size.tokens * a_token + size.pairs * 22 * hidden
     }
 }
 

@@ -11,7 +11,7 @@ use super::passes::NormParameters;
 use super::tables::Tables;
 use crate::config::{ModernBert, Module};
 use crate::encoder::loader::Loader;
-use crate::encoder::modernbert::weights::{self, Weights};
+use crate::encoder::modernbert::weights::{self, Gates, Weights};
 use crate::error::Result;
 pub(super) use buffers::Own;
 
@@ -45,7 +45,7 @@ impl ModernBertTraining {
         part_bytes: u64,
         size: Size,
     ) -> Result<ModernBertTraining> {
-        let mut weights = weights::load(&mut loader, of, part_bytes).await?;
+        let mut weights = weights::load(&mut loader, of, part_bytes, Gates::After).await?;
         let config = builder.config;
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let mut layers = Vec::new();

@@ -7,21 +7,20 @@ use super::super::tables::SharedRuns;
 use super::ModernBertTraining;
 use super::buffers::{Own, Saved};
 use crate::batch::Batch;
-use crate::config::{Activation, Pooling};
+use crate::config::Pooling;
 use crate::error::Result;
 use crate::gpu::Step;
 use crate::ops::Matrix;
 use crate::ops::attention::{Tasks, attention};
 use crate::ops::embed::embed;
-use crate::ops::gated::gated;
 use crate::ops::gather_rows::gather_rows;
 use crate::ops::layer_norm::layer_norm;
-use crate::ops::matmul::Epilogue;
+use crate::ops::matmul::{Epilogue, Rotary};
 use crate::ops::mean_rows::mean_rows;
-use crate::ops::rotary::rotary;
 use crate::ops::training::activation_backward::{self, activation_backward};
 use crate::ops::training::add_rows::add_rows;
 use crate::ops::training::attention_backward::{self, Task, attention_backward};
+use crate::ops::training::gated::gated;
 use crate::ops::training::gated_backward::gated_backward;
 use crate::ops::training::mean_rows_backward::mean_rows_backward;
 use crate::ops::training::rotary_backward::rotary_backward;
@@ -92,9 +91,9 @@ impl Training {
             None => (&model.weights.embed_norm, hidden),
         };
         let mut steps = vec![layer_norm("attention norm", norm, tokens, input, weights, hidden)?];
-        steps.extend(self.dense("qkv", tokens, hidden, &w.qkv, Epilogue::Store, &own.qkv)?);
-        let turns = &model.weights.turns[w.turns];
-        steps.push(rotary("rotary", tokens, self.heads(), &x.ids, turns, &own.qkv, turned)?);
+        let (heads, turns) = (self.heads(), &model.weights.turns[w.turns]);
+        let turn = Epilogue::Turn(Rotary { ids: &x.ids, turns, heads });
+        steps.extend(self.dense("qkv", tokens, hidden, &w.qkv, turn, turned)?);
         let (rows, residual, out) = if first_only {
             let to = if w.attention_norm.is_none() { &x.first_hidden } else { &own.first_sum };
             steps.push(gather_rows("gather first", pairs, &x.first_rows, residual, to)?);
@@ -105,13 +104,12 @@ impl Training {
         let (variant, most) = (self.choice.attention(), self.choice.most_flops);
         let window = model.of.layers[index].window.map(|window| window as u32);
         let tasks = Tasks { window, ..x.forward_tasks(batch, first_only) };
-        let heads = self.heads();
         steps.extend(attention("attention", variant, most, heads, &tasks, turned, context)?);
         let add = |to| Epilogue::Residual(to);
         steps.extend(self.dense("attention out", rows, context, &w.out, add(residual), other)?);
         steps.push(layer_norm("ffn norm", norm, rows, other, &w.ffn_norm, attended)?);
-        steps.extend(self.dense("ffn up", rows, attended, &w.up, Epilogue::Store, up)?);
-        steps.push(gated("gated", self.config.hidden_act, rows, up, inner)?);
+        steps.extend(self.dense("ffn up", rows, attended, &w.up, Epilogue::Store, &own.wide_up)?);
+        steps.push(gated("gated", self.config.hidden_act, rows, &own.wide_up, up, inner)?);
         steps.extend(self.dense("ffn down", rows, inner, &w.down, add(other), out)?);
         Ok(steps)
     }
@@ -124,11 +122,6 @@ impl Training {
     ) -> Result<Vec<Step>> {
         let (w, x, own) = (&model.weights, &self.buffers, self.buffers.own());
         let (features, norm) = (&x.features, self.choice.layer_norm());
-        let activation = match model.of.head_act {
-            Activation::Gelu => Epilogue::Gelu,
-            Activation::GeluTanh => Epilogue::GeluTanh,
-            Activation::Relu => Epilogue::Relu,
-        };
         // Once more without the activation, whose backward pass reads what went into it.
         let mut steps =
             self.dense("head dense", pairs, features, &w.dense, Epilogue::Store, &own.pre)?;
@@ -137,7 +130,7 @@ impl Training {
             pairs,
             features,
             &w.dense,
-            activation,
+            model.of.head_act.into(),
             &own.active,
         )?);
         steps.push(layer_norm("head norm", norm, pairs, &own.active, &w.head_norm, &x.head)?);
@@ -231,9 +224,9 @@ impl Training {
         let pass = Backward { label, rows, x: inner, d_y: d, d_x };
         let mut steps = self.dense_back(&back.down, pass)?;
         let act = self.config.hidden_act;
-        steps.push(gated_backward("gated back", act, rows, up, &x.d_inner, &own.d_up)?);
+        steps.push(gated_backward("gated back", act, rows, up, &x.d_inner, &own.wide_up)?);
         let (label, d_x) = ("ffn up back", Some((d_normal, false)));
-        let pass = Backward { label, rows, x: attended, d_y: &own.d_up, d_x };
+        let pass = Backward { label, rows, x: attended, d_y: &own.wide_up, d_x };
         steps.extend(self.dense_back(&back.up, pass)?);
         let (label, norm, trained) = ("ffn norm back", &w.ffn_norm, back.ffn_norm);
         steps.extend(self.norm_back(label, rows, other, norm, trained, d_normal, d_branch)?);
