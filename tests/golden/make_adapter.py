@@ -5,8 +5,8 @@ Run by hand, after changing the texts, the tokenizer or the recipe of the random
     pip install torch transformers tokenizers peft
     python tests/golden/make_adapter.py
 
-The tests need none of these packages. There is one for RoBERTa in adapter/ and one for BERT in
-adapter-bert/. The base is a random model by the recipe of
+The tests need none of these packages. There is one for RoBERTa in adapter/, one for BERT in
+adapter-bert/ and one for ModernBERT in adapter-modernbert/. The base is a random model by the recipe of
 random_weights.py; the adapter's numbers follow the same recipe, so that both halves of each matrix
 change the scores (peft itself begins with zeros). Writes
 
@@ -41,18 +41,9 @@ import random_weights
 HERE = Path(__file__).resolve().parent
 # Heads of 13, which are padded on the GPU, and no two sizes alike.
 BERT = make_golden.sizes(52, 4, 90, 2, 1200, 512, types=2, eps=1e-12)
-# For each folder: the model's config, the tokens of the pairs, and what peft saves whole.
-FAMILIES = {
-    "adapter": (make_golden.shape(52, 4, 90, 2, vocab=2048, positions=259), "tokens-random.json", None),
-    "adapter-bert": (
-        make_golden.family("Bert", "bert", **BERT), "tokens-bert-uncased.json", ["classifier", "pooler"]
-    ),
-}
-# One that rounding does not move too far.
-BASE_SEED = {"adapter": 21, "adapter-bert": 2}
-ADAPTER_SEED = 23
-RANK, ALPHA = 3, 4
-TARGETS = [
+# Heads of 14, two layers that see all tokens and two that see twelve on either side.
+MODERNBERT = {**make_golden.sizes(56, 4, 70, 4, 1500, 512), "local_attention": 24}
+LAYERS = [
     "attention.self.query",
     "attention.self.key",
     "attention.self.value",
@@ -60,6 +51,29 @@ TARGETS = [
     "intermediate.dense",
     "output.dense",
 ]
+MODERNBERT_LAYERS = ["attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"]
+# For each folder: the model's config, the tokens of the pairs, and by adapter its matrices and what peft saves whole.
+FAMILIES = {
+    "adapter": (
+        make_golden.shape(52, 4, 90, 2, vocab=2048, positions=259),
+        "tokens-random.json",
+        {"lora": (LAYERS, None)},
+    ),
+    "adapter-bert": (
+        make_golden.family("Bert", "bert", **BERT),
+        "tokens-bert-uncased.json",
+        {"lora": (LAYERS, ["classifier", "pooler"]), "pooler": ("all-linear", None)},
+    ),
+    "adapter-modernbert": (
+        make_golden.family("ModernBert", "modernbert", **MODERNBERT),
+        "tokens-modernbert.json",
+        {"lora": (MODERNBERT_LAYERS, ["classifier", "head"])},
+    ),
+}
+# One that rounding does not move too far.
+BASE_SEED = {"adapter": 21, "adapter-bert": 2, "adapter-modernbert": 8}
+ADAPTER_SEED = 23
+RANK, ALPHA = 3, 4
 
 
 def base(family):
@@ -97,14 +111,13 @@ def bounded(name, scores, halved):
 
 
 def is_head(name):
-    return ".classifier." in name or ".pooler." in name
+    return any(f".{module}." in name for module in ("classifier", "pooler", "head"))
 
 
 def make(family):
-    config, tokens, whole = FAMILIES[family]
+    config, tokens, adapters = FAMILIES[family]
     out = HERE / family
     scores = {}
-    adapters = {"lora": (TARGETS, whole)} | ({"pooler": ("all-linear", None)} if whole else {})
     for adapter, (targets, saved) in adapters.items():
         model = adapted(family, targets, saved)
         with tempfile.TemporaryDirectory() as folder:

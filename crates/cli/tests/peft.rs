@@ -1,8 +1,8 @@
 //! Adapters: those that Hugging Face `peft` wrote score here as they do there, and those that are
 //! written here are what `peft` writes.
 //!
-//! `tests/golden/make_adapter.py` made the files in `tests/golden/adapter` (for RoBERTa) and
-//! `tests/golden/adapter-bert`, and says how to remake them.
+//! `tests/golden/make_adapter.py` made the files in `tests/golden/adapter` (for RoBERTa),
+//! `tests/golden/adapter-bert` and `tests/golden/adapter-modernbert`, and says how to remake them.
 
 #[path = "../../../tests/golden/compare.rs"]
 mod compare;
@@ -31,8 +31,8 @@ fn json(relative: &str) -> Value {
     serde_json::from_slice(&fs::read(path(relative)).unwrap()).unwrap()
 }
 
-/// The folders of `tests/golden` with adapters for RoBERTa and for BERT.
-const FOLDERS: [&str; 2] = ["adapter", "adapter-bert"];
+/// The folders of `tests/golden` with adapters for RoBERTa, for BERT and for ModernBERT.
+const FOLDERS: [&str; 3] = ["adapter", "adapter-bert", "adapter-modernbert"];
 
 struct Golden {
     folder: PathBuf,
@@ -53,7 +53,7 @@ impl Golden {
         let pairs = json("tests/golden/pairs.json");
         // The pairs have RoBERTa's special tokens.
         let theirs: &[(&str, &str)] = match config.family {
-            Family::Bert => &[
+            Family::Bert | Family::ModernBert => &[
                 ("<pad>", "[PAD]"),
                 ("<unk>", "[UNK]"),
                 ("<s>", "[CLS]"),
@@ -74,6 +74,7 @@ impl Golden {
     fn tokenizer(&self) -> PathBuf {
         path(match self.config.family {
             Family::Bert => "tests/golden/tokenizers/bert-uncased.json",
+            Family::ModernBert => "tests/golden/tokenizers/modernbert.json",
             _ => "tests/golden/tokenizer.json",
         })
     }
@@ -171,7 +172,7 @@ fn what_is_written_here_is_what_peft_writes() {
     }
 }
 
-/// What is left in `target/tmp/adapter` and `adapter-bert` can be given to `make_adapter.py --check`, for peft to load.
+/// What is left in `target/tmp/adapter`, `adapter-bert` and `adapter-modernbert` can be given to `make_adapter.py --check`, for peft to load.
 #[test]
 fn an_adapter_written_here_scores_like_that_of_peft() {
     FOLDERS.into_iter().for_each(written_like_theirs);
@@ -208,7 +209,8 @@ fn written_like_theirs(name: &str) {
     assert_eq!(score(folder), score(lora));
 }
 
-/// What is left in `target/tmp/merged-adapter` and `merged-adapter-bert` can be given to `make_adapter.py --check`, for transformers.
+/// What is left in `target/tmp/merged-adapter`, `merged-adapter-bert` and `merged-adapter-modernbert` can be given to
+/// `make_adapter.py --check`, for transformers.
 #[test]
 fn an_adapted_model_written_whole_scores_like_the_adapter() {
     FOLDERS.into_iter().for_each(whole_like_the_adapter);

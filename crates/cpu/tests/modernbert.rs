@@ -10,7 +10,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use cappy::checkpoint::{Checkpoint, Dtype, MemoryFiles, WeightFormat, Writer, tensor_shapes};
+use cappy::adapt::{Adaptation, Depth, Plan, Recipe, Settings, examples};
+use cappy::checkpoint::{
+    ADAPTER_CONFIG, ADAPTER_WEIGHTS, Checkpoint, Dtype, MemoryFiles, WeightFormat, Writer,
+    tensor_shapes,
+};
 use cappy::{
     Config, Conversion, ErrorKind, LoadOptions, ModelSource, RandomProfile, Scorer, Tokenizer,
 };
@@ -188,6 +192,81 @@ fn a_converted_chain_is_one_file_of_the_same_scores() {
                     }
                     Err(why) => panic!("{}, {format}, {on:?}: {why}", chain.name),
                 }
+            }
+        }
+    }
+}
+
+/// Eight texts, of which half are to score high.
+const LESSONS: &str = r#"
+{"instruction": "Which animal barks?", "response": "A dog.", "label": 1}
+{"instruction": "Which animal barks?", "response": "A cat.", "label": 0}
+{"instruction": "What is red?", "response": "A tomato.", "label": 1}
+{"instruction": "What is red?", "response": "Grass.", "label": 0}
+{"instruction": "Who paints?", "response": "The painter.", "label": 1}
+{"instruction": "Who paints?", "response": "Nobody knows, and who would ask?", "label": 0}
+{"instruction": "Count to two.", "response": "One, two.", "label": 1}
+{"instruction": "Count to two.", "response": "Seven.", "label": 0}
+"#;
+
+/// Adapters go onto the chain they were made for, and a model written whole is the chain in one file. Both score what
+/// training told, which no chain does whose modules' tensors were trained or written under another module's name.
+#[test]
+fn a_chain_learns_at_every_depth_and_scores_what_it_learned() {
+    let chains = Chains::read();
+    let chain = &chains.chains[0];
+    let lessons = examples::read("lessons", LESSONS.as_bytes()).unwrap();
+    let set = Recipe { seed: 0, size: Some(320), held_out: 0.0 }.prepare(&lessons, &|_, _| 0.0);
+    let pairs: Vec<(String, String)> =
+        set.train.iter().map(|pair| (pair.instruction.clone(), pair.response.clone())).collect();
+    // The mean squared error of logits, which is the loss.
+    let error = |scorer: &Scorer| -> f32 {
+        let logits = score(scorer, &pairs);
+        let squares =
+            logits.iter().zip(&set.train).map(|(got, pair)| (got[0] - pair.label).powi(2));
+        squares.sum::<f32>() / pairs.len() as f32
+    };
+    let before = error(&load(from(chains.folder(chain)), On::Gpu(cappy::Dtype::F32), None));
+    for depth in [Depth::Head, Depth::Lora { rank: 4, alpha: 8.0 }, Depth::Full] {
+        let learning_rate = if depth == Depth::Full { 2e-4 } else { 4e-3 };
+        let settings = Settings { learning_rate, batch: 8, seed: 3, ..Settings::new(depth) };
+        let source = from(chains.folder(chain));
+        let mut silent = |_: &Plan| {};
+        let load_one =
+            Adaptation::load(source, &set, settings, LoadOptions::default(), &mut silent);
+        let mut adaptation = block_on(load_one).unwrap();
+        while block_on(adaptation.step(&|| false)).unwrap().is_some() {}
+
+        let mut weights = Vec::new();
+        block_on(adaptation.write_checkpoint(&mut weights, Dtype::F32)).unwrap();
+        let whole = MemoryFiles::new("whole").with("model.safetensors", weights);
+        let small = block_on(adaptation.small_files()).unwrap();
+        let whole = small.into_iter().fold(whole, |whole, (name, bytes)| whole.with(name, bytes));
+        let whole = load(from(whole), On::Gpu(cappy::Dtype::F32), None);
+        let learned = error(&whole);
+        assert!(learned < 0.5 * before, "{depth:?}: an error of {before} before, {learned} after");
+        // The last step's loss is that before its update, and the last update is small.
+        let told = adaptation.history().steps.last().unwrap().loss;
+        assert!((learned - told).abs() < 0.02, "{depth:?}: {learned}, in training {told}");
+
+        if depth != Depth::Full {
+            let mut weights = Vec::new();
+            block_on(adaptation.write_adapter(&mut weights)).unwrap();
+            let mut adapter = MemoryFiles::new("adapter").with(ADAPTER_WEIGHTS, weights);
+            if depth != Depth::Head {
+                let config = adaptation.adapter_config(None).to_string().into_bytes();
+                adapter = adapter.with(ADAPTER_CONFIG, config);
+            }
+            let adaptation = Some(Box::new(adapter) as Box<dyn cappy::checkpoint::Files>);
+            let options =
+                LoadOptions { dtype: cappy::Dtype::F32, adaptation, ..LoadOptions::default() };
+            let adapted = block_on(Scorer::load(from(chains.folder(chain)), options)).unwrap();
+            let scores = |scorer| -> Vec<Vec<f64>> {
+                let wide = |logits: Vec<f32>| logits.into_iter().map(f64::from).collect();
+                score(scorer, &pairs).into_iter().map(wide).collect()
+            };
+            if let Err(why) = compare(&scores(&whole), &score(&adapted, &pairs), ALLOWED) {
+                panic!("{depth:?}: {why}");
             }
         }
     }

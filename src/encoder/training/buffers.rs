@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::ops::attention::{Heads, QUERIES, Task, Tasks, forward_tasks};
 use crate::ops::matmul::gated_width;
-use crate::ops::training::attention_backward;
+use crate::ops::training::{attention_backward, layer_norm_backward};
 use crate::ops::{Choice, Matrix, Storage, blocks, embed, padded_vector, stride};
 
 /// What one layer's backward pass reads.
@@ -195,7 +195,9 @@ impl TrainingBuffers {
         let Extent { scaled, panels, product, blocks, longest } = extent(config, choice, size);
         let task_back = size_of::<attention_backward::Task>();
         let tiles_back = tiles(attention_backward::TILE as usize);
-        let stats = attention_backward::stats_bytes(back, heads).max(16 * back as u64);
+        // The LayerNorm of a head has a row for each pair, though no gradient goes through the encoder.
+        let stats = attention_backward::stats_bytes(back, heads)
+            .max(layer_norm_backward::stats_bytes(back.max(pairs)));
         Ok(TrainingBuffers {
             ids: of("ids", tokens, embed::ID_BYTES as usize)?,
             first_rows: of("first rows", pairs + 1, 4)?,
