@@ -168,7 +168,8 @@ describe("content scripts", () => {
     await until(isThere, { what: "the content script after a reload" });
   });
 
-  test("content scripts follow the settings, and leave pages", async () => {
+  test("content scripts follow the settings, and leave pages", async (t) => {
+    t.after(() => host.settings({ on: true, sitesOff: [] }));
     await host.settings({ sitesOff: ["chatgpt"] });
     await is(["site-claude"]);
     await until(async () => !(await isThere()), { what: "the content script to leave" });
@@ -195,16 +196,18 @@ describe("content scripts", () => {
 describe("messages of content scripts", () => {
   before(() => host.grant(CHATGPT));
 
-  /** What the engine answers to messages through one port, until it is quiet or cut. */
+  /** What the engine answers to messages through one port, until it is quiet or cut. Where nobody listens, it is not cut. */
   const say = (...messages) =>
     inTab(`() => new Promise((resolve) => {
     const port = chrome.runtime.connect({ name: "cappy-engine-1" });
     const heard = [];
+    let greeted = false;
     port.onMessage.addListener(({ type, state, code }) => {
-      if (type !== "state") heard.push(code ?? type);
+      if (type === "state") greeted = true;
+      else heard.push(code ?? type);
       if (type === "done") resolve(heard);
     });
-    port.onDisconnect.addListener(() => resolve([...heard, "cut"]));
+    port.onDisconnect.addListener(() => resolve([...heard, greeted ? "cut" : "nobody listens"]));
     for (const message of ${JSON.stringify(messages)}) port.postMessage(message);
     setTimeout(() => resolve([...heard, "silence"]), 20000);
   })`);
@@ -317,13 +320,17 @@ describe("selected text", () => {
   test("selected text comes by a key, and where there is none the toolbar says so", async () => {
     await act("commands.onCommand", "add-as-answer");
     await until(async () => (await host.badge()) === "?", { what: "a question mark" });
+    // The next press says the same in the same words.
+    await until(async () => (await host.worker(() => chrome.action.getTitle({}))) === "Cappy", {
+      what: "the title to be as before",
+    });
     await pressing("permissions.request", "add-as-answer");
     await until(async () => /no selected text/.test(await host.worker(() => chrome.action.getTitle({}))), {
       what: "the reason",
     });
     await select();
     assert.deepEqual(await pressing("permissions.request", "add-as-answer"), [{ permissions: ["scripting"] }]);
-    await until(async () => (await collection()).answers.at(-1).text === "First line\nSecond line", {
+    await until(async () => (await collection())?.answers.at(-1)?.text === "First line\nSecond line", {
       what: "the answer",
     });
     await until(async () => (await host.worker(() => chrome.action.getTitle({}))) === "Cappy", {
@@ -339,9 +346,9 @@ describe("selected text", () => {
     await until(async () => (await decision())?.text === "First line\nSecond line", { what: "the text" });
     assert.equal((await decision()).inFront, true);
     await until(async () => (await badge.texts()).includes("✓"), { what: "the badge ✓" });
-    const before = (await collection()).answers.length;
+    const before = (await collection())?.answers.length ?? 0;
     await menu("add-as-answer", "First line Second line");
-    await until(async () => (await collection()).answers.length === before + 1, { what: "the answer" });
+    await until(async () => (await collection())?.answers.length === before + 1, { what: "the answer" });
     assert.equal((await decision()).inFront, false);
     // In the event itself, because browsers do not allow it later.
     const [{ windowId }] = await pressing("sidePanel.open", "ask-about");
@@ -364,6 +371,10 @@ describe("selected text", () => {
 test("keys open the panel, and say when a page has no badges", async () => {
   const [{ windowId }] = await pressing("sidePanel.open", "open-panel");
   assert.equal(windowId, await host.worker(() => globalThis.tab.windowId));
+  const badge = await host.watchBadge();
   await host.worker(() => chrome.commands.onCommand.dispatch("focus-badge", { id: 999_999 }));
-  await until(async () => (await host.badge()) === "?", { what: "a question mark" });
+  await until(async () => /there are no badges/.test(await host.worker(() => chrome.action.getTitle({}))), {
+    what: "the reason",
+  });
+  await until(async () => (await badge.texts()).includes("?"), { what: "a question mark" });
 });

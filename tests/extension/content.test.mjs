@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { bundleText } from "../../extension/build.mjs";
-import { badges, fixtureFile, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import {
+  badges,
+  fixtureFile,
+  inBadges,
+  listenIn,
+  note,
+  noteSays,
+  openFixture,
+  pageTime,
+  ranked,
+  tell,
+  unfinished,
+} from "./fixtures/open.mjs";
 import { BARKS, BREAD, PAGES } from "./fixtures/pages.mjs";
 import { openChromium, sleep, unchanging, until } from "./harness.mjs";
 import { MINI } from "./mini.mjs";
@@ -199,7 +211,8 @@ test("regenerated answers that were seen before stay in the ranking", async (t) 
       { what: `rank ${rank} of ${of}` },
     );
   await ranked(page, 2);
-  await sleep(2500);
+  // Nothing shows when an answer that has no badge has settled.
+  await pageTime(page, 4000);
   assert.equal((await badges(page)).length, 2, "one answer alone has no badge");
   await page.evaluate(() => fixture.show(1));
   assert.equal((await only(2, 1)).best, true);
@@ -220,7 +233,7 @@ test("ChatGPT's keys: another answer in the same place is not an edit, and one t
     fixture.answer("cow");
     document.querySelector(".scroller").scrollTop = 1e6;
   }, BARKS);
-  await sleep(2500);
+  await pageTime(page, 4000);
   await page.evaluate(() => fixture.regenerate("dog"));
   await until(
     async () => {
@@ -245,7 +258,7 @@ test("on Claude a retried answer is not an edit of the one before", async (t) =>
   const page = await open(t, "https://claude.ai/chat/20", "claude.html");
   await ranked(page, 2);
   const groups = async () => (await tell(host, page, "report")).ranked;
-  await sleep(2000);
+  await pageTime(page, 4000);
   assert.equal(await groups(), 1);
   await page.evaluate(() => fixture.retry(2, "42"));
   await until(async () => (await groups()) === 2, { what: "both answers to count" });
@@ -270,7 +283,7 @@ test("on LibreChat another version of an answer is not an edit, and an unfinishe
     fixture.answer("cow");
     document.querySelector(".scroller").scrollTop = 1e6;
   }, BARKS);
-  await sleep(2500);
+  await pageTime(page, 4000);
   await page.evaluate(() => fixture.turnTo("another", "dog"));
   await until(
     async () => {
@@ -280,12 +293,11 @@ test("on LibreChat another version of an answer is not an edit, and an unfinishe
     { what: "the answer before to stay in the ranking" },
   );
   await engine.asked();
-  await page.evaluate(
-    (prompt) => fixture.pause(prompt, ["It says woof.", "It says moo."], 4000),
-    "What does a dog say?",
-  );
+  await unfinished(page, "What does a dog say?", ["It says woof.", "It says moo."]);
+  await pageTime(page, 4000);
   assert.deepEqual(await engine.asked(), [], "not before the mark goes");
-  await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
+  await page.evaluate(() => fixture.finish());
+  assert.equal((await engine.sent(2)).length, 2);
 });
 
 test("on LMArena the header of a block of code is not read, and its code is", async (t) => {
@@ -294,14 +306,7 @@ test("on LMArena the header of a block of code is not read, and its code is", as
   await engine.asked();
   await page.evaluate(() => fixture.battle("Write one line.", ["Here:", "print(1)"], ["So:", "print(2)"]));
   await until(() => tell(host, page, "report").then(({ ranked }) => ranked === 3), { what: "the battle" });
-  const asked = await until(
-    async () => {
-      const all = await engine.asked();
-      return all.length > 0 && all;
-    },
-    { what: "the answers to be sent" },
-  );
-  assert.deepEqual(asked, ["Here:\nprint(1)", "So:\nprint(2)"]);
+  assert.deepEqual(await engine.sent(2), ["Here:\nprint(1)", "So:\nprint(2)"]);
 });
 
 test("on LMArena no answer is finished as long as the site shows that one is being written", async (t) => {
@@ -315,7 +320,7 @@ test("on LMArena no answer is finished as long as the site shows that one is bei
   await sleep(3500);
   assert.deepEqual(await engine.asked(), []);
   await page.evaluate(() => document.querySelector("[aria-label='Stop generation']").remove());
-  await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
+  assert.equal((await engine.sent(2)).length, 2);
 });
 
 test("on Open WebUI columns that are buttons keep their badges, also when they are drawn again", async (t) => {
@@ -342,9 +347,11 @@ test("on Open WebUI columns that are buttons keep their badges, also when they a
     before.map(({ said }) => said),
   );
   assert.deepEqual(await engine.asked(), [], "known words are not scored again");
-  await page.evaluate((prompt) => fixture.pause(prompt, ["dog", "cow"], 4000), BARKS);
+  await unfinished(page, BARKS, ["dog", "cow"]);
+  await pageTime(page, 4000);
   assert.deepEqual(await engine.asked(), [], "not before the buttons come");
-  await until(async () => (await engine.asked()).length === 2, { what: "both to be scored" });
+  await page.evaluate(() => fixture.finish());
+  assert.equal((await engine.sent(2)).length, 2);
 });
 
 test("a page that is empty at first is recognised when it has content", async (t) => {
@@ -368,6 +375,7 @@ test("the badges of a host are removed when its permission is withdrawn", async 
   await host.grant(["http://notes.home.lan/*"]);
   const page = await open(t, "http://notes.home.lan:3000/c/1", "openwebui.html");
   const other = await open(t, "http://chat.home.lan:3000/c/4", "openwebui.html");
+  await until(async () => (await other.locator("[data-cappy]").count()) === 1, { what: "badges of the other host" });
   await page.bringToFront();
   await ranked(page, 2);
   await host.revoke(["http://notes.home.lan/*"]);
@@ -385,10 +393,14 @@ test("colours follow the page, whatever the browser prefers", async (t) => {
   await sleep(300);
   assert.equal((await badges(page))[0].dark, false);
   await page.evaluate(() => fixture.setDark(true));
-  await until(async () => (await badges(page)).every(({ dark }) => dark), { what: "dark badges" });
+  const all = async (wanted) => {
+    const found = await badges(page);
+    return found.length === 4 && found.every(({ dark }) => dark === wanted);
+  };
+  await until(() => all(true), { what: "dark badges" });
   await page.emulateMedia({ colorScheme: "light" });
   await page.evaluate(() => fixture.setDark(false));
-  await until(async () => (await badges(page)).every(({ dark }) => !dark), { what: "light badges" });
+  await until(() => all(false), { what: "light badges" });
   // A page that paints nothing shows the browser's own canvas, and colours may be written in other ways.
   for (const [color, dark] of [
     ["oklch(0.2 0.02 200)", true],
@@ -400,7 +412,7 @@ test("colours follow the page, whatever the browser prefers", async (t) => {
       document.body.style.background = color;
       for (const card of document.querySelectorAll(".card")) card.style.background = color;
     }, color);
-    await until(async () => (await badges(page)).every((badge) => badge.dark === dark), { what: `${color}` });
+    await until(() => all(dark), { what: `${color}` });
   }
 });
 
@@ -417,7 +429,7 @@ test("badges can be used by keyboard alone", async (t) => {
     [true, false],
   );
   await page.keyboard.press("Enter");
-  assert.match(await note(page), /^Rank 2 of 2\n[^]*Score -?0\.\d{4}[^]*, f32, on .*[^]*Go to the best answer/);
+  await noteSays(page, /^Rank 2 of 2\n[^]*Score -?0\.\d{4}[^]*, f32, on .*[^]*Go to the best answer/);
   await page.keyboard.press("Escape");
   assert.equal(await note(page), undefined);
   assert.deepEqual(
@@ -453,7 +465,7 @@ test("badges move with their answers and hide with them", async (t) => {
     document.querySelector(".scroller").scrollTop = 0;
     document.querySelector("ol").style.paddingTop = "60px";
   });
-  await until(async () => (await badges(page))[0].y === before[0].y + 44, { what: "badges further down" });
+  await until(async () => (await badges(page))[0]?.y === before[0].y + 44, { what: "badges further down" });
   await page.evaluate(() =>
     document.body.append(make("div", { id: "dialog", style: "position: fixed; inset: 0 50% 0 0; background: gray" })),
   );
@@ -478,21 +490,22 @@ test("nothing of the page is changed, and after badges are switched off nothing 
       for (const element of copy.querySelectorAll("[data-cappy]")) element.remove();
       return { ours, html: copy.outerHTML, focus: document.activeElement.tagName };
     });
+  t.after(() => host.settings({ on: true, sitesOff: [] }));
   await host.settings({ on: false });
   const page = await open(t, "https://chatgpt.com/c/7", "chatgpt.html");
   await sleep(500);
   const untouched = await shot(page);
   assert.equal(untouched.ours, 0);
-  const connected = await engine.ports();
+  await until(async () => (await engine.ports()) === 0, { what: "the ports of closed pages to close" });
   await host.settings({ on: true });
   await ranked(page, 2);
-  assert.equal(await engine.ports(), connected + 1);
+  assert.equal(await engine.ports(), 1);
   const during = await shot(page);
   assert.deepEqual(during, { ...untouched, ours: 1 });
   await host.settings({ sitesOff: ["chatgpt"] });
   await until(async () => (await shot(page)).ours === 0, { what: "badges to vanish" });
   assert.deepEqual(await shot(page), untouched);
-  await until(async () => (await engine.ports()) === connected, { what: "the port to close" });
+  await until(async () => (await engine.ports()) === 0, { what: "the port to close" });
   // Changes are not watched any more.
   await page.evaluate(() => {
     fixture.prompt("Again?");
@@ -506,6 +519,7 @@ test("nothing of the page is changed, and after badges are switched off nothing 
 
 test("the badge style applies at once", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/8", "chatgpt.html");
+  t.after(() => host.settings({ badge: "full" }));
   await ranked(page, 2);
   await host.settings({ badge: "rank" });
   await until(async () => (await badges(page)).map(({ shows }) => shows).join() === "#2,★#1", { what: "ranks alone" });
@@ -540,19 +554,14 @@ test("a second injection changes nothing", async (t) => {
 
 test("a failure is shown, and can be tried again", async (t) => {
   const page = await open(t, "https://chatgpt.com/c/10", "chatgpt.html");
+  t.after(() => host.settings({ model: MINI }));
   await ranked(page, 2);
   await host.settings({ model: { kind: "url", url: "http://127.0.0.1:9/no-model/" } });
-  const failed = await until(
-    async () => {
-      const all = await badges(page);
-      return all.length === 2 && all.every(({ shows }) => shows === "!") && all;
-    },
-    { what: "badges that say that it failed", ms: 20_000 },
-  );
-  assert.equal(failed[0].said, "The answers could not be ranked");
+  const isFailed = ({ shows, said }) => shows === "!" && said === "The answers could not be ranked";
+  await until(async () => (await badges(page)).map(isFailed).join() === "true,true", { what: "badges that say so" });
   await tell(host, page, "focus-badge");
   await page.keyboard.press("Enter");
-  assert.match(await note(page), /could not be ranked\n[^]*\S+[^]*Try again/);
+  await noteSays(page, /could not be ranked\n[^]*\S+[^]*Try again/);
   assert.notEqual((await tell(host, page, "report")).problem, "");
   await host.settings({ model: MINI });
   await ranked(page, 2);

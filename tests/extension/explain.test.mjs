@@ -53,5 +53,8 @@ test("a badge's note tells what carried its score, when asked, by keyboard alone
   assert.equal(sign, whole > rest ? "+" : "−", said);
   await page.keyboard.press("Escape");
   await page.keyboard.press("Enter");
+  await until(async () => /^Rank 1 of 2[^]*What carried this score\?/.test(await note(page)), {
+    what: "the note again",
+  });
   assert.doesNotMatch(await note(page), /the score: /, "what was found is not kept");
 });

@@ -8,7 +8,7 @@
 //   await host.worker((x) => chrome.tabs.query(x), {});    // runs in the service worker
 //   await host.killWorker(); await host.offscreenCount(); await host.closeOffscreen();
 //   await host.settings({ idleMinutes: 1 });               // changes settings as the options page does
-//   await host.useMini();                                  // chooses cappy-mini in place of the extension's own model
+//   await host.useMini();                                  // chooses cappy-mini on the CPU in place of the extension's own model
 //   await host.kept(); await host.forget();                // what the background stores, and deletes
 //   host.complaints                                        // uncaught errors and policy violations of all pages
 //   await host.close();
@@ -185,11 +185,14 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
     /** Changes settings, as the options page does. */
     settings: (change) => ask({ type: "store", name: "settings", fields: change }),
 
-    /** Makes cappy-mini the chosen model, with settings that go with it. Forgotten like other settings. */
+    /**
+     * Makes cappy-mini the chosen model, with settings that go with it. Forgotten like other settings. On the CPU, because
+     * each load may otherwise find another device to be the faster one, and the scores of two devices are not equal to the bit.
+     */
     async useMini(change = {}) {
       asking ??= await host.openPage();
       await copyMini(asking);
-      await host.settings({ model: MINI, ...change });
+      await host.settings({ model: MINI, device: "cpu", ...change });
     },
 
     /** What the background keeps, by name: `settings`, `collection`, `ranking`, `decision`. What is not there is missing. */
@@ -241,9 +244,32 @@ export async function openChromium({ args = [], profile, colorScheme } = {}) {
       return evaluateIn(found.targetId, act, args);
     },
 
-    /** Closes the offscreen document, as a crash would. */
+    /** Closes the offscreen document, as a crash would, and waits until it is gone. Another one may be there by then. */
     async closeOffscreen() {
-      for (const { targetId } of await offscreens()) await browser.send("Target.closeTarget", { targetId });
+      const closed = (await offscreens()).map(({ targetId }) => targetId);
+      for (const targetId of closed) await browser.send("Target.closeTarget", { targetId });
+      while ((await offscreens()).some(({ targetId }) => closed.includes(targetId))) await sleep(20);
+    },
+
+    /** The state of the engine, as it tells those who connect to it; nothing where it does not run. */
+    async engineState() {
+      asking ??= await host.openPage();
+      return asking.evaluate(
+        () =>
+          new Promise((resolve) => {
+            const port = chrome.runtime.connect({ name: "cappy-engine-1" });
+            port.onMessage.addListener(({ type, state }) => {
+              if (type !== "state") return;
+              port.disconnect();
+              resolve(state);
+            });
+            port.onDisconnect.addListener(() => {
+              // Browsers log an error that is not read.
+              void chrome.runtime.lastError;
+              resolve(undefined);
+            });
+          }),
+      );
     },
 
     /** The text of the toolbar's badge. */

@@ -2,11 +2,21 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { badges, inBadges, listenIn, note, openFixture, ranked, tell } from "./fixtures/open.mjs";
+import { badges, inBadges, listenIn, noteSays, openFixture, pageTime, ranked, tell } from "./fixtures/open.mjs";
 import { openChromium, sleep, unchanging, until } from "./harness.mjs";
 
 /** The longest that a page may stand still for the content script's sake, in ms. Slow machines of two cores are meant. */
 const LONGEST = 400;
+
+/**
+ * Tries up to three times whether a page stands still for too long: something else that the machine does may stop it for
+ * as long once, and what the content script does takes its time in every try.
+ */
+async function notTooLong(what, longestOf) {
+  const all = [];
+  while (all.length < 3 && !(all.at(-1) < LONGEST)) all.push(await longestOf());
+  assert.ok(all.at(-1) < LONGEST, `the page stood still for ${all.join(", ")} ms ${what}`);
+}
 
 let host, engine;
 let visits = 0;
@@ -40,7 +50,7 @@ test("markup and scripts in answers count as text, and hidden text does not", as
   assert.match(asked[1], /^<script>pwned = 2<\/script><img src=x/);
   await tell(host, page, "focus-badge");
   await page.keyboard.press("Enter");
-  assert.match(await note(page), /^Rank 1 of 2, the best/);
+  await noteSays(page, /^Rank 1 of 2, the best/);
   assert.deepEqual(await inBadges(page, (root) => root.querySelectorAll("img, script, a, iframe").length), 0);
   assert.equal(await page.evaluate(() => window.pwned), undefined);
 });
@@ -51,6 +61,11 @@ test("of 10,000 answers the newest are ranked and the others counted, and nothin
     [10_000, { prompts: 1, answers: 10_000, ranked: 1, left: 9936 }],
     [1, { prompts: 10_000, answers: 10_000, ranked: 0, left: 8976 }],
   ])) {
+    await notTooLong(`with ${each} answers to a prompt`, () => longestOf(each, expected));
+  }
+
+  /** How long a page with 10,000 answers stands still, of which so many each are to one prompt. */
+  async function longestOf(each, expected) {
     const page = await open(t);
     await page.bringToFront();
     await page.evaluate((each) => fixture.many(10_000, each), each);
@@ -74,39 +89,39 @@ test("of 10,000 answers the newest are ranked and the others counted, and nothin
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     });
-    const longest = await page.evaluate(() => fixture.longest());
-    assert.ok(longest < LONGEST, `the page stood still for ${longest} ms with ${each} answers to a prompt`);
+    return page.evaluate(() => fixture.longest());
   }
 });
 
 test("answers of a megabyte are read as far as a model reads", async (t) => {
+  await notTooLong("with answers of a megabyte", () => longestOfHuge(t));
+});
+
+/** How long a page with answers of a megabyte stands still. */
+async function longestOfHuge(t) {
   const page = await open(t);
   await page.evaluate(() => fixture.huge());
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   await page.evaluate(() => fixture.rest());
   await until(async () => (await tell(host, page, "report")).ranked === 1, { what: "a ranking" });
-  const asked = await until(
-    async () => {
-      const now = await engine.asked();
-      return now.length > 0 && now;
-    },
-    { what: "answers to be sent" },
-  );
+  const asked = await engine.sent(2);
   assert.deepEqual(
     asked.map(({ length }) => length <= 20_000),
     asked.map(() => true),
   );
   assert.ok(asked[0].startsWith("dog dog dog") && asked[1].startsWith("cow moo cow moo"));
   await sleep(1500);
-  const longest = await page.evaluate(() => fixture.longest());
-  assert.ok(longest < LONGEST, `the page stood still for ${longest} ms`);
   assert.equal((await tell(host, page, "report")).problem, "");
-});
+  return page.evaluate(() => fixture.longest());
+}
 
 test("an answer that changes for ever is scored now and then, and its badge says so", async (t) => {
   const page = await open(t);
   await page.evaluate(() => fixture.restless());
-  await sleep(6000);
+  const began = performance.now();
+  await until(async () => / so far/.test((await badges(page))[1]?.said), { what: "a score of what does not change" });
+  // Long before the other answer is scored, which is after ten seconds of the page.
+  await pageTime(page, Math.max(6000 - (performance.now() - began), 0));
   const early = await badges(page);
   assert.deepEqual(
     early.map(({ said }) => said.replace(/-?\d+\.\d+/, "0")),
@@ -193,6 +208,6 @@ test("under the strictest policy badges look as they should", async (t) => {
   assert.deepEqual(look, ["fixed", "rgb(10, 106, 88)", "10px"]);
   await tell(host, page, "focus-badge");
   await page.keyboard.press("Enter");
-  assert.match(await note(page), /^Rank 2 of 2/);
+  await noteSays(page, /^Rank 2 of 2/);
   assert.deepEqual(host.complaints, []);
 });

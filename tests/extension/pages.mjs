@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { chromiumPath } from "../web/browser.mjs";
-import { openChromium } from "./harness.mjs";
+import { openChromium, until } from "./harness.mjs";
 import { modelFiles } from "./model-server.mjs";
 
 export const noBrowser = chromiumPath ? false : "no Chromium; set CHROME_PATH";
@@ -30,8 +30,30 @@ export async function write(page, instruction, answers) {
   await fields.nth(before + answers.length - 1).waitFor();
 }
 
-/** Waits until the panel has ranked. */
-export const ranked = (page) => page.locator("#copy-result").waitFor();
+/** Waits until the panel has ranked, and has stored the ranking: before that it begins no other, and marks no answers. */
+export async function ranked(page) {
+  await page.locator("#copy-result").waitFor();
+  await page.locator("#cancel").waitFor({ state: "hidden" });
+}
+
+/**
+ * Presses a switch or a radio button and waits until it shows the choice. Playwright's own `check` looks once, and what
+ * is drawn of earlier settings may show the choice before for a moment.
+ */
+export async function choose(control, on = true) {
+  await until(async () => (await control.isChecked()) !== on, { what: "the other choice to be shown" });
+  await control.click();
+  await until(async () => (await control.isChecked()) === on, { what: "the choice to be shown" });
+}
+
+/**
+ * Makes the timers of a page ten times as long, as an init script. What comes from elsewhere before the pause is over
+ * after which writing is stored comes before its end on a slow machine, too.
+ */
+export const slowTimers = () => {
+  const { setTimeout } = window;
+  /** @type {any} */ (window).setTimeout = (act, ms, ...args) => setTimeout(act, 10 * ms, ...args);
+};
 
 /** A browser for the tests of a suite. Its parts are there once the suite has begun. */
 export function setUp() {
@@ -73,6 +95,22 @@ export function setUp() {
       }
     },
 
+    /**
+     * Waits until the engine has loaded the model of this name, and the page shows these words. A page shows the name of
+     * a model as soon as that is chosen, for a moment beside the state of the one before, which may be ready, too.
+     */
+    async ready(page, name, words) {
+      let state;
+      const isLoaded = async () => {
+        state = await pages.host.engineState();
+        return state?.phase === "ready" && state.model === name;
+      };
+      await until(isLoaded, { ms: 60_000 }).catch(() => {
+        throw new Error(`waited in vain for ${name} to be loaded; the engine's state is ${JSON.stringify(state)}`);
+      });
+      await page.locator("#model", { hasText: words }).waitFor();
+    },
+
     panel: (act, options) => pages.open("panel/panel.html", act, options),
     options: (act, more) => pages.open("options/options.html", act, more),
 
@@ -84,6 +122,21 @@ export function setUp() {
       } finally {
         await page.close();
       }
+    },
+
+    /** Deletes what is stored and all thumbs, and waits for that: a page that is closed meanwhile may end it. */
+    async reset(settings = {}) {
+      await pages.inPage(async () => {
+        await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
+        for (const { name } of await indexedDB.databases()) {
+          await new Promise((resolve, reject) => {
+            const deleting = indexedDB.deleteDatabase(name);
+            deleting.addEventListener("success", resolve);
+            deleting.addEventListener("error", reject);
+          });
+        }
+      });
+      await pages.host.useMini(settings);
     },
 
     stored: () => pages.host.kept(),

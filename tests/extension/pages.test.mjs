@@ -12,7 +12,7 @@ import { dropOn } from "../web/drop.mjs";
 import { unchanging, until } from "./harness.mjs";
 import { MINI } from "./mini.mjs";
 import { padded, serveModel } from "./model-server.mjs";
-import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
+import { ANSWERS, button, choose, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
 
 const CHAT = `<!doctype html><title>chat</title>
   <p data-message-author-role="user">${QUESTION}</p>
@@ -62,15 +62,18 @@ describe("the popup and the options", { skip: noBrowser }, () => {
           { kind: "embedded" },
           "or the next ranking would begin the download again",
         );
+        await pages.ready(page, "Cappy-small", /^Cappy-small.*Ready/);
         await page.locator("#stored li", { hasText: /not complete/ }).waitFor();
         site.asked.length = 0;
+        site.stall = 8_000_000;
         await button(page, "Look up").click();
         await page.getByRole("heading", { name: /^Download the rest of http.+: \d(\.\d+)? MB\?$/ }).waitFor();
         assert.match(await page.locator("#url-cost").innerText(), /goes on where it stopped/);
-        site.go();
         await button(page, "Download and use").click();
-        // By its address: the extension's own model is ready too, and shown until the download begins.
-        await page.locator("#model", { hasText: /^http.*Ready · f32/ }).waitFor();
+        // The extension's own model is ready, too, and for a moment that is shown beside the address.
+        await page.locator("#model", { hasText: /^http.*Downloading · [678]\.\d+ MB of 1\d\.\d MB/ }).waitFor();
+        site.go();
+        await pages.ready(page, site.url, /^http.*Ready · f32/);
         const again = site.asked.filter(({ from, to }) => from < 4 * 2 ** 20 && to - from > 1e6);
         assert.deepEqual(again, [], "what was there is not downloaded again");
         assert.ok(
@@ -109,8 +112,8 @@ describe("the popup and the options", { skip: noBrowser }, () => {
       assert.equal((await pages.settings()).idleMinutes, undefined, "too short");
       await page.locator("#idle").fill("7");
       await page.keyboard.press("Tab");
-      await page.getByLabel("Only which answer is best").check();
-      await page.getByLabel("Show badges on pages").uncheck();
+      await choose(page.getByLabel("Only which answer is best"));
+      await choose(page.getByLabel("Show badges on pages"), false);
       await until(async () => (await pages.settings()).on === false);
       const { dtype, idleMinutes, badge } = await pages.settings();
       assert.deepEqual([dtype, idleMinutes, badge], ["f32", 7, "best"]);
@@ -163,17 +166,18 @@ describe("the popup and the options", { skip: noBrowser }, () => {
         assert.match(await page.locator("#folder-name").inputValue(), /^M-der-model-\w+$/);
         assert.equal(await page.locator("#plan li").count(), 3, "only what the model needs");
         await page.locator("#folder-name").fill("mine");
-        await slowWrites(page, 300);
+        await holdWrites(page, 1);
         await button(page, "Copy and use").click();
         await page.locator("#plan progress").waitFor();
+        await page.locator("#plan", { hasText: /^Copied / }).waitFor();
         await button(page, "Cancel copying the model").click();
+        await page.evaluate(() => globalThis.goOn());
         await page.getByText("Cancelled. Nothing was stored.").waitFor();
         assert.deepEqual(await picked(), {});
-        await slowWrites(page, 0);
         await page.locator("#files-input").setInputFiles(Object.keys(files).map((name) => join(folder, name)));
         await page.locator("#folder-name").fill("mine");
         await button(page, "Copy and use").click();
-        await page.locator("#model", { hasText: /^Folder mineReady · q4/ }).waitFor();
+        await pages.ready(page, "Folder mine", /^Folder mineReady · q4/);
         assert.deepEqual((await pages.settings()).model, { kind: "folder", name: "mine" });
         assert.deepEqual(
           (await picked()).mine,
@@ -252,7 +256,7 @@ describe("the popup and the options", { skip: noBrowser }, () => {
         assert.deepEqual((await offered()).sort(), files);
         await page.locator("#folder-name").fill("chain");
         await button(page, "Copy and use").click();
-        await page.locator("#model", { hasText: /^Folder chainReady/ }).waitFor();
+        await pages.ready(page, "Folder chain", /^Folder chainReady/);
         const { chain } = await picked();
         assert.deepEqual(
           Object.entries(chain)
@@ -268,6 +272,8 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     }));
 
   test("deleting everything leaves nothing", async () => {
+    // What is counted below must not be what a test before has left that failed.
+    await emptyStorage();
     await pages.host.grant(["https://claude.ai/*"]);
     await pages.panel(async (page) => {
       await write(page, QUESTION, ANSWERS);
@@ -285,15 +291,18 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     });
     await pages.options(
       async (page) => {
+        // How weights are held is a matter of the GPU.
+        await pages.host.settings({ device: "gpu" });
         await page.locator("#dtype").selectOption("f32");
         await page
           .locator("#files-input")
           .setInputFiles(Object.entries(pages.files).map(([name, buffer]) => ({ name, mimeType: "", buffer })));
         await button(page, "Copy and use").click();
-        await page.locator("#model", { hasText: /^Folder modelReady/ }).waitFor();
+        await pages.ready(page, "Folder model", /^Folder modelReady/);
         await button(page, "Delete everything").click();
         const dialog = page.getByRole("dialog", { name: "Delete everything?" });
         await button(dialog, "Keep it").click();
+        await dialog.waitFor({ state: "hidden" });
         assert.ok((await pages.stored()).collection);
         await button(page, "Delete everything").click();
         await button(dialog, "Delete everything").click();
@@ -326,33 +335,37 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     assert.deepEqual(left, { databases: [], caches: [], origins: [], scripting: false });
   });
 
-  test("the popup recognises a site, asks for the permission, shows what is found, and switches badges off", async () => {
+  test("the popup recognises a site, asks for the permission, shows what is found, and switches badges off", async (t) => {
+    t.after(() => pages.host.revoke(["https://chatgpt.com/*"], ["scripting"]));
     await pages.host.forget();
     await pages.host.useMini();
     await pages.host.serve("https://chatgpt.com/c/1", { body: CHAT });
     const site = await pages.host.openSite("https://chatgpt.com/c/1", { body: CHAT });
+    t.after(() => site.close());
     await popupOn(site, async (popup) => {
       await button(popup, "Show badges on chatgpt.com").waitFor();
       await agreeTo("https://chatgpt.com/*");
       await button(popup, "Show badges on chatgpt.com").click();
       await popup.getByText("3 answers to 2 prompts; 1 prompt has badges.").waitFor();
-      await popup.getByLabel("Badges on chatgpt.com").uncheck();
+      await choose(popup.getByLabel("Badges on chatgpt.com"), false);
       await until(async () => (await pages.settings()).sitesOff.includes("chatgpt"));
       await popup.getByText("3 answers").waitFor({ state: "detached" });
-      await popup.getByLabel("Badges on chatgpt.com").check();
+      await choose(popup.getByLabel("Badges on chatgpt.com"));
       await popup.getByText("1 prompt has badges.").waitFor();
-      await popup.getByRole("switch", { name: "Badges", exact: true }).uncheck();
+      const everywhere = popup.getByRole("switch", { name: "Badges", exact: true });
+      await choose(everywhere, false);
       await popup.getByText("Badges are switched off everywhere.").waitFor();
       assert.equal((await pages.settings()).on, false);
-      await popup.getByRole("switch", { name: "Badges", exact: true }).check();
+      await choose(everywhere);
       await popup.getByText("1 prompt has badges.").waitFor();
     });
-    await site.close();
-    await pages.host.revoke(["https://chatgpt.com/*"], ["scripting"]);
   });
 
-  test("the popup looks at other pages when asked, and says where it is not allowed to", async () => {
+  test("the popup looks at other pages when asked, and says where it is not allowed to", async (t) => {
+    await pages.host.forget();
+    await pages.host.useMini();
     const page = await pages.host.openSite("https://example.org/", { body: CHAT });
+    t.after(() => page.close());
     await page.bringToFront();
     await grantActiveTab(page);
     await popupOn(page, async (popup) => {
@@ -381,23 +394,26 @@ describe("the popup and the options", { skip: noBrowser }, () => {
       await button(popup, "Open the side panel").click();
       await until(async () => (await panels()) === 1);
     });
-    await page.close();
   });
 
   test("everything can be reached by keyboard, with the focus in sight", async () => {
-    for (const [path, tab] of [
-      ["panel/panel.html"],
-      ["panel/panel.html", "Decide"],
-      ["options/options.html"],
-      ["popup/popup.html"],
-    ]) {
+    /** @type {[path: string, lists: string[], tab?: string][]} */
+    const all = [
+      ["panel/panel.html", []],
+      ["panel/panel.html", [], "Decide"],
+      ["options/options.html", ["#sites li", "#stored li", "#folders li"]],
+      ["popup/popup.html", ["#page > *"]],
+    ];
+    for (const [path, lists, tab] of all) {
       await pages.open(path, async (page) => {
+        // Some controls appear only after the page has read what is stored.
+        await page.locator("#model", { hasText: /^Folder cappy-mini/ }).waitFor();
+        for (const list of lists) await page.locator(list).first().waitFor();
         if (tab) await page.getByRole("tab", { name: tab }).click();
         // Of tabs and of radio buttons the key leads to the chosen one, and arrows lead to the others.
         const controls = page.locator(
           "button:not([role=tab][aria-selected=false]):visible, input:visible:not([type=radio]), select:visible, textarea:visible, input[type=radio]:checked:visible",
         );
-        // Some controls appear only after the page has read what is stored.
         await unchanging(() => controls.count());
         const missed = new Set(
           await controls.evaluateAll((all) =>
@@ -468,13 +484,32 @@ describe("the popup and the options", { skip: noBrowser }, () => {
     return others;
   };
 
-  /** Writing a file takes its time in this page. */
-  const slowWrites = (page, ms) =>
-    page.evaluate((ms) => {
-      globalThis.fast ??= FileSystemFileHandle.prototype.createWritable;
+  /** After so many files, writing another one waits in this page until `goOn()` is called. */
+  const holdWrites = (page, files) =>
+    page.evaluate((files) => {
+      const { createWritable } = FileSystemFileHandle.prototype;
+      const held = new Promise((resolve) => {
+        globalThis.goOn = () => resolve(undefined);
+      });
       FileSystemFileHandle.prototype.createWritable = async function () {
-        await new Promise((resolve) => setTimeout(resolve, ms));
-        return fast.call(this);
+        files -= 1;
+        if (files < 0) await held;
+        return createWritable.call(this);
       };
-    }, ms);
+    }, files);
+
+  /** Deletes the settings, all models and measurements; what the engine has open is closed a moment later. */
+  const emptyStorage = async () => {
+    await pages.host.forget();
+    const emptied = () =>
+      pages.inPage(async () => {
+        const root = await navigator.storage.getDirectory();
+        const names = [];
+        for await (const name of root.keys()) names.push(name);
+        const deleted = names.map((name) => root.removeEntry(name, { recursive: true }));
+        const kept = (await caches.keys()).map((name) => caches.delete(name));
+        return (await Promise.allSettled([...deleted, ...kept])).every(({ status }) => status === "fulfilled");
+      });
+    await until(emptied, { what: "the storage to be emptied" });
+  };
 });

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 
 import { badges, openFixture, ranked as rankedBadges } from "./fixtures/open.mjs";
 import { unchanging, until } from "./harness.mjs";
-import { button, noBrowser, setUp } from "./pages.mjs";
+import { button, choose, noBrowser, setUp } from "./pages.mjs";
 
 const EGG = "How do I boil an egg for breakfast?";
 const NOON = "The train leaves at noon.";
@@ -30,13 +30,7 @@ const THUMBS = [
 describe("teaching", { skip: noBrowser }, () => {
   const pages = setUp();
 
-  const reset = async (settings = {}) => {
-    await pages.inPage(async () => {
-      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
-      for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
-    });
-    await pages.host.useMini({ learn: true, ...settings });
-  };
+  const reset = (settings = {}) => pages.reset({ learn: true, ...settings });
   const keep = (thumbs) =>
     pages.inPage(async (thumbs) => {
       for (const [instruction, answer, liked] of thumbs) {
@@ -61,6 +55,8 @@ describe("teaching", { skip: noBrowser }, () => {
     client.evaluate(
       async ([instruction, answers]) => {
         const scores = [];
+        // So that the engine knows the newest settings.
+        await client.load();
         await client.score(instruction, answers, {
           onScored: (first, batch) =>
             batch.forEach(({ score }, at) => {
@@ -85,7 +81,9 @@ describe("teaching", { skip: noBrowser }, () => {
         await page
           .getByText(/^Learned from 6 lessons in \d+ steps on /)
           .first()
-          .waitFor({ timeout: 60_000 });
+          .waitFor({ timeout: 180_000 });
+        // The result is in the settings, and comes in another message than the end.
+        await button(page, "Cancel teaching").waitFor({ state: "hidden" });
         const {
           taught: [taught],
         } = await pages.settings();
@@ -132,7 +130,7 @@ describe("teaching", { skip: noBrowser }, () => {
             /^Learned from 6 lessons in \d+ steps on .+ Error on lessons held out: \d\.\d{4} before, \d\.\d{4} after\.$/,
           )
           .first()
-          .waitFor({ timeout: 60_000 });
+          .waitFor({ timeout: 180_000 });
         // The result is in the settings, and comes in another message than the end.
         await button(page, "Cancel teaching").waitFor({ state: "hidden" });
         assert.equal(await page.getByLabel("Use what it learned").isChecked(), true);
@@ -148,15 +146,15 @@ describe("teaching", { skip: noBrowser }, () => {
         const learned = await scores();
         assert.ok(learned[0] - learned[1] > before[0] - before[1] + 0.05, `${before} became ${learned}`);
         await chat.bringToFront();
-        await until(async () => (await badges(chat))[0].score.toFixed(2) === learned[0].toFixed(2), {
+        await until(async () => (await badges(chat))[0]?.score.toFixed(2) === learned[0].toFixed(2), {
           what: "badges to follow",
         });
 
         await page.bringToFront();
-        await page.getByLabel("Use what it learned").uncheck();
+        await choose(page.getByLabel("Use what it learned"), false);
         await until(async () => (await pages.settings()).useLearned === false);
         assert.deepEqual(await scores(), before, "switched off");
-        await page.getByLabel("Use what it learned").check();
+        await choose(page.getByLabel("Use what it learned"));
         await until(async () => (await pages.settings()).useLearned === true);
         assert.deepEqual(await scores(), learned, "switched on again");
         await pages.host.settings({ learn: false });
@@ -167,9 +165,10 @@ describe("teaching", { skip: noBrowser }, () => {
         // Once more: what was learned before makes room.
         await button(page, "Teach").click();
         await until(async () => ((await pages.settings()).taught[0]?.name ?? taught.name) !== taught.name, {
-          ms: 60_000,
+          ms: 180_000,
           what: "to be taught again",
         });
+        await button(page, "Cancel teaching").waitFor({ state: "hidden" });
         await until(async () => (await adaptations()).length === 1, { what: "the first one to be deleted" });
         assert.deepEqual(await scores(), learned, "the same lessons teach the same");
 
@@ -190,7 +189,7 @@ describe("teaching", { skip: noBrowser }, () => {
         await page
           .getByText(/^Learned from 6 lessons/)
           .first()
-          .waitFor({ timeout: 60_000 });
+          .waitFor({ timeout: 180_000 });
       },
       { stay: true },
     );
@@ -210,7 +209,9 @@ describe("teaching", { skip: noBrowser }, () => {
   });
 
   /** Puts a stand-in for the package's `adapt` into the engine, which does what `fake` is told. */
-  const standIn = async () => {
+  const standIn = async (t) => {
+    // Also where a test fails, so that the next one does not find what this one teaches.
+    t.after(() => pages.host.closeOffscreen());
     await pages.inPage(() => chrome.runtime.sendMessage({ v: 1, to: "background", type: "ensure-engine" }));
     await pages.host.offscreen(async () => {
       const { Scorer } = await import("/cappy-web/index.js");
@@ -232,10 +233,10 @@ describe("teaching", { skip: noBrowser }, () => {
   const begun = (count = 1) =>
     until(() => fake((fake, count) => fake.calls.length === count, count), { what: "teaching" });
 
-  test("teaching shows its progress on every page, and can be cancelled on any", async () => {
+  test("teaching shows its progress on every page, and can be cancelled on any", async (t) => {
     await reset();
     await keep(THUMBS.slice(0, 3));
-    await standIn();
+    await standIn(t);
     await pages.options(
       async (page) => {
         await button(page, "Teach").click();
@@ -285,6 +286,8 @@ describe("teaching", { skip: noBrowser }, () => {
       async (panel) => {
         await fake((fake) => fake.step({ step: 5, steps: 8, loss: 0.1, heldOut: null }));
         await panel.getByText("Step 5 of 8 · error 0.1000").waitFor();
+        // Without lessons, which a page counts a moment after it was opened, its buttons do nothing.
+        await panel.getByText("2 lessons to learn from.").waitFor();
         await fake((fake) => fake.fail("out-of-memory"));
         await panel.getByRole("heading", { name: "The graphics memory is full" }).waitFor();
         await button(panel, "Try again").click();
@@ -296,14 +299,14 @@ describe("teaching", { skip: noBrowser }, () => {
       },
       { stay: true },
     );
-    await pages.host.closeOffscreen();
   });
 
-  test("teaching holds out lessons where there are enough, and only pages of the extension may ask for it", async () => {
+  test("teaching holds out lessons where there are enough, and only pages of the extension may ask for it", async (t) => {
     await reset();
     await keep(THUMBS);
-    await standIn();
+    await standIn(t);
     const page = await pages.host.openPage();
+    t.after(() => page.close());
     await page.evaluate(() => {
       globalThis.port = chrome.runtime.connect({ name: "cappy-engine-1" });
       globalThis.heard = [];
@@ -315,7 +318,6 @@ describe("teaching", { skip: noBrowser }, () => {
     const heard = await until(() => page.evaluate(() => heard.includes("aborted") && heard.includes("done") && heard), {
       what: "the end",
     });
-    await page.close();
     assert.deepEqual(heard.filter((what) => what !== "state").sort(), [
       "aborted",
       "busy",
@@ -328,6 +330,7 @@ describe("teaching", { skip: noBrowser }, () => {
     assert.equal(heldOut, 0.2);
     await pages.host.grant(["https://chatgpt.com/*"]);
     const chat = await openFixture(pages.host, "https://chatgpt.com/c/2", "chatgpt.html");
+    t.after(() => chat.close());
     for (const type of ["teach", "stop-teaching"]) {
       const said = await pages.host.worker(async (type) => {
         const [{ id }] = await chrome.tabs.query({ url: "https://chatgpt.com/c/2" });
@@ -341,15 +344,13 @@ describe("teaching", { skip: noBrowser }, () => {
               port.onMessage.addListener(({ type }) => heard.push(type));
               port.onDisconnect.addListener(() => resolve([...heard, "cut"]));
               port.postMessage({ v: 1, type, id: 1 });
-              setTimeout(() => resolve([...heard, "silence"]), 5000);
+              setTimeout(() => resolve([...heard, "silence"]), 20_000);
             }),
         });
         return result;
       }, type);
       assert.deepEqual(said, ["state", "cut"], "content scripts are not told of teaching either");
     }
-    await chat.close();
-    await pages.host.closeOffscreen();
   });
 
   test("teaching without lessons is refused", async () => {

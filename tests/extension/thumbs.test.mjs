@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import { bundleText } from "../../extension/build.mjs";
 import { badges, inBadges, openFixture, ranked as rankedBadges, tell } from "./fixtures/open.mjs";
 import { sleep, unchanging, until } from "./harness.mjs";
-import { ANSWERS, button, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
+import { ANSWERS, button, choose, noBrowser, QUESTION, ranked, setUp, write } from "./pages.mjs";
 
 const EGG = "How do I boil an egg for breakfast?";
 const NOON = "The train leaves at noon.";
@@ -29,7 +29,7 @@ async function thumbs(page) {
             focused: root.activeElement === thumb,
           };
         });
-        return { up, down, role: each.role, name: each.ariaLabel };
+        return { up, down, role: each.role, name: each.ariaLabel, refused: /^Not counted/.test(each.title) };
       }),
   );
   const sorted = (all ?? []).sort((a, b) => a.up.y - b.up.y || a.up.x - b.up.x);
@@ -71,13 +71,25 @@ describe("thumbs", { skip: noBrowser }, () => {
     until(async () => opinions(await thumbs(page)) === wanted, { what: `thumbs ${wanted}` });
   /** Where all thumbs in sight are, and which are pressed, as text. */
   const places = async (page) => JSON.stringify(await thumbs(page));
-  /** Presses a thumb once all stand still, no sooner than a person could who sees it. */
+  /**
+   * Does what presses a thumb, no sooner than a person could who sees it, and again where it did not count because a
+   * busy browser had not found out yet that the thumb is in sight.
+   */
+  const counted = (page, number, act) =>
+    until(
+      async () => {
+        await sleep(600);
+        await act();
+        return !(await thumbs(page))[number].refused;
+      },
+      { what: "the press to count" },
+    );
+  /** Presses a thumb once all stand still. */
   const press = async (page, { place: [number, way] }) => {
     await unchanging(() => places(page));
     const { x, y } = (await thumbs(page))[number][way];
     await page.mouse.move(x, y);
-    await sleep(600);
-    await page.mouse.click(x, y);
+    await counted(page, number, () => page.mouse.click(x, y));
   };
 
   /** The lessons as they are exported in the options. */
@@ -85,9 +97,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     let found;
     await pages.options(
       async (page) => {
-        const download = page.waitForEvent("download");
-        await button(page, "Export as JSON lines").click();
-        const file = await download;
+        const [file] = await Promise.all([page.waitForEvent("download"), button(page, "Export as JSON lines").click()]);
         assert.equal(file.suggestedFilename(), "cappy-lessons.jsonl");
         found = (await readFile(await file.path(), "utf8"))
           .trimEnd()
@@ -106,13 +116,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     assert.deepEqual(found, wanted);
   }
 
-  const reset = async (settings = {}) => {
-    await pages.inPage(async () => {
-      await chrome.runtime.sendMessage({ v: 1, to: "background", type: "delete-stored" });
-      for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name);
-    });
-    await pages.host.useMini(settings);
-  };
+  const reset = (settings = {}) => pages.reset(settings);
   const databases = () =>
     pages.inPage(async () =>
       (await indexedDB.databases()).map(({ name }) => name).filter((name) => name !== "cappy-kept"),
@@ -141,6 +145,8 @@ describe("thumbs", { skip: noBrowser }, () => {
     });
     await pages.options(
       async (options) => {
+        // By then the page has read what is stored.
+        await options.locator("#stored", { hasText: /Lessons from your thumbs\s*none/ }).waitFor();
         assert.equal(await options.getByRole("switch", { name: "Learn from my choices" }).isChecked(), false);
         assert.match(
           await options.locator("#learn-help").innerText(),
@@ -159,7 +165,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     const page = await chat(t, "thumbs");
     await pages.options(
       async (options) => {
-        await options.getByLabel("Learn from my choices").check();
+        await choose(options.getByLabel("Learn from my choices"));
         await options.getByText("No lessons yet.").waitFor();
         assert.equal(await button(options, "Teach").getAttribute("aria-disabled"), "true");
       },
@@ -181,6 +187,7 @@ describe("thumbs", { skip: noBrowser }, () => {
     await press(page, noon.down);
     await show(page, "down,up");
     await learns([{ instruction: EGG, chosen: [EIGHT], rejected: [NOON] }]);
+    await page.bringToFront();
     await page.reload();
     await rankedBadges(page, 2);
     await show(page, "down,up");
@@ -211,13 +218,11 @@ describe("thumbs", { skip: noBrowser }, () => {
     await withThumbs(page);
     await page.bringToFront();
     await unchanging(() => places(page));
-    // No sooner than a person could who sees them: a thumb that has just appeared does not count.
-    await sleep(600);
     await tell(pages.host, page, "focus-badge");
     await page.keyboard.press("Tab");
     assert.equal((await thumbs(page))[0].up.focused, true);
     await page.keyboard.press("Tab");
-    await page.keyboard.press("Space");
+    await counted(page, 0, () => page.keyboard.press("Space"));
     await show(page, "down,-");
     assert.equal((await thumbs(page))[0].down.focused, true, "the focus stays");
     await tell(pages.host, page, "focus-badge");
@@ -227,7 +232,7 @@ describe("thumbs", { skip: noBrowser }, () => {
       "the next badge",
     );
     await page.keyboard.press("Tab");
-    await page.keyboard.press("Enter");
+    await counted(page, 1, () => page.keyboard.press("Enter"));
     await show(page, "down,up");
     // A click that a script makes up.
     await inBadges(page, (root) => {
@@ -259,6 +264,16 @@ describe("thumbs", { skip: noBrowser }, () => {
           .focus();
         await panel.keyboard.press("Enter");
         await panel.getByText("1 lesson to learn from.").waitFor();
+        // The first thumb alone makes one lesson, too, and the page asks only once for both.
+        const liked = () =>
+          panel.evaluate(async (message) => (await chrome.runtime.sendMessage(message)).liked, {
+            v: 1,
+            to: "background",
+            type: "opinions",
+            instruction: EGG,
+            answers: [NOON, EIGHT],
+          });
+        await until(async () => isDeepStrictEqual(await liked(), [false, true]), { what: "both thumbs to be stored" });
         await page.bringToFront();
         // The page looks again when it comes into sight.
         await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
@@ -276,16 +291,16 @@ describe("thumbs", { skip: noBrowser }, () => {
 
   test("lessons of thumbs are listed in the options, and deleted one by one, all together, and with everything else", async () => {
     await reset({ learn: true });
+    // One after the other, because lessons are listed in the order in which they were stored.
     const keep = (many) =>
-      pages.inPage(
-        (many) =>
-          Promise.all(
-            many.map(([instruction, answer, liked]) =>
-              chrome.runtime.sendMessage({ v: 1, to: "background", type: "opinion", instruction, answer, liked }),
-            ),
-          ),
-        many,
-      );
+      pages.inPage(async (many) => {
+        const said = [];
+        for (const [instruction, answer, liked] of many) {
+          const message = { v: 1, to: "background", type: "opinion", instruction, answer, liked };
+          said.push(await chrome.runtime.sendMessage(message));
+        }
+        return said;
+      }, many);
     const many = Array.from({ length: 7 }, (_, at) => [`Question ${at}`, `<b>answer</b> ${at}`, at % 2 === 0]);
     assert.deepEqual(await keep([...many, ["Question 6", "worse", false]]), Array(8).fill({ ok: true }));
     await pages.options(
@@ -334,10 +349,11 @@ describe("thumbs", { skip: noBrowser }, () => {
     assert.deepEqual(await pages.stored(), {});
   });
 
-  test("thumbs store nothing of private windows", async () => {
+  test("thumbs store nothing of private windows", async (t) => {
     await reset({ learn: true });
     const code = await bundleText("background/opinions.ts", { format: "iife", name: "background" });
     const page = await pages.host.openPage();
+    t.after(() => page.close());
     await page.evaluate(`${code}; globalThis.background = background;`);
     const say = (tab) =>
       page.evaluate(
@@ -352,7 +368,6 @@ describe("thumbs", { skip: noBrowser }, () => {
     assert.deepEqual(await databases(), []);
     assert.deepEqual(await say({ incognito: false }), { ok: true });
     assert.deepEqual(await databases(), ["cappy-choices"]);
-    await page.close();
   });
 
   test("the number of stored thumbs is limited, and messages about them are checked", async () => {

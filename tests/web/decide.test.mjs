@@ -25,7 +25,8 @@ async function inHost({ module, source, decision, pairs, throws = false }) {
       () => "nothing failed",
       ({ code, message }) => `${code}: ${message}`,
     );
-  const scorer = await Scorer.load(source, { cache: false, device: "gpu" });
+  // Batches of two long pairs, so that a decision can be stopped after its first answer, however fast the adapter is.
+  const scorer = await Scorer.load(source, { cache: false, device: "gpu", batchTokens: 512 });
   const scores = [];
   for (const [instruction, response] of pairs) scores.push(await scorer.score(instruction, response));
 

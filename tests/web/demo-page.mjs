@@ -1,6 +1,8 @@
 // What the tests of the demo page share: a server, a browser, and pages that must not complain.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { chromiumArgs, chromiumPath, serve } from "./browser.mjs";
 
@@ -61,9 +63,33 @@ export function setUp(mounts, sent = []) {
   };
 }
 
+/**
+ * Mounts by which the built page of `site` has a package that computes on the CPU unless a load names another device.
+ * Without them a measurement chooses the device, and each load may be on another one than the load before.
+ */
+export const onCpu = (/** @type {string} */ site) => [
+  ["cappy-web/index.js", fileURLToPath(new URL("cappy-on-cpu.mjs", import.meta.url))],
+  ["cappy-web/own-index.js", join(site, "cappy-web/index.js")],
+];
+
 export const ready = (page, name = "cappy-small") => page.locator("#model-name", { hasText: name }).waitFor();
 export const ranked = (page) => page.locator("#copy").waitFor();
 export const texts = (page) => page.locator(".result .text").allTextContents();
+/** The sum of all layout shifts that no click or key came before, as browsers count them. */
+export const layoutShift = (page) =>
+  page.evaluate(async () => {
+    let sum = 0;
+    const add = (/** @type {any[]} */ entries) => {
+      for (const { value, hadRecentInput } of entries) if (!hadRecentInput) sum += value;
+    };
+    const observer = new PerformanceObserver((list) => add(list.getEntries()));
+    observer.observe({ type: "layout-shift", buffered: true });
+    // The browser knows of a shift when the frame is drawn that it is in, however long that takes.
+    for (let frame = 0; frame < 3; frame += 1) await new Promise((resolve) => requestAnimationFrame(resolve));
+    add(observer.takeRecords());
+    observer.disconnect();
+    return sum;
+  });
 export const values = (page, selector) => page.locator(selector).evaluateAll((all) => all.map(({ value }) => value));
 
 /** Writes a task in place of the one on the page. */

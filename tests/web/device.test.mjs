@@ -21,6 +21,9 @@ const faster = (times) => `
   const { has } = GPUSupportedFeatures.prototype;
   GPUSupportedFeatures.prototype.has = function (name) { return name !== "timestamp-query" && has.call(this, name); };`;
 
+/** Makes the GPU slower than any CPU, so that no measurement on a busy machine ends otherwise. */
+const slowGpu = { workerPrelude: faster(1 / 20) };
+
 /** Notes which workers are started: the GPU's, the CPU's. Each loads its module. */
 const WATCH = `
   globalThis.started = [];
@@ -72,12 +75,18 @@ async function inPage(options, act) {
 
 /** The same page once more, as after a reload: nothing but what the browser keeps is left. */
 async function reload(page) {
+  // A load does not wait until the browser has stored which device is faster.
+  await page.waitForFunction(async () => {
+    const { openBrowserStore } = await import("/dist/loader/store.js");
+    const kept = await (await openBrowserStore()).list(["tuning"]);
+    return kept.some(({ name, size }) => name.startsWith("pace_") && size > 0);
+  });
   await page.reload();
   await page.waitForFunction(() => globalThis.cappy);
 }
 
 test("a software adapter is compared with the CPU once, and the faster one is remembered", onlySoftware, () =>
-  inPage({}, async (page) => {
+  inPage(slowGpu, async (page) => {
     const first = await load(page);
     assert.equal(first.device, "cpu", first.message);
     assert.match(
@@ -126,8 +135,9 @@ test("where a load does not begin on the CPU, a GPU as fast as that is not compa
   }));
 
 test("a slower GPU that beats the CPU computes, and is not compared again", onlySoftware, () =>
-  // About 40 to 100 GFLOP/s on a CPU whose work seems to take ten times as long as it does.
-  inPage({ workerPrelude: faster(20), cpuPrelude: faster(0.1) }, async (page) => {
+  // A software adapter by the true time, which makes far less than the 200 GFLOP/s from which on nothing is compared,
+  // and a CPU whose work seems to take 200 times as long as it does.
+  inPage({ workerPrelude: faster(1), cpuPrelude: faster(1 / 200) }, async (page) => {
     const first = await load(page);
     assert.deepEqual([first.device, first.started], ["gpu", ["cpu", "gpu", "gpu"]], first.message);
     await reload(page);
@@ -139,7 +149,7 @@ test("a slower GPU that beats the CPU computes, and is not compared again", only
 );
 
 test("the package's own model is compared with the CPU, too, though another module runs it", onlySoftware, () =>
-  inPage({}, async (page) => {
+  inPage(slowGpu, async (page) => {
     const first = await load(page, {}, true);
     assert.deepEqual([first.device, first.started], ["cpu", ["cpu", "gpu"]], first.message);
     assert.match(first.note, /was measured to be faster/);
@@ -214,7 +224,7 @@ test("what is wrong with the model is no reason to try the other device", () =>
   }));
 
 test("the comparison asks for no file of the model, and what it decides asks for each once", onlySoftware, () =>
-  inPage({}, async (page) => {
+  inPage(slowGpu, async (page) => {
     host.site.log.length = 0;
     assert.equal((await load(page)).device, "cpu");
     const asked = host.site.log

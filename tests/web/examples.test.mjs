@@ -96,7 +96,7 @@ test("an app built by Vite ranks", async () => {
 });
 
 test("an app on Vite's development server", async () => {
-  const folder = join(scratch, "vite");
+  const folder = await install("vite");
   const { createServer } = await import("vite");
   const server = await createServer({
     root: folder,

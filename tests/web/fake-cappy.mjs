@@ -8,10 +8,12 @@
  *                 with at=decide deciding, with at=explain explaining
  *   times=N       it fails so many times, then works (always, unless given)
  *   step=MS       how long a twentieth of a phase of loading takes (default 1)
+ *   stay=N        the first N loads wait in their middle, until the caller stops them or the test calls fakeLoadsGoOn()
  *   pace=MS       how long a candidate takes (default 1)
- *   hold=N        after so many texts of a call no more come, until the caller stops it
+ *   hold=N        after so many texts of a call no more come, until the caller stops it or the test calls fakeScoresGoOn()
  *   quota=BYTES   the storage that is free
  *   lesson=MS     how long a step of learning takes (default 1)
+ *   rest=N        after so many steps of learning no more come, until the caller stops it or the test calls fakeLessonsGoOn()
  *   labels=A,B    the model's labels, for deciding (default: score)
  *
  * What it learns: marked texts score 1 or 0. How decisions become pairs, and scores answers, and what units are left out is
@@ -37,7 +39,21 @@ export class CappyError extends Error {
 const part = (name) => import(new URL(`${name}.js`, import.meta.url).href);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const stopped = (signal) => new Promise((resolve) => signal.addEventListener("abort", resolve));
+/** A promise that the test fulfils by calling the global function of this name, before or after something waits for it. */
+const called = (name) =>
+  new Promise((resolve) => {
+    globalThis[name] = () => resolve(undefined);
+  });
+const [loadsGoOn, scoresGoOn, lessonsGoOn] = ["fakeLoadsGoOn", "fakeScoresGoOn", "fakeLessonsGoOn"].map(called);
+let staying = Number(query.get("stay") ?? 0);
+
+/** Waits until the caller stops the work, or the test lets it go on. */
+const held = (signal, goesOn) =>
+  new Promise((resolve) => {
+    if (signal?.aborted) resolve(undefined);
+    signal?.addEventListener("abort", resolve, { once: true });
+    void goesOn.then(resolve);
+  });
 
 function check(signal) {
   if (signal?.aborted) throw new CappyError("aborted", "the fake", "the caller stopped the work");
@@ -62,8 +78,11 @@ export class Scorer {
     const own = source === undefined;
     const phases = own || typeof source === "string" ? ["download", "load"] : ["load"];
     const total = own ? OWN : 1_420_000_000;
+    staying -= 1;
+    const stays = staying >= 0;
     for (const phase of phases) {
       for (let part = 0; part <= 20; part += 1) {
+        if (part === 10 && stays) await held(signal, loadsGoOn);
         check(signal);
         onProgress?.({ phase, model: describe(source), file: "model.safetensors", bytes: (total * part) / 20, total });
         await pause(step);
@@ -85,7 +104,7 @@ export class Scorer {
   async *stream(instruction, candidates, { signal } = {}) {
     for (const [index, candidate] of candidates.entries()) {
       await pause(pace);
-      if (index === Number(query.get("hold") ?? -1)) await stopped(signal);
+      if (index === Number(query.get("hold") ?? -1)) await held(signal, scoresGoOn);
       check(signal);
       if (this.#disposed) throw new CappyError("disposed", "the fake", "was disposed of");
       if (index === 1) failHere("rank");
@@ -101,6 +120,7 @@ export class Scorer {
   }
 
   async rank(instruction, candidates, options) {
+    globalThis.fakeRanked = (globalThis.fakeRanked ?? 0) + 1;
     const all = await Array.fromAsync(this.stream(instruction, candidates, options));
     return all.sort((a, b) => b.score - a.score);
   }
@@ -143,6 +163,7 @@ export class Scorer {
     const steps = [];
     for (let step = 1; step <= plan.steps; step += 1) {
       await pause(lesson);
+      if (step === Number(query.get("rest") ?? -1) + 1) await held(signal, lessonsGoOn);
       check(signal);
       if (step === 10) failHere("adapt");
       steps.push({ step, loss: 0.5 / step, norm: 1, learningRate: 1e-3, heldOut: null });

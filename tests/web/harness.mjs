@@ -61,7 +61,8 @@ export async function startPackage(args = chromiumArgs) {
   for (const [name, bytes] of Object.entries(model)) {
     files[`/m/${name}`] = files[`/folder/m/${name}`] = files[`/some/model/resolve/main/${name}`] = bytes;
   }
-  const [workerScript, cpuScript] = [files["/dist/worker.js"], files["/dist/cpu/cpu-worker.js"]];
+  const [gpuWorkers, cpuWorker] = [["/dist/worker.js", "/dist/families/family-worker.js"], "/dist/cpu/cpu-worker.js"];
+  const scripts = Object.fromEntries([...gpuWorkers, cpuWorker].map((path) => [path, files[path]]));
   files["/page.js"] = Buffer.from(PAGE);
   files["/folder/page.html"] = Buffer.from(`<!doctype html><title>test</title><link rel="icon" href="data:,">
     <script src="/prelude.js"></script><script type="module" src="/page.js"></script><input type="file" multiple>`);
@@ -81,8 +82,8 @@ export async function startPackage(args = chromiumArgs) {
       files["/worker-prelude.js"] = Buffer.from(`${workerPrelude};`);
       files["/cpu-prelude.js"] = Buffer.from(`${cpuPrelude};`);
       // Imports run in order, and so does this one before those of the worker.
-      files["/dist/worker.js"] = Buffer.from(`import "/worker-prelude.js"; ${workerScript}`);
-      files["/dist/cpu/cpu-worker.js"] = Buffer.from(`import "/cpu-prelude.js"; ${cpuScript}`);
+      for (const path of gpuWorkers) files[path] = Buffer.from(`import "/worker-prelude.js"; ${scripts[path]}`);
+      files[cpuWorker] = Buffer.from(`import "/cpu-prelude.js"; ${scripts[cpuWorker]}`);
       const context = await browser.newContext();
       const page = await context.newPage();
       page.setDefaultTimeout(30_000);

@@ -11,6 +11,15 @@ const FAST = `
   const { has } = GPUSupportedFeatures.prototype;
   GPUSupportedFeatures.prototype.has = function (name) { return name !== "timestamp-query" && has.call(this, name); };`;
 
+/** Calls `gpuStarted`, where the page has such a function, when the GPU's worker is started. */
+const TELL = `
+  globalThis.Worker = class extends Worker {
+    constructor(address, options) {
+      super(address, options);
+      if (!/CPU/.test(options.name)) globalThis.gpuStarted?.();
+    }
+  };`;
+
 /** As far as scores of the two devices may be apart: each may be 0.002 from PyTorch's. */
 const BOUND = 4e-3;
 
@@ -19,7 +28,7 @@ let host;
 let page;
 before(async () => {
   host = await startPackage();
-  page = await host.open({ workerPrelude: FAST });
+  page = await host.open({ prelude: TELL, workerPrelude: FAST });
   await page.evaluate(() => {
     globalThis.lots = Array(4)
       .fill(candidates)
@@ -34,7 +43,7 @@ after(() => host?.close());
 /** The names of workers that are there, once there are as many as that. */
 async function workersLeft(count) {
   const names = () => page.workers().map((worker) => worker.url().split("/").at(-1));
-  for (let i = 0; i < 100 && page.workers().length !== count; i += 1) await page.waitForTimeout(50);
+  for (let i = 0; i < 600 && page.workers().length !== count; i += 1) await page.waitForTimeout(50);
   return names();
 }
 
@@ -93,9 +102,12 @@ test("candidates that arrive one by one are all scored where the first one was",
 
 test("what is disposed of before it has moved leaves nothing behind", async () => {
   const code = await page.evaluate(async () => {
+    const opening = new Promise((resolve) => {
+      globalThis.gpuStarted = () => resolve(undefined);
+    });
     const scorer = await openMini();
-    // Opening the GPU has begun.
-    await sleep(200);
+    // Opening the GPU has begun, and cannot have ended yet.
+    await opening;
     const settling = failure(scorer.settled());
     scorer.dispose();
     return (await settling).code;

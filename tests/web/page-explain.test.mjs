@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { noBrowser, ranked, ready, setUp, write } from "./demo-page.mjs";
+import { noBrowser, onCpu, ranked, ready, setUp, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const site = process.env.CAPPY_SITE;
@@ -142,12 +142,14 @@ describe("explanations on a fake of the package", { skip: noBrowser }, () => {
 
 describe("explanations on the built page", { skip: noBrowser || (site ? false : "CAPPY_SITE is not set") }, () => {
   const open = setUp([
+    // The page and the package give the same digits only on one device.
+    ...onCpu(site ?? ""),
     // In the place of the package's own model.
     ["cappy-web/model/", here("../../models/cappy-mini")],
     ["", site ?? ""],
   ]);
 
-  test("the page shows the effects that the package computes", { timeout: 90_000 }, () =>
+  test("the page shows the effects that the package computes", { timeout: 240_000 }, () =>
     open("", async (page) => {
       await page.locator("#facts-line", { hasText: "parameters" }).waitFor({ timeout: 60_000 });
       const [instruction, response] = ["Which animal barks?", "A dog barks at night."];

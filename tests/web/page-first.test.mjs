@@ -10,7 +10,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { examples } from "../../www/examples.js";
 import { quiz } from "../../www/quiz.js";
-import { checkAccess, noBrowser, ranked, ready, setUp, texts, write } from "./demo-page.mjs";
+import { checkAccess, layoutShift, noBrowser, ranked, ready, setUp, texts, write } from "./demo-page.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const site = process.env.CAPPY_SITE;
@@ -40,8 +40,9 @@ describe("the page as a stranger meets it", { skip: noBrowser }, () => {
       // What a person wrote is theirs to rank.
       await write(page, "Mine?", ["[0.5] a", "[0.7] b"]);
       await page.reload();
+      // A ranking of the page's own would begin in the very turn in which the model comes.
       await ready(page);
-      await page.waitForTimeout(300);
+      assert.equal(await page.locator("#running").isVisible(), false);
       assert.equal(await page.locator(".result").count(), 0);
       assert.equal(await page.locator("#ranking-empty").isVisible(), true);
     }));
@@ -54,12 +55,11 @@ describe("the page as a stranger meets it", { skip: noBrowser }, () => {
       await ranked(page);
       assert.deepEqual(await texts(page), ["[0.9] b", "[0.1] a"]);
       assert.match(await page.locator("#ranking-status").textContent(), /^2 candidates in /);
-      await page.waitForTimeout(200);
-      assert.equal(await page.locator(".result").count(), 2, "the former one adds nothing any more");
-      // It has ended: a model that is still at work is not disposed of.
+      // The former one has ended: a model that is still at work is not disposed of.
       await page.getByRole("button", { name: "Change model" }).click();
       await page.getByRole("button", { name: "Load cappy-small" }).click();
       await page.waitForFunction(() => globalThis.fakeDisposed === 1);
+      assert.equal(await page.locator(".result").count(), 2, "the former one adds nothing any more");
     }));
 
   test("without a model the page says that nothing is ranked yet", () =>
@@ -85,12 +85,11 @@ describe("the page as a stranger meets it", { skip: noBrowser }, () => {
           return;
         }
         await page.getByText("so it was not downloaded").waitFor();
-        await page.waitForTimeout(200);
-        assert.equal(await loads(page), 0, "nothing is downloaded unasked");
         await checkAccess(page);
+        assert.equal(await loads(page), 0, "nothing is downloaded unasked");
         await page.getByRole("button", { name: "Download it" }).click();
         await ranked(page);
-        assert.equal(await loads(page), 1);
+        assert.equal(await loads(page), 1, "it was downloaded once, when it was asked for");
         assert.equal(await page.locator("#model-about").isVisible(), true);
         // A model that is there costs nothing more.
         await page.evaluate(async () => {
@@ -129,9 +128,9 @@ describe("the page as a stranger meets it", { skip: noBrowser }, () => {
           `You: ${yours} of ${at + 1}. The model: ${its} of ${at + 1}.`,
         );
         if (at === 1) assert.match(await said.textContent(), /^Both wrong\.$|^The model is right this time\.$/);
-        // A second guess at the same question does not count.
+        // A second guess at the same question does not count: the model is not asked again, which it would be at once.
         await answers.nth(0).press("Enter");
-        await page.waitForTimeout(50);
+        assert.equal(await page.evaluate(() => globalThis.fakeRanked), at + 1);
         assert.match(await page.locator("#guess-tally").textContent(), new RegExp(`of ${at + 1}\\. The`));
         if (at === 0) await checkAccess(page);
         await page.locator("#guess-next").press("Enter");
@@ -208,16 +207,7 @@ describe("the built page on a fake of the package", { skip: noBrowser || noSite 
         "?step=20&pace=50",
         async (page) => {
           await ranked(page);
-          const shift = await page.evaluate(
-            () =>
-              new Promise((resolve) => {
-                let sum = 0;
-                new PerformanceObserver((list) => {
-                  for (const { value } of /** @type {any[]} */ (list.getEntries())) sum += value;
-                }).observe({ type: "layout-shift", buffered: true });
-                setTimeout(() => resolve(sum), 200);
-              }),
-          );
+          const shift = await layoutShift(page);
           assert.ok(shift < 0.05, `layout shift ${shift}`);
           await page.locator("#guess-answers button").first().click();
           await page.locator("#guess-next").waitFor();

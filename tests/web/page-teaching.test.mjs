@@ -21,7 +21,8 @@ describe("teaching on the page", { skip: noBrowser }, () => {
     page.locator(".result", { hasText: text }).getByRole("button", { name: new RegExp(`is ${how}$`) });
 
   test("teaching shows marks, the falling error and the ranking before and after, and can be undone", () =>
-    open("?lesson=20", async (page) => {
+    // Teaching waits in its middle until the test has looked at it.
+    open("?rest=30", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.9] loud", "[0.5] even", "[0.1] quiet"]);
       await page.locator("#teach").click({ force: true });
@@ -36,6 +37,7 @@ describe("teaching on the page", { skip: noBrowser }, () => {
       await page.locator("#teach").click();
       await page.locator("#teaching-detail", { hasText: /Step \d+ of 60/ }).waitFor();
       assert.equal(await page.locator("#teach").getAttribute("aria-disabled"), "true");
+      await page.evaluate(() => globalThis.fakeLessonsGoOn());
       await page.locator("#teach-status", { hasText: /^Learned from 1 task in 60 steps, / }).waitFor();
       assert.deepEqual(await page.evaluate(() => fakeLessons), {
         depth: "head",
@@ -106,7 +108,7 @@ describe("teaching on the page", { skip: noBrowser }, () => {
     }));
 
   test("teaching can be cancelled, and by the keyboard alone", () =>
-    open("?lesson=50", async (page) => {
+    open("?rest=5", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.9] loud", "[0.1] quiet"]);
       await page.keyboard.press("Control+Enter");

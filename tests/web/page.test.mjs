@@ -24,7 +24,8 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
   ]);
 
   test("the page loads the package's own model, with progress, and says what it is and how large", () =>
-    open("?step=60", async (page) => {
+    // Steps so long that a rate, which needs half a second, and each phase can be seen on a busy machine, too.
+    open("?step=150", async (page) => {
       await page.getByRole("progressbar", { name: "Downloading" }).waitFor();
       assert.equal(await page.locator("#loading-model").textContent(), "cappy-small");
       const bar = page.getByRole("progressbar", { name: "Loading onto the graphics adapter" });
@@ -51,12 +52,14 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     }));
 
   test("the page ranks live, best first, with scores, bars and what was cut", () =>
-    open("?pace=1500", async (page) => {
+    // After two candidates no more come until the test says so.
+    open("?hold=2", async (page) => {
       await ready(page);
       await write(page, "Which?", ["[0.25] low", "[0.9] best", "", "[-0.5] worst", `[0.5] ${"long ".repeat(500)}`]);
       await page.locator("#rank").click();
       await page.locator("#running-detail", { hasText: "2 of 4 scored" }).waitFor();
       assert.deepEqual(await texts(page), ["[0.9] best", "[0.25] low"], "the order changes while it goes on");
+      await page.evaluate(() => globalThis.fakeScoresGoOn());
       await ranked(page);
       assert.deepEqual(
         (await texts(page)).map((text) => text.slice(0, 8).trim()),
@@ -197,7 +200,8 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
     }));
 
   test("the page cancels loading and ranking", () =>
-    open("?step=60&pace=400", async (page) => {
+    // The first load and each ranking wait until they are cancelled.
+    open("?stay=1&hold=2", async (page) => {
       await page.locator("#loading-cancel").click();
       await page.locator("#model-about", { hasText: "cancelled" }).waitFor();
       assert.equal(await page.locator("#rank").getAttribute("aria-disabled"), "true");
@@ -242,11 +246,14 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       const { headers, cache } = await page.evaluate(() => fakeLoads[1]);
       assert.deepEqual([headers, cache], [{ Authorization: "Bearer secret" }, true]);
       assert.equal(await page.locator("#token").inputValue(), "", "the next model's server does not get it");
-      assert.equal(await page.evaluate(() => fakeDisposed), 1, "the former model is disposed of");
+      // The former model is disposed of, once nothing uses it any more.
+      await page.waitForFunction(() => globalThis.fakeDisposed === 1);
       assert.equal(await page.locator("#model-about").isVisible(), false);
       await page.getByRole("button", { name: "Change model" }).click();
+      // The list is read anew each time: until then it is the one of before this download.
+      await page.locator("#kept li", { hasText: "btan2/cappy-large" }).waitFor();
       await page.getByRole("button", { name: "Delete someone/kept-model from this browser" }).click();
-      await page.locator("#kept li").nth(1).waitFor({ state: "detached" });
+      await page.locator("#kept li", { hasText: "someone/kept-model" }).waitFor({ state: "detached" });
       assert.match(await page.locator("#kept").innerText(), /^btan2\/cappy-large\s+1\.42 GB/);
       await page.getByRole("button", { name: "Load btan2/cappy-large" }).click();
       await page.waitForFunction(() => fakeLoads.length === 3, null, { polling: 50 });
@@ -435,7 +442,7 @@ describe("the page on a fake of the package", { skip: noBrowser }, () => {
       await page.keyboard.press("Enter");
       await page.keyboard.type("[0.9] typed");
       await page.keyboard.press("Escape");
-      assert.equal(await page.locator("#paste-dialog").isVisible(), false);
+      await page.locator("#paste-dialog").waitFor({ state: "hidden" });
       await tabTo("Remove candidate 4");
       await page.keyboard.press("Enter");
       await tabTo("add");

@@ -46,16 +46,26 @@ async function inPage(options, act, from = host) {
   }
 }
 
+/**
+ * Loads, and makes a list that takes two seconds or more, whatever the machine: what breaks something while it is
+ * scored has to come from the test to the page before it ends.
+ */
 const load = (page, options) =>
   page.evaluate(async (options) => {
     globalThis.lots = Array(6).fill(candidates).flat();
     globalThis.scorer = await cappy.Scorer.load("/m/", { device: "gpu", batchTokens: 32, ...options });
-    globalThis.expected = await scorer.score(instruction, lots);
+    for (;;) {
+      const begin = performance.now();
+      globalThis.expected = await scorer.score(instruction, lots);
+      if (performance.now() - begin > 2000) break;
+      lots = [...lots, ...lots];
+    }
   }, options);
 
 /** Scores, and breaks something when some are done. Whether the scores are as before, and what info says. */
 const scoreWhile = async (page, breaking) => {
   await page.evaluate(() => {
+    globalThis.begun = false;
     globalThis.scoring = failure(
       scorer.score(instruction, lots, {
         onProgress: ({ done }) => done > 0 && (globalThis.begun = true),
@@ -110,7 +120,8 @@ test("a worker that dies is replaced, whether it says so or not", () =>
   inPage({ prelude: CATCH_WORKERS }, async (page) => {
     await page.evaluate(async () => {
       const { patience } = await import("/dist/remote.js");
-      patience.pingMs = 300;
+      // Silence of three seconds counts as death: a machine that is busy holds up a worker that lives for less.
+      patience.pingMs = 600;
     });
     await load(page, {});
     const silent = await scoreWhile(page, () => page.evaluate(() => workers.at(-1).terminate()));
@@ -159,7 +170,8 @@ test("a worker that cannot be loaded is an error at once", async () => {
   const check = ({ code, message, late }) => {
     assert.equal(code, "worker", message);
     assert.match(message, /^worker\.js: could not be (loaded|started).*worker: false/s);
-    assert.ok(late < 3000, `${late} ms`);
+    // A worker that is silent counts as dead after twenty seconds.
+    assert.ok(late < 10_000, `${late} ms`);
   };
   await inPage({}, async (page) => {
     host.site.status["/dist/worker.js"] = 404;
