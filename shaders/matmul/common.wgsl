@@ -11,7 +11,7 @@ const RESIDUAL: u32 = 3u;
 const ADD: u32 = 4u;
 const RELU: u32 = 5u;
 const GELU_TANH: u32 = 6u;
-const TURN: u32 = 7u;
+const ROTATE: u32 = 7u;
 
 struct Params {
     rows: u32,         // rows of a and out, counted from the first of the buffers
@@ -19,9 +19,9 @@ struct Params {
     k2: u32,           // pairs that are summed over
     a_stride2: u32,    // pairs between rows of a
     out_stride4: u32,  // groups of four between rows of out and residual
-    turned4: u32,      // of them, those that TURN turns: q and k of all heads
+    rotated4: u32,     // of them, those that ROTATE rotates: q and k of all heads
     head4: u32,        // groups of four of a head
-    gated: u32,        // 1 where groups of columns are inputs and their gates by turns
+    gated: u32,        // 1 where groups of four inputs and of their gates alternate
     epilogue: u32,
     wide: u32,         // 1 where out is f32, 0 where it is f16
 }
@@ -32,11 +32,11 @@ struct Params {
 // by word.
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;  // [out_stride]
 // [rows, out_stride]: f16 for RESIDUAL, f32 for ADD. One vec2 is four numbers of f16, two are four of f32.
-// For TURN [positions, head4]: the cosine and the sine of two pairs, f32.
+// For ROTATE [positions, head4]: the cosine and the sine of two pairs, f32.
 @group(0) @binding(4) var<storage, read> residual: array<vec2<u32>>;
 // [rows, out_stride], f16 or f32.
 @group(0) @binding(5) var<storage, read_write> out: array<vec2<u32>>;
-// For TURN [rows, 3]: word, position, type.
+// For ROTATE [rows, 3]: word, position, type.
 @group(0) @binding(6) var<storage, read> ids: array<u32>;
 
 // Four columns of weights: the even and the odd number of each pair.
@@ -50,9 +50,9 @@ fn wide_residual(at: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(vec4(residual[2u * at], residual[2u * at + 1u]));
 }
 
-// Stores four columns of a row, from their sums. `next` are those of the four columns after them if column4 is
-// even: what gates the four, where columns are gated. Then out has half of the columns, and nothing is stored for
-// the odd ones.
+// Stores four columns of a row, from their sums. Where columns are gated, groups of four inputs and of four gates
+// alternate: `next` has the sums of the gates if column4 is even, out has half as many columns, and the odd groups
+// are not stored.
 fn finish(row: u32, column4: u32, sum: vec4<f32>, next: vec4<f32>) {
     let gated = params.gated == 1u;
     let to = select(column4, column4 / 2u, gated);
@@ -71,10 +71,10 @@ fn finish(row: u32, column4: u32, sum: vec4<f32>, next: vec4<f32>) {
         case RESIDUAL: { x += vec4(unpack2x16float(residual[at].x), unpack2x16float(residual[at].y)); }
         case ADD: { x += wide_residual(at); }
         // (x, y), a pair of neighbours, becomes (x cos - y sin, y cos + x sin) at the angle of its row's position.
-        case TURN: {
-            if column4 < params.turned4 {
-                let turn = wide_residual(ids[3u * row + 1u] * params.head4 + column4 % params.head4);
-                x = x * turn.xxzz + x.yxwz * turn.yyww * vec4(-1.0, 1.0, -1.0, 1.0);
+        case ROTATE: {
+            if column4 < params.rotated4 {
+                let cos_sin = wide_residual(ids[3u * row + 1u] * params.head4 + column4 % params.head4);
+                x = x * cos_sin.xxzz + x.yxwz * cos_sin.yyww * vec4(-1.0, 1.0, -1.0, 1.0);
             }
         }
         default: {}

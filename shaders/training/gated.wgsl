@@ -1,19 +1,19 @@
-// out = activation(x) * gate of rows that are x and then gate, each padded to groups of four. Both are kept for the
-// backward pass, too: rounded, but out is made of what they were before, as scoring makes it.
+// out = activation(x) * gate, for rows that are x and then gate, each padded to groups of four. Both are also saved for
+// the backward pass, in f16. out is computed before that rounding, as in scoring.
 
 const WORKGROUP_SIZE: u32 = 64u;
 
 struct Params {
-    stride4: u32,      // groups of four between rows of x and kept
+    stride4: u32,      // groups of four between rows of x and saved
     gate4: u32,        // groups of four of x, after which its gate begins
     out_stride4: u32,  // groups of four between rows of out
     activation: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;       // [rows, x | gate]
-@group(0) @binding(2) var<storage, read_write> kept: array<elem4>;  // the same
-@group(0) @binding(3) var<storage, read_write> out: array<elem4>;   // [rows, out_stride]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;        // [rows, x | gate]
+@group(0) @binding(2) var<storage, read_write> saved: array<elem4>;  // the same
+@group(0) @binding(3) var<storage, read_write> out: array<elem4>;    // [rows, out_stride]
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
@@ -24,8 +24,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     let at = group.y * params.stride4 + column4;
     let input = x[at];
     let gate = x[at + params.gate4];
-    kept[at] = store4(input);
-    kept[at + params.gate4] = store4(gate);
+    saved[at] = store4(input);
+    saved[at + params.gate4] = store4(gate);
     var y = input;
     switch params.activation {
         case GELU: { y = gelu(y); }

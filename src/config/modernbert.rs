@@ -12,7 +12,7 @@ use crate::error::Result;
 /// What only ModernBERT has.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModernBert {
-    /// For each layer, how far its attention reaches and how its positions turn.
+    /// For each layer, how far its attention reaches and by which base its positions rotate.
     pub layers: Vec<Reach>,
     /// What the head reads.
     pub pooling: Pooling,

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::runs::{Run, arranged, by_turns, head_runs, pad_heads, paired, panels};
+use super::runs::{Run, arranged, head_runs, interleaved, pad_heads, paired, panels};
 use crate::checkpoint::{Checkpoint, Quantised, Tensor, WeightFormat, scheme};
 use crate::config::{Config, Module};
 use crate::error::Result;
@@ -234,7 +234,7 @@ impl Loader<'_> {
             Run::Gated { rows, gate } => {
                 let gates = *gate..gate + rows.len();
                 let gates = self.numbers(&parts[0], gates, format).await?;
-                by_turns(self.numbers(&parts[0], rows.clone(), format).await?, gates, inputs)
+                interleaved(self.numbers(&parts[0], rows.clone(), format).await?, gates, inputs)
             }
             Run::Zeros(rows) => vec![0.0; rows * inputs],
         })
@@ -288,8 +288,8 @@ impl Loader<'_> {
                 let gates = self.integers(&parts[0], *gate..gate + rows.len(), format).await?;
                 let values = self.integers(&parts[0], rows.clone(), format).await?;
                 Quantised {
-                    integers: by_turns(values.integers, gates.integers, inputs),
-                    scales: by_turns(values.scales, gates.scales, blocks),
+                    integers: interleaved(values.integers, gates.integers, inputs),
+                    scales: interleaved(values.scales, gates.scales, blocks),
                 }
             }
             Run::Zeros(rows) => Quantised::zeros(*rows, inputs, block),

@@ -15,10 +15,10 @@ pub(super) enum Run {
         /// Its rows.
         rows: Range<usize>,
         /// They are whole heads of so many rows, each of whose halves are put side by side, row by
-        /// row: rotary positions turn two rows into each other, and read them as one word.
+        /// row: rotary positions rotate two rows into each other, and read them as one word.
         paired: Option<usize>,
     },
-    /// Rows of the first tensor that are inputs, and their gates by turns with them.
+    /// Rows of the first tensor that are inputs, and their gates, interleaved with them.
     Gated {
         /// The inputs.
         rows: Range<usize>,
@@ -57,7 +57,7 @@ pub(super) fn arranged(runs: &[Run], parts: &[Vec<f32>]) -> Vec<f32> {
         Run::Read { part, rows, paired: by } => paired(parts[*part][rows.clone()].to_vec(), 1, *by),
         Run::Gated { rows, gate } => {
             let gates = parts[0][*gate..][..rows.len()].to_vec();
-            by_turns(parts[0][rows.clone()].to_vec(), gates, 1)
+            interleaved(parts[0][rows.clone()].to_vec(), gates, 1)
         }
         Run::Zeros(rows) => vec![0.0; *rows],
     };
@@ -99,11 +99,15 @@ pub(super) fn gated_runs(inner: usize) -> Vec<Run> {
     (0..inner).step_by(PANEL as usize / 2).map(run).collect()
 }
 
-/// Four rows of inputs and their four gates by turns, as [`Epilogue::Gated`] reads them, padded to whole groups;
+/// Four rows of inputs and their four gates, interleaved, as [`Epilogue::Gated`] reads them, padded to whole groups;
 /// rows are `width` numbers.
 ///
 /// [`Epilogue::Gated`]: crate::ops::matmul::Epilogue::Gated
-pub(super) fn by_turns<T: Copy + Default>(inputs: Vec<T>, gates: Vec<T>, width: usize) -> Vec<T> {
+pub(super) fn interleaved<T: Copy + Default>(
+    inputs: Vec<T>,
+    gates: Vec<T>,
+    width: usize,
+) -> Vec<T> {
     let four = 4 * width;
     let mut out = Vec::with_capacity(2 * inputs.len().next_multiple_of(four));
     for pair in inputs.chunks(four).zip(gates.chunks(four)) {
@@ -170,7 +174,7 @@ mod tests {
         let expected =
             [1, 2, 3, 4, 7, 8, 9, 10, 5, 6, 0, 0, 11, 12, 0, 0].map(|number: u8| f32::from(number));
         assert_eq!(arranged(&gated_runs(6), &[vector]), expected);
-        let rows = by_turns(vec![1, 2, 3, 4], vec![5, 6, 7, 8], 2);
+        let rows = interleaved(vec![1, 2, 3, 4], vec![5, 6, 7, 8], 2);
         assert_eq!(rows, [1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0]);
     }
 

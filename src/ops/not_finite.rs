@@ -4,7 +4,7 @@
 use super::attention::{self, Heads, Task, Tasks, attention};
 use super::matmul::{self, Epilogue, Method, Rotary, Weights, gated_width, matmul};
 use super::mean_rows::mean_rows;
-use super::rotary::Turns;
+use super::rotary::RotaryTable;
 use super::shaders::matmul::{ADD, RESIDUAL, STORE};
 use super::testing::{self, Case, NOT_FINITE, f16_pair, spoil};
 use super::training::gated::gated;
@@ -318,8 +318,8 @@ fn a_window_of_attention_keeps_out_what_lies_beyond_it() {
     });
 }
 
-/// The rows that a matmul of every variant makes, where a number of weights that all rows need is spoiled: that at
-/// `spoiled` of the outputs.
+/// What a matmul of every variant puts out where one weight of the output number `spoiled` is `value`. Every row of the
+/// result needs that weight.
 fn of_spoiled_weight(
     gpu: &Gpu,
     value: f32,
@@ -354,15 +354,15 @@ fn turned_queries_and_keys() {
     let heads = Heads { count: 2, size: 6 };
     let width = heads.width();
     each(|gpu, value| {
-        let (ids, turns) = testing::block_on(async {
+        let (ids, table) = testing::block_on(async {
             let ids = gpu.buffer_of("ids", &[[0u32, 1, 0], [0, 2, 0], [0, 3, 0]]).await?;
-            Ok((ids, Turns::new(gpu, 4, heads.size, 10_000.0).await?))
+            Ok((ids, RotaryTable::new(gpu, 4, heads.size, 10_000.0).await?))
         });
-        let turn = Epilogue::Turn(Rotary { ids: &ids, turns: &turns, heads });
-        // A number of q, one of k, and one of v, which is not turned.
+        let rotate = Epilogue::Rotate(Rotary { ids: &ids, table: &table, heads });
+        // A number of q, one of k, and one of v, which is not rotated.
         for part in 0..3 {
             let spoiled = part * width + COLUMN;
-            let all = of_spoiled_weight(gpu, value, (3 * width, spoiled), 3 * width, turn);
+            let all = of_spoiled_weight(gpu, value, (3 * width, spoiled), 3 * width, rotate);
             for (name, got) in all {
                 assert_lost(&format!("{name} {part} {value}"), &got, 3 * width, |_, column| {
                     column / 2 == spoiled / 2
@@ -399,12 +399,12 @@ fn gates_and_what_they_gate() {
                 let got = testing::block_on(async {
                     let numbers = Case::new(3).f16_values(rows * 2 * half, 1.0);
                     let x = testing::matrix(gpu, &numbers, 2 * half, Storage::F32).await?;
-                    let kept = Matrix::zeros(gpu, "kept", rows, 2 * half, Storage::F16)?;
+                    let saved = Matrix::zeros(gpu, "saved", rows, 2 * half, Storage::F16)?;
                     let column = if of_gate { half + COLUMN } else { COLUMN };
                     spoil(gpu, &x, 1, column, value).await?;
                     let out = Matrix::zeros(gpu, "out", rows + 1, width, Storage::F16)?;
                     testing::poison(gpu, &out).await?;
-                    let step = gated("test", by, rows, &x, &kept, &out)?;
+                    let step = gated("test", by, rows, &x, &saved, &out)?;
                     testing::run(gpu, vec![step], &out, rows).await
                 });
                 let what = format!("{by:?} {of_gate} {value} {}", got[width + COLUMN]);

@@ -1,4 +1,4 @@
-//! The cosines and sines by which matmuls turn queries and keys ([`super::matmul::Epilogue::Turn`]).
+//! The cosines and sines by which matmuls rotate queries and keys ([`super::matmul::Epilogue::Rotate`]).
 
 use super::attention::Heads;
 use crate::error::Result;
@@ -6,35 +6,45 @@ use crate::gpu::{Buffer, Gpu};
 
 /// The cosines and sines of every position, for heads of one size.
 #[derive(Debug)]
-pub struct Turns {
+pub struct RotaryTable {
     buffer: Buffer,
     positions: usize,
     head_size: usize,
 }
 
-impl Turns {
-    /// Those of `positions` positions: pair number i of a head turns by
+impl RotaryTable {
+    /// Those of `positions` positions: pair number i of a head is rotated by
     /// `position / theta^(2 i / head_size)`. They are made here because WGSL promises nothing of the
     /// cosine of a large angle.
     ///
     /// # Errors
     /// What [`Gpu::buffer_of`] says.
-    pub async fn new(gpu: &Gpu, positions: usize, head_size: usize, theta: f32) -> Result<Turns> {
-        let speed = |i: usize| 1.0 / theta.powf(2.0 * i as f32 / head_size as f32);
-        let speeds: Vec<f32> = (0..head_size / 2).map(speed).collect();
-        // A head is padded to groups of four numbers, and what fills it up is not turned.
+    pub async fn new(
+        gpu: &Gpu,
+        positions: usize,
+        head_size: usize,
+        theta: f32,
+    ) -> Result<RotaryTable> {
+        let frequency = |i: usize| 1.0 / theta.powf(2.0 * i as f32 / head_size as f32);
+        let frequencies: Vec<f32> = (0..head_size / 2).map(frequency).collect();
+        // A head is padded to groups of four numbers, and what fills it up is not rotated.
         let pairs = head_size.next_multiple_of(4) / 2;
-        let mut turns = Vec::with_capacity(positions * pairs);
+        let mut table = Vec::with_capacity(positions * pairs);
         for position in 0..positions {
             // The angle in f32, as PyTorch computes it.
-            let turn = |speed: &f32| f64::from(position as f32 * speed).sin_cos();
-            turns.extend(speeds.iter().map(turn).map(|(sin, cos)| [cos as f32, sin as f32]));
-            turns.resize((position + 1) * pairs, [1.0, 0.0]);
+            let sin_cos = |frequency: &f32| f64::from(position as f32 * frequency).sin_cos();
+            table
+                .extend(frequencies.iter().map(sin_cos).map(|(sin, cos)| [cos as f32, sin as f32]));
+            table.resize((position + 1) * pairs, [1.0, 0.0]);
         }
-        Ok(Turns { buffer: gpu.buffer_of("turns", &turns).await?, positions, head_size })
+        Ok(RotaryTable {
+            buffer: gpu.buffer_of("rotary table", &table).await?,
+            positions,
+            head_size,
+        })
     }
 
-    /// Whether they turn these heads.
+    /// Whether it rotates these heads.
     pub(super) fn fits(&self, heads: Heads) -> bool {
         self.head_size == heads.size && self.positions > 0 && heads.size.is_multiple_of(2)
     }

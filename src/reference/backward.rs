@@ -198,8 +198,8 @@ pub fn rotate_backward(d_y: &[f32], heads: usize, size: usize, theta: f32) -> Ve
         for head in row.chunks_exact_mut(size) {
             let (first, second) = head.split_at_mut(size / 2);
             for (i, (a, b)) in first.iter_mut().zip(second).enumerate() {
-                let turn = 1.0 / theta.powf(2.0 * i as f32 / size as f32);
-                let (sin, cos) = f64::from(position as f32 * turn).sin_cos();
+                let frequency = 1.0 / theta.powf(2.0 * i as f32 / size as f32);
+                let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
                 let (d_a, d_b) = (f64::from(*a), f64::from(*b));
                 *a = (d_a * cos + d_b * sin) as f32;
                 *b = (d_b * cos - d_a * sin) as f32;

@@ -201,7 +201,7 @@ fn means_of_rows_and_rotations() {
     compare(&x, &d_y, &backward::rotate_backward(&d_y, heads, size, theta), |x| {
         let head = |(at, head): (usize, &[f64])| {
             let (first, second) = head.split_at(size / 2);
-            let turned = |by: fn(f64, f64, f64, f64) -> f64| {
+            let rotated = |by: fn(f64, f64, f64, f64) -> f64| {
                 let pairs = first.iter().zip(second).enumerate();
                 let angle = |i: usize| {
                     f64::from((at / heads) as f32 / theta.powf(2.0 * i as f32 / size as f32))
@@ -210,8 +210,8 @@ fn means_of_rows_and_rotations() {
                     .map(|(i, (x, y))| by(*x, *y, angle(i).cos(), angle(i).sin()))
                     .collect::<Vec<_>>()
             };
-            let along = turned(|x, y, cos, sin| x * cos - y * sin);
-            [along, turned(|x, y, cos, sin| y * cos + x * sin)].concat()
+            let along = rotated(|x, y, cos, sin| x * cos - y * sin);
+            [along, rotated(|x, y, cos, sin| y * cos + x * sin)].concat()
         };
         x.chunks_exact(size).enumerate().flat_map(head).collect()
     });

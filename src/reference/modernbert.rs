@@ -3,7 +3,7 @@
 use super::{activation, layer_norm, matmul};
 use crate::config::{Config, ModernBert, Module, Pooling, Reach};
 
-/// `[tokens, heads * size]` with each head's first half and second half turned into each other by
+/// `[tokens, heads * size]` with each head's first half and second half rotated into each other by
 /// the token's position: (a, b) becomes (a cos - b sin, b cos + a sin), at the angle
 /// `position / theta^(2 i / size)` for the pair number i (Su et al., 2021).
 pub fn rotate(x: &[f32], heads: usize, size: usize, theta: f32) -> Vec<f32> {
@@ -13,8 +13,8 @@ pub fn rotate(x: &[f32], heads: usize, size: usize, theta: f32) -> Vec<f32> {
             let (first, second) = head.split_at_mut(size / 2);
             for (i, (a, b)) in first.iter_mut().zip(second).enumerate() {
                 // In f32, as PyTorch computes it.
-                let turn = 1.0 / theta.powf(2.0 * i as f32 / size as f32);
-                let (sin, cos) = f64::from(position as f32 * turn).sin_cos();
+                let frequency = 1.0 / theta.powf(2.0 * i as f32 / size as f32);
+                let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
                 let (x, y) = (f64::from(*a), f64::from(*b));
                 *a = (x * cos - y * sin) as f32;
                 *b = (y * cos + x * sin) as f32;

@@ -95,7 +95,7 @@ pub(super) async fn logits(
     let lengths: Vec<usize> = batch.lengths().collect();
     let positions: Vec<usize> = lengths.iter().flat_map(|&length| 0..length).collect();
     let longest = lengths.iter().copied().max().unwrap_or_default();
-    let mut turns: Vec<(f32, Vec<[f32; 2]>)> = Vec::new(); // of each base of rotary positions
+    let mut tables: Vec<(f32, Vec<[f32; 2]>)> = Vec::new(); // of each base of rotary positions
     let mut pause = Pause::new();
     let mut hidden = vec![0.0; batch.tokens() * width]; // [T, hidden]
     by_rows(&mut hidden, width, |rows, out| {
@@ -112,19 +112,19 @@ pub(super) async fn logits(
             let why = "the caller stopped the work";
             return Err(Error::new(ErrorKind::Aborted, format!("layer {index}"), why));
         }
-        let of_layer = turns.iter().position(|(theta, _)| *theta == reach.theta);
+        let of_layer = tables.iter().position(|(theta, _)| *theta == reach.theta);
         let of_layer = of_layer.unwrap_or_else(|| {
-            turns.push((reach.theta, turns_by(reach.theta, longest, heads.size)));
-            turns.len() - 1
+            tables.push((reach.theta, rotary_table(reach.theta, longest, heads.size)));
+            tables.len() - 1
         });
-        let turns = &turns[of_layer].1;
+        let table = &tables[of_layer].1;
         by_rows(&mut qkv, 3 * width, |rows, out| {
             let mut normal = Buffer::with(&hidden[rows.start * width..rows.end * width]);
             if let Some(norm) = &layer.attention_norm {
                 norm.apply(&mut normal, None);
             }
             layer.qkv.apply_to(&normal, out);
-            rotate(out, heads, &positions[rows], turns);
+            rotate(out, heads, &positions[rows], table);
         });
         // Where the head reads the first token alone, only that row of each pair goes on.
         let first_only = index + 1 == w.layers.len() && of.pooling == Pooling::Cls;
@@ -156,28 +156,29 @@ pub(super) async fn logits(
     Ok(logits.chunks_exact(config.labels.len()).map(<[f32]>::to_vec).collect())
 }
 
-/// The cosine and sine by which each pair of a head turns at each position, `[positions, size / 2]`.
-fn turns_by(theta: f32, positions: usize, size: usize) -> Vec<[f32; 2]> {
-    let speed = |i: usize| 1.0 / theta.powf(2.0 * i as f32 / size as f32);
-    let speeds: Vec<f32> = (0..size / 2).map(speed).collect();
-    let turn = |position: usize, speed: f32| {
+/// The cosine and sine by which each pair of a head is rotated at each position, `[positions, size / 2]`.
+fn rotary_table(theta: f32, positions: usize, size: usize) -> Vec<[f32; 2]> {
+    let frequency = |i: usize| 1.0 / theta.powf(2.0 * i as f32 / size as f32);
+    let frequencies: Vec<f32> = (0..size / 2).map(frequency).collect();
+    let cos_sin = |position: usize, frequency: f32| {
         // In f32 up to the angle, as PyTorch computes it.
-        let (sin, cos) = f64::from(position as f32 * speed).sin_cos();
+        let (sin, cos) = f64::from(position as f32 * frequency).sin_cos();
         [cos as f32, sin as f32]
     };
-    let of = |position: usize| speeds.iter().map(move |&speed| turn(position, speed));
+    let of =
+        |position: usize| frequencies.iter().map(move |&frequency| cos_sin(position, frequency));
     (0..positions).flat_map(of).collect()
 }
 
-/// Turns each head of the queries and keys of each row by its position: number i of the first half and
+/// Rotates each head of the queries and keys of each row by its position: number i of the first half and
 /// number i of the second one are the two coordinates (Su et al., 2021).
-fn rotate(qkv: &mut [f32], heads: Heads, positions: &[usize], turns: &[[f32; 2]]) {
+fn rotate(qkv: &mut [f32], heads: Heads, positions: &[usize], table: &[[f32; 2]]) {
     let (row, size) = (3 * heads.count * heads.size, heads.size);
     for (row, &position) in qkv.chunks_exact_mut(row).zip(positions) {
-        let turns = &turns[position * (size / 2)..][..size / 2];
+        let table = &table[position * (size / 2)..][..size / 2];
         for head in row[..2 * heads.count * size].chunks_exact_mut(size) {
             let (first, second) = head.split_at_mut(size / 2);
-            for ((x, y), [cos, sin]) in first.iter_mut().zip(second).zip(turns) {
+            for ((x, y), [cos, sin]) in first.iter_mut().zip(second).zip(table) {
                 (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
             }
         }

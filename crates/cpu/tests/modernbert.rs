@@ -197,7 +197,7 @@ fn a_converted_chain_is_one_file_of_the_same_scores() {
     }
 }
 
-/// Eight texts, of which half are to score high.
+/// Eight examples, of which half should score high.
 const LESSONS: &str = r#"
 {"instruction": "Which animal barks?", "response": "A dog.", "label": 1}
 {"instruction": "Which animal barks?", "response": "A cat.", "label": 0}
@@ -209,8 +209,8 @@ const LESSONS: &str = r#"
 {"instruction": "Count to two.", "response": "Seven.", "label": 0}
 "#;
 
-/// Adapters go onto the chain they were made for, and a model written whole is the chain in one file. Both score what
-/// training told, which no chain does whose modules' tensors were trained or written under another module's name.
+/// A chain that was trained and written as a whole scores with about the loss of its last step, and so does the chain
+/// as it was with the adapter loaded onto it. Neither would if a module's tensors were written under another name.
 #[test]
 fn a_chain_learns_at_every_depth_and_scores_what_it_learned() {
     let chains = Chains::read();
@@ -245,7 +245,7 @@ fn a_chain_learns_at_every_depth_and_scores_what_it_learned() {
         let whole = load(from(whole), On::Gpu(cappy::Dtype::F32), None);
         let learned = error(&whole);
         assert!(learned < 0.5 * before, "{depth:?}: an error of {before} before, {learned} after");
-        // The last step's loss is that before its update, and the last update is small.
+        // The loss of the last step is computed before its update, which is small.
         let told = adaptation.history().steps.last().unwrap().loss;
         assert!((learned - told).abs() < 0.02, "{depth:?}: {learned}, in training {told}");
 

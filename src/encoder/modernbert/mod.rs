@@ -37,7 +37,7 @@ impl ModernBertModel {
         part_bytes: u64,
     ) -> LocalFuture<'a, Result<ModernBertModel>> {
         Box::pin(async move {
-            let weights = weights::load(&mut loader, of, part_bytes, Gates::ByTurns).await?;
+            let weights = weights::load(&mut loader, of, part_bytes, Gates::Interleaved).await?;
             Ok(ModernBertModel { of: of.clone(), weights })
         })
     }
@@ -123,9 +123,13 @@ pub(super) fn plan(
                 &x.sum
             }
         };
-        let turn = Epilogue::Turn(Rotary { ids: &x.ids, turns: &w.turns[layer.turns], heads });
+        let rotate = Epilogue::Rotate(Rotary {
+            ids: &x.ids,
+            table: &w.rotary_tables[layer.rotary_table],
+            heads,
+        });
         let method = by(variant, narrow);
-        steps.extend(matmul("qkv", method, tokens, &x.hidden, &layer.qkv, turn, &x.qkv)?);
+        steps.extend(matmul("qkv", method, tokens, &x.hidden, &layer.qkv, rotate, &x.qkv)?);
 
         // Where the head reads the first token alone, only that row of each pair goes on.
         let first_only = index + 1 == w.layers.len() && of.pooling == Pooling::Cls;

@@ -5,7 +5,7 @@ use super::super::runs::{Run, gated_runs, head_runs, panels};
 use crate::config::{ModernBert, Module};
 use crate::error::Result;
 use crate::ops::attention::Heads;
-use crate::ops::rotary::Turns;
+use crate::ops::rotary::RotaryTable;
 use crate::ops::{Matrix, Storage, embed, layer_norm, matmul};
 
 /// A model's weights as the kernels read them.
@@ -16,15 +16,15 @@ pub(in crate::encoder) struct Weights {
     pub final_norm: layer_norm::Weights,
     pub dense: matmul::Weights, // [hidden, hidden] of the head
     pub head_norm: layer_norm::Weights,
-    pub project: matmul::Weights, // [labels, hidden]
-    pub turns: Vec<Turns>,        // for each base of rotary positions
+    pub project: matmul::Weights,        // [labels, hidden]
+    pub rotary_tables: Vec<RotaryTable>, // for each base of rotary positions
 }
 
 /// One encoder layer.
 pub(in crate::encoder) struct Layer {
     pub attention_norm: Option<layer_norm::Weights>, // the first layer has none
     pub qkv: matmul::Weights, // [3 x heads, hidden]; halves of the heads of q and k side by side
-    pub turns: usize,         // which of the turns
+    pub rotary_table: usize,  // which of the tables
     pub out: matmul::Weights, // [hidden, heads]
     pub ffn_norm: layer_norm::Weights,
     pub up: matmul::Weights, // [2 x intermediate, hidden]: inputs, and what gates them, as [`Gates`] says
@@ -34,8 +34,8 @@ pub(in crate::encoder) struct Layer {
 /// Where the gates of a feed-forward network lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::encoder) enum Gates {
-    /// By turns with their inputs, as a matmul reads them that gates.
-    ByTurns,
+    /// Interleaved with their inputs, as a matmul reads them that gates.
+    Interleaved,
     /// After all inputs, as in the checkpoint.
     After,
 }
@@ -56,14 +56,15 @@ pub(in crate::encoder) async fn load(
         token_type: Matrix::zeros(gpu, "no token types", 1, hidden, Storage::F32)?,
     };
     let embed_norm = loader.norm(Module::EmbedNorm).await?;
-    let (mut bases, mut turns) = (Vec::new(), Vec::new());
+    let (mut bases, mut rotary_tables) = (Vec::new(), Vec::new());
     let mut layers = Vec::with_capacity(of.layers.len());
     for (index, reach) in of.layers.iter().enumerate() {
         let known = bases.iter().position(|base| *base == reach.theta);
         let of_layer = known.unwrap_or(bases.len());
         if known.is_none() {
             bases.push(reach.theta);
-            turns.push(Turns::new(gpu, config.max_tokens(), heads.size, reach.theta).await?);
+            rotary_tables
+                .push(RotaryTable::new(gpu, config.max_tokens(), heads.size, reach.theta).await?);
         }
         layers.push(Layer {
             attention_norm: match index {
@@ -75,12 +76,12 @@ pub(in crate::encoder) async fn load(
                 let runs: Vec<Run> = (0..3).flat_map(part).collect();
                 loader.rearranged(Module::Query(index), hidden, 3 * hidden, &runs).await?
             },
-            turns: of_layer,
+            rotary_table: of_layer,
             out: loader.dense(Module::AttentionOut(index), hidden, hidden, Some(heads)).await?,
             ffn_norm: loader.norm(Module::FfnNorm(index)).await?,
             up: {
                 let runs = match gates {
-                    Gates::ByTurns => gated_runs(inner),
+                    Gates::Interleaved => gated_runs(inner),
                     Gates::After => [0, inner].into_iter().flat_map(|at| half(at, inner)).collect(),
                 };
                 loader.rearranged(Module::Up(index), hidden, 2 * inner, &runs).await?
@@ -93,10 +94,10 @@ pub(in crate::encoder) async fn load(
     let head_norm = loader.norm(Module::HeadNorm).await?;
     let project = loader.dense(Module::Project, hidden, config.labels.len(), None).await?;
     gpu.finish().await?;
-    Ok(Weights { tables, embed_norm, layers, final_norm, dense, head_norm, project, turns })
+    Ok(Weights { tables, embed_norm, layers, final_norm, dense, head_norm, project, rotary_tables })
 }
 
-/// The `inner` rows from `first` on, with the zeros that pad a half of what training reads.
+/// The `inner` rows from `first` on, and zeros up to the width of that half in training.
 fn half(first: usize, inner: usize) -> Vec<Run> {
     let read = |rows: std::ops::Range<usize>| Run::Read {
         part: 0,

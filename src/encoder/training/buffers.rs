@@ -195,7 +195,7 @@ impl TrainingBuffers {
         let Extent { scaled, panels, product, blocks, longest } = extent(config, choice, size);
         let task_back = size_of::<attention_backward::Task>();
         let tiles_back = tiles(attention_backward::TILE as usize);
-        // The LayerNorm of a head has a row for each pair, though no gradient goes through the encoder.
+        // A head with a LayerNorm needs a row for each pair even where no gradient goes through the encoder.
         let stats = attention_backward::stats_bytes(back, heads)
             .max(layer_norm_backward::stats_bytes(back.max(pairs)));
         Ok(TrainingBuffers {

@@ -242,7 +242,7 @@ impl Builder<'_> {
         let (inputs, outputs) = (live.inputs(), live.outputs());
         let family = self.config.family;
         let has_bias = has_bias(self.config, modules[0].0);
-        // Rotary positions turn the first half of each head of q and k into the second one.
+        // Rotary positions rotate the first half of each head of q and k into the second one.
         let paired = match modules[0].0 {
             Module::Query(_) if family.is_modernbert() => {
                 Some(Paired { head: self.config.head_size(), rows: 2 * inputs })

@@ -29,7 +29,7 @@ pub(super) struct Parameter {
     pub paired: Option<Paired>,
 }
 
-/// The rows of queries and keys that rotary positions turn: the two halves of each head lie side by side, row by
+/// The rows of queries and keys that rotary positions rotate: the two halves of each head lie side by side, row by
 /// row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paired {

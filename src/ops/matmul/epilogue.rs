@@ -2,8 +2,8 @@
 
 use super::super::attention::Heads;
 use super::super::embed::ID_BYTES;
-use super::super::rotary::Turns;
-use super::super::shaders::matmul::{ADD, GELU, GELU_TANH, RELU, RESIDUAL, STORE, TANH, TURN};
+use super::super::rotary::RotaryTable;
+use super::super::shaders::matmul::{ADD, GELU, GELU_TANH, RELU, RESIDUAL, ROTATE, STORE, TANH};
 use super::super::{Matrix, Storage, check};
 use crate::config::Activation;
 use crate::error::Result;
@@ -23,10 +23,10 @@ pub enum Epilogue<'a> {
     /// Bias and GELU's approximation by tanh.
     GeluTanh,
     /// Bias, and then this activation of inputs times their gates. The outputs of the weights are four inputs and
-    /// their four gates by turns, [`gated_width`] of them, and out has the products.
+    /// their four gates, interleaved, [`gated_width`] of them, and out has the products.
     Gated(Activation),
-    /// Bias, and the queries and keys in rows of q, k and v turned by their positions.
-    Turn(Rotary<'a>),
+    /// Bias, and the queries and keys in rows of q, k and v rotated by their positions.
+    Rotate(Rotary<'a>),
     /// Bias and this matrix of out's shape added, f16 or f32. It is another one than out.
     Residual(&'a Matrix),
 }
@@ -41,13 +41,13 @@ impl From<Activation> for Epilogue<'_> {
     }
 }
 
-/// By what queries and keys are turned: rotary positions (Su et al., 2021).
+/// By what queries and keys are rotated: rotary positions (Su et al., 2021).
 #[derive(Debug, Clone, Copy)]
 pub struct Rotary<'a> {
-    /// Three u32 a row, of which the second is its position, below those of `turns`.
+    /// Three u32 a row, of which the second is its position, below those of `table`.
     pub ids: &'a Buffer,
     /// The cosines and sines of every position.
-    pub turns: &'a Turns,
+    pub table: &'a RotaryTable,
     /// The heads of q, k and v. In those of q and k the two numbers of a pair lie side by side.
     pub heads: Heads,
 }
@@ -64,7 +64,7 @@ pub(super) struct Bound<'a> {
     /// Bytes of it for each number of out.
     pub residual_bytes: u64,
     pub ids: &'a Buffer,
-    pub turned4: u32,
+    pub rotated4: u32,
     pub head4: u32,
     pub gated: bool,
 }
@@ -87,7 +87,7 @@ impl<'a> Epilogue<'a> {
             residual: bias,
             residual_bytes: 0,
             ids: bias,
-            turned4: 0,
+            rotated4: 0,
             head4: 0,
             gated: false,
         };
@@ -101,17 +101,17 @@ impl<'a> Epilogue<'a> {
                 let of = Epilogue::from(activation).bind(kernel, label, rows, bias, out)?;
                 Bound { gated: true, ..of }
             }
-            Epilogue::Turn(Rotary { ids, turns, heads }) => {
+            Epilogue::Rotate(Rotary { ids, table, heads }) => {
                 let fits = out.width == 3 * heads.width()
                     && ids.size() >= ID_BYTES * rows as u64
-                    && turns.fits(heads);
+                    && table.fits(heads);
                 check(kernel, label, fits)?;
                 Bound {
-                    residual: turns.buffer(),
+                    residual: table.buffer(),
                     ids,
-                    turned4: (2 * heads.width() / 4) as u32,
+                    rotated4: (2 * heads.width() / 4) as u32,
                     head4: (heads.padded_size() / 4) as u32,
-                    ..plain(TURN)
+                    ..plain(ROTATE)
                 }
             }
             Epilogue::Residual(residual) => {
@@ -226,12 +226,12 @@ mod tests {
                 let (got, held) = testing::block_on(async {
                     let (w, held) = weights(gpu, format, &packed, inputs, &packed_bias).await?;
                     let ids = gpu.buffer_of("ids", &ids).await?;
-                    let turns = Turns::new(gpu, tokens, size, 10_000.0).await?;
-                    let turn = Epilogue::Turn(Rotary { ids: &ids, turns: &turns, heads });
-                    Ok((run(gpu, variant, tokens, &a, &w, turn, 3 * padded).await?, held))
+                    let table = RotaryTable::new(gpu, tokens, size, 10_000.0).await?;
+                    let rotate = Epilogue::Rotate(Rotary { ids: &ids, table: &table, heads });
+                    Ok((run(gpu, variant, tokens, &a, &w, rotate, 3 * padded).await?, held))
                 });
                 let qkv = reference_matmul(&a, &held, &packed_bias, inputs);
-                // Back into the checkpoint's order, turned, and into the kernels' order again.
+                // Back into the checkpoint's order, rotated, and into the kernels' order again.
                 let parts = [0, 1, 2].map(|i| {
                     let plain = |row: &[f32]| -> Vec<f32> {
                         row.chunks(heads.padded_size())
@@ -294,8 +294,8 @@ mod tests {
         let gpu = &testing::gpus()[0];
         testing::block_on(async {
             let heads = Heads { count: 2, size: 6 };
-            let turns = Turns::new(gpu, 4, 6, 10_000.0).await?;
-            let other = Turns::new(gpu, 4, 8, 10_000.0).await?;
+            let table = RotaryTable::new(gpu, 4, 6, 10_000.0).await?;
+            let other = RotaryTable::new(gpu, 4, 8, 10_000.0).await?;
             let ids = gpu.buffer("ids", 4 * ID_BYTES)?;
             let few = gpu.buffer("ids", 2 * ID_BYTES)?;
             let width = 3 * heads.width();
@@ -308,11 +308,11 @@ mod tests {
                 let method = Method { variant, most_flops: u64::MAX, blocks: None };
                 matmul("test", method, rows, &a, w, epilogue, &out).is_ok()
             };
-            let turn = |ids, turns, heads| Epilogue::Turn(Rotary { ids, turns, heads });
-            assert!(call(4, &w, turn(&ids, &turns, heads)));
-            assert!(!call(4, &w, turn(&few, &turns, heads)));
-            assert!(!call(4, &w, turn(&ids, &other, heads)));
-            assert!(!call(4, &w, turn(&ids, &turns, Heads { count: 1, size: 6 })));
+            let rotate = |ids, table, heads| Epilogue::Rotate(Rotary { ids, table, heads });
+            assert!(call(4, &w, rotate(&ids, &table, heads)));
+            assert!(!call(4, &w, rotate(&few, &table, heads)));
+            assert!(!call(4, &w, rotate(&ids, &other, heads)));
+            assert!(!call(4, &w, rotate(&ids, &table, Heads { count: 1, size: 6 })));
             assert!(call(3, &gates, Epilogue::Gated(Activation::Gelu)));
             assert!(!call(3, &w, Epilogue::Gated(Activation::Gelu)));
             assert!(!call(3, &gates, Epilogue::Gelu));

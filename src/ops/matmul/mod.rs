@@ -106,7 +106,7 @@ struct Params {
     k2: u32,
     a_stride2: u32,
     out_stride4: u32,
-    turned4: u32,
+    rotated4: u32,
     head4: u32,
     gated: u32,
     epilogue: u32,
@@ -129,7 +129,7 @@ pub fn matmul(
 ) -> Result<Vec<Step>> {
     let Method { variant, most_flops, blocks: blocks_buffer } = method;
     let kernel = variant.kernel(w.format);
-    let Bound { number, residual, residual_bytes, ids, turned4, head4, gated } =
+    let Bound { number, residual, residual_bytes, ids, rotated4, head4, gated } =
         epilogue.bind(kernel.name, label, rows, &w.bias, out)?;
     let wide = out.storage == Storage::F32;
     check(
@@ -167,7 +167,7 @@ pub fn matmul(
             k2,
             a_stride2: stride4(a.width) * 2,
             out_stride4: stride4(out.width),
-            turned4,
+            rotated4,
             head4,
             gated: u32::from(gated),
             epilogue: number,

@@ -22,7 +22,7 @@ struct Params {
 }
 
 /// `out[..rows] = activation(x) * gate`, where a row of `x` (f32) is the inputs and, after their padding to a
-/// multiple of four, the gates. `kept` becomes `x`, rounded to f16 as `out` is.
+/// multiple of four, the gates. Both are copied into `saved`, rounded to f16; `out` is f16, too.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -31,17 +31,17 @@ pub fn gated(
     activation: Activation,
     rows: usize,
     x: &Matrix,
-    kept: &Matrix,
+    saved: &Matrix,
     out: &Matrix,
 ) -> Result<Step> {
     check(
         KERNEL.name,
         label,
-        rows <= x.rows.min(kept.rows).min(out.rows)
+        rows <= x.rows.min(saved.rows).min(out.rows)
             && x.width == gated_width(out.width)
-            && kept.width == x.width
+            && saved.width == x.width
             && x.storage == Storage::F32
-            && kept.storage == Storage::F16
+            && saved.storage == Storage::F16
             && out.storage == Storage::F16,
     )?;
     let params = Params {
@@ -53,7 +53,7 @@ pub fn gated(
     let numbers = (rows * out.width) as u64;
     let work = Work { flops: 8 * numbers, bytes: 14 * numbers };
     let workgroups = [params.gate4.div_ceil(WORKGROUP_SIZE), rows as u32, 1];
-    Ok(step(&KERNEL, label, &params, &[&x.buffer, &kept.buffer, &out.buffer], workgroups, work))
+    Ok(step(&KERNEL, label, &params, &[&x.buffer, &saved.buffer, &out.buffer], workgroups, work))
 }
 
 #[cfg(test)]
@@ -76,17 +76,17 @@ mod tests {
                         padded.extend_from_slice(part);
                         padded.resize(padded.len() + half - width, 0.0);
                     }
-                    let (got, kept) = testing::block_on(async {
+                    let (got, saved) = testing::block_on(async {
                         let x = testing::matrix(&gpu, &padded, 2 * half, Storage::F32).await?;
-                        let kept = Matrix::zeros(&gpu, "kept", rows + 1, 2 * half, Storage::F16)?;
-                        testing::poison(&gpu, &kept).await?;
+                        let saved = Matrix::zeros(&gpu, "saved", rows + 1, 2 * half, Storage::F16)?;
+                        testing::poison(&gpu, &saved).await?;
                         let out = Matrix::zeros(&gpu, "out", rows + 1, width, Storage::F16)?;
                         testing::poison(&gpu, &out).await?;
-                        let step = gated("test", by, rows, &x, &kept, &out)?;
+                        let step = gated("test", by, rows, &x, &saved, &out)?;
                         let got = testing::run(&gpu, vec![step.clone()], &out, rows).await?;
-                        Ok((got, testing::run(&gpu, vec![step], &kept, rows).await?))
+                        Ok((got, testing::run(&gpu, vec![step], &saved, rows).await?))
                     });
-                    testing::assert_close(&kept, &padded, 5e-4);
+                    testing::assert_close(&saved, &padded, 5e-4);
                     testing::assert_close(&got, &expected, 2e-3);
                 }
             }

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Step, Work};
 use crate::ops::attention::Heads;
 use crate::ops::embed::ID_BYTES;
-use crate::ops::rotary::Turns;
+use crate::ops::rotary::RotaryTable;
 use crate::ops::shaders::training::rotary_backward::{KERNEL, WORKGROUP_SIZE};
 use crate::ops::{Matrix, Storage, check, stride4};
 
@@ -15,12 +15,12 @@ use crate::ops::{Matrix, Storage, check, stride4};
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Params {
     stride4: u32,
-    turned4: u32,
+    rotated4: u32,
     head4: u32,
 }
 
-/// Makes of the gradient by what [`crate::ops::matmul::Epilogue::Turn`] gave (f32, the first `tokens` rows) that by
-/// the sums, in place: a rotation is undone by its transpose. v is left alone.
+/// The backward pass of [`crate::ops::matmul::Epilogue::Rotate`], in place on the first `tokens` rows of the gradient
+/// of q, k and v (f32): q and k are rotated back, because the transpose of a rotation is its inverse. v is left alone.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Gpu`] where the shapes do not fit.
@@ -29,24 +29,24 @@ pub fn rotary_backward(
     tokens: usize,
     heads: Heads,
     ids: &Buffer,
-    turns: &Turns,
+    table: &RotaryTable,
     d_qkv: &Matrix,
 ) -> Result<Step> {
     let fits = tokens <= d_qkv.rows
         && ids.size() >= ID_BYTES * tokens as u64
         && d_qkv.width == 3 * heads.width()
         && d_qkv.storage == Storage::F32
-        && turns.fits(heads);
+        && table.fits(heads);
     check(KERNEL.name, label, fits)?;
     let params = Params {
         stride4: stride4(d_qkv.width),
-        turned4: (2 * heads.width() / 4) as u32,
+        rotated4: (2 * heads.width() / 4) as u32,
         head4: (heads.padded_size() / 4) as u32,
     };
     let numbers = 2 * (tokens * heads.width()) as u64;
     let work = Work { flops: 3 * numbers, bytes: 8 * numbers };
-    let workgroups = [params.turned4.div_ceil(WORKGROUP_SIZE), tokens as u32, 1];
-    let buffers = [ids, turns.buffer(), &d_qkv.buffer];
+    let workgroups = [params.rotated4.div_ceil(WORKGROUP_SIZE), tokens as u32, 1];
+    let buffers = [ids, table.buffer(), &d_qkv.buffer];
     Ok(step(&KERNEL, label, &params, &buffers, workgroups, work))
 }
 
@@ -78,12 +78,12 @@ mod tests {
                 let ids: Vec<[u32; 3]> = (0..tokens as u32).map(|at| [7, at, 0]).collect();
                 let got = testing::block_on(async {
                     let ids = gpu.buffer_of("ids", &ids).await?;
-                    let turns = Turns::new(&gpu, tokens, size, 10_000.0).await?;
+                    let table = RotaryTable::new(&gpu, tokens, size, 10_000.0).await?;
                     let width = 3 * heads.width();
                     let d_qkv = Matrix::zeros(&gpu, "d_qkv", tokens + 1, width, Storage::F32)?;
                     testing::poison(&gpu, &d_qkv).await?;
                     d_qkv.write_rows(&gpu, "d_qkv", 0, &given).await?;
-                    let step = rotary_backward("test", tokens, heads, &ids, &turns, &d_qkv)?;
+                    let step = rotary_backward("test", tokens, heads, &ids, &table, &d_qkv)?;
                     testing::run(&gpu, vec![step], &d_qkv, tokens).await
                 });
                 testing::assert_close(&got, &expected, 1e-6);

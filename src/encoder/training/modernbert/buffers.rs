@@ -11,7 +11,7 @@ use crate::ops::{Matrix, Storage, stride};
 /// What one layer's backward pass reads besides the layer's input.
 pub(in super::super) struct Saved {
     pub hidden: Matrix,   // [T, hidden] the input after attention's LayerNorm
-    pub turned: Matrix,   // [T, 3 x heads] q and k turned by their positions, v
+    pub rotated: Matrix,  // [T, 3 x heads] q and k rotated by their positions, v
     pub context: Matrix,  // [R, heads]
     pub other: Matrix,    // [R, hidden] f32, before the feed-forward network's LayerNorm
     pub attended: Matrix, // [R, hidden] after it
@@ -21,7 +21,7 @@ pub(in super::super) struct Saved {
 
 /// What only ModernBERT has.
 pub(in super::super) struct Own {
-    sums: Vec<Matrix>, // [T, hidden] f32: what each layer puts out, or the last two by turns
+    sums: Vec<Matrix>, // [T, hidden] f32: what each layer puts out, or the last two in turn
     saved: Vec<Saved>, // of each layer, or of one at a time
     pub first_sum: Matrix, // [P, hidden] f32: the first tokens' input of the last layer
     pub first_out: Matrix, // [P, hidden] f32: and what that puts out for them
@@ -30,7 +30,8 @@ pub(in super::super) struct Own {
     pub active: Matrix, // [P, hidden] f32: and after it
     pub d_active: Matrix, // [P, hidden] f32
     pub d_first: Matrix, // [P, hidden] f32: the gradient of `first_out`
-    /// [T, 2 x intermediate] f32: a layer's `up` before it is rounded, and in the backward pass its gradient.
+    /// [T, 2 x intermediate] f32: in the forward pass a layer's `up` before it is rounded to f16, in the backward pass
+    /// the gradient of `up`.
     pub wide_up: Matrix,
 }
 
@@ -45,7 +46,7 @@ impl Own {
         let saved = |_| {
             Ok(Saved {
                 hidden: f16("saved attention norm", tokens, hidden)?,
-                turned: f16("saved qkv", tokens, 3 * width)?,
+                rotated: f16("saved qkv", tokens, 3 * width)?,
                 context: f16("saved context", tokens, width)?,
                 other: f32("saved attention sum", tokens, hidden)?,
                 attended: f16("saved ffn norm", tokens, hidden)?,

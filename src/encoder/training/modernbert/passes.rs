@@ -82,7 +82,7 @@ impl Training {
         let (w, x, own) = (&model.weights.layers[index], &self.buffers, self.buffers.own());
         let (tokens, pairs) = (batch.tokens(), batch.pairs());
         let first_only = self.first_only(model, index);
-        let Saved { hidden, turned, context, other, attended, up, inner } = own.saved(index);
+        let Saved { hidden, rotated, context, other, attended, up, inner } = own.saved(index);
         let norm = self.choice.layer_norm();
         let input = self.layer_input(index);
         // The first layer has no LayerNorm before attention: what attention reads is the residual, too.
@@ -91,9 +91,9 @@ impl Training {
             None => (&model.weights.embed_norm, hidden),
         };
         let mut steps = vec![layer_norm("attention norm", norm, tokens, input, weights, hidden)?];
-        let (heads, turns) = (self.heads(), &model.weights.turns[w.turns]);
-        let turn = Epilogue::Turn(Rotary { ids: &x.ids, turns, heads });
-        steps.extend(self.dense("qkv", tokens, hidden, &w.qkv, turn, turned)?);
+        let (heads, table) = (self.heads(), &model.weights.rotary_tables[w.rotary_table]);
+        let rotate = Epilogue::Rotate(Rotary { ids: &x.ids, table, heads });
+        steps.extend(self.dense("qkv", tokens, hidden, &w.qkv, rotate, rotated)?);
         let (rows, residual, out) = if first_only {
             let to = if w.attention_norm.is_none() { &x.first_hidden } else { &own.first_sum };
             steps.push(gather_rows("gather first", pairs, &x.first_rows, residual, to)?);
@@ -104,7 +104,7 @@ impl Training {
         let (variant, most) = (self.choice.attention(), self.choice.most_flops);
         let window = model.of.layers[index].window.map(|window| window as u32);
         let tasks = Tasks { window, ..x.forward_tasks(batch, first_only) };
-        steps.extend(attention("attention", variant, most, heads, &tasks, turned, context)?);
+        steps.extend(attention("attention", variant, most, heads, &tasks, rotated, context)?);
         let add = |to| Epilogue::Residual(to);
         steps.extend(self.dense("attention out", rows, context, &w.out, add(residual), other)?);
         steps.push(layer_norm("ffn norm", norm, rows, other, &w.ffn_norm, attended)?);
@@ -214,7 +214,7 @@ impl Training {
         let (w, back) = (&model.weights.layers[index], &model.layers[index]);
         let (x, own) = (&self.buffers, self.buffers.own());
         let (tokens, first_only) = (batch.tokens(), self.first_only(model, index));
-        let Saved { hidden, turned, context, other, attended, up, inner } = own.saved(index);
+        let Saved { hidden, rotated, context, other, attended, up, inner } = own.saved(index);
         // `d` is the gradient of the layer's output, and later that of its first residual sum.
         let (rows, d) =
             if first_only { (batch.pairs(), &own.d_first) } else { (tokens, &x.d_hidden) };
@@ -248,15 +248,15 @@ impl Training {
             self.choice.most_flops,
             self.heads(),
             &tasks,
-            turned,
+            rotated,
             context,
             &x.d_context,
             &x.scratch.stats,
             &x.d_qkv,
         )?);
-        let turns = &model.weights.turns[w.turns];
+        let table = &model.weights.rotary_tables[w.rotary_table];
         let heads = self.heads();
-        steps.push(rotary_backward("rotary back", tokens, heads, &x.ids, turns, &x.d_qkv)?);
+        steps.push(rotary_backward("rotary back", tokens, heads, &x.ids, table, &x.d_qkv)?);
         // Below the first layer that is trained, no gradients are needed.
         let wanted = index > 0 || model.tables.is_some();
         // What the branch gives is added to the gradient of the residual, or that of some rows to it.
