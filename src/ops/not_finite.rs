@@ -350,7 +350,7 @@ fn of_spoiled_weight(
 }
 
 #[test]
-fn turned_queries_and_keys() {
+fn rotated_queries_and_keys() {
     let heads = Heads { count: 2, size: 6 };
     let width = heads.width();
     each(|gpu, value| {

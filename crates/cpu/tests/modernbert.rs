@@ -244,10 +244,10 @@ fn a_chain_learns_at_every_depth_and_scores_what_it_learned() {
         let whole = small.into_iter().fold(whole, |whole, (name, bytes)| whole.with(name, bytes));
         let whole = load(from(whole), On::Gpu(cappy::Dtype::F32), None);
         let learned = error(&whole);
-        assert!(learned < 0.5 * before, "{depth:?}: an error of {before} before, {learned} after");
+        assert!(learned < 0.01 * before, "{depth:?}: an error of {before} before, {learned} after");
         // The loss of the last step is computed before its update, which is small.
         let told = adaptation.history().steps.last().unwrap().loss;
-        assert!((learned - told).abs() < 0.02, "{depth:?}: {learned}, in training {told}");
+        assert!((learned - told).abs() < 5e-4, "{depth:?}: {learned}, in training {told}");
 
         if depth != Depth::Full {
             let mut weights = Vec::new();

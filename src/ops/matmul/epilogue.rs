@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_and_keys_are_turned_as_the_reference_turns_them() {
+    fn queries_and_keys_are_rotated_as_the_reference_rotates_them() {
         each(|gpu, variant, format| {
             for (count, size, tokens) in [(1, 2, 3), (3, 20, 70), (2, 22, 9), (2, 64, 2100)] {
                 let (heads, inputs) = (Heads { count, size }, 5);
