@@ -214,7 +214,7 @@ describe("the side panel decides", { skip: noBrowser }, () => {
         await button(page, "Copy the answer").waitFor();
         assert.equal(await page.locator(".error").count(), 0);
         await page.getByLabel("one of several").check();
-        // As long as the model reads, so that a fast machine does not answer before the press.
+        // The longest texts that the model reads, so that a fast machine does not answer before the press.
         await page
           .locator("#decide-options")
           .fill(Array.from({ length: 256 }, (_, at) => `${at} ${TEXT.repeat(30)}`).join("\n"));

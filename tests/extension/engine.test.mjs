@@ -343,7 +343,7 @@ describe("the model", () => {
 
   test("the model stays loaded as long as there is work, however short the idle time", async () => {
     await host.settings({ idleMinutes: 0.05 });
-    // As long as the model reads, so that there is work for longer than the idle time on a fast machine, too.
+    // The longest texts that the model reads, so that the work takes longer than the idle time on a fast machine, too.
     const lots = Array.from({ length: 256 }, (_, at) => `${at} ${"word ".repeat(1000)}`);
     const { stopped, phases } = await page.evaluate(
       async ([i, a]) => {

@@ -47,8 +47,8 @@ export async function choose(control, on = true) {
 }
 
 /**
- * Makes the timers of a page ten times as long, as an init script. What comes from elsewhere before the pause is over
- * after which writing is stored comes before its end on a slow machine, too.
+ * An init script that makes the timers of a page ten times as long. The panel stores what is written after a pause; a test
+ * in which something happens during that pause needs it to be long on a slow machine.
  */
 export const slowTimers = () => {
   const { setTimeout } = window;

@@ -212,7 +212,7 @@ describe("the side panel", { skip: noBrowser }, () => {
         await until(async () => (await pages.stored()).collection?.answers.length === 1);
         await page.locator("#answers textarea").focus();
         await page.keyboard.press("End");
-        // Before the pause is over after which writing is stored.
+        // During the pause after which the panel stores what was written.
         await page.evaluate(async () => {
           const area = document.activeElement;
           area.value += ", and more";
@@ -234,7 +234,7 @@ describe("the side panel", { skip: noBrowser }, () => {
 
   test("the panel cancels a ranking, and shows which answers were cut", () =>
     pages.panel(async (page) => {
-      // Longer than the model reads, and no longer than a slow machine takes into a field in a few seconds.
+      // Longer than what the model reads, and short enough to be filled into a field quickly on a slow machine.
       const long = "word ".repeat(700);
       await write(
         page,

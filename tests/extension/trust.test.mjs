@@ -245,7 +245,7 @@ describe("forged thumbs", () => {
       document.querySelector(".scroller").style.paddingTop = "60px";
     });
     await until(async () => (await first()).y > y + 20, { what: "the thumbs to follow" });
-    // There they go on moving by a pixel until the click, so that they have just moved on a slow machine, too.
+    // They move by a pixel until the click, so that the last move is recent on a slow machine, too.
     await page.evaluate(() => {
       const { style } = document.querySelector(".scroller");
       let moves = 0;

@@ -165,7 +165,7 @@ describe("the bench page", { skip }, () => {
     () =>
       open(
         async (page) => {
-          // The page itself notes when it says what, which a fast machine does not say for long.
+          // The page records its own messages: on a fast machine they are too short to be polled from here.
           await page.evaluate(() => {
             const status = document.querySelector("#quick-status");
             globalThis.said = [];

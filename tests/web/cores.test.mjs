@@ -88,7 +88,7 @@ test("a worker that dies amid a call is replaced, whichever it is, and no score 
     await scorer.score(instruction, lots);
     const all = [];
     for (const victim of [workers[0], workers[1]]) {
-      // It has another share then, which it does not finish.
+      // It has received another share by then, and does not finish it.
       victim.addEventListener("message", ({ data }) => {
         if (data.type === "batch") victim.terminate();
       });

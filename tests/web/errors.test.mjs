@@ -178,8 +178,8 @@ test("in a service worker the GPU scores, and what needs import() says so", () =
   }));
 
 /**
- * Notes in `clock` what the page last read of the clock. A listener that reads it anew may do so later than the package
- * did, by what a busy machine did in between.
+ * Stores in `clock` the time that was last read from the clock. A listener that reads the clock itself gets a later time
+ * than the package, because a busy machine may do something else in between.
  */
 const CLOCK = `
   const now = performance.now.bind(performance);
