@@ -6,6 +6,7 @@ import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js
 import { kernelFor, openWatched, type WatchedFiles, withKernel } from "./opening.js";
 import { Queue } from "./queue.js";
 import type { StartWasm } from "./start.js";
+import { isToEnd, uninterrupted } from "./thread.js";
 import { Slower, toCappyError } from "./thrown.js";
 import { rememberedTuning, rememberTuning } from "./tuning.js";
 import type { AdapterInfo, CpuWeights, Device, Dtype, Info, LoadProgress, SourceOptions } from "./types.js";
@@ -215,7 +216,10 @@ export class Engine implements ScoringEngine, Racing {
   async #prepare(signal: AbortSignal | undefined): Promise<AdapterInfo> {
     const { cpu, startWasm } = this.#module;
     const { assets, compiled } = this.#options;
-    const [adapter, module] = await Promise.all([cpu ?? this.#adapter ?? adapterInfo(), startWasm(assets, compiled)]);
+    const [adapter, module] = await Promise.all([
+      cpu ?? this.#adapter ?? uninterrupted(adapterInfo),
+      startWasm(assets, compiled),
+    ]);
     this.#compiled = module;
     throwIfAborted(signal, "loading");
     return (this.#adapter = adapter);
@@ -317,10 +321,11 @@ export class Engine implements ScoringEngine, Racing {
       throwIfAborted(signal, "scoring");
       try {
         if (!this.#scorer) await this.#build({ signal });
-        const stop = () => this.#disposed || signal?.aborted === true;
+        const stop = () => this.#disposed || signal?.aborted === true || isToEnd();
         const end = this.#endOfThoseThatMayFit(instructions, texts, first);
         const asked = instructions.length === 1 ? [instructions[0]!] : instructions.slice(first, end);
-        const scores = (await this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop)) as TextScore[];
+        const score = () => this.#scorer!.scoreBatch(asked, texts.slice(first, end), stop) as Promise<TextScore[]>;
+        const scores = await (this.#module.cpu ? score() : uninterrupted(score));
         for (const score of scores) score.device = this.#info!.device;
         return scores;
       } catch (thrown) {

@@ -14,37 +14,79 @@ export function scriptFile(path: string, assets: string | undefined): URL | unde
 }
 
 /**
- * Of each thread a number that is 1 while it opens the GPU. Node's WebGPU crashes where its thread is ended then, so
- * a program that ends waits for it, even one that calls `process.exit()`.
+ * What a thread and the program that started it know of each other: how many pieces of the thread's work use the GPU,
+ * and 1 once the thread is to end. Node's WebGPU crashes the program where a thread is ended while it waits for the
+ * GPU, so whoever ends one waits until it does not, and no other piece of its work begins then.
  */
-const opening = new Set<Int32Array>();
+type State = Int32Array<SharedArrayBuffer>;
+const USES = 0;
+const ENDS = 1;
 
-/** The longest that a program waits for it, in milliseconds. */
+/** The states of all threads that run. */
+const states = new Set<State>();
+
+/** The longest that a program waits for its threads when it ends, in milliseconds. */
 const MOST_WAIT_MS = 30_000;
 
 let waits = false;
 
+/** Lets the program wait for its threads when it ends, even one that calls `process.exit()`. */
 function waitAtExit(): void {
   if (waits) return;
   waits = true;
   process.on("exit", () => {
-    for (const number of opening) if (Atomics.load(number, 0) === 1) Atomics.wait(number, 0, 1, MOST_WAIT_MS);
+    const end = performance.now() + MOST_WAIT_MS;
+    for (const state of states) Atomics.store(state, ENDS, 1);
+    for (const state of states) {
+      for (let uses = 1; uses > 0 && performance.now() < end; uses = Atomics.load(state, USES)) {
+        Atomics.wait(state, USES, uses, end - performance.now());
+      }
+    }
   });
 }
 
-/** Runs `work`, in which the GPU is opened, in a thread or elsewhere. */
+/** The state of this thread, unless something else started it. */
+function ownState(): State | undefined {
+  return isNode() ? process.getBuiltinModule("node:worker_threads").workerData?.stateOfCappy : undefined;
+}
+
+/** Whether this thread is to end as soon as it does not use the GPU. */
+export function isToEnd(): boolean {
+  const state = ownState();
+  return state !== undefined && Atomics.load(state, ENDS) === 1;
+}
+
+/** Runs `work`, which uses the GPU, in a thread or elsewhere. It never ends in a thread that is to end. */
 export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
-  const number = isNode()
-    ? (process.getBuiltinModule("node:worker_threads").workerData?.opening as Int32Array | undefined)
-    : undefined;
-  if (!number) return work();
-  Atomics.store(number, 0, 1);
+  const state = ownState();
+  if (!state) return work();
+  Atomics.add(state, USES, 1);
   try {
-    return await work();
+    // Asked only now, because whoever ends the thread looks at the uses after it has said so.
+    if (!isToEnd()) return await work();
   } finally {
-    Atomics.store(number, 0, 0);
-    Atomics.notify(number, 0);
+    leave(state);
   }
+  return new Promise(() => {});
+}
+
+/** Ends a use of the GPU, once Node's WebGPU has left the turn of the event loop in which it said that it is done. */
+function leave(state: State): void {
+  const { setImmediate } = process.getBuiltinModule("node:timers");
+  setImmediate(() =>
+    setImmediate(() => {
+      Atomics.sub(state, USES, 1);
+      Atomics.notify(state, USES);
+    }),
+  );
+}
+
+/** Ends a thread once it does not use the GPU. */
+async function end(thread: { terminate(): Promise<unknown> }, state: State): Promise<void> {
+  Atomics.store(state, ENDS, 1);
+  for (let uses: number; (uses = Atomics.load(state, USES)) > 0; ) await Atomics.waitAsync(state, USES, uses).value;
+  states.delete(state);
+  await thread.terminate();
 }
 
 /** Starts a thread that is used like a browser's worker. It does not keep the program from ending. */
@@ -54,10 +96,10 @@ export function startThread(path: string, assets: string | undefined): Worker {
   if (!address) throw new Error("is missing");
   // A thread takes over the program's own flags, and refuses this one, which is about the text after `--eval`.
   const execArgv = process.execArgv.filter((flag) => !flag.startsWith("--input-type"));
-  const number = new Int32Array(new SharedArrayBuffer(4));
-  const thread = new Thread(address, { execArgv, workerData: { opening: number } });
-  opening.add(number);
-  thread.once("exit", () => opening.delete(number));
+  const state: State = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+  const thread = new Thread(address, { execArgv, workerData: { stateOfCappy: state } });
+  states.add(state);
+  thread.once("exit", () => states.delete(state));
   waitAtExit();
   const worker: Pick<Worker, "postMessage" | "terminate"> & {
     addEventListener(type: string, listener: (event: object) => void): void;
@@ -68,10 +110,7 @@ export function startThread(path: string, assets: string | undefined): Worker {
       // A thread with a listener would keep the program running.
       thread.unref();
     },
-    terminate() {
-      opening.delete(number);
-      void thread.terminate();
-    },
+    terminate: () => void end(thread, state),
   };
   return worker as Worker;
 }

@@ -6,6 +6,7 @@ import type { ModelFiles } from "../loader/files.js";
 import { openFileAtHand } from "../loader/files.js";
 import { fingerprint } from "../loader/store.js";
 import { kernelFor, openWatched, withKernel } from "../opening.js";
+import { isToEnd, uninterrupted } from "../thread.js";
 import { toCappyError } from "../thrown.js";
 import { rememberedTuning } from "../tuning.js";
 import type { AdaptHistory, AdaptPlan, AdaptProgress, AdaptStep } from "../types.js";
@@ -33,7 +34,7 @@ export function train(job: Job, listeners: TrainingListeners): Promise<Result> {
 async function run(job: Job, listeners: TrainingListeners, saved: SavedAdaptation | undefined): Promise<Result> {
   const { signal } = listeners;
   throwIfAborted(signal, "adapting");
-  const [adapter] = await Promise.all([adapterInfo(), startWasm(job.options.assets)]);
+  const [adapter] = await Promise.all([uninterrupted(adapterInfo), startWasm(job.options.assets)]);
   const files = await openWatched(job.source, job.options, { signal }, () => new Sha256());
   const mark = fingerprint(JSON.stringify([files.description, job.lessons, job.settings]));
   const state = await saved?.state(mark);
@@ -107,7 +108,8 @@ async function takeSteps(
   };
   try {
     for (;;) {
-      const step = (await adaptation.step(() => signal?.aborted === true)) as RustStep | null;
+      const stop = () => signal?.aborted === true || isToEnd();
+      const step = await uninterrupted(() => adaptation.step(stop) as Promise<RustStep | null>);
       if (!step) return;
       taken = step.step;
       report(step);
@@ -138,7 +140,7 @@ async function resume(adaptation: WasmAdaptation, { kept, numbers }: State): Pro
         : null,
   };
   try {
-    await adaptation.resume(kept, folder);
+    await uninterrupted(() => adaptation.resume(kept, folder));
   } catch (thrown) {
     const error = toCappyError(thrown);
     if (!(error.code === "input" && error.atFault === "the kept state")) throw error;
@@ -167,7 +169,7 @@ async function fileOf(
   make: (write: (piece: Uint8Array<ArrayBuffer>) => void) => Promise<void>,
 ): Promise<PlainFile> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
-  await make((piece) => pieces.push(piece));
+  await uninterrupted(() => make((piece) => pieces.push(piece)));
   const bytes = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -217,6 +217,9 @@ impl Gpu {
         let (mut begin, mut ahead, mut done) = (0, 0, 0);
         while begin < plan.steps.len() {
             if stop() {
+                // Who stops it may end the thread next, and Node's WebGPU crashes in a thread that is
+                // ended while it waits for the GPU.
+                self.finish().await?;
                 let why = "the caller stopped the work";
                 return Err(Error::new(ErrorKind::Aborted, "the forward pass", why));
             }
