@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::kernels::{
-    COOPERATIVE, Constant, Files, Kernel, Reflection, SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP, kernels,
+    COOPERATIVE, Constant, F16, Files, Kernel, Reflection, SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP,
+    kernels,
 };
 
 /// A folder: what it contains by name, and the constants of its `common.wgsl`.
@@ -109,6 +110,8 @@ fn value(kernel: &Kernel, reflection: &Reflection) -> String {
         format!("CooperativeMatrices {{ subgroups: {subgroups} }}")
     } else if kernel.enables(SUBGROUPS) {
         "Subgroups".to_owned()
+    } else if kernel.enables(F16) {
+        "F16".to_owned()
     } else {
         "Nothing".to_owned()
     };

@@ -32,6 +32,8 @@ const ONE_FORM: &[Form] = &[("", &[])];
 pub const COOPERATIVE: &str = "wgpu_cooperative_matrix";
 /// WGSL's extension for subgroups.
 pub const SUBGROUPS: &str = "subgroups";
+/// WGSL's extension for f16.
+pub const F16: &str = "f16";
 
 /// The constant by which kernels with matrix units say how many subgroups a workgroup has.
 pub const SUBGROUPS_OF_A_WORKGROUP: &str = "SUBGROUPS";
@@ -156,9 +158,12 @@ impl Kernel {
         self.extensions.iter().any(|enabled| enabled == extension)
     }
 
-    /// The preludes that it may follow: matrix units multiply f16 alone.
+    /// The preludes that it may follow: matrix units, and kernels that say so, multiply f16 alone.
     pub fn preludes(&self) -> &'static [&'static str] {
-        if self.enables(COOPERATIVE) { &["prelude_f16"] } else { &["prelude_f32", "prelude_f16"] }
+        match self.enables(COOPERATIVE) || self.enables(F16) {
+            true => &["prelude_f16"],
+            false => &["prelude_f32", "prelude_f16"],
+        }
     }
 
     /// Its WGSL after this prelude, as src/gpu/executor.rs puts it together.

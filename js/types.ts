@@ -69,7 +69,7 @@ export interface LoadOptions extends SourceOptions {
    * Scores do not depend on it.
    */
   threads?: number;
-  /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `rows`, `lanes`. */
+  /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `half_large`, `half_medium`, `rows`, `lanes`. */
   kernel?: string;
   /** Run in a worker, so that the page or Node's event loop stays free. True by default, where there are workers. */
   worker?: boolean;

@@ -13,7 +13,7 @@ use crate::checkpoint::WeightFormat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gpu::{Buffer, Gpu, Plan};
 use crate::ops::matmul::{
-    Epilogue, Method, Order, VARIANTS, Variant, Weights, lanes, large, matmul, medium, rows,
+    Epilogue, Method, Order, VARIANTS, Variant, Weights, half, lanes, large, matmul, medium, rows,
 };
 use crate::ops::{Choice, Matrix, Storage, blocks};
 
@@ -149,17 +149,19 @@ impl<'a> Bench<'a> {
         if winner.name != medium::VARIANT.name {
             return Ok((Choice::all(winner), rate));
         }
-        // Matrix units, or else the variants of one order.
+        // Matrix units, or else the variants of one order for many rows and for few.
         let units: Vec<_> = candidates(VARIANTS)
             .into_iter()
             .filter(|variant| matches!(variant.order, Order::Cooperative { .. }))
             .collect();
-        let plain = candidates(&[&large::VARIANT, &medium::VARIANT]);
-        let field: Vec<_> = plain.iter().chain(&units).copied().collect();
+        let tiles = candidates(&[&large::VARIANT, &medium::VARIANT, &half::LARGE, &half::MEDIUM]);
+        let field: Vec<_> = tiles.iter().chain(&units).copied().collect();
         let (many, rate) = self.race(&field, MANY).await?[0];
-        let (few, _) = match plain.iter().any(|variant| variant.order == many.order) {
-            true => self.race(&plain, FEW).await?[0],
-            false => (many, rate),
+        let field: Vec<_> =
+            tiles.into_iter().filter(|variant| variant.order == many.order).collect();
+        let (few, _) = match field[..] {
+            [] => (many, rate),
+            _ => self.race(&field, FEW).await?[0],
         };
         let field = candidates(&[&rows::VARIANT, &medium::VARIANT]);
         let (pairs, _) = self.race(&field, PAIRS).await?[0];
@@ -276,6 +278,10 @@ mod tests {
             let mixed = format!("large rows 384 rows 1000 {}", key(&gpu, F16));
             assert!(Tuned::from_text(&gpu, F16, &mixed).is_none());
             assert!(Tuned::from_text(&gpu, F16, &mixed.replacen(" rows", " medium", 1)).is_some());
+            let half = mixed.replacen("large rows", "half_large half_medium", 1);
+            let choice = Tuned::from_text(&gpu, F16, &half).unwrap().choice;
+            assert!(choice.has_f16_sums() && !choice.in_f32().has_f16_sums());
+            assert_eq!(choice.in_f32().describe(), "large, medium up to 384 rows, rows for <s>");
         });
     }
 

@@ -133,9 +133,12 @@ impl Adaptation {
         let train = encode(&tokenizer, &set.train)?;
         let held_out = encode(&tokenizer, &set.held_out)?;
         let format = WeightFormat::F16;
-        let prove =
-            async |gpu: &Gpu, tuned: &Tuned| self_test(gpu, tuned.choice, format, &config).await;
-        let (gpu, tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
+        // Gradients are scaled to be nearly as large as f16 can hold: their sums have to be f32.
+        let prove = async |gpu: &Gpu, tuned: &Tuned| {
+            self_test(gpu, tuned.choice.in_f32(), format, &config).await
+        };
+        let (gpu, mut tuned, _) = open_proven(&options, WeightFormat::F16, prove).await?;
+        tuned.choice = tuned.choice.in_f32();
         let longest = train.iter().chain(&held_out).map(|pair| pair.encoded.ids.len()).max();
         let longest = longest.unwrap_or(1);
         // There and back is three times as much work.

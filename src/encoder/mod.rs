@@ -121,7 +121,7 @@ impl Encoder {
     /// submissions. Calls at the same time wait for each other.
     ///
     /// # Errors
-    /// What [`Gpu::run`] and [`Gpu::read_f32`] say. The numbers themselves are not looked at.
+    /// What [`Gpu::run`] and [`Gpu::read_f32`] say. Numbers that are not finite are none.
     pub async fn logits(
         &self,
         gpu: &Gpu,
@@ -130,8 +130,28 @@ impl Encoder {
     ) -> Result<Vec<Vec<f32>>> {
         let _guard = self.lock.lock().await;
         self.make_room(gpu, batch.tokens())?;
+        let mut logits = self.run(gpu, batch, &self.choice, stop).await?;
+        let is_finite = |logits: &Vec<f32>| logits.iter().all(|logit| logit.is_finite());
+        if self.choice.has_f16_sums() && !logits.iter().all(is_finite) {
+            // f16 cannot hold all sums that f32 can. The other pairs keep what they have, because a
+            // score must not depend on the batch.
+            let again = self.run(gpu, batch, &self.choice.in_f32(), stop).await?;
+            let lost = logits.iter_mut().zip(again).filter(|(logits, _)| !is_finite(logits));
+            lost.for_each(|(logits, again)| *logits = again);
+        }
+        Ok(logits)
+    }
+
+    /// The logits of `batch` by the variants of `choice`. The caller holds the lock, and there is room.
+    async fn run(
+        &self,
+        gpu: &Gpu,
+        batch: &Batch,
+        choice: &Choice,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<Vec<f32>>> {
         self.upload(gpu, batch).await?;
-        gpu.run_at(&self.plan(batch)?, &self.pace, stop).await?;
+        gpu.run_at(&self.plan_by(choice, batch)?, &self.pace, stop).await?;
         self.read(gpu, batch).await
     }
 
@@ -177,7 +197,7 @@ impl Encoder {
         let x = self.activations();
         let firsts = [&x.first_hidden.buffer, &x.first_attended.buffer];
         let (mut layers, mut before) = (0, "");
-        for step in self.plan(batch)?.steps {
+        for step in self.plan_by(&self.choice.in_f32(), batch)?.steps {
             let (label, out) = (step.label, step.buffers.last().cloned());
             layers += usize::from(label == "qkv" && before != "qkv");
             before = label;
@@ -225,10 +245,15 @@ impl Encoder {
 
     /// The forward pass of `batch`, written down.
     pub fn plan(&self, batch: &Batch) -> Result<Plan> {
+        self.plan_by(&self.choice, batch)
+    }
+
+    /// The same by the variants of `choice`.
+    fn plan_by(&self, choice: &Choice, batch: &Batch) -> Result<Plan> {
         let x = &*self.activations();
         let w = match (&self.model, &x.modernbert) {
             (Model::ModernBert(model), Some(own)) => {
-                return modernbert::plan(&self.config, &self.choice, model, x, own, batch);
+                return modernbert::plan(&self.config, choice, model, x, own, batch);
             }
             (Model::Bert(w), _) => w,
             _ => unreachable!("both follow from the same config"),
@@ -238,7 +263,6 @@ impl Encoder {
         let all = x.tasks(batch);
         let first = x.first_tasks(batch);
 
-        let choice = &self.choice;
         let most = choice.most_flops;
         // Inputs as wide as `hidden` and the others alternate.
         let [narrow, wide] = &x.blocks;
@@ -414,6 +438,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pairs_whose_sums_overflow_f16_are_computed_again_and_others_are_not() {
+        let gpu = block_on(Gpu::open(Dtype::F16));
+        let config = config(1, 1, 24, 48, 1);
+        let checkpoint = Checkpoint::random(&config, 7, RandomProfile::Plain);
+        let load = |choice| {
+            let mut silent = |_: u64| {};
+            block_on(Encoder::load(&gpu, &checkpoint, &config, choice, None, 300, &mut silent))
+        };
+        let half = load(Choice::all(&crate::ops::matmul::half::LARGE));
+        let single = load(half.choice.in_f32());
+        let pairs: Vec<_> = (0..6).map(|salt| sequence(4 + 9 * salt, salt)).collect();
+        let mut seen = [false; 2];
+        for size in [100.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 60_000.0] {
+            // Neighbours cancel each other out, but not within f16: sums of f32 stay small.
+            let sign = |i: usize| if i / 4 % 2 == 0 { size } else { -size };
+            let values: Vec<f32> = (0..24 * 48).map(sign).collect();
+            for encoder in [&half, &single] {
+                let Model::Bert(weights) = &encoder.model else { unreachable!() };
+                block_on(weights.layers[0].down.write_panel(&gpu, "down", 0, &values));
+            }
+            let run = |encoder: &Encoder, pairs: &[Encoded]| {
+                let logits = block_on(encoder.logits(&gpu, &Batch::new(pairs), &|| false));
+                logits.into_iter().flatten().collect::<Vec<_>>()
+            };
+            let (together, expected) = (run(&half, &pairs), run(&single, &pairs));
+            let alone = pairs.iter().flat_map(|pair| run(&half, from_ref(pair)));
+            assert_eq!(together, alone.collect::<Vec<_>>(), "{size}");
+            for (got, expected) in together.iter().zip(&expected) {
+                assert!((got - expected).abs() < 2e-2, "{size}: {together:?} {expected:?}");
+                seen[usize::from(got == expected)] = true;
+            }
+        }
+        assert_eq!(seen, [true; 2]);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Needs {
     Nothing,
     /// Subgroups.
     Subgroups,
+    /// WGSL's own `f16`.
+    F16,
     /// Cooperative matrices, subgroups of one known size, and WGSL's own `f16`. Its override
     /// `WORKGROUP_SIZE` is set to so many subgroups' invocations.
     CooperativeMatrices {

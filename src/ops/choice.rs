@@ -1,6 +1,6 @@
 //! Which variant of each kernel runs on an adapter.
 
-use super::matmul::{Variant, lanes};
+use super::matmul::{Order, Variant, half, lanes};
 use super::{attention, layer_norm};
 use crate::gpu::FIRST_FLOPS_PER_SECOND;
 
@@ -41,6 +41,18 @@ impl Choice {
             most_flops: u64::MAX,
             flops_per_second: FIRST_FLOPS_PER_SECOND,
         }
+    }
+
+    /// The same with variants of the same tiles whose sums are f32 throughout.
+    pub fn in_f32(self) -> Choice {
+        let Choice { many, few, pairs, .. } = self;
+        let [many, few, pairs] = [many, few, pairs].map(half::in_f32);
+        Choice { many, few, pairs, ..self }
+    }
+
+    /// Whether any of them adds products up in f16.
+    pub fn has_f16_sums(&self) -> bool {
+        [self.many, self.few, self.pairs].iter().any(|variant| variant.order == Order::Half)
     }
 
     /// The variant for `rows` tokens.

@@ -131,7 +131,7 @@ impl<'a> Epilogue<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Method, VARIANTS, Variant, Weights, matmul};
+    use super::super::{Method, Order, VARIANTS, Variant, Weights, matmul};
     use super::*;
     use crate::checkpoint::{Quantised, WeightFormat};
     use crate::gpu::Gpu;
@@ -284,7 +284,9 @@ mod tests {
                     [half(0), half(1)].concat()
                 };
                 let up: Vec<f32> = up.chunks(outputs).flat_map(halves).collect();
-                testing::assert_close(&got, &gated(&up, width, activation(by)), 2e-3);
+                // Sums are up to 8 in size, so the error of each by products in f16 is up to 0.005, times the other.
+                let bound = if variant.order == Order::Half { 2e-2 } else { 2e-3 };
+                testing::assert_close(&got, &gated(&up, width, activation(by)), bound);
             }
         });
     }
