@@ -96,7 +96,8 @@ for (const { name: host, open, dtype } of HOSTS) {
     }
 
     // Software adapters never choose these by themselves, and other compilers than naga see them here alone.
-    for (const kernel of ["large", "medium", "rows"]) {
+    const half = ["half_large", "half_medium"];
+    for (const kernel of ["large", "medium", "rows", ...(dtype === "f16" ? half : [])]) {
       test(`${host} scores odd as PyTorch does by the kernel ${kernel}`, { timeout: 600_000 }, async () => {
         const { bound, scores } = await golden("odd");
         const some = pairs.flatMap((_, i) => (i % 18 === 4 ? [i] : []));
@@ -112,6 +113,15 @@ for (const { name: host, open, dtype } of HOSTS) {
           scores,
         );
         assert.equal(info.kernels, kernel);
+      });
+    }
+
+    if (dtype !== "f16") {
+      test(`${host} refuses kernels that need shader-f16, which it has not`, { timeout: 600_000 }, async () => {
+        for (const kernel of half) {
+          const loading = opened.logits(`${site.url}/random/odd/`, pairs.slice(0, 1), { kernel });
+          await assert.rejects(loading, new RegExp(`lacks what the kernel ${kernel} needs`));
+        }
       });
     }
   });

@@ -60,7 +60,9 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
     test(`an overflow is an error that names the layer in ${where}`, { timeout: 600_000 }, async () => {
       for (const [i, place] of Object.values(PLACES).entries()) {
         // The kernels that measuring chooses here, and for one model those of GPUs.
-        for (const kernel of i === 0 ? [undefined, "large"] : [undefined]) {
+        for (const kernel of i === 0
+          ? [undefined, "large", ...(where === "Chromium" ? [] : ["half_large"])]
+          : [undefined]) {
           const options = { device: "gpu", kernel };
           const scoring = host.logits(`${site.url}/models/too-large/${i}/`, PAIRS, options);
           await assert.rejects(scoring, new RegExp(`came out as \\[NaN\\]: the model overflows f16 in ${place}`));
