@@ -455,7 +455,7 @@ mod tests {
         let mut seen = [false; 2];
         for size in [100.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 60_000.0] {
             // Neighbours cancel each other out, but not within f16: sums of f32 stay small.
-            let sign = |i: usize| if i / 4 % 2 == 0 { size } else { -size };
+            let sign = |i: usize| if (i / 4).is_multiple_of(2) { size } else { -size };
             let values: Vec<f32> = (0..24 * 48).map(sign).collect();
             for encoder in [&half, &single] {
                 let Model::Bert(weights) = &encoder.model else { unreachable!() };
