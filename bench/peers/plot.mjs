@@ -18,7 +18,7 @@ const STYLES = [
 ];
 
 // GitHub shows an SVG as an image: it cannot know the page's colours, but it does know light and dark.
-const CSS = `
+export const CSS = `
   text { font: 12px system-ui, sans-serif; fill: #24292f; } .title { font-weight: 600; font-size: 13px; }
   .grid { stroke: #d0d7de; } .line { fill: none; stroke-width: 2; } .mark { stroke-width: 1.5; fill: #fff; }
   .blue { stroke: #0969da; } .orange { stroke: #bc4c00; } .green { stroke: #1a7f37; } .purple { stroke: #8250df; } .grey { stroke: #6e7781; }
@@ -49,7 +49,7 @@ function ticks(low, high, steps) {
   return all.filter((tick) => tick >= low && tick <= high);
 }
 
-const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
+export const escaped = (text) => text.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Both axes are logarithmic: time that follows tokens is a line that rises by one decade a decade. */
 export function plot({ hosts }) {

@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { charts, table } from "../../bench/peers/charts.mjs";
 import { blocksOf, pages, root } from "./docs-pages.mjs";
 
 const run = promisify(execFile);
@@ -127,4 +128,19 @@ test("Rust is compiled by crates/docs", () => {
   for (const block of of("rust")) {
     if (block.file !== WALKTHROUGH) assert.ok(files.includes(block.file), `${place(block)} is not compiled`);
   }
+});
+
+test("the charts of docs/performance.md are drawn from its tables, and shown there", () => {
+  const markdown = readFileSync(join(root, "docs/performance.md"), "utf8");
+  for (const [name, svg] of Object.entries(charts(markdown))) {
+    const again = `docs/pictures/${name} is of other tables: run node bench/peers/charts.mjs`;
+    assert.equal(readFileSync(join(root, "docs/pictures", name), "utf8"), svg, again);
+    assert.ok(markdown.includes(`](pictures/${name})`), name);
+  }
+  const rows = table("| model | n |\n| --- | --- |\n| a | 1 |\n| | **2.5** |\n\n| model | m |", "model | n");
+  assert.deepEqual(rows, [
+    { model: "a", n: "1" },
+    { model: "a", n: "**2.5**" },
+  ]);
+  assert.throws(() => table(markdown, "nothing"), /has no table whose first column is "nothing"/);
 });
