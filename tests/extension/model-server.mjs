@@ -45,7 +45,8 @@ export async function serveModel(files) {
       // Progress is reported now and then, as bytes come.
       if (until - from > PIECE) await sleep(60);
     }
-    if (until < to) await new Promise((resolve) => site.waiting.push(resolve));
+    // Unless `go` was called while the bytes before were still on their way.
+    if (until < to && site.stall !== undefined) await new Promise((resolve) => site.waiting.push(resolve));
     response.end(bytes.subarray(until, to));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
