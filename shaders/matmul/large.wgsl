@@ -159,20 +159,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         workgroupBarrier();
     }
     let column4 = group.x * (COLUMNS / 4u) + 2u * x;
-    finish(first_row + y, column4, near0, far0);
-    finish(first_row + y, column4 + 1u, far0, far0);
-    finish(first_row + y + 1u * SIZE_Y, column4, near1, far1);
-    finish(first_row + y + 1u * SIZE_Y, column4 + 1u, far1, far1);
-    finish(first_row + y + 2u * SIZE_Y, column4, near2, far2);
-    finish(first_row + y + 2u * SIZE_Y, column4 + 1u, far2, far2);
-    finish(first_row + y + 3u * SIZE_Y, column4, near3, far3);
-    finish(first_row + y + 3u * SIZE_Y, column4 + 1u, far3, far3);
-    finish(first_row + y + 4u * SIZE_Y, column4, near4, far4);
-    finish(first_row + y + 4u * SIZE_Y, column4 + 1u, far4, far4);
-    finish(first_row + y + 5u * SIZE_Y, column4, near5, far5);
-    finish(first_row + y + 5u * SIZE_Y, column4 + 1u, far5, far5);
-    finish(first_row + y + 6u * SIZE_Y, column4, near6, far6);
-    finish(first_row + y + 6u * SIZE_Y, column4 + 1u, far6, far6);
-    finish(first_row + y + 7u * SIZE_Y, column4, near7, far7);
-    finish(first_row + y + 7u * SIZE_Y, column4 + 1u, far7, far7);
+    // By a loop whose end is not known, so that the epilogue is compiled once and not sixteen times, and by a switch,
+    // because an array that is indexed would leave the registers. Where columns are gated, the near ones alone are stored.
+    let end = 2u * min(ROWS / SIZE_Y, params.rows);
+    for (var i = 0u; i < end; i += 1u + params.gated) {
+        var near = near0;
+        var far = far0;
+        switch i / 2u {
+            case 1u: { near = near1; far = far1; }
+            case 2u: { near = near2; far = far2; }
+            case 3u: { near = near3; far = far3; }
+            case 4u: { near = near4; far = far4; }
+            case 5u: { near = near5; far = far5; }
+            case 6u: { near = near6; far = far6; }
+            case 7u: { near = near7; far = far7; }
+            default: {}
+        }
+        finish(first_row + y + i / 2u * SIZE_Y, column4 + i % 2u, select(near, far, i % 2u == 1u), far);
+    }
 }

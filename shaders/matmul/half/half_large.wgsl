@@ -1,5 +1,5 @@
 // For many rows: a tile of 128 rows x 64 columns goes through workgroup memory, STEP of k at a time, as in
-// ../large.wgsl. Each invocation sums 8 rows x 8 columns: it keeps the weights of a block in registers and reads
+// large.wgsl. Each invocation sums 8 rows x 8 columns: it keeps the weights of a block in registers and reads
 // row after row. 12 KiB.
 
 const WORKGROUP_SIZE: u32 = 128u;  // invocations of a workgroup
@@ -63,11 +63,6 @@ fn add(row: Row, at_a: u32, near: Block, far: Block) -> Row {
     return Row(add_block(row.near, first, second, near), add_block(row.far, first, second, far));
 }
 
-fn finish_row(row: u32, column4: u32, sums: Row) {
-    finish(row, column4, sums.near, sums.far);
-    finish(row, column4 + 1u, sums.far, sums.far);
-}
-
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let lane = id.x;
@@ -119,14 +114,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         fill(1u - buffer, lane, next_a, columns(next_w, k % WORD, next_scale));
         workgroupBarrier();
     }
-    let row = first_row + y;
     let column4 = group.x * COLUMNS4 + 2u * x;
-    finish_row(row, column4, row0);
-    finish_row(row + SIZE_Y, column4, row1);
-    finish_row(row + 2u * SIZE_Y, column4, row2);
-    finish_row(row + 3u * SIZE_Y, column4, row3);
-    finish_row(row + 4u * SIZE_Y, column4, row4);
-    finish_row(row + 5u * SIZE_Y, column4, row5);
-    finish_row(row + 6u * SIZE_Y, column4, row6);
-    finish_row(row + 7u * SIZE_Y, column4, row7);
+    // By a loop and a switch, as in large.wgsl.
+    let end = 2u * min(ROWS / SIZE_Y, params.rows);
+    for (var i = 0u; i < end; i += 1u + params.gated) {
+        var row = row0;
+        switch i / 2u {
+            case 1u: { row = row1; }
+            case 2u: { row = row2; }
+            case 3u: { row = row3; }
+            case 4u: { row = row4; }
+            case 5u: { row = row5; }
+            case 6u: { row = row6; }
+            case 7u: { row = row7; }
+            default: {}
+        }
+        let at = first_row + y + i / 2u * SIZE_Y;
+        finish(at, column4 + i % 2u, select(row.near, row.far, i % 2u == 1u), row.far);
+    }
 }

@@ -99,8 +99,17 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         next3 = side_by_side[3u * WORKGROUP_SIZE + next];
     }
     let column4 = group.x * SIZE_X + x;
-    finish(first_row + y, column4, sum0, next0);
-    finish(first_row + y + SIZE_Y, column4, sum1, next1);
-    finish(first_row + y + 2u * SIZE_Y, column4, sum2, next2);
-    finish(first_row + y + 3u * SIZE_Y, column4, sum3, next3);
+    // By a loop and a switch, as in large.wgsl.
+    let end = min(ROWS / SIZE_Y, params.rows);
+    for (var i = 0u; i < end; i++) {
+        var sum = sum0;
+        var next = next0;
+        switch i {
+            case 1u: { sum = sum1; next = next1; }
+            case 2u: { sum = sum2; next = next2; }
+            case 3u: { sum = sum3; next = next3; }
+            default: {}
+        }
+        finish(first_row + y + i * SIZE_Y, column4, sum, next);
+    }
 }
