@@ -56,7 +56,7 @@ export function isToEnd(): boolean {
   return state !== undefined && Atomics.load(state, ENDS) === 1;
 }
 
-/** Runs `work`, which uses the GPU, in a thread or elsewhere. It never ends in a thread that is to end. */
+/** Runs `work`, which uses the GPU. In a thread that is to end it does not begin, and what this gives is never settled. */
 export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
   const state = ownState();
   if (!state) return work();

@@ -186,7 +186,7 @@ class Opener {
       return file;
     }
     if (!remote) {
-      // Nothing waits for it, since writing takes Firefox 0.1 s. Where it fails, the file is asked for again.
+      // Nothing waits for it, since writing takes a busy Firefox up to 0.1 s. Where it fails, the file is asked for again.
       if (this.mayWrite) fileCache.markAbsent(url, new AbortController().signal).catch(() => {});
       return null;
     }

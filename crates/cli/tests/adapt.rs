@@ -104,7 +104,16 @@ fn golden_model(golden: &Value) -> MemoryFiles {
 /// With one kernel and one batch size: what is measured instead may differ between two loads, whose results are
 /// then compared to the bit.
 fn load(set: &Prepared, settings: Settings, dtype: Dtype) -> cappy::Result<Adaptation> {
-    let (kernel, batch_tokens) = (Some("medium"), Some(2000));
+    load_by("medium", set, settings, dtype)
+}
+
+fn load_by(
+    kernel: &str,
+    set: &Prepared,
+    settings: Settings,
+    dtype: Dtype,
+) -> cappy::Result<Adaptation> {
+    let (kernel, batch_tokens) = (Some(kernel), Some(2000));
     let options = LoadOptions { dtype, kernel, batch_tokens, ..LoadOptions::default() };
     block_on(Adaptation::load(
         ModelSource::Directory(mini::folder()),
@@ -319,6 +328,22 @@ fn a_step_that_was_stopped_can_be_taken_again() {
         bytes
     };
     assert!(adapter(true) == adapter(false));
+}
+
+#[test]
+fn training_sums_in_f32_where_scoring_sums_in_f16() {
+    let (set, settings) = golden_run(&golden());
+    let steps = |kernel| {
+        let settings = Settings { batch: 4, ..settings.clone() };
+        let set = Prepared { order: set.order[..8].to_vec(), ..set.clone() };
+        let mut adaptation = load_by(kernel, &set, settings, Dtype::F16).unwrap();
+        finish(&mut adaptation);
+        let steps = adaptation.history().steps.iter();
+        steps.map(|step| (step.loss.to_bits(), step.norm.to_bits())).collect::<Vec<_>>()
+    };
+    let by_medium = steps("medium");
+    assert_eq!(by_medium.len(), 2);
+    assert_eq!(steps("half_medium"), by_medium);
 }
 
 #[test]

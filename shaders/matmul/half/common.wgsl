@@ -3,7 +3,8 @@
 // f32: the error of a sum does not grow with k as one of f16 alone would. A block whose sum f16 cannot hold is
 // infinite, and so is what depends on it: the encoder computes such pairs again with sums of f32.
 //
-// This is put before both variants. They differ in the size of a tile.
+// This is put before both variants. They differ in the size of a tile: w_tile, [buffer, k, group of columns], and
+// COLUMNS4, the groups of columns in it, are declared there.
 enable f16;
 
 const BLOCK: u32 = 8u;  // of k, whose products are added up in f16
@@ -20,6 +21,20 @@ struct Block {
     k5: vec4<f16>,
     k6: vec4<f16>,
     k7: vec4<f16>,
+}
+
+// The block of one group of columns that begins at `at` in w_tile.
+fn block_at(at: u32) -> Block {
+    return Block(
+        w_tile[at],
+        w_tile[at + COLUMNS4],
+        w_tile[at + 2u * COLUMNS4],
+        w_tile[at + 3u * COLUMNS4],
+        w_tile[at + 4u * COLUMNS4],
+        w_tile[at + 5u * COLUMNS4],
+        w_tile[at + 6u * COLUMNS4],
+        w_tile[at + 7u * COLUMNS4],
+    );
 }
 
 // The sums of four columns, and the products of a block of one row added to them.

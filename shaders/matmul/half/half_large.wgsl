@@ -38,19 +38,6 @@ fn fill(buffer: u32, lane: u32, row: Fresh, fresh: Columns) {
     w_tile[to_w + COLUMNS4] = vec4<f16>(fresh.odd);
 }
 
-fn block_at(at: u32) -> Block {
-    return Block(
-        w_tile[at],
-        w_tile[at + COLUMNS4],
-        w_tile[at + 2u * COLUMNS4],
-        w_tile[at + 3u * COLUMNS4],
-        w_tile[at + 4u * COLUMNS4],
-        w_tile[at + 5u * COLUMNS4],
-        w_tile[at + 6u * COLUMNS4],
-        w_tile[at + 7u * COLUMNS4],
-    );
-}
-
 // A row's sums in an invocation's columns.
 struct Row {
     near: vec4<f32>,

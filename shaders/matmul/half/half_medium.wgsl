@@ -1,15 +1,16 @@
-// For few rows, such as one pair: tiles of 32 rows x 32 columns, as in ../medium.wgsl. Each invocation sums 4 x 4. 8 KiB.
+// For few rows, such as one pair: tiles of 32 rows x 32 columns, as in medium.wgsl. Each invocation sums 4 x 4. 8 KiB.
 
 const WORKGROUP_SIZE: u32 = 64u;  // invocations of a workgroup
 const SIZE_X: u32 = 8u;           // of them side by side, four columns each
 const SIZE_Y: u32 = 8u;
 const ROWS: u32 = 32u;            // rows of a workgroup's tile
 const COLUMNS: u32 = 32u;         // columns of a workgroup's tile
+const COLUMNS4: u32 = COLUMNS / 4u;
 const STEP: u32 = 16u;            // of k, in workgroup memory at a time
 const STEP4: u32 = STEP / 4u;     // groups of four in it
 
 var<workgroup> a_tile: array<vec4<f16>, 2u * STEP4 * ROWS>;     // [buffer, group of k, row]
-var<workgroup> w_tile: array<vec4<f16>, 2u * STEP * SIZE_X>;    // [buffer, k, group of columns]
+var<workgroup> w_tile: array<vec4<f16>, 2u * STEP * COLUMNS4>;    // [buffer, k, group of columns]
 var<workgroup> side_by_side: array<vec4<f32>, 4u * WORKGROUP_SIZE>;  // [row of an invocation, invocation]
 
 // Puts half a step of one row of a, and four columns of a pair, into a buffer.
@@ -17,22 +18,9 @@ fn fill(buffer: u32, lane: u32, first: vec4<f16>, second: vec4<f16>, fresh: Colu
     let to_a = (buffer * STEP4 + lane % 2u * 2u) * ROWS + lane / 2u;
     a_tile[to_a] = first;
     a_tile[to_a + ROWS] = second;
-    let to_w = (buffer * STEP + lane / SIZE_X * 2u) * SIZE_X + lane % SIZE_X;
+    let to_w = (buffer * STEP + lane / COLUMNS4 * 2u) * COLUMNS4 + lane % COLUMNS4;
     w_tile[to_w] = vec4<f16>(fresh.even);
-    w_tile[to_w + SIZE_X] = vec4<f16>(fresh.odd);
-}
-
-fn block_at(at: u32) -> Block {
-    return Block(
-        w_tile[at],
-        w_tile[at + SIZE_X],
-        w_tile[at + 2u * SIZE_X],
-        w_tile[at + 3u * SIZE_X],
-        w_tile[at + 4u * SIZE_X],
-        w_tile[at + 5u * SIZE_X],
-        w_tile[at + 6u * SIZE_X],
-        w_tile[at + 7u * SIZE_X],
-    );
+    w_tile[to_w + COLUMNS4] = vec4<f16>(fresh.odd);
 }
 
 fn add(sum: vec4<f32>, at_a: u32, w: Block) -> vec4<f32> {
@@ -71,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
         let next_w = w[from_w + k / WORD * PANEL4];
         let next_scale = scale(panel, k, within);
         for (var block = 0u; block < STEP / BLOCK; block++) {
-            let weights = block_at((buffer * STEP + block * BLOCK) * SIZE_X + x);
+            let weights = block_at((buffer * STEP + block * BLOCK) * COLUMNS4 + x);
             let at_a = (buffer * STEP4 + block * (BLOCK / 4u)) * ROWS + y;
             sum0 = add(sum0, at_a, weights);
             sum1 = add(sum1, at_a + SIZE_Y, weights);

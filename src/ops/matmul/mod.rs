@@ -45,7 +45,7 @@ pub enum Order {
     Sequential,
     /// Sixteen slices of k, then these.
     Sliced,
-    /// Blocks of eight k in f16, then these in f32, one after the other.
+    /// Eight products at a time in f16, and what they make in f32, one after the other.
     Half,
     /// As the adapter's matrix units do it, tiles of so many k after each other.
     Cooperative {

@@ -6,7 +6,8 @@ const [what, how] = way.split(" by ");
 const stop = new AbortController();
 const load = (signal) => Scorer.load(undefined, { cache: false, device: "gpu", batchTokens: 4096, signal });
 const scorer = what === "load" ? undefined : await load();
-const texts = Array(32).fill("word ".repeat(1000));
+// So many that they take seconds on any software adapter.
+const texts = Array(256).fill("word ".repeat(1000));
 
 const WAYS = {
   dispose: () => scorer.dispose(),
