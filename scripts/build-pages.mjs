@@ -3,7 +3,7 @@
 // Usage: build-pages.mjs SITE DIST [--quick], with the built package's folder. With --quick nothing is minified.
 
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { factsOf, fillPage, knownDevices, linksOf, strengths } from "./page-facts.mjs";
@@ -31,7 +31,7 @@ await build({
       setup({ onResolve }) {
         onResolve({ filter: /^\.\/cappy-(web|bench)\// }, ({ path }) => ({ path, external: true }));
         // Not from the package's folder: without the package the page still has to say what is missing.
-        onResolve({ filter: /^\.\/order\.js$/ }, () => ({ path: resolve(dist, "order.js") }));
+        onResolve({ filter: /^\.\/order\.js$/ }, () => ({ path: join(www, "../js/order.ts") }));
       },
     },
   ],

@@ -151,9 +151,12 @@ export function fillPage(html, facts, sets, links) {
     .replace(/<ul data-list="(good|bad)" class="([^"]*)"><\/ul>/g, (_, which, names) => {
       return `<ul class="${names} ${which}">\n${sets[which].map(rowFor).join("")}          </ul>`;
     })
-    .replace(/<a data-link="([\w-]+)"[^>]*>/g, (open, name) =>
-      links[name] ? `<a href="${escaped(links[name])}">` : open,
-    );
+    .replace(/ *<a data-link="([\w-]+)"([^>]*)>([^<]*)<\/a>\n?/g, (link, name, rest, text) => {
+      if (links[name]) return link.replace(`data-link="${name}"${rest}`, `href="${escaped(links[name])}"`);
+      if (rest.includes("href=")) return link;
+      // A link that leads nowhere is none: search engines and people would try to follow it.
+      return rest.includes("hidden") ? "" : link.replace(/<[^>]*>/g, "");
+    });
   if (!links.page) return filled;
   const address = escaped(links.page);
   return filled
@@ -189,7 +192,7 @@ function downloadOf(dist, quality) {
   const names = [
     "families/wasm/cappy_families_bg.wasm",
     ...scriptsOf(dist, "index.js"),
-    ...scriptsOf(dist, "worker.js"),
+    ...scriptsOf(dist, "families/family-worker.js"),
   ];
   const params = { [constants.BROTLI_PARAM_QUALITY]: quality };
   return [...new Set(names)].reduce(

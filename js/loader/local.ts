@@ -3,7 +3,8 @@ import { type OpenFile, openFileAtHand } from "./files.js";
 
 /** A file of a `file:` address, which `fetch` does not read in Node. `null` where there is none. */
 export async function openLocal(name: string, url: string): Promise<OpenFile | null> {
-  const { open, stat } = await import(/* @vite-ignore */ /* webpackIgnore: true */ NODE_FILES);
+  // Not imported: bundlers would look for it.
+  const { open, stat } = globalThis.process.getBuiltinModule("node:fs/promises");
   const path = new URL(url);
   let size: number;
   try {
@@ -28,6 +29,3 @@ export async function openLocal(name: string, url: string): Promise<OpenFile | n
     }
   });
 }
-
-/** In a variable, because bundlers for browsers would look for a module that is named in the import. */
-const NODE_FILES: string = "node:fs/promises";

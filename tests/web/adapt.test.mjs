@@ -8,6 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { command, makeCheckpoint } from "./command.mjs";
 import { startPackage } from "./harness.mjs";
 import { openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 
@@ -101,24 +102,8 @@ after(async () => {
 /** The model of a golden run: random weights, made by the crate, with the last matrix made smaller. */
 async function makeGoldenModel(file, golden, folder) {
   await mkdir(folder);
-  await promisify(execFile)(
-    "cargo",
-    [
-      "run",
-      "--quiet",
-      "--locked",
-      "--example",
-      "random_checkpoint",
-      "--",
-      `tests/golden/${file}`,
-      String(golden.weights_seed),
-      "plain",
-      `tests/golden/${golden.tokenizer ?? "tokenizer.json"}`,
-      folder,
-      "f32",
-    ],
-    { cwd: root },
-  );
+  const tokenizer = `tests/golden/${golden.tokenizer ?? "tokenizer.json"}`;
+  await makeCheckpoint({ config: `tests/golden/${file}`, seed: golden.weights_seed, tokenizer, dtype: "f32", folder });
   const weights = join(folder, "model.safetensors");
   const bytes = await readFile(weights);
   const begin = 8 + Number(bytes.readBigUInt64LE(0));
@@ -496,22 +481,19 @@ async function nativeToo(t) {
   const adapted = await scorer.adapt(examples, LORA);
   await scorer.apply(adapted);
   for (const file of adapted.files) await writeFile(join(folder, file.name), Buffer.from(await file.arrayBuffer()));
-  const run = promisify(execFile);
-  // What its tests are run with: `cargo run` would compile half of the dependencies once more, with other features.
-  await run("cargo", ["test", "--quiet", "--locked", "--no-run", "--test", "cli"], { cwd: root });
-  const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
-  const command = run(cappy, ["score", "--device", "gpu", "--model", mini, "--adapter", folder]);
-  command.child.stdin.end(
+  const score = ["score", "--device", "gpu", "--model", mini, "--adapter", folder];
+  const native = promisify(execFile)(await command(), score);
+  native.child.stdin.end(
     examples.map(({ instruction, response }) => JSON.stringify({ instruction, response })).join("\n"),
   );
-  const { stdout } = await command;
-  const native = stdout
+  const { stdout } = await native;
+  const theirs = stdout
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line).score);
   const own = [];
   for (const [instruction, response] of pairs) own.push(await scorer.score(instruction, response));
-  near(native, own, MINI_BOUND, "score");
+  near(theirs, own, MINI_BOUND, "score");
   scorer.dispose();
 }
 

@@ -1,10 +1,9 @@
 // The folders of sentence-transformers in tests/golden/chains.json, whose heads are chains of modules, as files.
-import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { makeCheckpoint } from "./command.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -34,9 +33,8 @@ export async function makeChain({ seed, tokenizer, chains: [chain] }, folder) {
       num_labels: 1,
     };
     await writeFile(join(made, "asked.json"), JSON.stringify(classOf));
-    const example = ["run", "--quiet", "--locked", "--example", "random_checkpoint", "--"];
-    const what = [join(made, "asked.json"), String(seed), "plain", join(folder, "tokenizer.json"), made];
-    await promisify(execFile)("cargo", [...example, ...what], { cwd: root });
+    const tokenizer = join(folder, "tokenizer.json");
+    await makeCheckpoint({ config: join(made, "asked.json"), seed, tokenizer, folder: made });
     const tensors = read(await readFile(join(made, "model.safetensors")));
     for (const [prefix, theirs, module] of [
       ["model.", "", ""],

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const { best } = await import("../../dist/best/best.js");
-const { CappyError } = await import("../../dist/error.js");
+const { best } = await import("../../target/modules/best/best.js");
+const { CappyError } = await import("../../target/modules/error.js");
 
 /** A scorer by which a text's score is the number that it begins with; `asked` has what it scored. */
 function handScorer() {

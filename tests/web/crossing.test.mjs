@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { CappyError } from "../../dist/error.js";
-import { plainError, Slower, toCappyError } from "../../dist/thrown.js";
+import { CappyError } from "../../target/modules/error.js";
+import { plainError, Slower, toCappyError } from "../../target/modules/thrown.js";
 import { startPackage } from "./harness.mjs";
 
 let host;

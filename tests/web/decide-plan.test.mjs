@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-const { answerOf, planned, probabilities } = await import("../../dist/decide/plan.js");
-const { defaultRendering, renderingOver } = await import("../../dist/decide/rendering.js");
+const { answerOf, planned, probabilities } = await import("../../target/modules/decide/plan.js");
+const { defaultRendering, renderingOver } = await import("../../target/modules/decide/rendering.js");
 
 const cappy = defaultRendering(1, true);
 const cases = JSON.parse(readFileSync(new URL("../fixtures/decide/pairs.json", import.meta.url), "utf8"));

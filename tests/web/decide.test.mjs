@@ -1,17 +1,18 @@
 // Scorer.decide in Chromium, Firefox and under Node: answers follow from the scores of the pairs, to the bit, whatever the order.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
+import { command } from "./command.mjs";
 import { lavapipe, openChromium, openFirefox, openNode, serve } from "./hosts.mjs";
 import { miniFiles } from "./mini.mjs";
 
-const { probabilities } = await import("../../dist/decide/plan.js");
+const { probabilities } = await import("../../target/modules/decide/plan.js");
 
 const [{ decision, pairs }] = JSON.parse(
   await readFile(new URL("../fixtures/decide/pairs.json", import.meta.url), "utf8"),
@@ -86,15 +87,11 @@ const KERNEL = "rows";
 
 /** The answers of the command line on the adapter that Firefox and Node use. */
 async function nativeAnswers() {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
   const file = join(folder, "decision.jsonl");
   await writeFile(file, JSON.stringify(decision));
-  const exec = promisify(execFile);
-  // With the features of `cargo test`, so that nothing is compiled anew where all tests run.
-  await exec("cargo", ["test", "--locked", "--no-run", "--test", "decide"], { cwd: root });
   const options = ["--model", join(folder, "plain"), "--device", "gpu", "--kernel", KERNEL];
-  const cappy = join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "debug/cappy");
-  const { stdout } = await exec(cappy, ["decide", ...options, file], { env: { ...process.env, ...lavapipe() } });
+  const decide = ["decide", ...options, file];
+  const { stdout } = await promisify(execFile)(await command(), decide, { env: { ...process.env, ...lavapipe() } });
   return JSON.parse(stdout).answers;
 }
 

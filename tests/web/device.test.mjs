@@ -77,7 +77,7 @@ async function inPage(options, act) {
 async function reload(page) {
   // A load does not wait until the browser has stored which device is faster.
   await page.waitForFunction(async () => {
-    const { openBrowserStore } = await import("/dist/loader/store.js");
+    const { openBrowserStore } = await import("/modules/loader/store.js");
     const kept = await (await openBrowserStore()).list(["tuning"]);
     return kept.some(({ name, size }) => name.startsWith("pace_") && size > 0);
   });

@@ -68,10 +68,10 @@ for (const [where, open] of Object.entries({ Chromium: openChromium, Firefox: op
     timeout: 300_000,
   }, async () => {
     const host = await open(site);
-    const file = (name) => (host.page ? `/dist/${name}` : new URL(`../../dist/${name}`, import.meta.url).href);
+    const file = (name) => (host.page ? `/${name}` : new URL(`../../${name}`, import.meta.url).href);
     const given = {
-      module: file("index.js"),
-      divide: file("explain/units.js"),
+      module: file("dist/index.js"),
+      divide: file("target/modules/explain/units.js"),
       source: `${site.url}/models/cappy-mini/`,
       texts: cases.map(({ text }) => text),
     };

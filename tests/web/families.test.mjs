@@ -203,8 +203,9 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
 
 /** Runs in the page: breaks what computes, and throws unless the scores stay the same. */
 async function assertReplaced(address) {
-  const { Scorer } = await import("/dist/index.js");
-  const { patience } = await import("/dist/remote.js");
+  // Single modules, because the package does not tell how patient it is.
+  const { Scorer } = await import("/target/modules/index.js");
+  const { patience } = await import("/target/modules/remote.js");
   const { pingMs } = patience;
   // Silence of five seconds counts as death: a machine that is busy holds up a worker that lives for less.
   patience.pingMs = 1000;
@@ -231,9 +232,8 @@ async function assertReplaced(address) {
     workers.at(-1).terminate();
     if ((await score(remote)) !== expected) throw new Error("another worker scores otherwise");
     remote.dispose();
-    const paths = workers.map(({ path }) => path).join();
-    if (paths !== "/dist/worker.js,/dist/families/family-worker.js,/dist/families/family-worker.js")
-      throw new Error(paths);
+    const paths = workers.map(({ path }) => path.replace("/target/modules/", "")).join();
+    if (paths !== "worker.js,families/family-worker.js,families/family-worker.js") throw new Error(paths);
 
     const local = await Scorer.load(address, { device: "gpu", cache: false, worker: false });
     if ((await score(local)) !== expected) throw new Error("the page scores otherwise");

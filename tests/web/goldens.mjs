@@ -1,12 +1,10 @@
 // The models of tests/golden/models, as files, and what PyTorch made of them.
-import { execFile } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { makeCheckpoint } from "./command.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const run = promisify(execFile);
 
 const read = async (name) => JSON.parse(await readFile(join(root, "tests/golden", name), "utf8"));
 
@@ -19,23 +17,14 @@ export async function makeModel(name, folder) {
   if (source.directory) return;
   await mkdir(join(folder, name));
   const tokenizer = `tests/golden/${source.tokenizer ?? "tokenizer.json"}`;
-  await run(
-    "cargo",
-    [
-      "run",
-      "--quiet",
-      "--locked",
-      "--example",
-      "random_checkpoint",
-      "--",
-      `tests/golden/models/${name}.json`,
-      String(source.seed),
-      source.profile,
-      tokenizer,
-      join(folder, name),
-    ],
-    { cwd: root },
-  );
+  const { seed, profile } = source;
+  await makeCheckpoint({
+    config: `tests/golden/models/${name}.json`,
+    seed,
+    profile,
+    tokenizer,
+    folder: join(folder, name),
+  });
   // Without it a BERT has no capitals, whatever tokenizer.json says.
   const { normalizer } = JSON.parse(await readFile(join(root, tokenizer), "utf8"));
   if (normalizer?.lowercase === false) {

@@ -2,13 +2,12 @@
 // JavaScript and WebAssembly take at most. f16 is cached in OPFS meanwhile; f32 is more than a test
 // profile may keep, so it goes straight through.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { makeCheckpoint } from "./command.mjs";
 import { openChromium, serve } from "./hosts.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -40,24 +39,7 @@ for (const dtype of ["f16", "f32"]) {
     const chromium = await openChromium(site);
     try {
       await writeFile(join(scratch, "config.json"), JSON.stringify(LARGE));
-      await promisify(execFile)(
-        "cargo",
-        [
-          "run",
-          "--quiet",
-          "--locked",
-          "--example",
-          "random_checkpoint",
-          "--",
-          join(scratch, "config.json"),
-          "3",
-          "plain",
-          "tests/golden/tokenizer.json",
-          join(scratch, "model"),
-          dtype,
-        ],
-        { cwd: root },
-      );
+      await makeCheckpoint({ config: join(scratch, "config.json"), seed: 3, dtype, folder: join(scratch, "model") });
       const bytes = (await stat(join(scratch, "model/model.safetensors"))).size;
 
       // On the page's own thread, so that there is one place to measure.

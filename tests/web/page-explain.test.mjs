@@ -28,7 +28,7 @@ describe("explanations on a fake of the package", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
     ["cappy-web/", here("../../dist")],
-    ["order.js", here("../../dist/order.js")],
+    ["order.js", here("../../target/modules/order.js")],
     ["", here("../../www")],
   ]);
 

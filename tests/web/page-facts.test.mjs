@@ -80,8 +80,23 @@ describe("figures and links of the page", () => {
     assert.throws(() => fillPage(page, {}, sets, {}), /asks for a figure 'right'/);
     assert.equal(
       fillPage(page, { right: "<1 & 2" }, sets, { code: "https://example.org/?a&b" }),
-      '<b data-fact="right">&lt;1 &amp; 2</b> <a href="https://example.org/?a&amp;b">Code</a><a data-link="npm" hidden>npm</a>',
+      '<b data-fact="right">&lt;1 &amp; 2</b> <a href="https://example.org/?a&amp;b">Code</a>',
     );
+  });
+
+  test("without an address a link is left out, keeps its own address, or becomes text, because one to nowhere is none", () => {
+    const page =
+      '<nav>\n  <a data-link="npm" hidden>npm</a>\n  <a data-link="docs" href="own.html">Docs</a>\n</nav>In <a data-link="issues">an issue</a>.';
+    assert.equal(
+      fillPage(page, {}, { good: [], bad: [] }, {}),
+      '<nav>\n  <a data-link="docs" href="own.html">Docs</a>\n</nav>In an issue.',
+    );
+    for (const name of ["index.html", "bench.html"]) {
+      const built = read(`www/${name}`);
+      const facts = Object.fromEntries([...built.matchAll(/data-fact="([\w-]+)"/g)].map(([, fact]) => [fact, "1"]));
+      const nowhere = fillPage(built, facts, { good: [], bad: [] }, {}).match(/<a (?![^>]*href=)[^>]*>/g);
+      assert.equal(nowhere, null, `${name} has links that lead nowhere`);
+    }
   });
 
   test("what the model is good and bad at is sorted by what it adds to chance, and few questions do not count", () => {

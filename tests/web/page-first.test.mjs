@@ -22,7 +22,7 @@ const loads = (page) => page.evaluate(() => globalThis.fakeLoads?.length ?? 0);
 describe("the page as a stranger meets it", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
-    ["order.js", here("../../dist/order.js")],
+    ["order.js", here("../../target/modules/order.js")],
     ["", here("../../www")],
   ]);
 

@@ -16,7 +16,7 @@ const PHONE = { viewport: { width: 375, height: 740 } };
 describe("the page before anybody does anything", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
-    ["order.js", here("../../dist/order.js")],
+    ["order.js", here("../../target/modules/order.js")],
     ["", here("../../www")],
   ]);
 
@@ -113,7 +113,7 @@ describe("the page before anybody does anything", { skip: noBrowser }, () => {
 describe("the page and other models", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
-    ["order.js", here("../../dist/order.js")],
+    ["order.js", here("../../target/modules/order.js")],
     ["", here("../../www")],
   ]);
 

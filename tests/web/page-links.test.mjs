@@ -160,7 +160,7 @@ describe("the page and links", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
     ["cappy-web/", here("../../dist")],
-    ["order.js", here("../../dist/order.js")],
+    ["order.js", here("../../target/modules/order.js")],
     ["", here("../../www")],
   ]);
   const task = { instruction: "From afar?", candidates: ["[0.2] p", "[0.8] <img src=x onerror=alert(1)>"] };

@@ -19,7 +19,7 @@ const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 describe("the page on a fake of the package", { skip: noBrowser }, () => {
   const open = setUp([
     ["cappy-web/index.js", here("fake-cappy.mjs")],
-    ["order.js", here("../../dist/order.js")],
+    ["order.js", here("../../target/modules/order.js")],
     ["", here("../../www")],
   ]);
 

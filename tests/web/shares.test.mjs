@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const { Shares } = await import("../../dist/cpu/shares.js");
-const { CpuWorkers } = await import("../../dist/cpu/workers.js");
-const { RemoteEngine } = await import("../../dist/remote.js");
-const { CappyError } = await import("../../dist/error.js");
+const { Shares } = await import("../../target/modules/cpu/shares.js");
+const { CpuWorkers } = await import("../../target/modules/cpu/workers.js");
+const { RemoteEngine } = await import("../../target/modules/remote.js");
+const { CappyError } = await import("../../target/modules/error.js");
 
 /** All shares in the order in which they are taken. */
 function taken(costs, workers, batch) {

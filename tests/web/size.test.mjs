@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
+/** The same before the modules are joined. */
+const modules = fileURLToPath(new URL("../../target/modules", import.meta.url));
 
 /**
  * Bytes with brotli at its strongest, each file alone, as servers send them. What is in `adapt/` is
@@ -19,12 +21,12 @@ const LIMITS = { "": 500_000, adapt: 600_000, cpu: 560_000, families: 560_000 };
 /** Bytes of the package's own model, which is downloaded where `load()` has no source. */
 const MODEL_LIMIT = 13_000_000;
 
-/** What each of these scripts imports, written so that bundlers see it. */
+/** What each of these modules imports, written so that bundlers see it, and the file that it is joined to. */
 const ON_DEMAND = {
-  "choose.js": ["adapt/adapting", "cpu/on-cpu"],
-  "decider.js": ["decide/content", "decide/plan", "decide/rendering"],
-  "scorer.js": ["best/best", "decide/decide", "explain/explain"],
-  "builds.js": ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"],
+  "choose.js": { joinedTo: "scorer.js", imports: ["adapt/adapting", "cpu/on-cpu"] },
+  "decider.js": { joinedTo: "ai-sdk.js", imports: ["decide/content", "decide/plan", "decide/rendering"] },
+  "scorer.js": { joinedTo: "scorer.js", imports: ["best/best", "decide/decide", "explain/explain"] },
+  "builds.js": { joinedTo: "scorer.js", imports: ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"] },
 };
 
 /** The folder of what is loaded on demand alone; empty for the rest. */
@@ -73,16 +75,49 @@ for (const folder of ["best", "decide", "explain"]) {
 }
 
 test("what only choosing, decisions, explanations, adapting, the CPU and other families need is imported on demand", () => {
-  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
-    if (!name.endsWith(".js") || part(name)) continue;
-    const code = readFileSync(join(dist, name), "utf8");
-    assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|best|cpu|decide|explain|families)\//, name);
+  for (const folder of [modules, dist]) {
+    for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+      if (!name.endsWith(".js") || part(name)) continue;
+      const code = readFileSync(join(folder, name), "utf8");
+      assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|best|cpu|decide|explain|families)\//, name);
+    }
   }
-  for (const [name, entries] of Object.entries(ON_DEMAND)) {
-    const code = readFileSync(join(dist, name), "utf8");
-    for (const entry of entries) assert.match(code, new RegExp(`import\\(\\s*["']\\./${entry}\\.js["']\\s*\\)`));
+  for (const [name, { joinedTo, imports }] of Object.entries(ON_DEMAND)) {
+    for (const file of [join(modules, name), join(dist, joinedTo)]) {
+      const code = readFileSync(file, "utf8");
+      for (const entry of imports)
+        assert.match(code, new RegExp(`import\\(\\s*["']\\./${entry}\\.js["']\\s*\\)`), file);
+    }
   }
 });
+
+for (const [entry, files] of Object.entries({
+  "index.js": ["index.js", "scorer.js", "shared.js", "wasm.js", "wasm/cappy.js"],
+  "worker.js": ["serving.js", "shared.js", "wasm.js", "wasm/cappy.js", "worker.js"],
+  "families/family-worker.js": [
+    "families/family-wasm.js",
+    "families/family-worker.js",
+    "families/wasm/cappy_families.js",
+    "serving.js",
+    "shared.js",
+  ],
+  "cpu/cpu-worker.js": ["cpu/cpu-wasm.js", "cpu/cpu-worker.js", "cpu/wasm/cappy_cpu.js", "serving.js", "shared.js"],
+})) {
+  test(`${entry} begins with five files, because a browser takes milliseconds for each`, () => {
+    assert.deepEqual([...loadedWith(entry)].sort(), files);
+  });
+}
+
+/** The scripts that are loaded with one. */
+function loadedWith(name, seen = new Set()) {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  const code = readFileSync(join(dist, name), "utf8");
+  for (const [, from] of code.matchAll(/(?:from|import)\s*["']([^"']+)["']/g)) {
+    loadedWith(join(name, "..", from).replaceAll("\\", "/"), seen);
+  }
+  return seen;
+}
 
 test("no address of another host is in the package, but the hub's", () => {
   for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { withDevice } from "../../dist/gpu.js";
+import { withDevice } from "../../target/modules/gpu.js";
 
 const withSubgroups = (work) => withDevice(true, work);
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { sleepWhile } = await import("../../dist/thread.js");
+const { sleepWhile } = await import("../../target/modules/thread.js");
 
 /** How often the event loop turns in `ms` milliseconds. */
 async function turnsIn(/** @type {number} */ ms) {

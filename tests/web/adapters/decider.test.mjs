@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { cappyDecider } from "../../../dist/ai-sdk.js";
-import { CappyError } from "../../../dist/error.js";
+import { CappyError } from "../../../dist/index.js";
 import { inputError } from "./ranker.mjs";
 
 /** A decider that answers every question alike; `calls` has what it was asked, and `truncated` tokens are cut. */

@@ -1,7 +1,7 @@
 // A ranker whose scores are known beforehand: a text's score is the number it begins with, and it is
 // cut by as many tokens as it has exclamation marks.
-import { CappyError } from "../../../dist/error.js";
-import { bestFirst } from "../../../dist/order.js";
+import { CappyError } from "../../../dist/index.js";
+import { bestFirst } from "../../../target/modules/order.js";
 
 /** A ranker, and in `calls` what it was asked. */
 export function handRanker() {

@@ -10,7 +10,7 @@ import { chromiumPath } from "../browser.mjs";
 import { noise, serve } from "./server.mjs";
 
 const MIB = 1024 * 1024;
-const dist = new URL("../../../dist/", import.meta.url);
+const modules = new URL("../../../target/modules/", import.meta.url);
 const weights = noise(10 * MIB + 77);
 const sum = createHash("sha256").update(weights).digest("hex");
 let browser;
@@ -47,8 +47,8 @@ const workerScript = `
 before(async () => {
   const files = { "/page.html": Buffer.from(`<script type="module">${inPage}</script>`) };
   for (const folder of ["", "loader/"]) {
-    for (const name of await readdir(new URL(folder, dist))) {
-      if (name.endsWith(".js")) files[`/${folder}${name}`] = await readFile(new URL(folder + name, dist));
+    for (const name of await readdir(new URL(folder, modules))) {
+      if (name.endsWith(".js")) files[`/${folder}${name}`] = await readFile(new URL(folder + name, modules));
     }
   }
   files["/worker.js"] = Buffer.from(workerScript);

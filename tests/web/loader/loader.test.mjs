@@ -3,9 +3,9 @@ import { runInNewContext } from "node:vm";
 import { setFlagsFromString } from "node:v8";
 import { test } from "node:test";
 
-import { openModel } from "../../../dist/loader/loader.js";
-import { deleteIn, modelsIn } from "../../../dist/loader/manage.js";
-import { costOf } from "../../../dist/loader/probe.js";
+import { openModel } from "../../../target/modules/loader/loader.js";
+import { deleteIn, modelsIn } from "../../../target/modules/loader/manage.js";
+import { costOf } from "../../../target/modules/loader/probe.js";
 import {
   MIB,
   weights,

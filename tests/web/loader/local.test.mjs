@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 
-import { openModel } from "../../../dist/loader/loader.js";
-import { deleteKept, keptModels } from "../../../dist/models.js";
+import { openModel } from "../../../target/modules/loader/loader.js";
+import { deleteKept, keptModels } from "../../../target/modules/models.js";
 import { config, fails, same, weights } from "./opening.mjs";
 
 test("of a picked folder with checkpoints in it, its own files are taken", async () => {
@@ -76,9 +76,9 @@ test("folders of the disk are read in Node", async () => {
 test("the embedded model is read from the package", async () => {
   const folder = await mkdtemp(join(tmpdir(), "cappy-"));
   after(() => rm(folder, { recursive: true }));
-  const dist = new URL("../../../dist/", import.meta.url);
-  await cp(new URL("loader", dist), join(folder, "loader"), { recursive: true });
-  for (const name of ["error.js", "gpu.js", "threads.js"]) await cp(new URL(name, dist), join(folder, name));
+  const modules = new URL("../../../target/modules/", import.meta.url);
+  await cp(new URL("loader", modules), join(folder, "loader"), { recursive: true });
+  for (const name of ["error.js", "gpu.js", "threads.js"]) await cp(new URL(name, modules), join(folder, name));
   await writeFile(join(folder, "package.json"), '{"type":"module"}');
   await mkdir(join(folder, "model"));
   await writeFile(join(folder, "model", "config.json"), config);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach } from "node:test";
 
-import { MemoryStore } from "../../../dist/loader/memory.js";
-import { openIn } from "../../../dist/loader/open.js";
+import { MemoryStore } from "../../../target/modules/loader/memory.js";
+import { openIn } from "../../../target/modules/loader/open.js";
 import { noise, serve } from "./server.mjs";
 
 export const MIB = 1024 * 1024;

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { modelsIn } from "../../../dist/loader/manage.js";
-import { openIn } from "../../../dist/loader/open.js";
-import { costOf } from "../../../dist/loader/probe.js";
-import { probe } from "../../../dist/models.js";
+import { modelsIn } from "../../../target/modules/loader/manage.js";
+import { openIn } from "../../../target/modules/loader/open.js";
+import { costOf } from "../../../target/modules/loader/probe.js";
+import { probe } from "../../../target/modules/models.js";
 import { config, site, store, open, openWeights, same, fails } from "./opening.mjs";
 
 test("probe says what a load would cost", async () => {
