@@ -28,6 +28,7 @@ const HELP = `npm run bench:peers -- [OPTION...]
   --rounds N        calls of each, in turn (5; 3 where a call takes longer than 20 s)
   --longest S       leave out what would take longer than this a call (300 s)
   --no-first        leave out first runs
+  --lead N          who of the others go on: those that take up to N times as long as their best (1 or 1.5 by shape)
   --cappy FILE      our command line, for cpu (target/release/cappy)
   --python FILE     a Python that has torch, for cpu (python3)
   --out FILE.json   all samples; a table .md and a plot .svg lie beside it (target/peers/results.json)
@@ -72,6 +73,7 @@ const { values: options } = parseArgs({
     scaling: { type: "boolean" },
     rounds: { type: "string", default: "5" },
     longest: { type: "string", default: "300" },
+    lead: { type: "string" },
     "no-first": { type: "boolean" },
     help: { type: "boolean" },
     out: { type: "string", default: join(MODELS, "results.json") },
@@ -238,7 +240,7 @@ async function measureOnGpu(name, shape, into) {
       for (const workload of scaling) into.cases[workload] = { ...sizeOf(shape, workload), runs: runs[workload] };
       return;
     }
-    const limits = { rounds, longest, lead: LEAD[shape] };
+    const limits = { rounds, longest, lead: Number(options.lead ?? LEAD[shape]) };
     contestants = await contest(referee, contestants, workloadsOf(shape), sizes[shape], limits, (workload, result) => {
       into.cases[workload] = result;
       if (result.runs) theirBest[name] = bestOfTheirs(result.runs)?.[0];
