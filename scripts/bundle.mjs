@@ -42,13 +42,13 @@ function loadedWith(id, getModuleInfo, seen = new Set()) {
   return seen;
 }
 
-/** The file that a module is joined to, of those that pages and workers begin with. */
+/** The file that a module is joined to, of those that pages begin with. */
 function fileFor(id, { getModuleInfo }) {
   // A worker does without the WebAssembly of other workers.
   if (id.endsWith("wasm.js")) return posix.basename(id, ".js");
   const needs = (entry) => loadedWith(join(modules, `${entry}.js`), getModuleInfo).has(id);
-  if (WORKERS.some(needs)) return needs(PAGE) ? "shared" : undefined;
-  return needs(PAGE) ? "scorer" : undefined;
+  if (!needs(PAGE)) return undefined;
+  return [...WORKERS, ...ADAPTERS].some(needs) ? "shared" : "scorer";
 }
 
 rmSync(dist, { recursive: true, force: true });

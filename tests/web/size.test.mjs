@@ -108,13 +108,20 @@ for (const [entry, files] of Object.entries({
   });
 }
 
+test("an adapter comes without the scorer, which its user has made", () => {
+  for (const entry of ["rerank.js", "ai-sdk.js", "langchain.js"]) {
+    const files = [...loadedWith(entry)].filter((name) => ![entry, "ranker.js", "shared.js"].includes(name));
+    assert.deepEqual(files, [], entry);
+  }
+});
+
 /** The scripts that are loaded with one. */
 function loadedWith(name, seen = new Set()) {
   if (seen.has(name)) return seen;
   seen.add(name);
   const code = readFileSync(join(dist, name), "utf8");
   for (const [, from] of code.matchAll(/(?:from|import)\s*["']([^"']+)["']/g)) {
-    loadedWith(join(name, "..", from).replaceAll("\\", "/"), seen);
+    if (from.startsWith(".")) loadedWith(join(name, "..", from).replaceAll("\\", "/"), seen);
   }
   return seen;
 }
