@@ -21,7 +21,11 @@ const addresses = {
   transform(code, id) {
     const from = pathOf(dirname(id));
     const inPackage = (_, path) => `new URL("${HERE}${posix.join(from, path)}", import.meta.url)`;
-    return { code: code.replace(/new URL\("([^":]+)", import\.meta\.url\)/g, inPackage), map: null };
+    const moved = code.replace(/new URL\("([^":]+)", import\.meta\.url\)/g, inPackage);
+    // In the package's own folder any other address stays right, because that is where files are joined.
+    if (from && moved.match(/(?<!new URL\("[^"]*", )import\.meta\.url/))
+      throw new Error(`${pathOf(id)}: write the address out, as new URL("./file", import.meta.url)`);
+    return { code: moved, map: null };
   },
   renderChunk(code, { fileName }) {
     const home = posix.relative(posix.dirname(fileName), ".") || ".";

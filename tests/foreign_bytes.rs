@@ -5,7 +5,6 @@
 //! `CAPPY_FUZZ_INPUTS` times, as `scripts/fuzz` has it. A failure prints the fewest mutations that bring it about.
 
 use std::io::{Cursor, Read, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cappy::checkpoint::{
@@ -15,19 +14,12 @@ use cappy::checkpoint::{
 use cappy::decide::{Decision, Plan, Rendering};
 use cappy::lines::Lines;
 use cappy::{Config, MAX_HEAD_SIZE, RandomProfile, Tokenizer};
-use peak_alloc::PeakAlloc;
 use pollster::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config as Runs, TestRunner};
 use zip::write::SimpleFileOptions;
-
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
-
-/// Memory is counted for the whole process, so only one test may run at a time.
-static ALONE: Mutex<()> = Mutex::new(());
 
 /// Tensors of more numbers than this are not read to the end: a stride of zero makes a tensor of
 /// any size from one number, and whoever asks for that shape has asked for the memory.
@@ -130,14 +122,6 @@ fn overwrite(bytes: &mut [u8], at: Index, new: &[u8]) {
     }
 }
 
-/// Held by the one test whose memory is measured. Taken before anything else in it: what it makes
-/// while it waits would count as another test's.
-type Alone = MutexGuard<'static, ()>;
-
-fn alone() -> Alone {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// How long a test goes on: so many inputs, or until a time.
 enum Until {
     Inputs(u64),
@@ -163,7 +147,7 @@ impl Until {
 }
 
 /// Checks mutations of the `valid` files until there were enough.
-fn fuzz(_: Alone, valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
+fn fuzz(valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
     let until = Until::from_environment();
     for bytes in valid {
         check(bytes).unwrap();
@@ -187,14 +171,14 @@ fn fuzz(_: Alone, valid: &[Vec<u8>], check: impl Fn(&[u8]) -> Result<(), TestCas
     println!("{tried} files were tried");
 }
 
-/// Runs `work` and checks that it never held more than a multiple of `size` bytes.
+/// Runs `work` and checks that it never held more than a multiple of `size` bytes. The memory of this thread counts, so
+/// that tests may run at the same time.
 fn in_proportion<T>(size: usize, work: impl FnOnce() -> T) -> Result<T, TestCaseError> {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    let result = work();
-    let taken = MEMORY.peak_usage().saturating_sub(before);
-    prop_assert!(taken <= 64 * size + (64 << 10), "{taken} bytes of memory for {size} of file");
-    Ok(result)
+    let mut result = None;
+    let taken = allocation_counter::measure(|| result = Some(work())).bytes_max;
+    let most = 64 * size as u64 + (64 << 10);
+    prop_assert!(taken <= most, "{taken} bytes of memory for {size} of file");
+    Ok(result.expect("work was done"))
 }
 
 /// Each file with its number attached at the end, by which a check knows what it is a mutation of.
@@ -204,7 +188,6 @@ fn numbered(files: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 #[test]
 fn memory_out_of_proportion_is_noticed() {
-    let _alone = alone();
     assert!(in_proportion(100, || vec![0u8; 10_000]).is_ok());
     assert!(in_proportion(100, || vec![0u8; 100_000]).is_err());
 }
@@ -256,7 +239,7 @@ fn torch_fixtures() -> Vec<Vec<u8>> {
 
 #[test]
 fn safetensors() {
-    fuzz(alone(), &[fixture("mixed.safetensors")], |bytes| {
+    fuzz(&[fixture("mixed.safetensors")], |bytes| {
         let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -264,7 +247,6 @@ fn safetensors() {
 
 #[test]
 fn quantised_safetensors() {
-    let alone = alone();
     let config = String::from_utf8(CONFIG.to_vec()).unwrap().replace("600", "20");
     let config = Config::from_json("config.json", config.as_bytes()).unwrap();
     let random = Checkpoint::random(&config, 1, RandomProfile::Plain);
@@ -273,7 +255,7 @@ fn quantised_safetensors() {
         block_on(write_quantised(&random, &config, Vec::new(), file, format.into(), &mut |_| {}))
             .unwrap()
     });
-    fuzz(alone, &valid, |bytes| {
+    fuzz(&valid, |bytes| {
         let files = MemoryFiles::new("memory").with("model.safetensors", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -281,11 +263,10 @@ fn quantised_safetensors() {
 
 #[test]
 fn shard_index() {
-    let alone = alone();
     let index = br#"{"metadata": {"total_size": 123}, "weight_map": {
         "f16": "one.safetensors", "bf16": "two.safetensors", "flags": "two.safetensors"}}"#;
     let shard = fixture("mixed.safetensors");
-    fuzz(alone, &[index.to_vec()], |bytes| {
+    fuzz(&[index.to_vec()], |bytes| {
         let files = MemoryFiles::new("memory")
             .with("model.safetensors.index.json", bytes.to_vec())
             .with("one.safetensors", shard.clone())
@@ -296,7 +277,7 @@ fn shard_index() {
 
 #[test]
 fn torch_zip() {
-    fuzz(alone(), &torch_fixtures(), |bytes| {
+    fuzz(&torch_fixtures(), |bytes| {
         let files = MemoryFiles::new("memory").with("pytorch_model.bin", bytes.to_vec());
         check_checkpoint(bytes.len(), &files)
     });
@@ -305,7 +286,6 @@ fn torch_zip() {
 /// The same with an intact zip around the pickle, so that more of it is reached.
 #[test]
 fn torch_pickle() {
-    let alone = alone();
     let mut storages = Vec::new();
     let mut pickles = Vec::new();
     for file in torch_fixtures() {
@@ -322,7 +302,7 @@ fn torch_pickle() {
             }
         }
     }
-    fuzz(alone, &numbered(&pickles), |bytes| {
+    fuzz(&numbered(&pickles), |bytes| {
         let (file, pickle) = bytes.split_last().unwrap_or((&0, &[]));
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let stored =
@@ -348,7 +328,7 @@ const CONFIG: &[u8] = br#"{
 
 #[test]
 fn config() {
-    fuzz(alone(), &[CONFIG.to_vec()], |bytes| {
+    fuzz(&[CONFIG.to_vec()], |bytes| {
         let config = in_proportion(bytes.len(), || Config::from_json("config.json", bytes))?;
         let Ok(config) = config else {
             return Ok(());
@@ -407,18 +387,16 @@ fn check_adapter(weights: &[u8], settings: &[u8]) -> Result<(), TestCaseError> {
 
 #[test]
 fn adapter_weights() {
-    let alone = alone();
     let config = Config::from_json("config.json", CONFIG).unwrap();
     let [weights, settings] = valid_adapter(&config);
-    fuzz(alone, &[weights], |bytes| check_adapter(bytes, &settings));
+    fuzz(&[weights], |bytes| check_adapter(bytes, &settings));
 }
 
 #[test]
 fn adapter_settings() {
-    let alone = alone();
     let config = Config::from_json("config.json", CONFIG).unwrap();
     let [weights, settings] = valid_adapter(&config);
-    fuzz(alone, &[settings], |bytes| check_adapter(&weights, bytes));
+    fuzz(&[settings], |bytes| check_adapter(&weights, bytes));
 }
 
 /// Encodes a pair with a tokenizer whose files have `size` bytes, if it opens.
@@ -448,7 +426,7 @@ fn check_tokenizer(size: usize, files: &MemoryFiles, config: &[u8]) -> Result<()
 
 #[test]
 fn tokenizer_json() {
-    fuzz(alone(), &[fixture("tokenizer/tokenizer.json")], |bytes| {
+    fuzz(&[fixture("tokenizer/tokenizer.json")], |bytes| {
         let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
         check_tokenizer(bytes.len(), &files, CONFIG)
     });
@@ -471,9 +449,8 @@ fn golden_tokenizer(name: &str) -> Vec<u8> {
 }
 
 fn check_family_tokenizer(tokenizer: &str, architecture: &str, model_type: &str, pad: &str) {
-    let alone = alone();
     let config = family_config(architecture, model_type, pad);
-    fuzz(alone, &[golden_tokenizer(&format!("{tokenizer}.json"))], |bytes| {
+    fuzz(&[golden_tokenizer(&format!("{tokenizer}.json"))], |bytes| {
         let files = MemoryFiles::new("memory").with("tokenizer.json", bytes.to_vec());
         check_tokenizer(bytes.len(), &files, config.as_bytes())
     });
@@ -492,7 +469,7 @@ fn word_piece_tokenizer_json() {
 
 #[test]
 fn vocab_json() {
-    fuzz(alone(), &[fixture("tokenizer/vocab.json")], |bytes| {
+    fuzz(&[fixture("tokenizer/vocab.json")], |bytes| {
         let files = MemoryFiles::new("memory")
             .with("vocab.json", bytes.to_vec())
             .with("merges.txt", fixture("tokenizer/merges.txt"));
@@ -502,7 +479,7 @@ fn vocab_json() {
 
 #[test]
 fn merges_txt() {
-    fuzz(alone(), &[fixture("tokenizer/merges.txt")], |bytes| {
+    fuzz(&[fixture("tokenizer/merges.txt")], |bytes| {
         let files = MemoryFiles::new("memory")
             .with("vocab.json", fixture("tokenizer/vocab.json"))
             .with("merges.txt", bytes.to_vec());
@@ -513,7 +490,6 @@ fn merges_txt() {
 /// What the pieces of a tokenizer in other files are called, and what they are read beside.
 #[test]
 fn other_files_of_tokenizers() {
-    let alone = alone();
     let bert = family_config("Bert", "bert", "\"pad_token_id\": 0");
     let xlm = family_config("XLMRoberta", "xlm-roberta", "\"pad_token_id\": 1");
     let json = golden_tokenizer("bert-uncased.json");
@@ -534,7 +510,7 @@ fn other_files_of_tokenizers() {
         br#"{"[NEW]": 1200, "dog": 9}"#.to_vec(),
         golden_tokenizer("sentencepiece.bpe.model"),
     ];
-    fuzz(alone, &numbered(&valid), |bytes| {
+    fuzz(&numbered(&valid), |bytes| {
         let (kind, bytes) = bytes.split_last().unwrap_or((&0, &[]));
         let files = MemoryFiles::new("memory");
         let Some(kind) = kinds.get(usize::from(*kind)) else {
@@ -549,7 +525,6 @@ fn other_files_of_tokenizers() {
 /// Lines as every command reads them, each as a decision, and the file that says how a model is asked.
 #[test]
 fn lines_of_json() {
-    let alone = alone();
     let config = str::from_utf8(CONFIG).unwrap().replace(", \"1\": \"yes\"", "");
     let config = Config::from_json("config.json", config.as_bytes()).unwrap();
     let valid = [
@@ -563,7 +538,7 @@ fn lines_of_json() {
             "yes": "yes", "no": "no", "temperature": {"choice": 0.2, "score": 1, "boolean": 3e-1}}"#
             .to_vec(),
     ];
-    fuzz(alone, &numbered(&valid), |bytes| {
+    fuzz(&numbered(&valid), |bytes| {
         let (kind, bytes) = bytes.split_last().unwrap_or((&0, &[]));
         let read = || {
             if *kind == 1 {

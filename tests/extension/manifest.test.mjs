@@ -227,9 +227,8 @@ test("the build holds the licences of the bundled packages in their present vers
  * @type {[code: string, file: RegExp, message: RegExp, why?: string][]}
  */
 const WARNINGS = [
-  // Branches for Node, with names that are built so that bundlers leave them alone. They do not run in browsers.
-  ["UNSAFE_VAR_ASSIGNMENT", /^cappy-web\/gpu\.js$/, /import/],
-  ["UNSAFE_VAR_ASSIGNMENT", /^cappy-web\/loader\/local\.js$/, /import/],
+  // A branch for Node, with a name that is built so that bundlers leave it alone. It does not run in browsers.
+  ["UNSAFE_VAR_ASSIGNMENT", /^cappy-web\/shared\.js$/, /import/],
   // Whether it is there is asked before it is called: the popup is the same in both browsers.
   ["UNSUPPORTED_API", /^(popup|shared)\//, /^sidePanel\.open /],
 ];
