@@ -1,6 +1,6 @@
-// Joins the package's modules into few files, because a browser takes milliseconds for each before anything runs, and a
-// page and each of its workers load their own. What is imported later stays a file of its own, and so does all that is no
-// JavaScript. Usage: bundle.mjs MODULES DIST, which is replaced
+// Bundles the package into few files, because a browser takes milliseconds for each module before anything runs, and a
+// page and each of its workers load their own. What is imported on demand stays a file of its own. WebAssembly, the model
+// and declarations are copied. Usage: bundle.mjs MODULES DIST, where DIST is replaced.
 
 import { cpSync, rmSync } from "node:fs";
 import { dirname, join, posix, relative, resolve } from "node:path";
@@ -10,19 +10,19 @@ const [modules, dist] = process.argv.slice(2).map((folder) => resolve(folder));
 const PAGE = "index";
 const WORKERS = ["worker", "families/family-worker", "cpu/cpu-worker", "adapt/adapted-worker", "adapt/train-worker"];
 const ADAPTERS = ["rerank", "ai-sdk", "langchain"];
-/** What wasm-bindgen wrote stays as it is, beside its module. */
+/** The JavaScript that wasm-bindgen wrote is not bundled: it stays beside its WebAssembly. */
 const GLUE = /(^|\/)wasm\/cappy\w*\.js$/;
 /** Stands in an address for the package's folder, until it is known which file the address ends up in. */
 const HERE = "cappy-package:";
 
-/** Lets `new URL("./file", import.meta.url)` mean the same file whatever its module is joined to. */
+/** Lets `new URL("./file", import.meta.url)` lead to the same file, whichever file its module is bundled into. */
 const addresses = {
   name: "addresses",
   transform(code, id) {
     const from = pathOf(dirname(id));
     const inPackage = (_, path) => `new URL("${HERE}${posix.join(from, path)}", import.meta.url)`;
     const moved = code.replace(/new URL\("([^":]+)", import\.meta\.url\)/g, inPackage);
-    // In the package's own folder any other address stays right, because that is where files are joined.
+    // Modules of the package's own folder are bundled into files of that folder, where any other address stays right.
     if (from && moved.match(/(?<!new URL\("[^"]*", )import\.meta\.url/))
       throw new Error(`${pathOf(id)}: write the address out, as new URL("./file", import.meta.url)`);
     return { code: moved, map: null };
@@ -46,9 +46,9 @@ function loadedWith(id, getModuleInfo, seen = new Set()) {
   return seen;
 }
 
-/** The file that a module is joined to, of those that pages begin with. */
+/** The file that a module is bundled into, for modules that a page loads at once. */
 function fileFor(id, { getModuleInfo }) {
-  // A worker does without the WebAssembly of other workers.
+  // Each worker needs the WebAssembly of one build alone.
   if (id.endsWith("wasm.js")) return posix.basename(id, ".js");
   const needs = (entry) => loadedWith(join(modules, `${entry}.js`), getModuleInfo).has(id);
   if (!needs(PAGE)) return undefined;
@@ -68,7 +68,7 @@ const bundle = await rollup({
 await bundle.write({
   dir: dist,
   entryFileNames: "[name].js",
-  // What is not named above keeps the path of the module that it is named after.
+  // Any other file keeps the path of the module that rollup names it after.
   chunkFileNames: ({ name, moduleIds }) =>
     moduleIds.map(pathOf).find((path) => posix.basename(path, ".js") === name) ?? `${name}.js`,
   manualChunks: fileFor,

@@ -1,4 +1,4 @@
-// What Rust made for the tests of JavaScript: the command line, and checkpoints of random weights.
+// The programs in Rust that tests of JavaScript run: the command line, and the example that writes random checkpoints.
 import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

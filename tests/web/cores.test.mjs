@@ -22,7 +22,7 @@ const CATCH_WORKERS = `
   };`;
 
 before(async () => {
-  host = await startPackage({ inModules: true });
+  host = await startPackage({ unbundled: true });
   page = await host.open({ prelude: CATCH_WORKERS });
   await page.evaluate(async () => {
     globalThis.lots = Array(8)

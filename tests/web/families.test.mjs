@@ -203,7 +203,7 @@ for (const [where, { open, dtype }] of Object.entries(HOSTS)) {
 
 /** Runs in the page: breaks what computes, and throws unless the scores stay the same. */
 async function assertReplaced(address) {
-  // Single modules, because the package does not tell how patient it is.
+  // The package before it is bundled, because how long it waits for a worker is not exported.
   const { Scorer } = await import("/target/modules/index.js");
   const { patience } = await import("/target/modules/remote.js");
   const { pingMs } = patience;

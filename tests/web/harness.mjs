@@ -12,7 +12,7 @@ import { miniFiles } from "./mini.mjs";
 import { tinyModel } from "./tiny-model.mjs";
 
 const dist = new URL("../../dist/", import.meta.url);
-/** The same package before its modules are joined, so that tests reach what it keeps to itself. */
+/** The package before it is bundled, by which tests reach what it does not export. */
 const modules = new URL("../../target/modules/", import.meta.url);
 
 /** What a page needs to allow. */
@@ -50,16 +50,17 @@ export async function filesIn(folder, at) {
 /**
  * A server and a browser. `open({ prelude, workerPrelude, cpuPrelude, policy, coep })` opens a page in a context of its
  * own, with scripts that run before anything else there, in its workers, and in those that compute on the CPU. The
- * package is served below `/dist/`, `inModules` as it is before its modules are joined, which are always below
- * `/modules/`; a tiny model below `/m/`, beside the page and as the hub's `some/model`, and cappy-mini below `/mini/`.
+ * package is served below `/dist/`, `unbundled` where a test needs what it does not export; its modules are below
+ * `/modules/` as well. A tiny model below `/m/`, beside the page and as the hub's `some/model`, and cappy-mini below `/mini/`.
  */
-export async function startPackage({ args = chromiumArgs, inModules = false } = {}) {
-  const files = await filesIn(inModules ? modules : dist, "/dist/").catch(() => {
-    throw new Error("dist/ is missing: build the package first");
+export async function startPackage({ unbundled = false } = {}) {
+  const [files, single] = await Promise.all([
+    filesIn(unbundled ? modules : dist, "/dist/"),
+    filesIn(modules, "/modules/"),
+  ]).catch(() => {
+    throw new Error("dist/ or target/modules/ is missing: build the package first");
   });
-  for (const [path, bytes] of Object.entries(await filesIn(modules, "/modules/"))) {
-    if (path.endsWith(".js")) files[path] = bytes;
-  }
+  for (const [path, bytes] of Object.entries(single)) if (path.endsWith(".js")) files[path] = bytes;
   const mini = await miniFiles();
   for (const [name, bytes] of Object.entries(mini)) files[`/mini/${name}`] = bytes;
   const { vocab_size } = JSON.parse(mini["config.json"].toString());
@@ -75,7 +76,7 @@ export async function startPackage({ args = chromiumArgs, inModules = false } = 
   const site = await serve(files);
   site.policy = POLICY;
   const executablePath = chromiumPath;
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await chromium.launch({ executablePath, args: chromiumArgs });
   return {
     site,
     model,

@@ -6,7 +6,7 @@ import { needsSoftwareAdapter } from "./browser.mjs";
 import { POLICY, startPackage } from "./harness.mjs";
 
 let host;
-before(async () => (host = await startPackage({ inModules: true })));
+before(async () => (host = await startPackage({ unbundled: true })));
 after(() => host?.close());
 
 /** Runs before the package: keeps every device, may destroy new ones, and may withhold adapters. */
@@ -230,7 +230,7 @@ describe("a load without what it needs fails by name", () => {
 });
 
 test("the GPU's process crashes", async () => {
-  const other = await startPackage({ inModules: true });
+  const other = await startPackage({ unbundled: true });
   try {
     await inPage(
       {},

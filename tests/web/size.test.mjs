@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
 
 const dist = fileURLToPath(new URL("../../dist", import.meta.url));
-/** The same before the modules are joined. */
+/** The package before it is bundled. */
 const modules = fileURLToPath(new URL("../../target/modules", import.meta.url));
 
 /**
@@ -21,12 +21,12 @@ const LIMITS = { "": 500_000, adapt: 600_000, cpu: 560_000, families: 560_000 };
 /** Bytes of the package's own model, which is downloaded where `load()` has no source. */
 const MODEL_LIMIT = 13_000_000;
 
-/** What each of these modules imports, written so that bundlers see it, and the file that it is joined to. */
+/** What each of these modules imports, written so that bundlers see it, and the file that it is bundled into. */
 const ON_DEMAND = {
-  "choose.js": { joinedTo: "scorer.js", imports: ["adapt/adapting", "cpu/on-cpu"] },
-  "decider.js": { joinedTo: "ai-sdk.js", imports: ["decide/content", "decide/plan", "decide/rendering"] },
-  "scorer.js": { joinedTo: "scorer.js", imports: ["best/best", "decide/decide", "explain/explain"] },
-  "builds.js": { joinedTo: "scorer.js", imports: ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"] },
+  "choose.js": { bundledInto: "scorer.js", imports: ["adapt/adapting", "cpu/on-cpu"] },
+  "decider.js": { bundledInto: "ai-sdk.js", imports: ["decide/content", "decide/plan", "decide/rendering"] },
+  "scorer.js": { bundledInto: "scorer.js", imports: ["best/best", "decide/decide", "explain/explain"] },
+  "builds.js": { bundledInto: "scorer.js", imports: ["adapt/adapt-wasm", "cpu/cpu-wasm", "families/family-wasm"] },
 };
 
 /** The folder of what is loaded on demand alone; empty for the rest. */
@@ -82,8 +82,8 @@ test("what only choosing, decisions, explanations, adapting, the CPU and other f
       assert.doesNotMatch(code, /(from|import)\s*["'][^"']*(adapt|best|cpu|decide|explain|families)\//, name);
     }
   }
-  for (const [name, { joinedTo, imports }] of Object.entries(ON_DEMAND)) {
-    for (const file of [join(modules, name), join(dist, joinedTo)]) {
+  for (const [name, { bundledInto, imports }] of Object.entries(ON_DEMAND)) {
+    for (const file of [join(modules, name), join(dist, bundledInto)]) {
       const code = readFileSync(file, "utf8");
       for (const entry of imports)
         assert.match(code, new RegExp(`import\\(\\s*["']\\./${entry}\\.js["']\\s*\\)`), file);
@@ -103,7 +103,7 @@ for (const [entry, files] of Object.entries({
   ],
   "cpu/cpu-worker.js": ["cpu/cpu-wasm.js", "cpu/cpu-worker.js", "cpu/wasm/cappy_cpu.js", "serving.js", "shared.js"],
 })) {
-  test(`${entry} begins with five files, because a browser takes milliseconds for each`, () => {
+  test(`${entry} loads five files at once, because a browser takes milliseconds for each`, () => {
     assert.deepEqual([...loadedWith(entry)].sort(), files);
   });
 }
