@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::kernels::{
-    COOPERATIVE, Constant, F16, Files, Kernel, Reflection, SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP,
-    kernels,
+    COOPERATIVE, Constant, F16, Files, Kernel, LARGEST_SUBGROUP, Reflection, SMALLEST_SUBGROUP,
+    SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP, kernels,
 };
 
 /// A folder: what it contains by name, and the constants of its `common.wgsl`.
@@ -109,7 +109,10 @@ fn value(kernel: &Kernel, reflection: &Reflection) -> String {
         let subgroups = &reflection.constants[SUBGROUPS_OF_A_WORKGROUP].value;
         format!("CooperativeMatrices {{ subgroups: {subgroups} }}")
     } else if kernel.enables(SUBGROUPS) {
-        "Subgroups".to_owned()
+        let of = |name| reflection.constants.get(name).map(|constant| constant.value.as_str());
+        let (smallest, largest) = (of(SMALLEST_SUBGROUP), of(LARGEST_SUBGROUP));
+        let (smallest, largest) = (smallest.unwrap_or("1"), largest.unwrap_or("u32::MAX"));
+        format!("Subgroups {{ smallest: {smallest}, largest: {largest} }}")
     } else if kernel.enables(F16) {
         "F16".to_owned()
     } else {

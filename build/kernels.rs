@@ -38,6 +38,11 @@ pub const F16: &str = "f16";
 /// The constant by which kernels with matrix units say how many subgroups a workgroup has.
 pub const SUBGROUPS_OF_A_WORKGROUP: &str = "SUBGROUPS";
 
+/// The constants by which kernels with subgroups say how many invocations theirs may have; where there is
+/// none, any number.
+pub const SMALLEST_SUBGROUP: &str = "SMALLEST_SUBGROUP";
+pub const LARGEST_SUBGROUP: &str = "LARGEST_SUBGROUP";
+
 /// One form of a kernel.
 #[derive(Debug, Clone)]
 pub struct Kernel {

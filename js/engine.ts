@@ -3,7 +3,7 @@ import { adapterInfo, needGpu } from "./gpu.js";
 import type { ModelFiles } from "./loader/files.js";
 import type { Hasher } from "./loader/loader.js";
 import { pickedFiles, type PlainSource, type SentFile } from "./loader/picked.js";
-import { kernelFor, openWatched, type WatchedFiles, withKernel } from "./opening.js";
+import { kernelFor, NO_SUBGROUPS, openWatched, type WatchedFiles, withKernel } from "./opening.js";
 import { Queue } from "./queue.js";
 import type { StartWasm } from "./start.js";
 import { isToEnd, uninterrupted } from "./thread.js";
@@ -232,9 +232,9 @@ export class Engine implements ScoringEngine, Racing {
     const kernel = kernelFor(adapter, undefined);
     const tuned = (this.#options.cache ?? true) && kernel === undefined;
     const before = tuned ? await rememberedTuning(adapter) : undefined;
-    const run = (subgroups: number) => compete!(kernel, before, subgroups, rival);
+    const run = (subgroups: Uint32Array) => compete!(kernel, before, subgroups, rival);
     try {
-      const tuning = await (cpu ? run(0) : withKernel(kernel, adapter, run));
+      const tuning = await (cpu ? run(NO_SUBGROUPS) : withKernel(kernel, adapter, run));
       if (tuned && tuning !== before) await rememberTuning(adapter, tuning);
     } catch (thrown) {
       const error = toCappyError(thrown);
@@ -266,9 +266,9 @@ export class Engine implements ScoringEngine, Racing {
         files.opened();
         onProgress?.({ phase: "load", model: files.description, file: "", bytes, total });
       };
-      const load = (subgroups: number) =>
+      const load = (subgroups: Uint32Array) =>
         this.#module.WasmScorer.load(model, adapter, dtype, batchTokens, kernel, tuning, subgroups, onWeights);
-      const scorer = await (cpu ? load(0) : withKernel(kernel, gpu, load));
+      const scorer = await (cpu ? load(NO_SUBGROUPS) : withKernel(kernel, gpu, load));
       if (signal?.aborted || this.#disposed) {
         scorer.free();
         throwIfAborted(signal, "loading");

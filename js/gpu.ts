@@ -4,6 +4,9 @@ import type { AdapterInfo } from "./types.js";
 /** Names of adapters that run shaders on a CPU. */
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
 
+/** The feature by which a shader says for which size of subgroups it is compiled. Types of the browser do not know it yet. */
+const SIZE_CONTROL = "subgroup-size-control" as GPUFeatureName;
+
 /**
  * What the browser says of the adapter that the scorer will get.
  *
@@ -22,13 +25,15 @@ export async function adapterInfo(): Promise<AdapterInfo> {
   const { vendor, architecture, description, device } = adapter.info;
   const software =
     SOFTWARE.test([vendor, architecture, description, device].join(" ")) || adapter.info.isFallbackAdapter === true;
-  const subgroups = adapter.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;
+  const subgroups = adapter.features.has("subgroups");
   return {
     vendor,
     architecture,
     description: description || device,
     software,
-    subgroupSize: subgroups,
+    subgroupSize: subgroups ? adapter.info.subgroupMinSize : 0,
+    largestSubgroup: subgroups ? adapter.info.subgroupMaxSize : 0,
+    choosesSubgroup: subgroups && adapter.features.has(SIZE_CONTROL),
     f16: adapter.features.has("shader-f16"),
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
   };
@@ -79,7 +84,8 @@ export async function withDevice<T>(subgroups: boolean, work: () => Promise<T>):
 
 function prepared(adapter: GPUAdapter | null): GPUAdapter | null {
   if (!adapter) return null;
-  const added: GPUFeatureName[] = wantingSubgroups > 0 && adapter.features.has("subgroups") ? ["subgroups"] : [];
+  const wanted: GPUFeatureName[] = wantingSubgroups > 0 ? ["subgroups", SIZE_CONTROL] : [];
+  const added = wanted.filter((feature) => adapter.features.has(feature));
   adapter.requestDevice = async (descriptor) => {
     // For this one call: from here on the adapter has its prototype's method again.
     Reflect.deleteProperty(adapter, "requestDevice");

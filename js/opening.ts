@@ -14,6 +14,15 @@ import type { AdapterInfo, LoadProgress } from "./types.js";
 const SOFTWARE_KERNEL = "lanes";
 const SUBGROUP_KERNEL = "subgroup";
 
+/** The kernels that need subgroups. */
+const SUBGROUP_KERNELS = [SUBGROUP_KERNEL, "broadcast"];
+
+/**
+ * Invocations of a subgroup that kernels for GPUs are compiled for, as far as the adapter has them and lets them
+ * choose. More of them have too few registers each on Intel's chips.
+ */
+const CHOSEN_SIZE = 16;
+
 /** How many invocations of a subgroup the second kernel needs. */
 const SUBGROUP_SIZE = 8;
 
@@ -76,14 +85,26 @@ export function kernelFor({ software, subgroupSize }: AdapterInfo, wanted: strin
   return wanted ?? (software ? forSoftware : undefined);
 }
 
-/** Runs `open` with the subgroup size to pass to Rust, which is 0 unless the kernel needs subgroups. */
+/** Runs `open` with the subgroups to pass to Rust: none where the kernel that is asked for does without. */
 export function withKernel<T>(
   kernel: string | undefined,
-  { subgroupSize }: AdapterInfo,
-  open: (subgroupSize: number) => Promise<T>,
+  adapter: AdapterInfo,
+  open: (subgroups: Uint32Array) => Promise<T>,
 ): Promise<T> {
-  const size = kernel === SUBGROUP_KERNEL ? subgroupSize : 0;
-  return uninterrupted(() => withGlobals(() => withDevice(size > 0, () => open(size))));
+  const needed = kernel === undefined || SUBGROUP_KERNELS.includes(kernel);
+  const subgroups = needed ? subgroupsOf(adapter) : NO_SUBGROUPS;
+  return uninterrupted(() => withGlobals(() => withDevice(subgroups.length > 0, () => open(subgroups))));
+}
+
+/** What Rust takes where no subgroups are asked for. */
+export const NO_SUBGROUPS = new Uint32Array();
+
+/** Invocations of the smallest and of the largest subgroup, and 1 where shaders are compiled for that size. */
+function subgroupsOf({ subgroupSize, largestSubgroup, choosesSubgroup }: AdapterInfo): Uint32Array {
+  if (subgroupSize === 0) return NO_SUBGROUPS;
+  if (!choosesSubgroup) return Uint32Array.of(subgroupSize, largestSubgroup, 0);
+  const size = Math.min(Math.max(CHOSEN_SIZE, subgroupSize), largestSubgroup);
+  return Uint32Array.of(size, size, 1);
 }
 
 const isWeights = (name: string) => /\.(safetensors|bin)$/.test(name);

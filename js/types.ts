@@ -69,7 +69,7 @@ export interface LoadOptions extends SourceOptions {
    * Scores do not depend on it.
    */
   threads?: number;
-  /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `half_large`, `half_medium`, `rows`, `lanes`. */
+  /** The matmul kernel that runs everything, in place of those that measuring finds fastest: `large`, `medium`, `half_large`, `half_medium`, `broadcast`, `rows`, `lanes`, `subgroup`. */
   kernel?: string;
   /** Run in a worker, so that the page or Node's event loop stays free. True by default, where there are workers. */
   worker?: boolean;
@@ -143,6 +143,10 @@ export interface AdapterInfo {
   f16: boolean;
   /** Invocations of its smallest subgroups; 0 where it has none. */
   subgroupSize: number;
+  /** Invocations of its largest ones. */
+  largestSubgroup: number;
+  /** Whether shaders may choose theirs: WebGPU's `subgroup-size-control`. */
+  choosesSubgroup: boolean;
   /** The largest storage binding in bytes. */
   maxBindingBytes: number;
 }

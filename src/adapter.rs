@@ -15,6 +15,18 @@ pub enum Dtype {
     F32,
 }
 
+/// The subgroups that a page has asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Subgroups {
+    /// Invocations of the smallest; 0 where shaders cannot use them.
+    pub smallest: u32,
+    /// Invocations of the largest.
+    pub largest: u32,
+    /// Whether both are the size that shaders are to be compiled for, because the device has
+    /// `subgroup-size-control`.
+    pub is_fixed: bool,
+}
+
 /// What is known of the adapter in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AdapterSummary {
@@ -34,6 +46,8 @@ pub struct AdapterSummary {
     pub max_binding_bytes: u64,
     /// Invocations of its smallest subgroups; 0 where shaders cannot use them.
     pub subgroup_size: u32,
+    /// Invocations of its largest ones.
+    pub largest_subgroup: u32,
     /// Sides of the square tiles that its matrix units multiply, f16 with f32 sums. Empty where it
     /// has none, or subgroups of several sizes.
     pub cooperative: Vec<u32>,

@@ -1,6 +1,6 @@
 //! The GPU as a [`Backend`]: opens it, chooses kernels, proves them, and loads weights.
 
-use crate::adapter::Dtype;
+use crate::adapter::{Dtype, Subgroups};
 use crate::backend::{Backend, LoadedModel, Running};
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoint, LocalFuture, WeightFormat};
@@ -135,10 +135,10 @@ impl LoadedModel for GpuModel {
     }
 }
 
-async fn open_gpu(dtype: Dtype, subgroup_size: u32) -> Result<Gpu> {
+async fn open_gpu(dtype: Dtype, subgroups: Subgroups) -> Result<Gpu> {
     let mut gpu = Gpu::open(dtype).await?;
-    if subgroup_size > 0 {
-        gpu.grant_subgroups(subgroup_size);
+    if subgroups.smallest > 0 {
+        gpu.grant_subgroups(subgroups);
     }
     Ok(gpu)
 }
@@ -164,7 +164,7 @@ pub async fn pace_of(gpu: &Gpu, choice: Choice, format: Option<WeightFormat>) ->
 /// What the GPU says.
 pub fn measure<'a>(options: &'a LoadOptions<'_>) -> LocalFuture<'a, Result<(String, Option<u32>)>> {
     Box::pin(async move {
-        let gpu = open_gpu(options.dtype, options.subgroup_size).await?;
+        let gpu = open_gpu(options.dtype, options.subgroups).await?;
         let tuned = tune(&gpu, WeightFormat::F16, options.kernel, options.tuning).await?;
         let micros = match tuned.flops_per_second < pace::FASTER_THAN_ANY_CPU {
             true => Some(pace_of(&gpu, tuned.choice, None).await?),
@@ -175,34 +175,41 @@ pub fn measure<'a>(options: &'a LoadOptions<'_>) -> LocalFuture<'a, Result<(Stri
 }
 
 /// Opens the GPU, chooses kernels, and proves that they compute a small known model right. Where
-/// they do not, and the caller leaves the choice, the plainest kernels are taken in f32, and the
-/// reason given.
+/// they do not, and the caller leaves the choice, others are taken and the reason is given: first those
+/// without subgroups, then the plainest in f32.
 pub async fn open_proven(
     options: &LoadOptions<'_>,
     format: WeightFormat,
     prove: impl AsyncFn(&Gpu, &Tuned) -> Result<()>,
 ) -> Result<(Gpu, Tuned, Option<String>)> {
-    let gpu = open_gpu(options.dtype, options.subgroup_size).await?;
-    // Lines after the first are of what chooses between backends.
-    let tuning = options.tuning.and_then(|text| text.split('\n').next());
-    let tried = async {
-        let tuned = tune(&gpu, format, options.kernel, tuning).await?;
-        prove(&gpu, &tuned).await?;
+    let choose = async |gpu: &Gpu, kernel, tuning| {
+        let tuned = tune(gpu, format, kernel, tuning).await?;
+        prove(gpu, &tuned).await?;
         Ok::<_, Error>(tuned)
     };
-    match tried.await {
-        Ok(tuned) => Ok((gpu, tuned, None)),
+    let gpu = open_gpu(options.dtype, options.subgroups).await?;
+    // Lines after the first are of what chooses between backends.
+    let tuning = options.tuning.and_then(|text| text.split('\n').next());
+    let why = match choose(&gpu, options.kernel, tuning).await {
+        Ok(tuned) => return Ok((gpu, tuned, None)),
         // A shader that does not compile, or computes something else.
-        Err(why) if options.dtype == Dtype::Auto && why.kind() == ErrorKind::Gpu => {
-            drop(gpu);
-            let gpu = open_gpu(Dtype::F32, 0).await?;
-            let tuned = tune(&gpu, format, Some(Choice::safe().many.name), None).await?;
-            prove(&gpu, &tuned).await?;
-            let note = format!("faster kernels were given up for plain ones in f32: {why}");
-            Ok((gpu, tuned, Some(note)))
+        Err(why) if options.dtype == Dtype::Auto && why.kind() == ErrorKind::Gpu => why,
+        Err(why) => return Err(why),
+    };
+    let has_subgroups = gpu.adapter().subgroup_size > 0;
+    drop(gpu);
+    if has_subgroups && options.kernel.is_none() {
+        let mut gpu = open_gpu(options.dtype, Subgroups::default()).await?;
+        gpu.forgo_subgroups();
+        if let Ok(tuned) = choose(&gpu, None, None).await {
+            let note = format!("kernels with subgroups were given up: {why}");
+            return Ok((gpu, tuned, Some(note)));
         }
-        Err(why) => Err(why),
     }
+    let gpu = open_gpu(Dtype::F32, Subgroups::default()).await?;
+    let tuned = choose(&gpu, Some(Choice::safe().many.name), None).await?;
+    let note = format!("faster kernels were given up for plain ones in f32: {why}");
+    Ok((gpu, tuned, Some(note)))
 }
 
 /// Tokens of a batch: what the caller asks for, else what the adapter gets through in about
@@ -250,24 +257,29 @@ mod tests {
     }
 
     #[test]
-    fn f16_that_computes_wrongly_is_given_up_for_f32() {
-        let wrong = |_: &Gpu| Err(Error::new(ErrorKind::Gpu, "self-test", "wrong"));
-        let open = |dtype, fails: fn(Dtype) -> bool| {
+    fn what_computes_wrongly_is_given_up_for_what_does_not() {
+        let open = |dtype, fails: fn(&Gpu) -> bool| {
             let options = LoadOptions { dtype, ..LoadOptions::default() };
             pollster::block_on(open_proven(&options, WeightFormat::F16, async |gpu: &Gpu, _| {
-                if fails(gpu.dtype()) { wrong(gpu) } else { Ok(()) }
+                let wrong = || Err(Error::new(ErrorKind::Gpu, "self-test", "wrong"));
+                if fails(gpu) { wrong() } else { Ok(()) }
             }))
         };
+        let is_f16 = |gpu: &Gpu| gpu.dtype() == Dtype::F16;
         let (gpu, _, note) = open(Dtype::Auto, |_| false).unwrap();
         assert_eq!((gpu.dtype(), note), (Dtype::F16, None));
-        let (gpu, _, note) = open(Dtype::Auto, |dtype| dtype == Dtype::F16).unwrap();
+        let (gpu, tuned, note) = open(Dtype::Auto, |gpu| gpu.adapter().subgroup_size > 0).unwrap();
+        assert_eq!(gpu.dtype(), Dtype::F16);
+        assert!(tuned.choice.many.runs_on(&gpu) && tuned.choice.many.name != "subgroup");
+        assert_eq!(note.unwrap(), "kernels with subgroups were given up: self-test: wrong");
+        let (gpu, _, note) = open(Dtype::Auto, is_f16).unwrap();
         assert_eq!(gpu.dtype(), Dtype::F32);
         assert_eq!(
             note.unwrap(),
             "faster kernels were given up for plain ones in f32: self-test: wrong"
         );
         // A caller that asks for f16 gets f16 or an error, and nobody gets what fails both ways.
-        assert!(open(Dtype::F16, |dtype| dtype == Dtype::F16).is_err());
+        assert!(open(Dtype::F16, is_f16).is_err());
         assert!(open(Dtype::Auto, |_| true).is_err());
     }
 }

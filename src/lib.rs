@@ -41,7 +41,7 @@ pub mod ops;
 #[cfg(feature = "gpu")]
 pub mod tune;
 
-pub use adapter::{AdapterSummary, Dtype};
+pub use adapter::{AdapterSummary, Dtype, Subgroups};
 pub use backend::{Backend, LoadedModel, Running};
 pub use batch::Batch;
 pub use best::{Best, BestOptions, Stopped};

@@ -1,6 +1,6 @@
 //! How to load a model, and how far loading is.
 
-use crate::adapter::Dtype;
+use crate::adapter::{Dtype, Subgroups};
 use crate::backend::Backend;
 use crate::checkpoint::{Files, WeightFormat};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,9 +29,9 @@ pub struct LoadOptions<'a> {
     /// What adaptation changes of the model, in the files of a `peft` adapter; see
     /// [`crate::Checkpoint::with_adapter`].
     pub adaptation: Option<Box<dyn Files>>,
-    /// The least invocations of a subgroup, where a page has asked for subgroups: wgpu cannot learn
-    /// it from a browser. 0 elsewhere, where the adapter says it.
-    pub subgroup_size: u32,
+    /// The subgroups that a page has asked for, which wgpu cannot learn from a browser. Elsewhere the
+    /// adapter says it.
+    pub subgroups: Subgroups,
     /// Told how far loading is.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
 }

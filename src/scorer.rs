@@ -57,7 +57,7 @@ pub struct Info {
     pub adapter: AdapterSummary,
     /// How kernels read f16 numbers there. The CPU's are `f32`, whatever the weights are.
     pub dtype: Dtype,
-    /// How its matrices are held. The CPU holds them in f16 or finer, or in q8.
+    /// How its matrices are held. The CPU holds them in f16 or finer, or rounded to q8.
     pub weights: WeightFormat,
     /// Why it runs there and in this way: what was measured of GPU and CPU, that the adapter failed
     /// a self-test, or that there is none.

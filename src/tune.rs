@@ -1,6 +1,6 @@
 //! Chooses the variants of kernels by measuring them on the adapter at hand.
 //!
-//! The matmuls of a contest run one after the other, several times, each repeated often enough for
+//! The kernels of a contest run one after the other, several times, each repeated often enough for
 //! coarse clocks (browsers round to 65 or 100 microseconds) to rank them; the one with the shortest
 //! fastest run wins. Results of all variants of one [`Order`] are the same bits, so the
 //! choice is about time alone; the self-test proves it afterwards.
@@ -11,11 +11,12 @@ use web_time::Instant;
 
 use crate::checkpoint::WeightFormat;
 use crate::error::{Error, ErrorKind, Result};
-use crate::gpu::{Buffer, Gpu, Plan};
+use crate::gpu::{Buffer, Gpu, Plan, Step};
 use crate::ops::matmul::{
-    Epilogue, Method, Order, VARIANTS, Variant, Weights, half, lanes, large, matmul, medium, rows,
+    Epilogue, Method, Order, VARIANTS, Variant, Weights, broadcast, half, lanes, large, matmul,
+    medium, rows,
 };
-use crate::ops::{Choice, Matrix, Storage, blocks};
+use crate::ops::{Choice, Matrix, Storage, attention, blocks};
 
 /// Inputs and outputs of the matrix that is measured with: half of a base-sized model's.
 const INPUTS: usize = 384;
@@ -27,6 +28,11 @@ const MANY: usize = 1024;
 const FEW: usize = 128;
 const SOME: usize = 32;
 const PAIRS: usize = 8;
+
+/// Sequences of a contest between the variants of attention, the tokens of each, and a layer's heads.
+const SEQUENCES: usize = 8;
+const TOKENS: usize = 128;
+const HEADS: attention::Heads = attention::Heads { count: 6, size: 64 };
 
 /// Where `few` wins at [`FEW`] rows and `many` at [`MANY`], the change is between them.
 const FEW_ROWS: usize = 384;
@@ -154,7 +160,13 @@ impl<'a> Bench<'a> {
             .into_iter()
             .filter(|variant| matches!(variant.order, Order::Cooperative { .. }))
             .collect();
-        let tiles = candidates(&[&large::VARIANT, &medium::VARIANT, &half::LARGE, &half::MEDIUM]);
+        let tiles = candidates(&[
+            &large::VARIANT,
+            &medium::VARIANT,
+            &broadcast::VARIANT,
+            &half::LARGE,
+            &half::MEDIUM,
+        ]);
         let field: Vec<_> = tiles.iter().chain(&units).copied().collect();
         let (many, rate) = self.race(&field, MANY).await?[0];
         let field: Vec<_> =
@@ -166,7 +178,8 @@ impl<'a> Bench<'a> {
         let field = candidates(&[&rows::VARIANT, &medium::VARIANT]);
         let (pairs, _) = self.race(&field, PAIRS).await?[0];
         let few_rows = if few.name == many.name { 0 } else { FEW_ROWS };
-        Ok((Choice { many, few, few_rows, pairs, ..Choice::safe() }, rate))
+        let attention = self.race_attention().await?;
+        Ok((Choice { many, few, few_rows, pairs, attention, ..Choice::safe() }, rate))
     }
 
     /// The variants of `field` and the operations a second of each, the fastest first.
@@ -175,14 +188,56 @@ impl<'a> Bench<'a> {
         field: &[&'static Variant],
         row_count: usize,
     ) -> Result<Vec<(&'static Variant, f64)>> {
+        let steps_of = |variant: &&'static Variant| {
+            let (a, w, out) = (&self.a, &self.w, &self.out);
+            let method = Method { variant, most_flops: u64::MAX, blocks: Some(&self.blocks) };
+            matmul("tuning", method, row_count, a, w, Epilogue::Store, out)
+        };
+        self.rank(field, steps_of).await
+    }
+
+    /// The faster variant of attention for GPUs.
+    async fn race_attention(&self) -> Result<&'static attention::Variant> {
+        let field: Vec<_> = [&attention::tiles::VARIANT, &attention::shuffle::VARIANT]
+            .into_iter()
+            .filter(|variant| variant.runs_on(self.gpu))
+            .collect();
+        if let [only] = field[..] {
+            return Ok(only);
+        }
+        let tokens = SEQUENCES * TOKENS;
+        let cu_seqlens: Vec<u32> = (0..=tokens as u32).step_by(TOKENS).collect();
+        let tasks = attention::forward_tasks(&cu_seqlens, false);
+        let tasks = attention::Tasks {
+            buffer: self.gpu.buffer_of("tuning tasks", &tasks).await?,
+            count: tasks.len(),
+            scores: (tokens * TOKENS) as u64,
+            window: None,
+        };
+        let width = HEADS.width();
+        let qkv = Matrix::zeros(self.gpu, "tuning qkv", tokens, 3 * width, Storage::F16)?;
+        let out = Matrix::zeros(self.gpu, "tuning attended", tokens, width, Storage::F16)?;
+        let ranked = self.rank(&field, |variant| {
+            attention::attention("tuning", variant, u64::MAX, HEADS, &tasks, &qkv, &out)
+        });
+        let (fastest, _) = ranked.await?[0];
+        [&tasks.buffer, &qkv.buffer, &out.buffer].into_iter().for_each(Buffer::destroy);
+        Ok(fastest)
+    }
+
+    /// Runs the steps of each of `field` in turn: all of them, and the operations a second of each, the
+    /// fastest first.
+    async fn rank<T: Copy>(
+        &self,
+        field: &[T],
+        steps: impl Fn(&T) -> Result<Vec<Step>>,
+    ) -> Result<Vec<(T, f64)>> {
         let mut lap = Vec::new();
         // The steps of each variant in a lap: one may have a step that lays out its input.
         let mut steps_of = Vec::new();
         for variant in field {
-            let (a, w, out) = (&self.a, &self.w, &self.out);
-            let method = Method { variant, most_flops: u64::MAX, blocks: Some(&self.blocks) };
             let begin = lap.len();
-            lap.extend(matmul("tuning", method, row_count, a, w, Epilogue::Store, out)?);
+            lap.extend(steps(variant)?);
             steps_of.push(begin..lap.len());
         }
         // The first run compiles.
@@ -213,15 +268,16 @@ impl<'a> Bench<'a> {
 impl Tuned {
     /// One line for [`tune`] on the next load.
     pub fn to_text(&self, gpu: &Gpu) -> String {
-        let Choice { many, few, few_rows, pairs, .. } = self.choice;
+        let Choice { many, few, few_rows, pairs, attention, .. } = self.choice;
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "{} {} {few_rows} {} {} {}",
+            "{} {} {few_rows} {} {} {} {}",
             many.name,
             few.name,
             pairs.name,
+            attention.name,
             // As a whole number: reading fractions takes tables of 10 kB.
             self.flops_per_second as u64,
             key(gpu, self.format)
@@ -230,17 +286,18 @@ impl Tuned {
     }
 
     fn from_text(gpu: &Gpu, format: WeightFormat, text: &str) -> Option<Tuned> {
-        let mut words = text.splitn(6, ' ');
+        let mut words = text.splitn(7, ' ');
         let variant = |word: Option<&str>| named(gpu, word?).ok();
         let (many, few) = (variant(words.next())?, variant(words.next())?);
         let few_rows = words.next()?.parse().ok()?;
         let pairs = variant(words.next())?;
+        let attention = attention::named(words.next()?).filter(|found| found.runs_on(gpu))?;
         let flops_per_second = words.next()?.parse::<u64>().ok().filter(|rate| *rate > 0)? as f64;
         if words.next()? != key(gpu, format) || few.order != many.order {
             return None;
         }
         let most_flops = (flops_per_second * DISPATCH_SECONDS) as u64;
-        let choice = Choice { many, few, few_rows, pairs, most_flops, flops_per_second };
+        let choice = Choice { many, few, few_rows, pairs, attention, most_flops, flops_per_second };
         Some(Tuned { format, choice, flops_per_second, seconds: 0.0 })
     }
 }
@@ -269,13 +326,13 @@ mod tests {
             let again = tune(&gpu, F16, None, Some(&text)).await.unwrap();
             assert_eq!(again.seconds, 0.0);
             assert_eq!(again.to_text(&gpu), text);
-            let nonsense = "fast fast 1 fast 5 elsewhere";
+            let nonsense = "fast fast 1 fast tiles 5 elsewhere";
             for other in ["", "large", nonsense, &text.replace(&gpu.adapter().name, "other")] {
                 assert!(Tuned::from_text(&gpu, F16, other).is_none(), "{other}");
             }
             assert!(Tuned::from_text(&gpu, WeightFormat::Q4, &text).is_none());
             // Variants of two orders must not be mixed.
-            let mixed = format!("large rows 384 rows 1000 {}", key(&gpu, F16));
+            let mixed = format!("large rows 384 rows tiles 1000 {}", key(&gpu, F16));
             assert!(Tuned::from_text(&gpu, F16, &mixed).is_none());
             assert!(Tuned::from_text(&gpu, F16, &mixed.replacen(" rows", " medium", 1)).is_some());
             let half = mixed.replacen("large rows", "half_large half_medium", 1);
@@ -294,6 +351,16 @@ mod tests {
             let error = tune(&gpu, F16, Some("fastest"), None).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Input);
             assert!(error.to_string().contains("large, medium, rows, lanes"), "{error}");
+        });
+    }
+
+    #[test]
+    fn variants_of_attention_are_ranked_by_their_time() {
+        pollster::block_on(async {
+            let gpu = Gpu::open(Dtype::Auto).await.unwrap();
+            let bench = Bench::new(&gpu, F16).await.unwrap();
+            let fastest = bench.race_attention().await.unwrap();
+            assert!(["tiles", "shuffle"].contains(&fastest.name), "{}", fastest.name);
         });
     }
 

@@ -12,6 +12,8 @@ export const cpu: AdapterInfo = {
   software: true,
   f16: false,
   subgroupSize: 0,
+  largestSubgroup: 0,
+  choosesSubgroup: false,
   maxBindingBytes: 0,
 };
 

@@ -294,7 +294,7 @@ impl Encoder {
                 matmul(label, by(variant, blocks), rows, a, w, epilogue, out)
             };
             let add = Epilogue::Residual;
-            let attend = choice.attention();
+            let attend = choice.attention;
             steps.extend(attention("attention", attend, most, heads, tasks, &x.qkv, &x.context)?);
             steps.extend(dense("attention out", wide, &x.context, &layer.out, add(hidden), sum)?);
             steps.push(layer_norm("attention norm", norm, rows, sum, &layer.out_norm, attended)?);

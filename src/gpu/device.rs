@@ -11,6 +11,8 @@ pub(super) struct Device {
     pub(super) queue: wgpu::Queue,
     pub(super) summary: AdapterSummary,
     pub(super) dtype: Dtype,
+    /// The subgroups that shaders are compiled for, where the device lets them say it.
+    pub(super) fixed_subgroup: Option<u32>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
@@ -58,6 +60,7 @@ impl Device {
             _ => most_powerful_adapter(&instance).await?,
         };
         let info = adapter.get_info();
+        let subgroups = adapter.features().contains(wgpu::Features::SUBGROUP);
         let summary = AdapterSummary {
             name: info.name.clone(),
             backend: info.backend.to_string(),
@@ -66,10 +69,8 @@ impl Device {
             f16: adapter.features().contains(wgpu::Features::SHADER_F16),
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
-            subgroup_size: match adapter.features().contains(wgpu::Features::SUBGROUP) {
-                true => info.subgroup_min_size,
-                false => 0,
-            },
+            subgroup_size: if subgroups { info.subgroup_min_size } else { 0 },
+            largest_subgroup: if subgroups { info.subgroup_max_size } else { 0 },
             cooperative: cooperative(&adapter, &info),
         };
         let dtype = resolve_dtype(dtype, &summary)?;
@@ -111,7 +112,7 @@ impl Device {
         }));
         let keep = keep_first(&fault);
         device.set_device_lost_callback(move |_, message| keep(Fault::Lost(message)));
-        Ok(Device { device, queue, summary, dtype, fault })
+        Ok(Device { device, queue, summary, dtype, fixed_subgroup: None, fault })
     }
 
     /// Submits `commands`. [`Device::wait`] waits until they, and all before them, are done.
@@ -338,6 +339,7 @@ mod tests {
             timestamps: false,
             max_binding_bytes: 0,
             subgroup_size: 0,
+            largest_subgroup: 0,
             cooperative: Vec::new(),
         };
         assert_eq!(resolve_dtype(Dtype::Auto, &adapter).unwrap(), Dtype::F32);

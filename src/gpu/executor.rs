@@ -389,7 +389,10 @@ impl Gpu {
     fn wgsl(&self, kernel: &Kernel) -> Result<String> {
         let mut wgsl = match kernel.needs {
             // Browsers require the line; naga, which compiles natively, refuses it.
-            Needs::Subgroups if cfg!(target_arch = "wasm32") => "enable subgroups;",
+            Needs::Subgroups { .. } if !IS_NATIVE => match self.device.fixed_subgroup {
+                Some(_) => "enable subgroups;enable subgroup_size_control;",
+                None => "enable subgroups;",
+            },
             Needs::CooperativeMatrices { .. } => "enable wgpu_cooperative_matrix;",
             _ => "",
         }
@@ -406,6 +409,10 @@ impl Gpu {
         }
         if IS_NATIVE {
             self.debug.save(kernel, &wgsl)?;
+        }
+        // naga knows no such attribute.
+        if let (Needs::Subgroups { .. }, Some(size)) = (kernel.needs, self.device.fixed_subgroup) {
+            wgsl = wgsl.replacen("@compute", &format!("@subgroup_size({size}) @compute"), 1);
         }
         Ok(wgsl)
     }

@@ -20,7 +20,7 @@ use memory::Memory;
 pub use pace::{FIRST_FLOPS_PER_SECOND, Pace};
 pub use plan::{Access, Buffer, Kernel, Needs, Plan, Source, Step, Work};
 
-pub use crate::adapter::{AdapterSummary, Dtype};
+pub use crate::adapter::{AdapterSummary, Dtype, Subgroups};
 use crate::error::Result;
 
 /// An open GPU device, with what was made on it.
@@ -68,10 +68,33 @@ impl Gpu {
         self.device.summary.device_type == "cpu"
     }
 
-    /// Says that the device has subgroups of at least `size` invocations, which wgpu does not learn
-    /// from a browser.
-    pub fn grant_subgroups(&mut self, size: u32) {
-        self.device.summary.subgroup_size = size;
+    /// Whether kernels with these needs run here.
+    pub fn has(&self, needs: Needs) -> bool {
+        let summary = &self.device.summary;
+        match needs {
+            Needs::Nothing => true,
+            Needs::Subgroups { smallest, largest } => {
+                summary.subgroup_size >= smallest && summary.largest_subgroup <= largest
+            }
+            Needs::F16 => self.device.dtype == Dtype::F16,
+            Needs::CooperativeMatrices { .. } => {
+                self.device.dtype == Dtype::F16 && !summary.cooperative.is_empty()
+            }
+        }
+    }
+
+    /// Says that the device has these subgroups, which wgpu does not learn from a browser.
+    pub fn grant_subgroups(&mut self, subgroups: Subgroups) {
+        let Subgroups { smallest, largest, is_fixed } = subgroups;
+        self.device.summary.subgroup_size = smallest;
+        self.device.summary.largest_subgroup = largest;
+        self.device.fixed_subgroup = is_fixed.then_some(smallest);
+    }
+
+    /// Has no kernel run that needs subgroups, or matrix units, which are shared by subgroups.
+    pub fn forgo_subgroups(&mut self) {
+        self.grant_subgroups(Subgroups::default());
+        self.device.summary.cooperative.clear();
     }
 
     /// Throws the device away, as a crashed driver would: every later call fails.

@@ -41,8 +41,13 @@ pub struct Kernel {
 pub enum Needs {
     /// Nothing.
     Nothing,
-    /// Subgroups.
-    Subgroups,
+    /// Subgroups of so many invocations.
+    Subgroups {
+        /// The smallest that it works with.
+        smallest: u32,
+        /// The largest.
+        largest: u32,
+    },
     /// WGSL's own `f16`.
     F16,
     /// Cooperative matrices, subgroups of one known size, and WGSL's own `f16`. Its override

@@ -1,6 +1,6 @@
 //! Which variant of each kernel runs on an adapter.
 
-use super::matmul::{Order, Variant, half, lanes};
+use super::matmul::{Order, Variant, broadcast, half, lanes};
 use super::{attention, layer_norm};
 use crate::gpu::FIRST_FLOPS_PER_SECOND;
 
@@ -17,6 +17,8 @@ pub struct Choice {
     /// Of matmul, for matrices with a row a pair. Their rows are always computed by this one, so
     /// its order may be another.
     pub pairs: &'static Variant,
+    /// Of attention.
+    pub attention: &'static attention::Variant,
     /// Multiplications and additions of one dispatch at the most, so that none takes long. Scores
     /// do not depend on it.
     pub most_flops: u64,
@@ -38,6 +40,7 @@ impl Choice {
             few: variant,
             few_rows: 0,
             pairs: variant,
+            attention: attention_beside(variant),
             most_flops: u64::MAX,
             flops_per_second: FIRST_FLOPS_PER_SECOND,
         }
@@ -60,11 +63,6 @@ impl Choice {
         if rows <= self.few_rows { self.few } else { self.many }
     }
 
-    /// The variant of attention that goes with them.
-    pub fn attention(&self) -> &'static attention::Variant {
-        if self.is_software() { &attention::lanes::VARIANT } else { &attention::tiles::VARIANT }
-    }
-
     /// The variant of layer norm that goes with them.
     pub fn layer_norm(&self) -> &'static layer_norm::Variant {
         if self.is_software() { &layer_norm::lanes::VARIANT } else { &layer_norm::groups::VARIANT }
@@ -77,7 +75,7 @@ impl Choice {
 
     /// Whether these are the variants for software adapters.
     pub fn is_software(&self) -> bool {
-        self.many.rows == lanes::ROWS && self.many.columns == lanes::COLUMNS
+        is_software(self.many)
     }
 
     /// The variants by their names, such as "large, medium up to 384 rows, rows for `<s>`".
@@ -89,7 +87,25 @@ impl Choice {
         if self.pairs.name != self.many.name {
             text += &format!(", {} for <s>", self.pairs.name);
         }
+        if self.attention.name != attention_beside(self.many).name {
+            text += &format!(", attention by {}", self.attention.name);
+        }
         text
+    }
+}
+
+fn is_software(variant: &Variant) -> bool {
+    variant.rows == lanes::ROWS && variant.columns == lanes::COLUMNS
+}
+
+/// The variant of attention for the same adapters as this one of matmul.
+fn attention_beside(variant: &Variant) -> &'static attention::Variant {
+    if is_software(variant) {
+        &attention::lanes::VARIANT
+    } else if variant.name == broadcast::VARIANT.name {
+        &attention::shuffle::VARIANT
+    } else {
+        &attention::tiles::VARIANT
     }
 }
 
@@ -99,14 +115,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_for_software_adapters_go_together() {
+    fn kernels_for_one_kind_of_adapter_go_together() {
         for variant in [&lanes::VARIANT, &subgroup::VARIANT] {
             let choice = Choice::all(variant);
-            assert_eq!(choice.attention().kernel.name, "attention lanes");
+            assert_eq!(choice.attention.name, "lanes");
             assert_eq!(choice.layer_norm().kernel.name, "layer_norm lanes");
         }
         let choice = Choice::all(&large::VARIANT);
-        assert_eq!(choice.attention().kernel.name, "attention tiles");
+        assert_eq!(choice.attention.name, "tiles");
         assert_eq!(choice.layer_norm().kernel.name, "layer_norm groups");
+        let choice = Choice::all(&broadcast::VARIANT);
+        assert_eq!((choice.attention.name, &*choice.describe()), ("shuffle", "broadcast"));
+        assert_eq!(choice.layer_norm().kernel.name, "layer_norm groups");
+        let choice = Choice { attention: &attention::tiles::VARIANT, ..choice };
+        assert_eq!(choice.describe(), "broadcast, attention by tiles");
     }
 }

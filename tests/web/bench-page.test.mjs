@@ -18,7 +18,16 @@ const skip = !chromiumPath ? "no Chromium; set CHROME_PATH" : !site ? "CAPPY_SIT
 function oddNumbers(
   value,
   path = "",
-  zeros = ["subgroup_size", "flops", "gflops", "share", "gbytes_per_second", "largest_difference", "mixed_difference"],
+  zeros = [
+    "subgroup_size",
+    "largest_subgroup",
+    "flops",
+    "gflops",
+    "share",
+    "gbytes_per_second",
+    "largest_difference",
+    "mixed_difference",
+  ],
 ) {
   if (typeof value === "number") {
     const name = path.split(".").findLast((part) => !/^\d+$/.test(part));

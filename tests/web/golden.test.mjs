@@ -55,10 +55,11 @@ const pairs = JSON.parse(await readFile(join(root, "tests/golden/pairs.json"), "
 const HOSTS = [
   { name: "Chromium", open: openChromium, dtype: "f32" },
   { name: "Firefox", open: openFirefox, dtype: "f16" },
-  { name: "Node", open: openNode, dtype: "f16" },
+  // Whose subgroups have eight invocations. wgpu offers none in Firefox, and SwiftShader's have four.
+  { name: "Node", open: openNode, dtype: "f16", subgroups: true },
 ];
 
-for (const { name: host, open, dtype } of HOSTS) {
+for (const { name: host, open, dtype, subgroups } of HOSTS) {
   describe(host, () => {
     let opened;
     before(async () => {
@@ -97,7 +98,9 @@ for (const { name: host, open, dtype } of HOSTS) {
 
     // Software adapters never choose these by themselves, and other compilers than naga see them here alone.
     const half = ["half_large", "half_medium"];
-    for (const kernel of ["large", "medium", "rows", ...(dtype === "f16" ? half : [])]) {
+    const exchanging = ["subgroup", "broadcast"];
+    const kernels = ["large", "medium", "rows", ...(dtype === "f16" ? half : []), ...(subgroups ? exchanging : [])];
+    for (const kernel of kernels) {
       test(`${host} scores odd as PyTorch does by the kernel ${kernel}`, { timeout: 600_000 }, async () => {
         const { bound, scores } = await golden("odd");
         const some = pairs.flatMap((_, i) => (i % 18 === 4 ? [i] : []));
@@ -113,6 +116,17 @@ for (const { name: host, open, dtype } of HOSTS) {
           scores,
         );
         assert.equal(info.kernels, kernel);
+        // So the attribute by which a shader says its size is compiled here, too.
+        assert.ok(info.adapter.choosesSubgroup || !exchanging.includes(kernel));
+      });
+    }
+
+    if (!subgroups) {
+      test(`${host} refuses kernels that need subgroups of eight, which it has not`, { timeout: 600_000 }, async () => {
+        for (const kernel of exchanging) {
+          const loading = opened.logits(`${site.url}/random/odd/`, pairs.slice(0, 1), { kernel });
+          await assert.rejects(loading, new RegExp(`lacks what the kernel ${kernel} needs`));
+        }
       });
     }
 

@@ -56,6 +56,12 @@ test("subgroups are added to the one request that wgpu makes of an adapter", asy
   assert.deepEqual(adapter.requested, [["shader-f16", "subgroups"], []]);
 });
 
+test("an adapter that lets shaders choose the size of subgroups is asked for that, too", async () => {
+  gpu.features = ["subgroups", "subgroup-size-control"];
+  const [, ...added] = (await withSubgroups(open)).requested[0];
+  assert.deepEqual(added, gpu.features);
+});
+
 test("an adapter without subgroups is asked for what wgpu asks for", async () => {
   gpu.features = [];
   assert.deepEqual((await withSubgroups(open)).requested, [["shader-f16"]]);

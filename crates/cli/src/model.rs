@@ -39,7 +39,7 @@ pub struct ModelArgs {
     dtype: String,
 
     /// Run every matmul by this kernel, in place of those that measuring on the adapter finds
-    /// fastest: large, medium, half_large, half_medium, rows, lanes or subgroup
+    /// fastest: large, medium, half_large, half_medium, broadcast, rows, lanes or subgroup
     #[arg(long, value_name = "NAME")]
     kernel: Option<String>,
 }

@@ -283,6 +283,16 @@ fn touch<T: Pod>(blocks: &[T]) {
     }
 }
 
+/// The weights of one output as [`Matrix::set_row`] rounds them to 8 bits: each integer times its
+/// block's scale. Where a weight is not finite, none of its block is a number.
+pub(super) fn rounded(weights: &[f32]) -> impl Iterator<Item = f32> {
+    weights.chunks(BLOCK).flat_map(|weights| {
+        let (scale, numbers) = round(weights, MOST_8.0);
+        let numbers: [i16; BLOCK] = cast(numbers);
+        numbers.into_iter().take(weights.len()).map(move |number| f32::from(number) * scale)
+    })
+}
+
 /// Adds the products of a tile and a panel to `sums`. A function of its own: in a large one,
 /// browsers' compilers would keep the sums on the stack.
 #[inline(never)]
@@ -455,6 +465,29 @@ mod tests {
                 let matrix = matrix((Bits::Eight, Some(tile)), &w, inputs);
                 let got = bits(multiplied(&matrix, &x, &bias));
                 assert_eq!(got, expected, "{} {rows}x{inputs}x{outputs}", tile.name());
+            }
+        }
+    }
+
+    #[test]
+    fn rounded_weights_are_those_that_a_matrix_stores() {
+        let (inputs, outputs) = (2 * BLOCK + 7, 21);
+        let mut w = numbers(outputs * inputs, 1);
+        w.iter_mut().enumerate().for_each(|(i, w)| *w *= ((i / 5 % 16) as f32).exp2());
+        // A row of zeros but for one number reads a column; that of a block so small is zero.
+        w[..BLOCK].fill(f32::MIN_POSITIVE);
+        let mut x = vec![0.0; inputs * inputs];
+        (0..inputs).for_each(|i| x[i * inputs + i] = 1.0);
+        for kind in kinds().filter(|(bits, _)| *bits == Bits::Eight) {
+            let stored = multiplied(&matrix(kind, &w, inputs), &x, &vec![0.0; outputs]);
+            for (output, row) in w.chunks_exact(inputs).enumerate() {
+                let column = stored.iter().skip(output).step_by(outputs);
+                assert_eq!(rounded(row).count(), inputs);
+                for (rounded, stored) in rounded(row).zip(column) {
+                    // Both scales, their product and the sum's are rounded, each once.
+                    let error = (rounded - stored).abs();
+                    assert!(error <= 3.0 * f32::EPSILON * rounded.abs(), "{rounded}: {stored}");
+                }
             }
         }
     }

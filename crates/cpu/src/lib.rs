@@ -54,7 +54,8 @@ pub enum Numbers {
     I16,
     /// Weights of 8 bits with the same scales, beside activations of 16 bits. Half of the memory of
     /// [`Numbers::I16`], and a third of [`Numbers::F32`]'s. Natively at least as fast as f32 by AVX2 or
-    /// AVX-512, where that was measured, and slower than f32 on machines with a matrix unit.
+    /// AVX-512, where that was measured. Where Linux has Intel's AMX the rounded weights are kept and
+    /// multiplied as f32 beside activations of f32, in the time and memory of [`Numbers::F32`].
     I8,
 }
 
@@ -66,11 +67,17 @@ impl Default for Numbers {
 }
 
 impl Numbers {
-    /// What multiplies these, for people.
+    /// What multiplies these on this machine, for people.
     pub fn describe(self) -> String {
+        self.describe_for(platform::expands_8_bits())
+    }
+
+    /// The same where weights of 8 bits are multiplied as f32, or as integers.
+    fn describe_for(self, expand: bool) -> String {
         match self {
             Numbers::F32 => format!("f32 ({})", Dense::float_kernel()),
             Numbers::I16 => "integers, 16-bit weights".into(),
+            Numbers::I8 if expand => format!("f32 ({}), 8-bit weights", Dense::float_kernel()),
             Numbers::I8 => match Bits::Eight.tile() {
                 Some(tile) => format!("integers, 8-bit weights ({})", tile.name()),
                 None => "integers, 8-bit weights".into(),
@@ -151,6 +158,7 @@ impl Cpu {
                 timestamps: false,
                 max_binding_bytes: 0,
                 subgroup_size: 0,
+                largest_subgroup: 0,
                 cooperative: Vec::new(),
             },
             dtype: Dtype::F32,
@@ -230,4 +238,23 @@ fn room_for<T>(name: &str, count: usize) -> Result<Vec<T>> {
 /// Threads that compute.
 pub fn threads() -> usize {
     platform::threads()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_multiplies_is_told_as_it_is() {
+        let of_f32 = Numbers::F32.describe();
+        assert_eq!(Numbers::I8.describe_for(true), format!("{of_f32}, 8-bit weights"));
+        assert!(Numbers::I8.describe_for(false).starts_with("integers, 8-bit weights"));
+        assert_eq!(
+            Numbers::I8.describe() == format!("{of_f32}, 8-bit weights"),
+            of_f32 == "f32 (amx)"
+        );
+        for numbers in [Numbers::F32, Numbers::I16] {
+            assert_eq!(numbers.describe_for(true), numbers.describe_for(false));
+        }
+    }
 }

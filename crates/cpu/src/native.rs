@@ -14,6 +14,12 @@ pub(crate) mod split;
 /// The fastest numbers that keep weights as they are to within f16.
 pub(crate) const NUMBERS: Numbers = Numbers::F32;
 
+/// Whether weights of 8 bits are multiplied as f32. The matrix unit takes less time for f32 than vectors
+/// take for integers, and a block's own scale would part its sums after every block.
+pub(crate) fn expands_8_bits() -> bool {
+    Amx::find().is_some()
+}
+
 /// GELU by erf of each number. The error function is off by less than 7e-7.
 pub(crate) fn gelu(x: &mut [f32]) {
     rten_vecmath::Gelu {}.map_mut(x);

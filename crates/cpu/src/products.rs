@@ -91,6 +91,8 @@ mod tests {
         assert!(!native::FloatMatrix::kernel().is_empty());
         assert_eq!(portable::FloatMatrix::kernel(), "portable");
         assert_eq!([native::NUMBERS, portable::NUMBERS], [Numbers::F32, Numbers::I16]);
+        assert_eq!(native::expands_8_bits(), native::FloatMatrix::kernel() == "amx");
+        assert!(!portable::expands_8_bits());
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl WasmAdaptation {
         batch_tokens: Option<u32>,
         kernel: Option<String>,
         tuning: Option<String>,
-        subgroup_size: u32,
+        subgroups: Vec<u32>,
         planned: Function,
         progress: Function,
     ) -> Result<WasmAdaptation, JsValue> {
@@ -127,7 +127,7 @@ impl WasmAdaptation {
             kernel: kernel.as_deref(),
             tuning: tuning.as_deref(),
             adaptation: None,
-            subgroup_size,
+            subgroups: super::asked_for(&subgroups),
             backend: None,
             progress: Some(&mut told),
         };

@@ -1,6 +1,6 @@
 //! How the options that JavaScript gives are meant where the CPU computes.
 
-use cappy::{Error, ErrorKind, LoadOptions, Result};
+use cappy::{Error, ErrorKind, LoadOptions, Result, Subgroups};
 use cappy_cpu::{Cpu, Numbers, pace_of};
 
 /// What `weights` asks for. There are no kernels to choose from: JavaScript names the one for
@@ -22,7 +22,7 @@ pub fn options<'a>(weights: &str, _kernel: Option<&'a str>) -> Result<LoadOption
 pub async fn measure(
     _kernel: Option<&str>,
     _tuning: Option<&str>,
-    _subgroup_size: u32,
+    _subgroups: Subgroups,
 ) -> Result<(String, Option<u32>)> {
     Ok((String::new(), Some(pace_of(Numbers::default()).await?)))
 }

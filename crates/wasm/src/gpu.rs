@@ -1,6 +1,6 @@
 //! How the options that JavaScript gives are meant where the GPU computes.
 
-use cappy::{LoadOptions, Result, compute_and_weights, gpu_backend};
+use cappy::{LoadOptions, Result, Subgroups, compute_and_weights, gpu_backend};
 
 /// What `dtype` and `kernel` ask for.
 pub fn options<'a>(dtype: &str, kernel: Option<&'a str>) -> Result<LoadOptions<'a>> {
@@ -12,8 +12,8 @@ pub fn options<'a>(dtype: &str, kernel: Option<&'a str>) -> Result<LoadOptions<'
 pub async fn measure(
     kernel: Option<&str>,
     tuning: Option<&str>,
-    subgroup_size: u32,
+    subgroups: Subgroups,
 ) -> Result<(String, Option<u32>)> {
-    let options = LoadOptions { kernel, tuning, subgroup_size, ..LoadOptions::default() };
+    let options = LoadOptions { kernel, tuning, subgroups, ..LoadOptions::default() };
     gpu_backend::measure(&options).await
 }

@@ -14,7 +14,7 @@ mod errors;
 mod files;
 mod hash;
 
-use cappy::{Info, LoadOptions, ModelSource, Progress, Score, Scorer};
+use cappy::{Info, LoadOptions, ModelSource, Progress, Score, Scorer, Subgroups};
 use errors::fail;
 use js_sys::Function;
 use serde::Serialize;
@@ -41,7 +41,9 @@ impl WasmScorer {
     /// Loads the model in `files`, as the adapter in `adaptation` changes it, and opens the GPU.
     /// `progress(bytes, total)` is called with how many bytes of weights are there. Only the module
     /// with the feature `adapt` takes adapters. The module that is built with the feature `cpu` and
-    /// without `gpu` opens no GPU, and its `dtype` is how the CPU keeps weights.
+    /// without `gpu` opens no GPU, and its `dtype` is how the CPU keeps weights. `subgroups` are those that the
+    /// page asks the device for: invocations of the smallest and of the largest, and 1 where shaders are
+    /// to be compiled for that size; empty where it asks for none.
     ///
     /// # Errors
     /// `{ code, atFault, what, cause }`; see [`cappy::ErrorKind::code`].
@@ -53,7 +55,7 @@ impl WasmScorer {
         batch_tokens: Option<u32>,
         kernel: Option<String>,
         tuning: Option<String>,
-        subgroup_size: u32,
+        subgroups: Vec<u32>,
         progress: Function,
     ) -> Result<WasmScorer, JsValue> {
         let mut told = |done: Progress| {
@@ -67,7 +69,7 @@ impl WasmScorer {
             batch_tokens: batch_tokens.map(|tokens| tokens as usize),
             tuning: tuning.as_deref(),
             adaptation: adaptation.map(|files| Box::new(files) as _),
-            subgroup_size,
+            subgroups: asked_for(&subgroups),
             progress: Some(&mut told),
             ..device::options(&dtype, kernel.as_deref()).map_err(fail)?
         };
@@ -116,14 +118,22 @@ impl WasmScorer {
 pub async fn compete(
     kernel: Option<String>,
     tuning: Option<String>,
-    subgroup_size: u32,
+    subgroups: Vec<u32>,
     rival: u32,
 ) -> Result<String, JsValue> {
-    let measured = device::measure(kernel.as_deref(), tuning.as_deref(), subgroup_size);
+    let measured = device::measure(kernel.as_deref(), tuning.as_deref(), asked_for(&subgroups));
     let (tuning, micros) = measured.await.map_err(fail)?;
     match micros {
         Some(micros) if micros >= rival => Err(errors::slower(micros)),
         _ => Ok(tuning),
+    }
+}
+
+/// The subgroups that a page has asked for, from three numbers as [`WasmScorer::load`] takes them.
+fn asked_for(subgroups: &[u32]) -> Subgroups {
+    match *subgroups {
+        [smallest, largest, fixed] => Subgroups { smallest, largest, is_fixed: fixed == 1 },
+        _ => Subgroups::default(),
     }
 }
 

@@ -2,6 +2,8 @@
 // two rows and hands them to the others, two loads instead of sixteen.
 enable subgroups;
 
+const SMALLEST_SUBGROUP: u32 = WORKGROUP_SIZE;  // invocations
+
 @group(0) @binding(1) var<storage, read> a: array<u32>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -149,7 +149,7 @@ pub(super) fn plan(
         };
         let tasks =
             Tasks { window: reach.window.map(|window| window as u32), ..rows.tasks.clone() };
-        let attend = choice.attention();
+        let attend = choice.attention;
         let (qkv, context) = (&x.qkv, &x.context);
         steps.extend(attention("attention", attend, most, heads, &tasks, qkv, context)?);
         let add = Epilogue::Residual(rows.residual);

@@ -86,7 +86,7 @@ impl Training {
         } else {
             (tokens, hidden, &x.hidden[index + 1])
         };
-        let (variant, most) = (self.choice.attention(), self.choice.most_flops);
+        let (variant, most) = (self.choice.attention, self.choice.most_flops);
         let norm = self.choice.layer_norm();
         let tasks = x.forward_tasks(batch, last);
         steps.extend(attention("attention", variant, most, self.heads(), &tasks, qkv, context)?);

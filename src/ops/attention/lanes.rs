@@ -4,4 +4,4 @@ use super::Variant;
 use crate::ops::shaders::attention::lanes::{HEADS, KERNEL};
 
 /// The variant of `shaders/attention/lanes.wgsl`.
-pub static VARIANT: Variant = Variant { kernel: &KERNEL, heads: HEADS };
+pub static VARIANT: Variant = Variant { name: "lanes", kernel: &KERNEL, heads: HEADS };

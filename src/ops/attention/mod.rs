@@ -1,13 +1,14 @@
 //! Multi-head self-attention over packed sequences, in one pass over the keys.
 
 pub mod lanes;
+pub mod shuffle;
 pub mod tiles;
 
 use bytemuck::{Pod, Zeroable};
 
 use super::{Matrix, Storage, check, stride4};
 use crate::error::Result;
-use crate::gpu::{Buffer, Kernel, Step, Work};
+use crate::gpu::{Buffer, Gpu, Kernel, Step, Work};
 use crate::ops::shaders::attention::COLUMNS;
 pub use crate::ops::shaders::attention::QUERIES;
 
@@ -21,14 +22,28 @@ const PACE: u64 = 3;
 /// rounding, so all batches must use the same.
 #[derive(Debug)]
 pub struct Variant {
-    /// What runs; its name is the variant's.
+    /// What `info` and remembered choices call it.
+    pub name: &'static str,
+    /// What runs.
     pub kernel: &'static Kernel,
     /// Heads that one workgroup does.
     heads: u32,
 }
 
 /// Every variant.
-pub static VARIANTS: [&Variant; 2] = [&tiles::VARIANT, &lanes::VARIANT];
+pub static VARIANTS: [&Variant; 3] = [&tiles::VARIANT, &lanes::VARIANT, &shuffle::VARIANT];
+
+/// The variant called `name`.
+pub fn named(name: &str) -> Option<&'static Variant> {
+    VARIANTS.into_iter().find(|variant| variant.name == name)
+}
+
+impl Variant {
+    /// Whether it runs on the adapter of `gpu`.
+    pub fn runs_on(&self, gpu: &Gpu) -> bool {
+        gpu.has(self.kernel.needs)
+    }
+}
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -172,7 +187,6 @@ pub fn attention(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::Gpu;
     use crate::ops::testing::{self, Case};
     use crate::reference;
 
@@ -235,7 +249,7 @@ mod tests {
         let qkv = numbers(heads, lengths.iter().sum(), size);
         let expected = reference::attention(&qkv, heads.count, heads.size, lengths);
         for gpu in testing::gpus() {
-            for variant in VARIANTS {
+            for variant in VARIANTS.into_iter().filter(|variant| variant.runs_on(&gpu)) {
                 let got = results(&gpu, variant, heads, u64::MAX, lengths, None, &qkv);
                 testing::assert_close(&got, &expected, 2e-3);
             }
@@ -285,7 +299,7 @@ mod tests {
         qkv.copy_within(..70 * row, 178 * row);
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         for gpu in testing::gpus() {
-            for variant in VARIANTS {
+            for variant in VARIANTS.into_iter().filter(|variant| variant.runs_on(&gpu)) {
                 let together = results(&gpu, variant, heads, 0, &lengths, None, &qkv);
                 let mut first = 0;
                 for length in lengths {
@@ -332,7 +346,7 @@ mod tests {
                 first += length;
             }
             for gpu in testing::gpus() {
-                for variant in VARIANTS {
+                for variant in VARIANTS.into_iter().filter(|variant| variant.runs_on(&gpu)) {
                     let got = results(&gpu, variant, heads, 0, &lengths, Some(window), &qkv);
                     testing::assert_close(&got, &expected, 2e-3);
                 }

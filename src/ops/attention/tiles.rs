@@ -4,4 +4,4 @@ use super::Variant;
 use crate::ops::shaders::attention::tiles::KERNEL;
 
 /// The variant of `shaders/attention/tiles.wgsl`.
-pub static VARIANT: Variant = Variant { kernel: &KERNEL, heads: 1 };
+pub static VARIANT: Variant = Variant { name: "tiles", kernel: &KERNEL, heads: 1 };

@@ -1,5 +1,6 @@
 //! `out = epilogue(a w^T + bias)`, the kernel that does nearly all the work.
 
+pub mod broadcast;
 pub mod cooperative;
 mod epilogue;
 pub mod half;
@@ -15,7 +16,7 @@ pub use super::weights::Weights;
 use super::{Matrix, Storage, check, stride4};
 use crate::checkpoint::WeightFormat;
 use crate::error::Result;
-use crate::gpu::{Buffer, Dtype, Gpu, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Gpu, Kernel, Needs, Step, Work};
 use bytemuck::{Pod, Zeroable};
 use epilogue::Bound;
 pub use epilogue::{Epilogue, Rotary, gated_width};
@@ -65,6 +66,7 @@ const IN_BROWSERS: &[&Variant] = &[
     &subgroup::VARIANT,
     &half::LARGE,
     &half::MEDIUM,
+    &broadcast::VARIANT,
 ];
 
 /// No browser has matrix units.
@@ -76,6 +78,7 @@ const NATIVE: &[&Variant] = &[
     &subgroup::VARIANT,
     &half::LARGE,
     &half::MEDIUM,
+    &broadcast::VARIANT,
     &cooperative::SIDE_16,
     &cooperative::SIDE_8,
 ];
@@ -88,15 +91,11 @@ impl Variant {
 
     /// Whether it runs on the adapter of `gpu`.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
-        match self.kernels[0].needs {
-            Needs::Nothing => true,
-            Needs::Subgroups => gpu.adapter().subgroup_size >= subgroup::WORKGROUP_SIZE,
-            Needs::F16 => gpu.dtype() == Dtype::F16,
-            Needs::CooperativeMatrices { .. } => {
-                let side = |side| self.order == Order::Cooperative { side };
-                gpu.dtype() == Dtype::F16 && gpu.adapter().cooperative.iter().copied().any(side)
-            }
-        }
+        let needs = self.kernels[0].needs;
+        let side = |side| self.order == Order::Cooperative { side };
+        let sides = &gpu.adapter().cooperative;
+        let multiplies = matches!(needs, Needs::CooperativeMatrices { .. });
+        gpu.has(needs) && (!multiplies || sides.iter().copied().any(side))
     }
 }
 

@@ -1,7 +1,6 @@
 //! As `lanes`, with rows handed on within a subgroup of eight invocations.
 
 use super::{Order, Variant};
-pub use crate::ops::shaders::matmul::software::subgroup::WORKGROUP_SIZE;
 use crate::ops::shaders::matmul::software::{COLUMNS, ROWS, subgroup::KERNELS};
 
 /// The variant of `shaders/matmul/software/subgroup.wgsl`.

@@ -14,6 +14,11 @@ use crate::products::View;
 /// The fastest numbers that keep weights as they are to within f16.
 pub(crate) const NUMBERS: Numbers = Numbers::I16;
 
+/// Whether weights of 8 bits are multiplied as f32: integers take less time and memory.
+pub(crate) fn expands_8_bits() -> bool {
+    false
+}
+
 /// Threads that [`chunks`] uses.
 pub(crate) fn threads() -> usize {
     1

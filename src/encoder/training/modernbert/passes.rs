@@ -101,7 +101,7 @@ impl Training {
         } else {
             (tokens, residual, own.sum(index))
         };
-        let (variant, most) = (self.choice.attention(), self.choice.most_flops);
+        let (variant, most) = (self.choice.attention, self.choice.most_flops);
         let window = model.of.layers[index].window.map(|window| window as u32);
         let tasks = Tasks { window, ..x.forward_tasks(batch, first_only) };
         steps.extend(attention("attention", variant, most, heads, &tasks, rotated, context)?);
