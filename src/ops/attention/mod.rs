@@ -257,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn a_software_adapter_runs_every_variant() {
+        let gpu = &testing::gpus()[0];
+        for variant in VARIANTS {
+            assert!(!gpu.is_software() || variant.runs_on(gpu), "{}", variant.name);
+        }
+    }
+
+    #[test]
     fn every_query_has_one_task() {
         let cu_seqlens = [0, 17, 21, 53];
         let rows = |task: &Task| task.out_row..task.out_row + task.queries;
