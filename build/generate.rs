@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::kernels::{
-    COOPERATIVE, Constant, F16, Files, Kernel, LARGEST_SUBGROUP, Reflection, SMALLEST_SUBGROUP,
-    SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP, kernels,
+    COOPERATIVE, Constant, F16, Files, Kernel, LARGEST_SUBGROUP, Reflection, SIDE,
+    SMALLEST_SUBGROUP, SUBGROUPS, SUBGROUPS_OF_A_WORKGROUP, kernels,
 };
 
 /// A folder: what it contains by name, and the constants of its `common.wgsl`.
@@ -106,8 +106,9 @@ fn value(kernel: &Kernel, reflection: &Reflection) -> String {
         .map(|written| format!("crate::gpu::Access::{}", access(written)))
         .collect();
     let needs = if kernel.enables(COOPERATIVE) {
-        let subgroups = &reflection.constants[SUBGROUPS_OF_A_WORKGROUP].value;
-        format!("CooperativeMatrices {{ subgroups: {subgroups} }}")
+        let of = |name| &reflection.constants[name].value;
+        let (subgroups, side) = (of(SUBGROUPS_OF_A_WORKGROUP), of(SIDE));
+        format!("CooperativeMatrices {{ subgroups: {subgroups}, side: {side} }}")
     } else if kernel.enables(SUBGROUPS) {
         let of = |name| reflection.constants.get(name).map(|constant| constant.value.as_str());
         let (smallest, largest) = (of(SMALLEST_SUBGROUP), of(LARGEST_SUBGROUP));

@@ -35,11 +35,13 @@ pub const SUBGROUPS: &str = "subgroups";
 /// WGSL's extension for f16.
 pub const F16: &str = "f16";
 
-/// The constant by which kernels with matrix units say how many subgroups a workgroup has.
+/// The constants by which kernels with matrix units say how many subgroups a workgroup has, and the side of
+/// their tiles.
 pub const SUBGROUPS_OF_A_WORKGROUP: &str = "SUBGROUPS";
+pub const SIDE: &str = "SIDE";
 
-/// The constants by which kernels with subgroups say how many invocations theirs may have; where there is
-/// none, any number.
+/// The constants by which kernels with subgroups say how many invocations these may have. Without them it may be
+/// any number.
 pub const SMALLEST_SUBGROUP: &str = "SMALLEST_SUBGROUP";
 pub const LARGEST_SUBGROUP: &str = "LARGEST_SUBGROUP";
 
@@ -240,9 +242,10 @@ impl Kernel {
             Some((constant.name.clone()?, Constant { of, value, comment, file }))
         };
         let constants: BTreeMap<_, _> = module.constants.iter().filter_map(constant).collect();
-        if self.enables(COOPERATIVE) && !constants.contains_key(SUBGROUPS_OF_A_WORKGROUP) {
-            let why = "enables matrix units and has no constant";
-            return Err(at_fault(&format!("{why} {SUBGROUPS_OF_A_WORKGROUP}")));
+        let needed = [SUBGROUPS_OF_A_WORKGROUP, SIDE];
+        let missing = needed.iter().find(|name| !constants.contains_key(**name));
+        if let Some(missing) = missing.filter(|_| self.enables(COOPERATIVE)) {
+            return Err(at_fault(&format!("enables matrix units and has no constant {missing}")));
         }
         Ok(Reflection {
             workgroup_size: entry.workgroup_size_overrides.is_none().then_some(size),

@@ -32,8 +32,8 @@ export async function adapterInfo(): Promise<AdapterInfo> {
     description: description || device,
     software,
     subgroupSize: subgroups ? adapter.info.subgroupMinSize : 0,
-    largestSubgroup: subgroups ? adapter.info.subgroupMaxSize : 0,
-    choosesSubgroup: subgroups && adapter.features.has(SIZE_CONTROL),
+    subgroupMaxSize: subgroups ? adapter.info.subgroupMaxSize : 0,
+    subgroupSizeControl: subgroups && adapter.features.has(SIZE_CONTROL),
     f16: adapter.features.has("shader-f16"),
     maxBindingBytes: adapter.limits.maxStorageBufferBindingSize,
   };

@@ -23,7 +23,7 @@ const SUBGROUP_KERNELS = [SUBGROUP_KERNEL, "broadcast"];
  */
 const CHOSEN_SIZE = 16;
 
-/** How many invocations of a subgroup the second kernel needs. */
+/** How many invocations of a subgroup the kernel `subgroup` needs. */
 const SUBGROUP_SIZE = 8;
 
 /** The files of the package's own model, and those that are asked for of every other one. */
@@ -100,10 +100,10 @@ export function withKernel<T>(
 export const NO_SUBGROUPS = new Uint32Array();
 
 /** Invocations of the smallest and of the largest subgroup, and 1 where shaders are compiled for that size. */
-function subgroupsOf({ subgroupSize, largestSubgroup, choosesSubgroup }: AdapterInfo): Uint32Array {
+function subgroupsOf({ subgroupSize, subgroupMaxSize, subgroupSizeControl }: AdapterInfo): Uint32Array {
   if (subgroupSize === 0) return NO_SUBGROUPS;
-  if (!choosesSubgroup) return Uint32Array.of(subgroupSize, largestSubgroup, 0);
-  const size = Math.min(Math.max(CHOSEN_SIZE, subgroupSize), largestSubgroup);
+  if (!subgroupSizeControl) return Uint32Array.of(subgroupSize, subgroupMaxSize, 0);
+  const size = Math.min(Math.max(CHOSEN_SIZE, subgroupSize), subgroupMaxSize);
   return Uint32Array.of(size, size, 1);
 }
 

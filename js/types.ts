@@ -144,9 +144,9 @@ export interface AdapterInfo {
   /** Invocations of its smallest subgroups; 0 where it has none. */
   subgroupSize: number;
   /** Invocations of its largest ones. */
-  largestSubgroup: number;
-  /** Whether shaders may choose theirs: WebGPU's `subgroup-size-control`. */
-  choosesSubgroup: boolean;
+  subgroupMaxSize: number;
+  /** Whether shaders may say for which size of subgroups they are compiled: WebGPU's `subgroup-size-control`. */
+  subgroupSizeControl: boolean;
   /** The largest storage binding in bytes. */
   maxBindingBytes: number;
 }

@@ -47,7 +47,7 @@ pub struct AdapterSummary {
     /// Invocations of its smallest subgroups; 0 where shaders cannot use them.
     pub subgroup_size: u32,
     /// Invocations of its largest ones.
-    pub largest_subgroup: u32,
+    pub subgroup_max_size: u32,
     /// Sides of the square tiles that its matrix units multiply, f16 with f32 sums. Empty where it
     /// has none, or subgroups of several sizes.
     pub cooperative: Vec<u32>,

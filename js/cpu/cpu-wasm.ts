@@ -12,8 +12,8 @@ export const cpu: AdapterInfo = {
   software: true,
   f16: false,
   subgroupSize: 0,
-  largestSubgroup: 0,
-  choosesSubgroup: false,
+  subgroupMaxSize: 0,
+  subgroupSizeControl: false,
   maxBindingBytes: 0,
 };
 

@@ -70,7 +70,7 @@ impl Device {
             timestamps: adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding_bytes: adapter.limits().max_storage_buffer_binding_size,
             subgroup_size: if subgroups { info.subgroup_min_size } else { 0 },
-            largest_subgroup: if subgroups { info.subgroup_max_size } else { 0 },
+            subgroup_max_size: if subgroups { info.subgroup_max_size } else { 0 },
             cooperative: cooperative(&adapter, &info),
         };
         let dtype = resolve_dtype(dtype, &summary)?;
@@ -339,7 +339,7 @@ mod tests {
             timestamps: false,
             max_binding_bytes: 0,
             subgroup_size: 0,
-            largest_subgroup: 0,
+            subgroup_max_size: 0,
             cooperative: Vec::new(),
         };
         assert_eq!(resolve_dtype(Dtype::Auto, &adapter).unwrap(), Dtype::F32);

@@ -129,7 +129,7 @@ impl Pipeline {
             immediate_size: 0,
         });
         let workgroup_size = match kernel.needs {
-            Needs::CooperativeMatrices { subgroups } => {
+            Needs::CooperativeMatrices { subgroups, .. } => {
                 Some(("WORKGROUP_SIZE", f64::from(subgroups * summary.subgroup_size)))
             }
             _ => None,

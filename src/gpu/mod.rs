@@ -74,11 +74,11 @@ impl Gpu {
         match needs {
             Needs::Nothing => true,
             Needs::Subgroups { smallest, largest } => {
-                summary.subgroup_size >= smallest && summary.largest_subgroup <= largest
+                summary.subgroup_size >= smallest && summary.subgroup_max_size <= largest
             }
             Needs::F16 => self.device.dtype == Dtype::F16,
-            Needs::CooperativeMatrices { .. } => {
-                self.device.dtype == Dtype::F16 && !summary.cooperative.is_empty()
+            Needs::CooperativeMatrices { side, .. } => {
+                self.device.dtype == Dtype::F16 && summary.cooperative.contains(&side)
             }
         }
     }
@@ -87,11 +87,12 @@ impl Gpu {
     pub fn grant_subgroups(&mut self, subgroups: Subgroups) {
         let Subgroups { smallest, largest, is_fixed } = subgroups;
         self.device.summary.subgroup_size = smallest;
-        self.device.summary.largest_subgroup = largest;
+        self.device.summary.subgroup_max_size = largest;
         self.device.fixed_subgroup = is_fixed.then_some(smallest);
     }
 
-    /// Has no kernel run that needs subgroups, or matrix units, which are shared by subgroups.
+    /// From now on kernels that need subgroups do not run here, nor those that need matrix units, which
+    /// belong to subgroups.
     pub fn forgo_subgroups(&mut self) {
         self.grant_subgroups(Subgroups::default());
         self.device.summary.cooperative.clear();

@@ -55,6 +55,8 @@ pub enum Needs {
     CooperativeMatrices {
         /// Subgroups of a workgroup.
         subgroups: u32,
+        /// The side of the square tiles that they multiply.
+        side: u32,
     },
 }
 

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn rust_has_what_a_kernel_says_of_itself() {
         let text = format!(
-            "enable subgroups;\nconst ROWS: u32 = 2u * SHARED;  // rows of a tile\n{UNIFORM}\
+            "enable subgroups;\nconst ROWS: u32 = 2u * SHARED;  // rows of a tile\n\
+             const LARGEST_SUBGROUP: u32 = 32u;\n{UNIFORM}\
              @group(0) @binding(2) var<storage, read_write> out: array<u32>;\n\
              @group(0) @binding(1) var<storage, read> x: array<u32>;\n\
              @compute @workgroup_size(4, 8) fn main() {{ out[0] = x[0]; }}"
@@ -189,7 +190,7 @@ mod tests {
         for part in [
             "name: \"folder kernel\"",
             "storage: &[crate::gpu::Access::Read, crate::gpu::Access::Write]",
-            "needs: crate::gpu::Needs::Subgroups",
+            "needs: crate::gpu::Needs::Subgroups { smallest: 1, largest: 32 }",
         ] {
             assert!(code.contains(part), "{part}: {code}");
         }

@@ -20,7 +20,7 @@ function oddNumbers(
   path = "",
   zeros = [
     "subgroup_size",
-    "largest_subgroup",
+    "subgroup_max_size",
     "flops",
     "gflops",
     "share",

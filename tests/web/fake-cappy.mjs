@@ -214,8 +214,8 @@ export class Scorer {
         software: this.#software,
         f16: !this.#software,
         subgroupSize: 0,
-        largestSubgroup: 0,
-        choosesSubgroup: false,
+        subgroupMaxSize: 0,
+        subgroupSizeControl: false,
         maxBindingBytes: 134_217_728,
       },
     };

@@ -117,7 +117,7 @@ for (const { name: host, open, dtype, subgroups } of HOSTS) {
         );
         assert.equal(info.kernels, kernel);
         // So the attribute by which a shader says its size is compiled here, too.
-        assert.ok(info.adapter.choosesSubgroup || !exchanging.includes(kernel));
+        assert.ok(info.adapter.subgroupSizeControl || !exchanging.includes(kernel));
       });
     }
 

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
 import { withDevice } from "../../target/modules/gpu.js";
+import { withKernel } from "../../target/modules/opening.js";
 
 const withSubgroups = (work) => withDevice(true, work);
 
@@ -104,6 +105,24 @@ test("a method that the page has put onto navigator.gpu itself is there again af
 test("subgroups are asked for only where they are wanted", async () => {
   assert.deepEqual((await withDevice(false, open)).requested, [["shader-f16"]]);
   assertUnchanged();
+});
+
+test("kernels are told the subgroups of the adapter, and where they may choose the size, which one", async () => {
+  const asked = (kernel, [subgroupSize, subgroupMaxSize], subgroupSizeControl) =>
+    withKernel(kernel, { subgroupSize, subgroupMaxSize, subgroupSizeControl }, async (subgroups) => [...subgroups]);
+  assert.deepEqual(await asked(undefined, [8, 32], false), [8, 32, 0]);
+  for (const [sizes, chosen] of [
+    [[8, 32], 16],
+    [[32, 64], 32],
+    [[32, 32], 32],
+    [[8, 8], 8],
+  ]) {
+    for (const kernel of [undefined, "subgroup", "broadcast"]) {
+      assert.deepEqual(await asked(kernel, sizes, true), [chosen, chosen, 1]);
+    }
+    assert.deepEqual(await asked("large", sizes, true), []);
+  }
+  assert.deepEqual(await asked(undefined, [0, 0], false), []);
 });
 
 test("a device that is lost has no listener for errors any more, and one that is not lost keeps it", async () => {

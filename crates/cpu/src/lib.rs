@@ -158,7 +158,7 @@ impl Cpu {
                 timestamps: false,
                 max_binding_bytes: 0,
                 subgroup_size: 0,
-                largest_subgroup: 0,
+                subgroup_max_size: 0,
                 cooperative: Vec::new(),
             },
             dtype: Dtype::F32,

@@ -16,7 +16,7 @@ pub use super::weights::Weights;
 use super::{Matrix, Storage, check, stride4};
 use crate::checkpoint::WeightFormat;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Needs, Step, Work};
+use crate::gpu::{Buffer, Gpu, Kernel, Step, Work};
 use bytemuck::{Pod, Zeroable};
 use epilogue::Bound;
 pub use epilogue::{Epilogue, Rotary, gated_width};
@@ -91,11 +91,7 @@ impl Variant {
 
     /// Whether it runs on the adapter of `gpu`.
     pub fn runs_on(&self, gpu: &Gpu) -> bool {
-        let needs = self.kernels[0].needs;
-        let side = |side| self.order == Order::Cooperative { side };
-        let sides = &gpu.adapter().cooperative;
-        let multiplies = matches!(needs, Needs::CooperativeMatrices { .. });
-        gpu.has(needs) && (!multiplies || sides.iter().copied().any(side))
+        gpu.has(self.kernels[0].needs)
     }
 }
 
@@ -215,6 +211,7 @@ pub fn matmul(
 mod tests {
     use super::*;
     use crate::checkpoint::Quantised;
+    use crate::gpu::Needs;
     use crate::ops::shaders::matmul::{ADD, GELU, GELU_TANH, RELU, RESIDUAL, STORE, TANH};
     use crate::ops::testing::{self, Case};
     use crate::reference;
