@@ -108,21 +108,24 @@ test("subgroups are asked for only where they are wanted", async () => {
 });
 
 test("kernels are told the subgroups of the adapter, and where they may choose the size, which one", async () => {
-  const asked = (kernel, [subgroupSize, subgroupMaxSize], subgroupSizeControl) =>
-    withKernel(kernel, { subgroupSize, subgroupMaxSize, subgroupSizeControl }, async (subgroups) => [...subgroups]);
-  assert.deepEqual(await asked(undefined, [8, 32], false), [8, 32, 0]);
-  for (const [sizes, chosen] of [
-    [[8, 32], 16],
-    [[32, 64], 32],
-    [[32, 32], 32],
-    [[8, 8], 8],
+  const rest = { vendor: "", architecture: "", description: "", software: false, f16: true, maxBindingBytes: 0 };
+  const asked = (kernel, smallest, largest, subgroupSizeControl) => {
+    const adapter = { ...rest, subgroupSize: smallest, subgroupMaxSize: largest, subgroupSizeControl };
+    return withKernel(kernel, adapter, async (subgroups) => [...subgroups]);
+  };
+  assert.deepEqual(await asked(undefined, 8, 32, false), [8, 32, 0]);
+  for (const [smallest, largest, chosen] of [
+    [8, 32, 16],
+    [32, 64, 32],
+    [32, 32, 32],
+    [8, 8, 8],
   ]) {
     for (const kernel of [undefined, "subgroup", "broadcast"]) {
-      assert.deepEqual(await asked(kernel, sizes, true), [chosen, chosen, 1]);
+      assert.deepEqual(await asked(kernel, smallest, largest, true), [chosen, chosen, 1]);
     }
-    assert.deepEqual(await asked("large", sizes, true), []);
+    assert.deepEqual(await asked("large", smallest, largest, true), []);
   }
-  assert.deepEqual(await asked(undefined, [0, 0], false), []);
+  assert.deepEqual(await asked(undefined, 0, 0, false), []);
 });
 
 test("a device that is lost has no listener for errors any more, and one that is not lost keeps it", async () => {
