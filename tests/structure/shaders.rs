@@ -201,7 +201,7 @@ mod tests {
     fn a_kernel_is_called_by_its_folder_and_file() {
         for (path, name) in [
             ("gelu", "gelu"),
-            ("attention/tiles", "attention tiles"),
+            ("attention/gpu/tiles", "attention tiles"),
             ("layer_norm/deep/lanes", "layer_norm lanes"),
             ("training/gelu", "gelu"),
             ("training/backward/keys", "backward keys"),

@@ -1,21 +1,12 @@
 // For GPUs. One workgroup does one head of one task: q and k go through workgroup memory, where 16
 // neighbouring invocations share what they read; scores and outputs stay in registers; v is read
-// once, straight from storage.
+// once, straight from storage. The weights of keys, p, take k's place: [KEYS, queries / 4].
 
 const WORKGROUP_SIZE: u32 = 64u;
 
-const KEYS: u32 = 32u;           // keys of a tile
-const DEPTH: u32 = 8u;           // groups of four of k in workgroup memory at a time
-const SIDES: u32 = 16u;          // invocations that share four queries
-const KEY_ROW: u32 = KEYS + 1u;  // one more than needed, or the writes to k would collide in banks
-const QUERY_ROW: u32 = QUERIES + 1u;
+const SIDES: u32 = 16u;  // invocations that share four queries
 
-@group(0) @binding(2) var<storage, read> qkv: array<elem4>;        // [tokens, q heads | k heads | v heads]
-@group(0) @binding(3) var<storage, read_write> out: array<elem4>;  // [rows, heads]
-
-var<workgroup> q: array<vec4<f32>, COLUMNS * QUERY_ROW>;  // [depth % COLUMNS, QUERIES], scaled
-var<workgroup> k: array<vec4<f32>, DEPTH * KEY_ROW>;      // [DEPTH, KEYS], later p: [KEYS, queries / 4]
-var<workgroup> side_by_side: array<vec4<f32>, WORKGROUP_SIZE>;     // one value of each invocation
+var<workgroup> side_by_side: array<vec4<f32>, WORKGROUP_SIZE>;  // one value of each invocation
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -24,7 +15,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let stride = params.qkv_stride4;
     let last_token = task.tokens - 1u;
     let q_column = group.y * head4;
-    let k_column = (params.heads + group.y) * head4;
     let v_column = (2u * params.heads + group.y) * head4;
 
     // Four queries, two keys of a tile and one group of four columns are an invocation's own.
@@ -49,21 +39,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         var score0 = vec4(0.0);
         var score1 = vec4(0.0);
         for (var depth = 0u; depth < head4; depth += DEPTH) {
-            // Eight invocations read 64 bytes side by side. Past the head's end they read what
-            // lies there, which is not used.
-            let d = lane % DEPTH;
-            if tile == first_tile || head4 > COLUMNS {
-                for (var i = lane / DEPTH; i < QUERIES; i += WORKGROUP_SIZE / DEPTH) {
-                    // Queries past the end repeat the last one and are not stored.
-                    let query = task.first_token + task.first_query + min(i, task.queries - 1u);
-                    let value = load4(qkv[query * stride + q_column + depth + d]) * params.scale;
-                    q[(depth + d) % COLUMNS * QUERY_ROW + i] = value;
-                }
-            }
-            for (var i = lane / DEPTH; i < KEYS; i += WORKGROUP_SIZE / DEPTH) {
-                let key = task.first_token + min(tile + i, last_token);
-                k[d * KEY_ROW + i] = load4(qkv[key * stride + k_column + depth + d]);
-            }
+            bring(task, group.y, tile, depth, lane, tile == first_tile || head4 > COLUMNS);
             workgroupBarrier();
 
             let from_q = depth % COLUMNS * QUERY_ROW + 4u * four;
@@ -134,10 +110,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if column < head4 {
         let query = 4u * four;
         let to = (task.out_row + query) * params.out_stride4 + q_column + column;
-        finish(query < task.queries, to, sum0 / total.x);
-        finish(query + 1u < task.queries, to + params.out_stride4, sum1 / total.y);
-        finish(query + 2u < task.queries, to + 2u * params.out_stride4, sum2 / total.z);
-        finish(query + 3u < task.queries, to + 3u * params.out_stride4, sum3 / total.w);
+        store(query < task.queries, to, sum0 / total.x);
+        store(query + 1u < task.queries, to + params.out_stride4, sum1 / total.y);
+        store(query + 2u < task.queries, to + 2u * params.out_stride4, sum2 / total.z);
+        store(query + 3u < task.queries, to + 3u * params.out_stride4, sum3 / total.w);
     }
 }
 
@@ -151,10 +127,4 @@ fn weigh(
 ) -> vec4<f32> {
     let first = fma(vec4(weights.y), v1, fma(vec4(weights.x), v0, sum));
     return fma(vec4(weights.w), v3, fma(vec4(weights.z), v2, first));
-}
-
-fn finish(exists: bool, to: u32, value: vec4<f32>) {
-    if exists {
-        out[to] = store4(value);
-    }
 }

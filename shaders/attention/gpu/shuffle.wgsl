@@ -9,17 +9,7 @@ const SMALLEST_SUBGROUP: u32 = SIDES;  // invocations
 
 const WORKGROUP_SIZE: u32 = 32u;
 
-const KEYS: u32 = 32u;           // keys of a tile
-const DEPTH: u32 = 8u;           // groups of four of k in workgroup memory at a time
-const SIDES: u32 = 8u;           // invocations that share four queries
-const KEY_ROW: u32 = KEYS + 1u;  // one more than needed, or the writes to k would collide in banks
-const QUERY_ROW: u32 = QUERIES + 1u;
-
-@group(0) @binding(2) var<storage, read> qkv: array<elem4>;        // [tokens, q heads | k heads | v heads]
-@group(0) @binding(3) var<storage, read_write> out: array<elem4>;  // [rows, heads]
-
-var<workgroup> q: array<vec4<f32>, COLUMNS * QUERY_ROW>;  // [depth % COLUMNS, QUERIES], scaled
-var<workgroup> k: array<vec4<f32>, DEPTH * KEY_ROW>;      // [DEPTH, KEYS]
+const SIDES: u32 = 8u;  // invocations that share four queries
 
 // What four queries put out in a group of four columns.
 struct Sums {
@@ -71,7 +61,6 @@ fn main(
     let stride = params.qkv_stride4;
     let last_token = task.tokens - 1u;
     let q_column = group.y * head4;
-    let k_column = (params.heads + group.y) * head4;
     let v_column = (2u * params.heads + group.y) * head4;
 
     // Four queries, four keys of a tile and two groups of four columns are an invocation's own.
@@ -100,21 +89,7 @@ fn main(
         var score2 = vec4(0.0);
         var score3 = vec4(0.0);
         for (var depth = 0u; depth < head4; depth += DEPTH) {
-            // Eight invocations read 64 bytes side by side. Past the head's end they read what
-            // lies there, which is not used.
-            let d = lane % DEPTH;
-            if tile == first_tile || head4 > COLUMNS {
-                for (var i = lane / DEPTH; i < QUERIES; i += WORKGROUP_SIZE / DEPTH) {
-                    // Queries past the end repeat the last one and are not stored.
-                    let query = task.first_token + task.first_query + min(i, task.queries - 1u);
-                    let value = load4(qkv[query * stride + q_column + depth + d]) * params.scale;
-                    q[(depth + d) % COLUMNS * QUERY_ROW + i] = value;
-                }
-            }
-            for (var i = lane / DEPTH; i < KEYS; i += WORKGROUP_SIZE / DEPTH) {
-                let key = task.first_token + min(tile + i, last_token);
-                k[d * KEY_ROW + i] = load4(qkv[key * stride + k_column + depth + d]);
-            }
+            bring(task, group.y, tile, depth, lane, tile == first_tile || head4 > COLUMNS);
             workgroupBarrier();
 
             let from_q = depth % COLUMNS * QUERY_ROW + 4u * four;
@@ -185,10 +160,4 @@ fn finish(query: u32, task: Task, to: u32, column: u32, sums: Sums, total: vec4<
     store(query + 1u < task.queries, at + params.out_stride4, sums.query1 / total.y);
     store(query + 2u < task.queries, at + 2u * params.out_stride4, sums.query2 / total.z);
     store(query + 3u < task.queries, at + 3u * params.out_stride4, sums.query3 / total.w);
-}
-
-fn store(exists: bool, to: u32, value: vec4<f32>) {
-    if exists {
-        out[to] = store4(value);
-    }
 }
